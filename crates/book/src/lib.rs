@@ -1,0 +1,1 @@
+//! One order book: place, cancel, amend, match; knows no accounts and no money.

@@ -1,0 +1,1 @@
+//! Double-entry balances; post() is the one place where money moves.

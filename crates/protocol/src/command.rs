@@ -1,0 +1,141 @@
+//! The fixed 96-byte command record.
+
+use crate::{CommandKind, Int128, SelfTrade, Side, Tif};
+use xos_units::{AccountId, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId, VenueId};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// A client's own id for a command: up to 32 bytes; all zero means none.
+pub type ClientId = [u8; 32];
+
+/// Bits of [`CommandRecord::flags`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags(pub u8);
+
+impl Flags {
+    /// Must not take; refused where it would.
+    pub const POST_ONLY: u8 = 1;
+    /// May only shrink a position.
+    pub const REDUCE_ONLY: u8 = 2;
+    /// A market order; `price` is its protection price.
+    pub const MARKET: u8 = 4;
+    /// All known bits.
+    pub const KNOWN: u8 = Self::POST_ONLY | Self::REDUCE_ONLY | Self::MARKET;
+
+    /// Whether all of `bits` are set.
+    #[inline(always)]
+    pub const fn has(self, bits: u8) -> bool {
+        self.0 & bits == bits
+    }
+}
+
+/// One command as it travels, lies in the journal and stands in a numpy array. Fields that a kind does not use
+/// are zero. See the kinds in [`CommandKind`] and the field table in `docs/reference/records.md`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct CommandRecord {
+    /// [`CommandKind`].
+    pub kind: u16,
+    /// [`Side`]; for a mass cancel 2 means both; for set_instrument_state the [`crate::InstrumentState`].
+    pub side: u8,
+    /// [`Tif`].
+    pub tif: u8,
+    /// [`Flags`].
+    pub flags: u8,
+    /// [`SelfTrade`].
+    pub self_trade: u8,
+    /// The venue that brings the order.
+    pub venue: u16,
+    /// The account that acts.
+    pub account: u32,
+    /// Instrument; asset of a deposit or withdrawal; question of split, merge and resolve; 0 in a mass cancel
+    /// means every instrument.
+    pub instrument: u32,
+    /// Order to cancel or amend (0: find it by `client_id`); the paying instrument of a resolve.
+    pub order_id: u64,
+    /// Ticks. Limit or protection price; new price of an amend (0: keep); mark or index price.
+    pub price: i64,
+    /// Lots. Quantity; new total quantity, filled part included, of an amend (0: keep); sets to split or merge.
+    pub qty: i64,
+    /// End of a good-till-date order, nanoseconds since 1970 UTC of logged time.
+    pub expires_ns: u64,
+    /// Atoms to deposit or withdraw.
+    pub amount: Int128,
+    /// Idempotency key of place, deposit, withdraw, split, merge; target of a cancel or amend without order id;
+    /// owner of a new account.
+    pub client_id: ClientId,
+}
+
+const _: () = assert!(size_of::<CommandRecord>() == 96 && align_of::<CommandRecord>() == 8);
+
+impl CommandRecord {
+    /// The kind, if its number is known.
+    #[inline(always)]
+    pub const fn kind(&self) -> Option<CommandKind> {
+        CommandKind::from_code(self.kind)
+    }
+    /// The side, if valid.
+    #[inline(always)]
+    pub const fn side(&self) -> Option<Side> {
+        Side::from_code(self.side)
+    }
+    /// Time in force, if valid.
+    #[inline(always)]
+    pub const fn tif(&self) -> Option<Tif> {
+        Tif::from_code(self.tif)
+    }
+    /// Self-trade mode, if valid.
+    #[inline(always)]
+    pub const fn self_trade(&self) -> Option<SelfTrade> {
+        SelfTrade::from_code(self.self_trade)
+    }
+    /// Flags.
+    #[inline(always)]
+    pub const fn flags(&self) -> Flags {
+        Flags(self.flags)
+    }
+    /// The account that acts.
+    #[inline(always)]
+    pub const fn account(&self) -> AccountId {
+        AccountId(self.account)
+    }
+    /// The instrument.
+    #[inline(always)]
+    pub const fn instrument(&self) -> InstrumentId {
+        InstrumentId(self.instrument)
+    }
+    /// The `instrument` field read as an asset.
+    #[inline(always)]
+    pub const fn asset(&self) -> AssetId {
+        AssetId(self.instrument)
+    }
+    /// The `instrument` field read as a question.
+    #[inline(always)]
+    pub const fn question(&self) -> QuestionId {
+        QuestionId(self.instrument)
+    }
+    /// The venue.
+    #[inline(always)]
+    pub const fn venue(&self) -> VenueId {
+        VenueId(self.venue)
+    }
+    /// The order meant.
+    #[inline(always)]
+    pub const fn order_id(&self) -> OrderId {
+        OrderId(self.order_id)
+    }
+    /// Price in ticks.
+    #[inline(always)]
+    pub const fn price(&self) -> Price {
+        Price(self.price)
+    }
+    /// Quantity in lots.
+    #[inline(always)]
+    pub const fn qty(&self) -> Qty {
+        Qty(self.qty)
+    }
+    /// Whether a client id is given.
+    #[inline(always)]
+    pub fn has_client_id(&self) -> bool {
+        self.client_id != [0; 32]
+    }
+}

@@ -1,0 +1,260 @@
+//! Rare commands with long bodies: MessagePack of a typed struct, fields by name.
+//!
+//! Amounts of atoms travel as decimal strings, because MessagePack has no 128-bit integer.
+
+use crate::{Limits, Matching};
+use serde::{Deserialize, Serialize};
+use xos_units::{Amount, PPM_ONE};
+
+/// What a variable frame carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum DeployCommand {
+    /// The limits; only as the first command of a log.
+    Genesis(Limits),
+    /// A new asset; the first one is the settlement asset.
+    Asset(AssetSpec),
+    /// A new venue.
+    Venue(VenueSpec),
+    /// A new spot instrument or perpetual.
+    Instrument(InstrumentSpec),
+    /// A new question with its outcomes, each an instrument.
+    Question(QuestionSpec),
+}
+
+impl DeployCommand {
+    /// From the bytes of a variable frame.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        rmp_serde::from_slice(bytes).map_err(|error| error.to_string())
+    }
+
+    /// To the bytes of a variable frame.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        rmp_serde::to_vec_named(self).expect("a specification always serialises")
+    }
+}
+
+/// An asset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssetSpec {
+    /// Unique among assets.
+    pub symbol: String,
+    /// One whole unit is 10^decimals atoms; at most 18.
+    pub decimals: u8,
+}
+
+/// A venue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VenueSpec {
+    /// Unique among venues.
+    pub symbol: String,
+    /// Fees of orders that this venue brings; none: the instrument's own.
+    #[serde(default)]
+    pub fees: Option<Fees>,
+}
+
+/// Maker and taker fee in ppm of the fee base; a negative maker fee is a rebate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fees {
+    /// -100,000 to 100,000; not below minus the taker fee.
+    pub maker_ppm: i32,
+    /// 0 to 100,000.
+    pub taker_ppm: i32,
+}
+
+/// Who receives a fee, in ppm of it; the four add up to one million.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// The protocol.
+    pub protocol_ppm: i32,
+    /// The instrument's deployer.
+    pub deployer_ppm: i32,
+    /// The venue that brought the order.
+    pub venue_ppm: i32,
+    /// The insurance fund.
+    pub insurance_ppm: i32,
+}
+
+impl Default for Split {
+    fn default() -> Self {
+        Self { protocol_ppm: PPM_ONE, deployer_ppm: 0, venue_ppm: 0, insurance_ppm: 0 }
+    }
+}
+
+/// What every product has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstrumentTerms {
+    /// `k`: quote atoms of one tick times one lot; at least 1.
+    pub quote_atoms_per_tick_lot: u32,
+    /// One tick in whole quote units per whole base unit, for display ("0.1").
+    pub tick_size: String,
+    /// One lot in whole base units, for display ("0.001").
+    pub lot_size: String,
+    /// Highest price, ticks.
+    pub price_max_ticks: i64,
+    /// Least order quantity, lots.
+    #[serde(default = "one")]
+    pub qty_min_lots: i64,
+    /// Most order quantity, lots.
+    pub qty_max_lots: i64,
+    /// Least order notional, quote atoms.
+    #[serde(default, with = "atoms")]
+    pub notional_min: Amount,
+    /// Most order notional, quote atoms.
+    #[serde(with = "atoms")]
+    pub notional_max: Amount,
+    /// Most lots of one account's position with its orders, either side (perpetual and outcome).
+    pub position_max_lots: i64,
+    /// Most resting orders of one account here.
+    pub orders_per_account_max: u32,
+    /// Distance from the mark at which buys above and sells below are refused, ppm; 0: no band.
+    #[serde(default)]
+    pub band_ppm: i32,
+    /// Fees.
+    #[serde(default)]
+    pub fees: Fees,
+    /// Who receives them.
+    #[serde(default)]
+    pub split: Split,
+    /// Execution order inside a frame.
+    #[serde(default = "maker_first", with = "matching_name")]
+    pub matching: Matching,
+}
+
+/// Spot or perpetual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Product {
+    /// Exchange of two assets.
+    Spot {
+        /// Asset id of what is bought.
+        base: u32,
+        /// Asset id of what is paid.
+        quote: u32,
+        /// Base atoms of one lot; at least 1.
+        base_atoms_per_lot: u64,
+    },
+    /// A perpetual future settled in the settlement asset.
+    Perpetual {
+        /// Initial margin, ppm of notional at mark; at least the maintenance margin.
+        initial_margin_ppm: i32,
+        /// Maintenance margin, ppm of notional at mark.
+        maintenance_margin_ppm: i32,
+    },
+}
+
+/// A spot instrument or a perpetual.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstrumentSpec {
+    /// Unique among instruments.
+    pub symbol: String,
+    /// Spot or perpetual.
+    pub product: Product,
+    /// What every product has.
+    pub terms: InstrumentTerms,
+}
+
+/// One outcome of a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeSpec {
+    /// Symbol of its instrument, unique among instruments.
+    pub symbol: String,
+    /// In words.
+    pub name: String,
+}
+
+/// A question: mutually exclusive outcomes, exactly one of which pays one unit a lot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuestionSpec {
+    /// Unique among questions.
+    pub symbol: String,
+    /// The question and its rule in words.
+    pub text: String,
+    /// 2 to the declared limit.
+    pub outcomes: Vec<OutcomeSpec>,
+    /// Ticks of one unit; prices run from 1 to this minus 1. One unit a lot is this times `k` atoms.
+    pub ticks_per_unit: i64,
+    /// Terms of every outcome; `price_max_ticks` must be `ticks_per_unit - 1`, `band_ppm` 0.
+    pub terms: InstrumentTerms,
+}
+
+fn one() -> i64 {
+    1
+}
+
+fn maker_first() -> Matching {
+    Matching::MakerFirst
+}
+
+mod atoms {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use xos_units::Amount;
+
+    pub(super) fn serialize<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&amount.0)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse()
+            .map(Amount)
+            .map_err(|_| D::Error::custom(format!("{text:?} is not a whole number of atoms")))
+    }
+}
+
+mod matching_name {
+    use crate::Matching;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(matching: &Matching, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(matching.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Matching, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Matching::ALL
+            .iter()
+            .copied()
+            .find(|matching| matching.name() == text)
+            .ok_or_else(|| D::Error::custom(format!("{text:?} is neither \"arrival\" nor \"maker_first\"")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deployment_survives_its_bytes() {
+        let terms = InstrumentTerms {
+            quote_atoms_per_tick_lot: 10,
+            tick_size: "0.1".into(),
+            lot_size: "0.001".into(),
+            price_max_ticks: 10_000_000,
+            qty_min_lots: 1,
+            qty_max_lots: 1_000_000,
+            notional_min: Amount(0),
+            notional_max: Amount(1 << 90),
+            position_max_lots: 1 << 30,
+            orders_per_account_max: 200,
+            band_ppm: 100_000,
+            fees: Fees { maker_ppm: -10, taker_ppm: 500 },
+            split: Split::default(),
+            matching: Matching::Arrival,
+        };
+        let product = Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 };
+        let command = DeployCommand::Instrument(InstrumentSpec { symbol: "BTC-PERP".into(), product, terms });
+        assert_eq!(DeployCommand::from_bytes(&command.to_bytes()), Ok(command));
+        assert!(DeployCommand::from_bytes(b"\x81\xa5asset").is_err());
+        let genesis = DeployCommand::Genesis(Limits::default());
+        assert_eq!(DeployCommand::from_bytes(&genesis.to_bytes()), Ok(genesis));
+    }
+}

@@ -1,0 +1,106 @@
+//! The fixed 128-byte event record.
+
+use crate::{ClientId, EventKind, Int128};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Bits of [`EventRecord::flags`]. The low bits repeat the command's [`crate::Flags`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventFlags(pub u8);
+
+impl EventFlags {
+    /// This is the first answer again: the client id had been used.
+    pub const RETRY: u8 = 0x80;
+    /// An amend that kept its place in the queue.
+    pub const KEPT_PRIORITY: u8 = 0x40;
+}
+
+/// One event. Fields that a kind does not use are zero; `docs/reference/records.md` has the table by kind.
+///
+/// Bytes 56 to 88 (`detail`) hold the counterpart of a trade, and in every other kind the client id of the
+/// command that caused the event where it had one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct EventRecord {
+    /// [`EventKind`].
+    pub kind: u16,
+    /// The [`crate::Reject`] of a rejection, the [`crate::CancelReason`] of a cancel.
+    pub reason: u16,
+    /// Side of the order; state of an instrument.
+    pub side: u8,
+    /// [`EventFlags`].
+    pub flags: u8,
+    /// Venue of the order.
+    pub venue: u16,
+    /// Sequence number of the command that caused it.
+    pub sequence: u64,
+    /// The account concerned; of a trade: the taker.
+    pub account: u32,
+    /// Instrument, asset or question, as in the command.
+    pub instrument: u32,
+    /// The order concerned; of a trade: the taker's. Of a rejection: the order the command named.
+    pub order_id: u64,
+    /// Ticks.
+    pub price: i64,
+    /// Lots: accepted total, filled, cancelled, closed.
+    pub qty: i64,
+    /// Lots of the order still open after this event; the position after pnl_realised.
+    pub remaining: i64,
+    /// See the type's documentation.
+    pub detail: [u8; 32],
+    /// Atoms: fee of the taker, amount credited or paid, realised profit; of a rejection: the value refused.
+    pub amount: Int128,
+    /// Atoms: fee of the maker (negative: rebate), balance after; of a rejection: the limit it met.
+    pub counter_amount: Int128,
+    /// Time of the frame, nanoseconds since 1970 UTC.
+    pub time_ns: u64,
+}
+
+const _: () = assert!(size_of::<EventRecord>() == 128 && align_of::<EventRecord>() == 8);
+
+impl EventRecord {
+    /// Counterpart of a trade: maker's order, account, venue, lots left, and the trade's number.
+    #[inline(always)]
+    pub fn set_counterpart(
+        &mut self,
+        order_id: u64,
+        account: u32,
+        venue: u16,
+        remaining: i64,
+        trade_id: u64,
+    ) {
+        self.detail[0..8].copy_from_slice(&order_id.to_le_bytes());
+        self.detail[8..12].copy_from_slice(&account.to_le_bytes());
+        self.detail[12..14].copy_from_slice(&venue.to_le_bytes());
+        self.detail[16..24].copy_from_slice(&remaining.to_le_bytes());
+        self.detail[24..32].copy_from_slice(&trade_id.to_le_bytes());
+    }
+    /// The maker's order.
+    pub fn counter_order_id(&self) -> u64 {
+        u64::from_le_bytes(self.detail[0..8].try_into().expect("eight bytes"))
+    }
+    /// The maker.
+    pub fn counter_account(&self) -> u32 {
+        u32::from_le_bytes(self.detail[8..12].try_into().expect("four bytes"))
+    }
+    /// The maker's venue.
+    pub fn counter_venue(&self) -> u16 {
+        u16::from_le_bytes(self.detail[12..14].try_into().expect("two bytes"))
+    }
+    /// Lots the maker's order has left.
+    pub fn counter_remaining(&self) -> i64 {
+        i64::from_le_bytes(self.detail[16..24].try_into().expect("eight bytes"))
+    }
+    /// Number of the trade, from one, over all instruments.
+    pub fn trade_id(&self) -> u64 {
+        u64::from_le_bytes(self.detail[24..32].try_into().expect("eight bytes"))
+    }
+    /// The client id of the causing command; meaningless in a trade.
+    pub fn client_id(&self) -> ClientId {
+        self.detail
+    }
+    /// The kind, if its number is known.
+    #[inline(always)]
+    pub const fn kind(&self) -> Option<EventKind> {
+        EventKind::from_code(self.kind)
+    }
+}

@@ -1,0 +1,60 @@
+//! Command, Event and Reject: the words of the exchange and their bytes. No behaviour.
+//!
+//! The records here are the only definition: the journal stores these bytes, the wire carries them, and Python
+//! asks for their numpy dtypes through [`layout`].
+
+mod command;
+mod deploy;
+mod event;
+pub mod layout;
+mod limits;
+mod reject;
+mod words;
+
+pub use command::{ClientId, CommandRecord, Flags};
+pub use deploy::{
+    AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, OutcomeSpec, Product, QuestionSpec,
+    Split, VenueSpec,
+};
+pub use event::{EventFlags, EventRecord};
+pub use limits::Limits;
+pub use reject::Reject;
+pub use words::{CancelReason, CommandKind, EventKind, InstrumentState, Matching, SelfTrade, Side, Tif};
+
+/// A 128-bit signed integer as two little-endian halves, so that records keep an 8-byte alignment.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    zerocopy::FromBytes,
+    zerocopy::IntoBytes,
+    zerocopy::Immutable,
+    zerocopy::KnownLayout,
+)]
+#[repr(C)]
+pub struct Int128 {
+    /// Low 64 bits.
+    pub low: u64,
+    /// High 64 bits, with the sign.
+    pub high: i64,
+}
+
+impl Int128 {
+    /// The value.
+    #[inline(always)]
+    pub const fn get(self) -> i128 {
+        ((self.high as i128) << 64) | self.low as i128
+    }
+
+    /// From the value.
+    #[inline(always)]
+    pub const fn new(value: i128) -> Self {
+        Self { low: value as u64, high: (value >> 64) as i64 }
+    }
+}
+
+#[cfg(target_endian = "big")]
+compile_error!("records are little-endian in memory: this build target is not supported");

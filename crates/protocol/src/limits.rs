@@ -1,0 +1,56 @@
+//! Everything that is bounded, declared once by the first command of a log.
+
+use serde::{Deserialize, Serialize};
+
+/// The declared limits of an exchange. They are part of the log: its first command may set them, and replay
+/// finds the same ones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Accounts that can be opened.
+    pub accounts_max: u32,
+    /// Assets that can be deployed.
+    pub assets_max: u32,
+    /// Venues that can be deployed.
+    pub venues_max: u16,
+    /// Instruments that can be deployed, outcomes included.
+    pub instruments_max: u32,
+    /// Questions that can be deployed.
+    pub questions_max: u32,
+    /// Outcomes of one question.
+    pub outcomes_per_question_max: u32,
+    /// Perpetuals in which one account may hold a position or an order at a time.
+    pub perpetuals_per_account_max: u32,
+    /// Outcomes, and apart from them spot instruments, in which one account may stand at a time.
+    pub instruments_per_account_max: u32,
+    /// Resting orders of one account over all instruments.
+    pub orders_per_account_max: u32,
+    /// Resting orders that one command may meet; the rest of the order is cancelled.
+    pub matches_per_command_max: u32,
+    /// Client ids remembered at a time.
+    pub client_ids_max: u32,
+    /// How long a client id is remembered, logged nanoseconds; longer while its order rests.
+    pub client_id_retention_ns: u64,
+    /// Commands of one frame.
+    pub frame_commands_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            accounts_max: 16_777_216,
+            assets_max: 1_024,
+            venues_max: 1_024,
+            instruments_max: 65_536,
+            questions_max: 16_384,
+            outcomes_per_question_max: 100,
+            perpetuals_per_account_max: 64,
+            instruments_per_account_max: 1_024,
+            orders_per_account_max: 10_000,
+            matches_per_command_max: 10_000,
+            client_ids_max: 16_777_216,
+            client_id_retention_ns: 24 * 3_600 * 1_000_000_000,
+            frame_commands_max: 65_536,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Why a command had no effect: numbered, ordered by precedence.
+//!
+//! A command that is wrong in several ways is refused for the reason with the lowest number that applies to its
+//! kind: the engine checks in this order.
+
+macro_rules! rejects {
+    ($($code:literal $variant:ident $transient:literal $sentence:literal),+ $(,)?) => {
+        /// Numbered reason of a rejection. Ranges: 1xx record and session, 2xx market, 3xx order, 4xx risk and
+        /// money, 5xx question, 6xx deployment.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u16)]
+        pub enum Reject { $(#[doc = $sentence] $variant = $code),+ }
+
+        impl Reject {
+            /// Every reject, in order of precedence.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The reject with this number.
+            pub const fn from_code(code: u16) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)+ _ => None }
+            }
+            /// Its number.
+            #[inline(always)]
+            pub const fn code(self) -> u16 { self as u16 }
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant)),+ }
+            }
+            /// A sentence in which `{value}` and `{limit}` stand for what the event carries.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence),+ }
+            }
+            /// Whether the same command may succeed later without change.
+            pub const fn is_transient(self) -> bool {
+                match self { $(Self::$variant => $transient),+ }
+            }
+        }
+
+        const CODES: &[u16] = &[$($code),+];
+    };
+}
+
+rejects! {
+    101 UnknownCommand false "command kind {value} is not known",
+    102 MalformedCommand false "the byte at offset {limit} of the command holds {value}, which has no meaning there",
+    103 UnknownAccount false "account {value} does not exist; the newest is {limit}",
+    104 ClientIdsExhausted true "{value} client ids are remembered, the limit is {limit}; the oldest leave after the retention time",
+    201 UnknownVenue false "venue {value} does not exist; the newest is {limit}",
+    202 UnknownAsset false "asset {value} does not exist; the newest is {limit}",
+    203 UnknownInstrument false "instrument {value} does not exist; the newest is {limit}",
+    204 UnknownQuestion false "question {value} does not exist; the newest is {limit}",
+    205 InstrumentSettled false "instrument {value} is settled",
+    206 InstrumentHalted true "instrument {value} is halted",
+    207 InstrumentCancelOnly true "instrument {value} accepts only cancels",
+    208 InstrumentReduceOnly true "instrument {value} accepts only reduce-only orders",
+    301 UnknownOrder false "the account has no resting order {value}",
+    302 AmendWithoutChange false "the amend changes neither price nor total quantity",
+    303 MarketTif false "a market order is immediate-or-cancel or fill-or-kill; its time in force was {value}",
+    304 PostOnlyTif false "a post-only order rests; its time in force was {value} or it was a market order",
+    305 ReduceOnlySpot false "reduce-only needs a position; instrument {value} is spot",
+    306 ExpiryNotInFuture false "the order expires at {value} ns, the log stands at {limit} ns",
+    307 PriceNotPositive false "the price is {value} ticks; the lowest is 1",
+    308 PriceAboveMax false "the price is {value} ticks; the highest of the instrument is {limit}",
+    309 QtyNotPositive false "the quantity is {value} lots; the least is 1",
+    310 QtyBelowMin false "the quantity is {value} lots; the least of the instrument is {limit}",
+    311 QtyAboveMax false "the quantity is {value} lots; the most of the instrument is {limit}",
+    312 MarkMissing true "instrument {value} has no mark price yet",
+    313 PriceOutsideBand true "the price is {value} ticks; the band around the mark ends at {limit}",
+    314 NothingToReduce true "the account's position of {value} lots leaves nothing to reduce on this side",
+    315 NotionalBelowMin false "the notional is {value} atoms; the least of the instrument is {limit}",
+    316 NotionalAboveMax false "the notional is {value} atoms; the most of the instrument is {limit}",
+    317 OpenOrdersLimit true "the account has {value} resting orders here; the limit is {limit}",
+    318 AccountOrdersLimit true "the account has {value} resting orders in all; the limit is {limit}",
+    319 AccountInstrumentsLimit true "the account stands in {value} instruments of this product; the limit is {limit}",
+    320 PostOnlyWouldCross true "the price of {value} ticks would trade against {limit}",
+    321 PositionLimit true "the position could reach {value} lots; the limit is {limit}",
+    322 FokNotFillable true "of the whole quantity only {value} lots can fill now, {limit} are asked for",
+    401 AmountNotPositive false "the amount is {value} atoms; the least is 1",
+    402 AmountAboveMax false "the amount is {value} atoms; the most is {limit}",
+    403 SupplyLimit true "the asset's supply would reach {value} atoms; the limit is {limit}",
+    404 InsufficientBalance true "{value} atoms are needed, {limit} are free",
+    405 InsufficientMargin true "{value} atoms of margin are missing; equity less requirements was {limit}",
+    406 AccountsLimit false "{value} accounts stand; the limit is {limit}",
+    501 QuestionResolved false "question {value} is resolved",
+    502 NotAnOutcome false "instrument {value} is not an outcome of question {limit}",
+    601 NotGenesis false "limits can be declared only by the first command; this is {value}",
+    602 MalformedDeployment false "the body of the deployment cannot be read",
+    603 LimitOfDeployments false "{value} stand already; the limit is {limit}",
+    604 SymbolTaken false "the symbol is taken by number {value}",
+    605 SymbolInvalid false "a symbol has 1 to {limit} printable ASCII characters without space; this one has {value} bytes",
+    606 SpecOutOfBounds false "field {limit} of the specification holds {value}, which is outside its bounds",
+    607 SettlementAssetMissing false "the first asset must stand before venues, instruments or questions",
+}
+
+const _: () = {
+    let mut i = 1;
+    while i < CODES.len() {
+        assert!(CODES[i - 1] < CODES[i], "rejects are ordered by precedence");
+        assert!(
+            CODES[i] == CODES[i - 1] + 1 || (CODES[i] / 100 > CODES[i - 1] / 100 && CODES[i] % 100 == 1),
+            "no gaps inside a range"
+        );
+        i += 1;
+    }
+};

@@ -1,0 +1,230 @@
+//! The numbered words of commands and events.
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident : $repr:ty { $($(#[$vdoc:meta])* $variant:ident = $value:literal $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr($repr)]
+        pub enum $name { $($(#[$vdoc])* $variant = $value),+ }
+
+        impl $name {
+            /// Every word, in numeric order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word with this number, if there is one.
+            #[inline(always)]
+            pub const fn from_code(code: $repr) -> Option<Self> {
+                match code { $($value => Some(Self::$variant),)+ _ => None }
+            }
+
+            /// The number that records carry.
+            #[inline(always)]
+            pub const fn code(self) -> $repr { self as $repr }
+
+            /// The name that Python, files and pages use.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+words! {
+    /// What a command asks for.
+    CommandKind: u16 {
+        /// Place an order: limit or market.
+        Place = 1 "place",
+        /// Change price or total quantity of a resting order.
+        Amend = 2 "amend",
+        /// Take a resting order out.
+        Cancel = 3 "cancel",
+        /// Take all resting orders of an account out, on one instrument or all.
+        MassCancel = 4 "mass_cancel",
+        /// Open a margin account for an owner.
+        OpenAccount = 16 "open_account",
+        /// Credit an account from outside.
+        Deposit = 17 "deposit",
+        /// Pay out of an account to outside.
+        Withdraw = 18 "withdraw",
+        /// Pay one unit a lot and receive one lot of every outcome.
+        SplitSet = 20 "split_set",
+        /// Give one lot of every outcome and receive one unit a lot.
+        MergeSet = 21 "merge_set",
+        /// Let time pass.
+        Tick = 32 "tick",
+        /// Set an instrument's mark price.
+        SetMark = 33 "set_mark",
+        /// Set an instrument's index price.
+        SetIndex = 34 "set_index",
+        /// Open, restrict or halt an instrument.
+        SetInstrumentState = 35 "set_instrument_state",
+        /// Declare the outcome that pays.
+        ResolveQuestion = 36 "resolve_question",
+        /// Create an asset, venue, instrument or question (variable body).
+        Deploy = 64 "deploy",
+    }
+}
+
+words! {
+    /// Buy or sell.
+    Side: u8 {
+        /// Buy.
+        Buy = 0 "buy",
+        /// Sell.
+        Sell = 1 "sell",
+    }
+}
+
+impl Side {
+    /// The other side.
+    #[inline(always)]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Buy => Self::Sell,
+            Self::Sell => Self::Buy,
+        }
+    }
+
+    /// +1 for buy, -1 for sell.
+    #[inline(always)]
+    pub const fn sign(self) -> i64 {
+        match self {
+            Self::Buy => 1,
+            Self::Sell => -1,
+        }
+    }
+}
+
+words! {
+    /// Time in force.
+    Tif: u8 {
+        /// Good till cancelled.
+        Gtc = 0 "gtc",
+        /// Immediate or cancel.
+        Ioc = 1 "ioc",
+        /// Fill or kill.
+        Fok = 2 "fok",
+        /// Good till date: until `expires_ns` of logged time.
+        Gtd = 3 "gtd",
+    }
+}
+
+words! {
+    /// Self-trade prevention: what happens when an order meets one of the same owner.
+    SelfTrade: u8 {
+        /// They trade.
+        None = 0 "none",
+        /// The rest of the incoming order is cancelled.
+        CancelTaker = 1 "cancel_taker",
+        /// The resting order is cancelled.
+        CancelMaker = 2 "cancel_maker",
+        /// Both are cancelled.
+        CancelBoth = 3 "cancel_both",
+        /// Both shrink by the smaller quantity.
+        Decrement = 4 "decrement",
+    }
+}
+
+words! {
+    /// Execution order inside one frame.
+    Matching: u8 {
+        /// As the commands arrived.
+        Arrival = 0 "arrival",
+        /// Cancels, then post-only, then everything that may take.
+        MakerFirst = 1 "maker_first",
+    }
+}
+
+words! {
+    /// What an instrument accepts.
+    InstrumentState: u8 {
+        /// Everything.
+        Continuous = 0 "continuous",
+        /// Cancels, and orders flagged reduce-only.
+        ReduceOnly = 1 "reduce_only",
+        /// Cancels.
+        CancelOnly = 2 "cancel_only",
+        /// Cancels; halted by an operator or a failed check.
+        Halted = 3 "halted",
+        /// Nothing: the question is resolved.
+        Settled = 4 "settled",
+    }
+}
+
+words! {
+    /// Why an order left without being filled.
+    CancelReason: u16 {
+        /// Its owner cancelled it.
+        Requested = 1 "requested",
+        /// Its owner cancelled all.
+        MassCancel = 2 "mass_cancel",
+        /// Immediate-or-cancel remainder.
+        IocRemainder = 3 "ioc_remainder",
+        /// Good-till-date passed.
+        Expired = 4 "expired",
+        /// Amended to a total at or below what was filled.
+        AmendedAway = 5 "amended_away",
+        /// Self-trade prevention.
+        SelfTrade = 6 "self_trade",
+        /// Its owner could no longer afford the fill.
+        Unaffordable = 7 "unaffordable",
+        /// Reduce-only and nothing left to reduce.
+        ReduceOnly = 8 "reduce_only",
+        /// Resting outside the price band when it was reached.
+        OutsideBand = 9 "outside_band",
+        /// The question was resolved.
+        Settled = 10 "settled",
+        /// The command met the declared number of matches.
+        MatchLimit = 11 "match_limit",
+    }
+}
+
+words! {
+    /// What happened.
+    EventKind: u16 {
+        /// The outcome of a place: fills, a rest or a cancelled remainder follow.
+        OrderAccepted = 1 "order_accepted",
+        /// The command had no effect; `reason` holds the numbered reject.
+        Rejected = 2 "rejected",
+        /// A match: the incoming order, its counterpart, both fees.
+        Trade = 3 "trade",
+        /// An order left the book, or a remainder did not rest; `reason` holds the cancel reason.
+        OrderCancelled = 4 "order_cancelled",
+        /// The outcome of an amend.
+        OrderAmended = 5 "order_amended",
+        /// A fill closed lots of a position and realised profit or loss.
+        PnlRealised = 6 "pnl_realised",
+        /// The outcome of a mass cancel; one order_cancelled for each order follows.
+        MassCancelled = 7 "mass_cancelled",
+        /// An account stands.
+        AccountOpened = 16 "account_opened",
+        /// An account was credited from outside.
+        Deposited = 17 "deposited",
+        /// An account paid out.
+        Withdrawn = 18 "withdrawn",
+        /// Complete sets were created.
+        SetSplit = 20 "set_split",
+        /// Complete sets were redeemed.
+        SetMerged = 21 "set_merged",
+        /// Time passed.
+        Ticked = 32 "ticked",
+        /// A mark price stands.
+        MarkSet = 33 "mark_set",
+        /// An index price stands.
+        IndexSet = 34 "index_set",
+        /// An instrument changed state.
+        InstrumentStateSet = 35 "instrument_state_set",
+        /// A question is resolved; payouts follow.
+        QuestionResolved = 36 "question_resolved",
+        /// A resolved question paid, or took from, an account.
+        Payout = 37 "payout",
+        /// An asset stands.
+        AssetDeployed = 64 "asset_deployed",
+        /// A venue stands.
+        VenueDeployed = 65 "venue_deployed",
+        /// An instrument stands.
+        InstrumentDeployed = 66 "instrument_deployed",
+        /// A question stands; its instruments follow each with instrument_deployed.
+        QuestionDeployed = 67 "question_deployed",
+    }
+}

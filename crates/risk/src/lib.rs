@@ -1,0 +1,1 @@
+//! Pure margin mathematics over positions and open orders.

@@ -1,0 +1,106 @@
+//! The divisions of money, each with its direction in its name. Where numbers are small, as nearly always, they
+//! run on 64 bits; the wide path gives the same answer.
+
+use crate::{Amount, PPM_ONE, Ppm, Qty};
+
+const ONE_U64: u64 = PPM_ONE as u64;
+const ONE_I128: i128 = PPM_ONE as i128;
+
+/// Fee on a base amount, rounded up: the payer never pays less than the rate. `base >= 0`, `rate >= 0`.
+#[inline]
+pub fn fee_up(base: Amount, rate: Ppm) -> Amount {
+    let product = product_of(base, rate);
+    match u64::try_from(product) {
+        Ok(small) => Amount(i128::from(small.div_ceil(ONE_U64))),
+        Err(_) => Amount((product + ONE_I128 - 1) / ONE_I128),
+    }
+}
+
+/// Rebate, share or discount on a base amount, rounded down. `base >= 0`, `rate >= 0`.
+#[inline]
+pub fn share_down(base: Amount, rate: Ppm) -> Amount {
+    let product = product_of(base, rate);
+    match u64::try_from(product) {
+        Ok(small) => Amount(i128::from(small / ONE_U64)),
+        Err(_) => Amount(product / ONE_I128),
+    }
+}
+
+#[inline(always)]
+fn product_of(base: Amount, rate: Ppm) -> i128 {
+    debug_assert!(base.0 >= 0 && rate.0 >= 0);
+    base.0 * i128::from(rate.0)
+}
+
+/// The part of a position's cost that leaves with `part` of `whole` lots, rounded up (towards plus infinity), so
+/// that realised profit rounds down. `0 < part <= whole`; the whole leaves exactly.
+#[inline]
+pub fn cost_part_up(cost: Amount, part: Qty, whole: Qty) -> Amount {
+    debug_assert!(part.0 > 0 && part.0 <= whole.0);
+    if part == whole {
+        return cost;
+    }
+    if let Ok(cost) = i64::try_from(cost.0)
+        && let Some(product) = cost.checked_mul(part.0)
+    {
+        return Amount(i128::from(product.div_euclid(whole.0) + i64::from(product.rem_euclid(whole.0) != 0)));
+    }
+    // cost = a x whole + r, so cost x part / whole = a x part + r x part / whole without a wide product.
+    let (part, whole) = (i128::from(part.0), i128::from(whole.0));
+    let (a, r) = (cost.0.div_euclid(whole), cost.0.rem_euclid(whole));
+    Amount(a * part + (r * part + whole - 1) / whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn fee_rounds_up_and_share_down() {
+        let table = [
+            (1, 1, 1, 0),
+            (1_000_000, 250, 250, 250),
+            (1_000_001, 250, 251, 250),
+            (0, 500, 0, 0),
+            (7, 0, 0, 0),
+        ];
+        for (base, rate, up, down) in table {
+            assert_eq!(fee_up(Amount(base), Ppm(rate)), Amount(up), "{base} x {rate} ppm");
+            assert_eq!(share_down(Amount(base), Ppm(rate)), Amount(down), "{base} x {rate} ppm");
+        }
+    }
+
+    #[test]
+    fn cost_part_rounds_up_in_both_signs() {
+        assert_eq!(cost_part_up(Amount(10), Qty(1), Qty(3)), Amount(4));
+        assert_eq!(cost_part_up(Amount(-10), Qty(1), Qty(3)), Amount(-3));
+        assert_eq!(cost_part_up(Amount(-10), Qty(3), Qty(3)), Amount(-10));
+    }
+
+    proptest! {
+        #[test]
+        fn narrow_and_wide_paths_agree(base in 0i128..1i128 << 96, rate in 0i32..=1_000_000) {
+            let exact = base * i128::from(rate);
+            prop_assert_eq!(fee_up(Amount(base), Ppm(rate)).0, (exact + 999_999) / 1_000_000);
+            prop_assert_eq!(share_down(Amount(base), Ppm(rate)).0, exact / 1_000_000);
+        }
+
+        #[test]
+        fn a_cost_leaves_whole_however_it_is_cut(cost in -(1i128 << 80)..1i128 << 80, whole in 2i64..1 << 40, seed in 1i64..1 << 40) {
+            let part = 1 + seed % (whole - 1);
+            let first = cost_part_up(Amount(cost), Qty(part), Qty(whole));
+            let exact_scaled = cost * i128::from(part);
+            prop_assert!(first.0 * i128::from(whole) >= exact_scaled);
+            prop_assert!((first.0 - 1) * i128::from(whole) < exact_scaled);
+            let rest = Amount(cost) - first;
+            prop_assert_eq!(first + cost_part_up(rest, Qty(whole - part), Qty(whole - part)), Amount(cost));
+        }
+
+        #[test]
+        fn a_split_fill_never_pays_less(a in 0i128..1 << 40, b in 0i128..1 << 40, rate in 0i32..=1_000_000) {
+            let split = fee_up(Amount(a), Ppm(rate)) + fee_up(Amount(b), Ppm(rate));
+            prop_assert!(split >= fee_up(Amount(a + b), Ppm(rate)));
+        }
+    }
+}

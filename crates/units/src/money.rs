@@ -1,0 +1,144 @@
+//! Price, quantity, position, amount and the typed rates.
+
+use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
+
+macro_rules! additive {
+    ($name:ident) => {
+        impl Add for $name {
+            type Output = Self;
+            #[inline(always)]
+            fn add(self, rhs: Self) -> Self {
+                Self(self.0 + rhs.0)
+            }
+        }
+        impl Sub for $name {
+            type Output = Self;
+            #[inline(always)]
+            fn sub(self, rhs: Self) -> Self {
+                Self(self.0 - rhs.0)
+            }
+        }
+        impl AddAssign for $name {
+            #[inline(always)]
+            fn add_assign(&mut self, rhs: Self) {
+                self.0 += rhs.0;
+            }
+        }
+        impl SubAssign for $name {
+            #[inline(always)]
+            fn sub_assign(&mut self, rhs: Self) {
+                self.0 -= rhs.0;
+            }
+        }
+        impl Neg for $name {
+            type Output = Self;
+            #[inline(always)]
+            fn neg(self) -> Self {
+                Self(-self.0)
+            }
+        }
+        impl $name {
+            /// Nothing.
+            pub const ZERO: Self = Self(0);
+        }
+    };
+}
+
+/// Ticks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Price(pub i64);
+
+/// Lots of an order or a fill; never negative where it is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Qty(pub i64);
+
+/// Signed lots held: long is positive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Position(pub i64);
+
+/// Atoms of an asset: the token's own smallest unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Amount(pub i128);
+
+/// A margin requirement or an equity in millionths of an atom, so that requirements add and compare exactly
+/// without a division. [`Requirement::ceil`] is the only way back to atoms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Requirement(pub i128);
+
+/// Parts per million: fees and margin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Ppm(pub i32);
+
+/// Funding and premium, in 1e-12.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Rate(pub i64);
+
+additive!(Price);
+additive!(Qty);
+additive!(Position);
+additive!(Amount);
+additive!(Requirement);
+
+/// Value of `lots` at `price` in quote atoms: `ticks x lots x k`, exact. `k` is the instrument's
+/// `quote_atoms_per_tick_lot`. With the admission bounds (2^40 x 2^40 x 2^32) it cannot overflow.
+#[inline(always)]
+pub fn notional(price: Price, lots: Qty, k: u32) -> Amount {
+    // ticks x k stays below 2^72: one widening multiplication, then one by the lots.
+    Amount(i128::from(price.0) * i128::from(k) * i128::from(lots.0))
+}
+
+impl Amount {
+    /// This amount as a requirement, exact.
+    #[inline(always)]
+    pub fn as_requirement(self) -> Requirement {
+        Requirement(self.0 * i128::from(crate::PPM_ONE))
+    }
+
+    /// `self x rate` in millionths of an atom, exact.
+    #[inline(always)]
+    pub fn times(self, rate: Ppm) -> Requirement {
+        Requirement(self.0 * i128::from(rate.0))
+    }
+
+    /// `self x lots`, exact; used for amounts per lot.
+    #[inline(always)]
+    pub fn times_lots(self, lots: Qty) -> Amount {
+        Amount(self.0 * i128::from(lots.0))
+    }
+
+    /// Absolute value.
+    #[inline(always)]
+    pub fn abs(self) -> Amount {
+        Amount(self.0.abs())
+    }
+}
+
+impl Requirement {
+    /// Up to the next whole atom: a requirement rounds up.
+    #[inline]
+    pub fn ceil(self) -> Amount {
+        let one = i128::from(crate::PPM_ONE);
+        Amount(self.0.div_euclid(one) + i128::from(self.0.rem_euclid(one) != 0))
+    }
+
+    /// Down to the whole atom: an equity rounds down.
+    #[inline]
+    pub fn floor(self) -> Amount {
+        Amount(self.0.div_euclid(i128::from(crate::PPM_ONE)))
+    }
+}
+
+impl Position {
+    /// Absolute lots.
+    #[inline(always)]
+    pub fn lots(self) -> Qty {
+        Qty(self.0.abs())
+    }
+}
