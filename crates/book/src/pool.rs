@@ -1,0 +1,154 @@
+//! The slab of resting orders, shared by all books.
+
+use crate::index::IdIndex;
+use xos_protocol::{SelfTrade, Side, Tif};
+use xos_units::{AccountId, InstrumentId, OrderId, OwnerId, Price, Qty, VenueId};
+
+/// Where an order stands in the pool.
+pub type Slot = u32;
+
+/// No order.
+pub const NO_SLOT: Slot = u32::MAX;
+
+/// A resting order. `account`, `owner` and `venue` are tags to the book.
+#[derive(Clone, Copy, Debug)]
+pub struct RestingOrder {
+    /// Sequence of the command that placed it.
+    pub id: OrderId,
+    /// Ticks.
+    pub price: Price,
+    /// Lots still open.
+    pub remaining: Qty,
+    /// Lots in all, filled included.
+    pub total: Qty,
+    /// End of a good-till-date order; 0: none.
+    pub expires_ns: u64,
+    /// Whose it is.
+    pub account: AccountId,
+    /// Whose account that is.
+    pub owner: OwnerId,
+    /// Its instrument.
+    pub instrument: InstrumentId,
+    pub(crate) level: u32,
+    pub(crate) prev: Slot,
+    pub(crate) next: Slot,
+    /// Neighbours in the list that the pool's user keeps (an account's orders on an instrument).
+    pub own_prev: Slot,
+    /// See `own_prev`.
+    pub own_next: Slot,
+    /// The venue that brought it.
+    pub venue: VenueId,
+    /// Side.
+    pub side: Side,
+    /// Time in force.
+    pub tif: Tif,
+    /// Flags of the command.
+    pub flags: u8,
+    /// Its own self-trade mode, used when an amend makes it take.
+    pub self_trade: SelfTrade,
+    /// Whether a client id is kept for it elsewhere.
+    pub has_client_id: bool,
+}
+
+impl RestingOrder {
+    /// An order that is in no book and no list yet.
+    pub fn unlinked(id: OrderId, side: Side, price: Price, total: Qty) -> Self {
+        Self {
+            id,
+            price,
+            remaining: total,
+            total,
+            expires_ns: 0,
+            account: AccountId(0),
+            owner: OwnerId(0),
+            instrument: InstrumentId(0),
+            level: NO_SLOT,
+            prev: NO_SLOT,
+            next: NO_SLOT,
+            own_prev: NO_SLOT,
+            own_next: NO_SLOT,
+            venue: VenueId(0),
+            side,
+            tif: Tif::Gtc,
+            flags: 0,
+            self_trade: SelfTrade::None,
+            has_client_id: false,
+        }
+    }
+}
+
+/// Slab of orders with an index by id.
+#[derive(Debug)]
+pub struct OrderPool {
+    orders: Vec<RestingOrder>,
+    free: Vec<Slot>,
+    index: IdIndex,
+}
+
+impl Default for OrderPool {
+    fn default() -> Self {
+        Self { orders: Vec::new(), free: Vec::new(), index: IdIndex::new() }
+    }
+}
+
+impl OrderPool {
+    /// Stores an order and indexes it.
+    #[inline]
+    pub fn insert(&mut self, order: RestingOrder) -> Slot {
+        let id = order.id.0;
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.orders[slot as usize] = order;
+                slot
+            }
+            None => {
+                self.orders.push(order);
+                Slot::try_from(self.orders.len() - 1).expect("the pool is bounded far below u32")
+            }
+        };
+        self.index.insert(id, slot);
+        slot
+    }
+
+    /// Forgets an order that is in no book any more.
+    #[inline]
+    pub fn release(&mut self, slot: Slot) {
+        self.index.remove(self.orders[slot as usize].id.0);
+        self.free.push(slot);
+    }
+
+    /// The slot of a resting order.
+    #[inline(always)]
+    pub fn find(&self, id: OrderId) -> Option<Slot> {
+        self.index.get(id.0)
+    }
+
+    /// The order in a slot.
+    #[inline(always)]
+    pub fn order(&self, slot: Slot) -> &RestingOrder {
+        &self.orders[slot as usize]
+    }
+
+    /// The order in a slot.
+    #[inline(always)]
+    pub fn order_mut(&mut self, slot: Slot) -> &mut RestingOrder {
+        &mut self.orders[slot as usize]
+    }
+
+    /// Number of orders.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of memory held.
+    pub fn bytes(&self) -> usize {
+        self.orders.capacity() * size_of::<RestingOrder>()
+            + self.free.capacity() * size_of::<Slot>()
+            + self.index.bytes()
+    }
+}

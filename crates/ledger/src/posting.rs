@@ -1,0 +1,122 @@
+//! The words of a posting.
+
+use std::fmt;
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, QuestionId, VenueId};
+
+/// One side of a posting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Party {
+    /// A margin account.
+    User(AccountId),
+    /// The world outside: minus what came in less what went out.
+    External,
+    /// The protocol's share of fees.
+    Protocol,
+    /// The insurance fund.
+    Insurance,
+    /// What rounding left.
+    Rounding,
+    /// A venue's share of fees.
+    Venue(VenueId),
+    /// The share of the deployer of an instrument.
+    Deployer(InstrumentId),
+    /// Counterpart of the realised profit of a perpetual.
+    Clearing(InstrumentId),
+    /// Collateral of complete sets of a question.
+    Question(QuestionId),
+}
+
+/// Why money moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Reason {
+    /// In from outside.
+    Deposit = 1,
+    /// Out to outside.
+    Withdrawal = 2,
+    /// The price of a fill, or what it delivers.
+    Trade = 3,
+    /// A trading fee.
+    Fee = 4,
+    /// A maker rebate.
+    Rebate = 5,
+    /// Realised profit or loss of a perpetual.
+    Realised = 6,
+    /// A complete set was created.
+    Split = 7,
+    /// A complete set was redeemed.
+    Merge = 8,
+    /// A question paid.
+    Payout = 9,
+}
+
+/// One movement of money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posting {
+    /// Who gave.
+    pub from: Party,
+    /// Who received.
+    pub to: Party,
+    /// Of what.
+    pub asset: AssetId,
+    /// How much.
+    pub amount: Amount,
+    /// Why.
+    pub reason: Reason,
+    /// Sequence of the command that caused it.
+    pub sequence: u64,
+}
+
+/// A broken invariant of the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerError {
+    /// A balance that may not be negative is.
+    Negative {
+        /// Whose.
+        party: Party,
+        /// Of what.
+        asset: AssetId,
+        /// What it would be.
+        balance: Amount,
+    },
+    /// An amount below zero was to be posted.
+    NegativeAmount {
+        /// The amount.
+        amount: Amount,
+        /// The reason given.
+        reason: Reason,
+    },
+    /// The balances of an asset do not add up to zero.
+    NotZeroSum {
+        /// The asset.
+        asset: AssetId,
+        /// Their sum.
+        sum: Amount,
+    },
+    /// A house account does not hold this asset.
+    WrongAsset {
+        /// The account.
+        party: Party,
+        /// The asset.
+        asset: AssetId,
+    },
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Negative { party, asset, balance } => {
+                write!(f, "the balance of {party:?} in asset {asset} is {} atoms, below 0", balance.0)
+            }
+            Self::NegativeAmount { amount, reason } => {
+                write!(f, "a posting for {reason:?} of {} atoms is below 0", amount.0)
+            }
+            Self::NotZeroSum { asset, sum } => {
+                write!(f, "the balances of asset {asset} add up to {} atoms instead of 0", sum.0)
+            }
+            Self::WrongAsset { party, asset } => write!(f, "{party:?} does not hold asset {asset}"),
+        }
+    }
+}
+
+impl std::error::Error for LedgerError {}
