@@ -1,0 +1,48 @@
+"""The command line, `xos`.
+
+A command is a module in this folder that defines `command`, a `click.Command`. It is imported only when
+it is asked for, so that `xos --version` and `xos --help` stay quick however many commands there are.
+"""
+
+import importlib
+import pkgutil
+
+import click
+
+from exchange_os import build_info
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click passes it
+        names = (module.name for module in pkgutil.iter_modules(__path__))
+        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}")
+        command = module.command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module.__name__}.command is not a click.Command")
+        return command
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    if not asked or ctx.resilient_parsing:
+        return
+    info = build_info()
+    click.echo(f"xos {info['version']} ({info['profile']}, {info['target']}, {info['rustc']})")
+    ctx.exit()
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version and how it was built.",
+)
+def main() -> None:
+    """An exchange you can import."""

@@ -1,0 +1,33 @@
+#!/bin/sh
+# What the project cannot install for itself: Python 3.11, a C compiler, Rust.
+# Says in one line each how to get what is missing. `preflight.sh python` prints the interpreter to use.
+set -u
+
+find_python() {
+    for candidate in "${PYTHON:-python3}" python3.14 python3.13 python3.12 python3.11 python; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+            command -v "$candidate"
+            return 0
+        fi
+    done
+    return 1
+}
+
+if [ "${1:-}" = python ]; then
+    find_python
+    exit
+fi
+
+missing=0
+say() {
+    echo "make: $1" >&2
+    missing=1
+}
+
+find_python >/dev/null ||
+    say "Python 3.11 or newer is missing: install it (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python) or name one with 'make PYTHON=/path/to/python3 ...'."
+command -v cc >/dev/null 2>&1 ||
+    say "a C compiler (cc) is missing: install one (Debian, Ubuntu: apt install build-essential; Fedora: dnf install gcc; macOS: xcode-select --install)."
+command -v cargo >/dev/null 2>&1 ||
+    say "Rust (cargo) is missing: install it with rustup, Rust's own installer (Debian 13, Ubuntu 24.04: apt install rustup && rustup default stable; macOS: brew install rustup; elsewhere: see 'install' on the Rust home page), then open a new shell."
+exit $missing
