@@ -19,7 +19,7 @@ From probability to quotes
 
         centre      c = 1000 * p - skew * inventory / inventory_limit
         half width  h = base + risk * 1000 * u,   base = 2 ticks, risk = 0.25
-        bid         max(1, floor(c - h)),   ask = min(999, ceil(c + h)),   always bid < ask
+        bid         max(1, floor(c - h)),   ask = min(999, ceil(c + h)),   so bid < ask
 
     and floor and ceil turn floats into integer ticks away from the centre, so the last bit of a float
     hardly ever matters and never in the maker's disfavour. u has two parts, added in quadrature:
@@ -28,9 +28,10 @@ From probability to quotes
     the forecasts of a few `model.perturbed(seed, 40)` at the start of each round: about 0.06 for an
     even match, 0.05 for a favourite's title at 0.18, 0.01 for a title at 0.02. So h is about 17
     ticks on an even match and 4 on an outsider. Between kick-off and final whistle the maker knows
-    only the price before the match: widen h (three times is plain) or step back. Where p is exactly 0
-    (eliminated) or exactly 1 (decided) quote one side only: offer at 1 tick, or bid at 999. A maker of
-    all outcomes of a question should keep the sum of its bids below 1000 ticks and the sum of its asks
+    only the price before the match: widen h (three times is plain) or step back. Near the ends the
+    bounds bite: leave out the bid where c - h < 1 and the ask where c + h > 999, so that a hopeless
+    outcome (p exactly 0: eliminated) is only offered and a certain one only bid for. A maker of all
+    outcomes of a question should keep the sum of its bids below 1000 ticks and the sum of its asks
     above, or a taker of the whole set profits without risk.
 """
 
