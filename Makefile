@@ -5,7 +5,7 @@
 # done again only when its inputs change.
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-long check check-fast tidy format-check types clippy deny docs bench build lock fmt clean
+.PHONY: help up demo test test-long check check-fast tidy format-check types clippy deny advisories docs bench build lock fmt clean
 .DELETE_ON_ERROR:
 
 VENV   := .venv
@@ -69,13 +69,13 @@ up: demo ## there is no server yet: does what `make demo` does
 
 test: $(STAMPS)/project ## run the Rust and Python tests
 	@echo "==> cargo test"
-	@cargo test --workspace $(LOCKED)
+	@cargo test --workspace $(LOCKED) -- --quiet
 	@echo "==> pytest"
 	@$(BIN)/python -m pytest
 
 test-long: $(STAMPS)/project ## run the slow suites too (XOS_LONG=1, pytest -m long)
 	@echo "==> cargo test in release, XOS_LONG=1"
-	@XOS_LONG=1 cargo test --workspace --release $(LOCKED)
+	@XOS_LONG=1 cargo test --workspace --release $(LOCKED) -- --quiet
 	@echo "==> pytest -m long"
 	@XOS_LONG=1 $(BIN)/python -m pytest -m long --timeout 3600 || [ $$? -eq 5 ]
 
@@ -104,8 +104,11 @@ clippy: $(STAMPS)/packages
 	@cargo clippy --workspace --all-targets $(LOCKED) -- -D warnings
 
 deny: .tools/$(DENY)/bin/cargo-deny
-	@echo "==> cargo-deny: licences, bans, sources (advisories need a download: run 'cargo deny check advisories' where there is a network)"
+	@echo "==> cargo-deny: licences, bans, sources (known vulnerabilities need a download: make advisories)"
 	@.tools/$(DENY)/bin/cargo-deny --log-level error check bans licenses sources
+
+advisories: .tools/$(DENY)/bin/cargo-deny ## look for known vulnerabilities; downloads the list of them
+	@.tools/$(DENY)/bin/cargo-deny check advisories
 
 .tools/$(DENY)/bin/cargo-deny:
 	@sh tools/preflight.sh
