@@ -5,8 +5,8 @@
 Prints `path:line: rule: what` for each violation and ends with 1 if there was one. It reads what git
 tracks or would track, so build output is never looked at.
 
-A line in the deterministic crates may keep a hash table that is only looked up, never iterated, by
-saying so: `// tidy: lookup only`.
+A file of the deterministic crates may keep a hash table that is only looked up, never iterated, by
+saying so where it imports it: `use std::collections::HashMap; // tidy: lookup only`.
 """
 
 import re
@@ -171,7 +171,8 @@ def outside_world(source: Source) -> Found:
     yield from _matches(lines, OUTSIDE_WORLD)
     for number, what in _matches(lines, HASH_ORDER):
         if LOOKUP_ONLY not in source.lines[number - 1]:
-            yield number, f"{what} iterates in a random order; use BTreeMap, or mark the line '{LOOKUP_ONLY}'"
+            yield number, f"{what} iterates in a random order: a BTreeMap, or say '// {LOOKUP_ONLY}' here"
+        break  # the first is the import, and speaks for the file
 
 
 def one_title(source: Source) -> Found:

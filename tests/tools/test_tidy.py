@@ -66,7 +66,10 @@ def test_a_planted_violation_is_caught(tmp_path: Path, path: str, text: str, lin
         ("crates/sim/src/lib.rs", "let x: f64 = 0.5;\n"),
         ("crates/node/benches/load.rs", "let x: f64 = 0.5;\n"),
         ("crates/node/src/lib.rs", "use std::time::Instant;\nuse std::collections::HashMap;\n"),
-        ("crates/book/src/lib.rs", "ids: HashMap<u64, u32>, // tidy: lookup only\n"),
+        (
+            "crates/book/src/lib.rs",
+            "use std::collections::HashMap; // tidy: lookup only\nids: HashMap<u64, u32>,\n",
+        ),
         ("crates/book/src/lib.rs", "#[cfg(test)]\nmod tests {\n    fn f() { std::env::var(x); }\n}\n"),
         ("crates/book/tests/props.rs", "use std::collections::HashMap;\n"),
         ("docs/page.md", "# One\n\n```\n# a comment\n```\n"),
