@@ -1,0 +1,231 @@
+//! Section 10: deployments, and the bounds of their fields.
+
+use super::events::Cause;
+use super::refusal::{Refusal, check, refuse};
+use super::state::{Instrument, Kind, Question, World};
+use xos_protocol::{
+    AssetSpec, DeployCommand, EventKind, EventRecord, Fees, InstrumentSpec, InstrumentState, InstrumentTerms,
+    Product, QuestionSpec, Reject, VenueSpec,
+};
+use xos_units::{AMOUNT_ATOMS_BOUND, PRICE_TICKS_BOUND, QTY_LOTS_BOUND};
+
+impl World {
+    pub(super) fn deploy(
+        &mut self,
+        cause: &Cause,
+        body: &[u8],
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let Ok(command) = DeployCommand::from_bytes(body) else {
+            return refuse(Reject::MalformedDeployment, 0, 0);
+        };
+        if let DeployCommand::Genesis(limits) = command {
+            check(cause.sequence == 1, Reject::NotGenesis, cause.sequence, 1)?;
+            self.limits = limits;
+            events.push(cause.event(EventKind::Ticked));
+            return Ok(());
+        }
+        let needs_asset = !matches!(command, DeployCommand::Asset(_));
+        check(!needs_asset || !self.assets.is_empty(), Reject::SettlementAssetMissing, 0, 0)?;
+        match command {
+            DeployCommand::Genesis(_) => unreachable!("answered above"),
+            DeployCommand::Asset(spec) => self.deploy_asset(cause, spec, events),
+            DeployCommand::Venue(spec) => self.deploy_venue(cause, spec, events),
+            DeployCommand::Instrument(spec) => self.deploy_instrument(cause, spec, events),
+            DeployCommand::Question(spec) => self.deploy_question(cause, spec, events),
+        }
+    }
+
+    fn deploy_asset(
+        &mut self,
+        cause: &Cause,
+        spec: AssetSpec,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let standing = self.assets.len() as u32;
+        check_room(standing, self.limits.assets_max)?;
+        check_symbol(&spec.symbol, self.assets.iter().map(|asset| &asset.symbol))?;
+        bound(1, spec.decimals, spec.decimals <= 18)?;
+        self.assets.push(spec);
+        events.push(EventRecord { instrument: standing + 1, ..cause.event(EventKind::AssetDeployed) });
+        Ok(())
+    }
+
+    fn deploy_venue(
+        &mut self,
+        cause: &Cause,
+        spec: VenueSpec,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let standing = self.venues.len() as u32;
+        check_room(standing, self.limits.venues_max.into())?;
+        check_symbol(&spec.symbol, self.venues.iter().map(|venue| &venue.symbol))?;
+        if let Some(fees) = spec.fees {
+            check_fees(fees)?;
+        }
+        self.venues.push(spec);
+        events.push(EventRecord {
+            instrument: standing + 1,
+            venue: u16::try_from(standing + 1).expect("bounded by venues_max"),
+            ..cause.event(EventKind::VenueDeployed)
+        });
+        Ok(())
+    }
+
+    fn deploy_instrument(
+        &mut self,
+        cause: &Cause,
+        spec: InstrumentSpec,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let standing = self.instruments.len() as u32;
+        check_room(standing, self.limits.instruments_max)?;
+        check_symbol(&spec.symbol, self.instruments.iter().map(|i| &i.symbol))?;
+        check_terms(&spec.terms, spec.terms.price_max_ticks)?;
+        self.check_product(&spec)?;
+        let kind = match spec.product {
+            Product::Spot { base, quote, base_atoms_per_lot } => {
+                Kind::Spot { base, quote, base_atoms_per_lot: base_atoms_per_lot.into() }
+            }
+            Product::Perpetual { initial_margin_ppm, .. } => {
+                Kind::Perpetual { im_ppm: initial_margin_ppm.into() }
+            }
+        };
+        let (symbol, terms) = (spec.symbol.clone(), spec.terms.clone());
+        self.instruments.push(new_instrument(symbol, Some(spec), terms, kind));
+        events.push(EventRecord { instrument: standing + 1, ..cause.event(EventKind::InstrumentDeployed) });
+        Ok(())
+    }
+
+    fn check_product(&self, spec: &InstrumentSpec) -> Result<(), Refusal> {
+        match spec.product {
+            Product::Spot { base, quote, base_atoms_per_lot } => {
+                let exists = |asset: u32| asset >= 1 && asset as usize <= self.assets.len();
+                bound(14, base, exists(base) && exists(quote) && base != quote)?;
+                let lot = i128::from(base_atoms_per_lot);
+                let most = lot * i128::from(spec.terms.qty_max_lots);
+                bound(15, lot, (1..1 << 63).contains(&lot) && most < AMOUNT_ATOMS_BOUND)
+            }
+            Product::Perpetual { initial_margin_ppm: initial, maintenance_margin_ppm: maintenance } => {
+                bound(16, initial, (1..=1_000_000).contains(&initial))?;
+                bound(17, maintenance, (1..=initial).contains(&maintenance))
+            }
+        }
+    }
+
+    fn deploy_question(
+        &mut self,
+        cause: &Cause,
+        spec: QuestionSpec,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        self.check_question(&spec)?;
+        let id = self.questions.len() as u32 + 1;
+        let first = self.instruments.len() as u32 + 1;
+        events.push(EventRecord {
+            instrument: id,
+            order_id: first.into(),
+            qty: i64::try_from(spec.outcomes.len()).expect("outcomes are bounded"),
+            ..cause.event(EventKind::QuestionDeployed)
+        });
+        for outcome in &spec.outcomes {
+            let kind = Kind::Outcome { question: id, unit_ticks: spec.ticks_per_unit };
+            let instrument = new_instrument(outcome.symbol.clone(), None, spec.terms.clone(), kind);
+            self.instruments.push(instrument);
+            events.push(EventRecord {
+                instrument: self.instruments.len() as u32,
+                order_id: id.into(),
+                ..cause.event(EventKind::InstrumentDeployed)
+            });
+        }
+        self.questions.push(Question { spec, first_instrument: first, sets: 0, paying: 0 });
+        Ok(())
+    }
+
+    fn check_question(&self, spec: &QuestionSpec) -> Result<(), Refusal> {
+        check_room(self.questions.len() as u32, self.limits.questions_max)?;
+        let after = (self.instruments.len() + spec.outcomes.len()) as i128;
+        let limit = self.limits.instruments_max;
+        check(after <= limit.into(), Reject::LimitOfDeployments, after, limit)?;
+        check_symbol(&spec.symbol, self.questions.iter().map(|q| &q.spec.symbol))?;
+        for (at, outcome) in spec.outcomes.iter().enumerate() {
+            check_symbol(&outcome.symbol, self.instruments.iter().map(|i| &i.symbol))?;
+            let is_repeated = spec.outcomes[..at].iter().any(|o| o.symbol == outcome.symbol);
+            check(!is_repeated, Reject::SymbolTaken, 0, 0)?;
+        }
+        let outcomes = spec.outcomes.len() as i128;
+        let most = i128::from(self.limits.outcomes_per_question_max);
+        bound(18, outcomes, outcomes >= 2 && outcomes <= most)?;
+        let unit = spec.ticks_per_unit;
+        bound(19, unit, (2..PRICE_TICKS_BOUND).contains(&unit))?;
+        let terms = &spec.terms;
+        let fits = terms.price_max_ticks == unit - 1 && terms.band_ppm == 0;
+        bound(20, terms.price_max_ticks, fits)?;
+        check_terms(terms, unit)
+    }
+}
+
+fn new_instrument(
+    symbol: String,
+    spec: Option<InstrumentSpec>,
+    terms: InstrumentTerms,
+    kind: Kind,
+) -> Instrument {
+    Instrument { symbol, spec, terms, kind, state: InstrumentState::Continuous, mark: 0, index: 0 }
+}
+
+/// 603.
+fn check_room(standing: u32, limit: u32) -> Result<(), Refusal> {
+    check(standing < limit, Reject::LimitOfDeployments, standing, limit)
+}
+
+/// 605, then 604.
+fn check_symbol<'a>(symbol: &str, others: impl Iterator<Item = &'a String>) -> Result<(), Refusal> {
+    let bytes = symbol.len();
+    let is_valid = (1..=64).contains(&bytes) && symbol.bytes().all(|b| b.is_ascii_graphic());
+    check(is_valid, Reject::SymbolInvalid, bytes as i128, 64)?;
+    match { others }.position(|other| other == symbol) {
+        None => Ok(()),
+        Some(at) => refuse(Reject::SymbolTaken, at as i128 + 1, 0),
+    }
+}
+
+/// 606 for one field.
+fn bound(field: i128, value: impl Into<i128>, holds: bool) -> Result<(), Refusal> {
+    check(holds, Reject::SpecOutOfBounds, value, field)
+}
+
+/// Fields 11 and 12.
+fn check_fees(fees: Fees) -> Result<(), Refusal> {
+    bound(11, fees.taker_ppm, (0..=100_000).contains(&fees.taker_ppm))?;
+    bound(12, fees.maker_ppm, (-fees.taker_ppm..=100_000).contains(&fees.maker_ppm))
+}
+
+/// Fields 2 to 13, and 21. `highest` is the price at which a position is worth most.
+fn check_terms(terms: &InstrumentTerms, highest: i64) -> Result<(), Refusal> {
+    let k = terms.quote_atoms_per_tick_lot;
+    bound(2, k, k >= 1)?;
+    bound(3, terms.price_max_ticks, (1..PRICE_TICKS_BOUND).contains(&terms.price_max_ticks))?;
+    bound(4, terms.qty_min_lots, terms.qty_min_lots >= 1)?;
+    bound(5, terms.qty_max_lots, (terms.qty_min_lots..QTY_LOTS_BOUND).contains(&terms.qty_max_lots))?;
+    let (min, max) = (terms.notional_min.0, terms.notional_max.0);
+    bound(6, min, (0..AMOUNT_ATOMS_BOUND).contains(&min))?;
+    bound(7, max, (min.max(1)..AMOUNT_ATOMS_BOUND).contains(&max))?;
+    let position = terms.position_max_lots;
+    let is_position = (1..QTY_LOTS_BOUND).contains(&position);
+    bound(8, position, is_position)?;
+    let most = i128::from(highest) * i128::from(position) * i128::from(k);
+    bound(8, position, most < AMOUNT_ATOMS_BOUND)?;
+    bound(9, terms.orders_per_account_max, terms.orders_per_account_max >= 1)?;
+    bound(10, terms.band_ppm, (0..1_000_000).contains(&terms.band_ppm))?;
+    check_fees(terms.fees)?;
+    let split = terms.split;
+    let parts = [split.protocol_ppm, split.deployer_ppm, split.venue_ppm, split.insurance_ppm];
+    let sum: i128 = parts.iter().map(|&part| i128::from(part)).sum();
+    let is_whole = parts.iter().all(|part| (0..=1_000_000).contains(part)) && sum == 1_000_000;
+    bound(13, sum, is_whole)?;
+    for text in [&terms.tick_size, &terms.lot_size] {
+        bound(21, text.len() as i128, (1..=32).contains(&text.len()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! A fill: money, fees and positions.
+
+use super::events::{Cause, Closed, Fill};
+use super::money::{fee_up, share_down};
+use super::state::{Holding, House, Kind, Order, Party, SETTLEMENT, World};
+use xos_protocol::{EventRecord, Side};
+use xos_units::{Amount, Qty, division};
+
+impl World {
+    /// Fills `lots` of the incoming order against the resting order at `at`, at the resting order's price.
+    pub(super) fn fill(
+        &mut self,
+        cause: &Cause,
+        incoming: &mut Order,
+        at: usize,
+        lots: i64,
+        events: &mut Vec<EventRecord>,
+    ) {
+        let price = self.orders[at].price;
+        let (taker_fee, maker_fee) = self.fees_of_fill(incoming, &self.orders[at], lots);
+        incoming.remaining -= lots;
+        self.orders[at].remaining -= lots;
+        let resting = self.orders[at].clone();
+        if resting.remaining == 0 {
+            self.orders.remove(at);
+        }
+        self.last_trade_id += 1;
+        let trade_id = self.last_trade_id;
+        let fill = Fill { taker: incoming, maker: &resting, lots, taker_fee, maker_fee, trade_id };
+        events.push(cause.trade(&fill));
+
+        self.exchange(incoming, &resting, lots, price);
+        self.charge(incoming, &resting, taker_fee, maker_fee);
+        let taker_closed = self.move_position(incoming, lots, price);
+        let maker_closed = self.move_position(&resting, lots, price);
+        let closed = [(&*incoming, taker_closed), (&resting, maker_closed)];
+        for (order, closed) in closed {
+            if let Some(closed) = closed {
+                events.push(cause.pnl_realised(order, price, &closed));
+            }
+        }
+    }
+
+    /// Fee of the taker and of the maker (negative: rebate).
+    fn fees_of_fill(&self, taker: &Order, maker: &Order, lots: i64) -> (i128, i128) {
+        let instrument = self.instrument(maker.instrument);
+        let price = maker.price;
+        let base = match instrument.kind {
+            Kind::Spot { .. } | Kind::Perpetual { .. } => instrument.value(price, lots),
+            Kind::Outcome { unit_ticks, .. } => instrument.value(price.min(unit_ticks - price), lots),
+        };
+        let taker_fee = fee_up(base, self.fees(taker.venue, taker.instrument).taker_ppm);
+        let maker_ppm = self.fees(maker.venue, maker.instrument).maker_ppm;
+        let maker_fee = if maker_ppm >= 0 {
+            fee_up(base, maker_ppm)
+        } else {
+            -share_down(base, -maker_ppm).min(taker_fee)
+        };
+        (taker_fee, maker_fee)
+    }
+
+    /// Assets and prices change hands; a perpetual exchanges nothing here.
+    fn exchange(&mut self, taker: &Order, maker: &Order, lots: i64, price: i64) {
+        let (buyer, seller) = match taker.side {
+            Side::Buy => (Party::Account(taker.account), Party::Account(maker.account)),
+            Side::Sell => (Party::Account(maker.account), Party::Account(taker.account)),
+        };
+        let instrument = self.instrument(taker.instrument);
+        let value = instrument.value(price, lots);
+        match instrument.kind {
+            Kind::Spot { base, quote, base_atoms_per_lot } => {
+                self.post(seller, buyer, base, base_atoms_per_lot * i128::from(lots));
+                self.post(buyer, seller, quote, value);
+            }
+            Kind::Outcome { .. } => self.post(buyer, seller, SETTLEMENT, value),
+            Kind::Perpetual { .. } => {}
+        }
+    }
+
+    fn charge(&mut self, taker: &Order, maker: &Order, taker_fee: i128, maker_fee: i128) {
+        let asset = self.instrument(taker.instrument).quote();
+        let rebate = (-maker_fee).max(0);
+        self.post(Party::Account(taker.account), Party::Account(maker.account), asset, rebate);
+        self.divide_fee(taker, taker_fee - rebate);
+        self.divide_fee(maker, maker_fee.max(0));
+    }
+
+    /// What the payer of a fee owes goes to those whom the instrument names.
+    fn divide_fee(&mut self, payer: &Order, fee: i128) {
+        let instrument = self.instrument(payer.instrument);
+        let (asset, split) = (instrument.quote(), instrument.terms.split);
+        let from = Party::Account(payer.account);
+        let mut left = fee;
+        let shares = [
+            (House::Deployer(payer.instrument), split.deployer_ppm),
+            (House::Venue(payer.venue), split.venue_ppm),
+            (House::Insurance, split.insurance_ppm),
+            (House::Protocol, split.protocol_ppm),
+        ];
+        for (receiver, ppm) in shares {
+            let share = share_down(fee, ppm);
+            self.post(from, Party::House(receiver), asset, share);
+            left -= share;
+        }
+        self.post(from, Party::House(House::Rounding), asset, left);
+    }
+
+    /// The position of the order's account after it bought or sold `lots`; what that closed, if anything.
+    fn move_position(&mut self, order: &Order, lots: i64, price: i64) -> Option<Closed> {
+        let instrument = self.instrument(order.instrument);
+        if instrument.is_spot() {
+            return None;
+        }
+        let is_perpetual = instrument.is_perpetual();
+        let sign = i128::from(order.side.sign());
+        let mut holding = self.holding(order.account, order.instrument);
+        let close = lots.min(holding.closable_by(order.side));
+        let close_value = instrument.value(price, close);
+        let open_value = instrument.value(price, lots - close);
+        let realised = close_lots(&mut holding, close, close_value);
+        holding.position += order.side.sign() * (lots - close);
+        holding.cost += sign * open_value;
+        self.account_mut(order.account).holdings.insert(order.instrument, holding);
+        if close == 0 {
+            return None;
+        }
+        if is_perpetual {
+            let clearing = Party::House(House::Clearing(order.instrument));
+            self.post(clearing, Party::Account(order.account), SETTLEMENT, realised);
+        }
+        let (position_after, realised_after) = (holding.position, holding.realised);
+        Some(Closed { lots: close, realised, position_after, realised_after })
+    }
+}
+
+/// Closes `lots` of a position for `value`; the profit or loss, which is also added to the position's total.
+pub(super) fn close_lots(holding: &mut Holding, lots: i64, value: i128) -> i128 {
+    if lots == 0 {
+        return 0;
+    }
+    let is_long = holding.position > 0;
+    let whole = Qty(holding.position.abs());
+    let part = division::cost_part_up(Amount(holding.cost), Qty(lots), whole).0;
+    let realised = if is_long { value - part } else { -value - part };
+    holding.cost -= part;
+    holding.position -= if is_long { lots } else { -lots };
+    holding.realised += realised;
+    realised
+}

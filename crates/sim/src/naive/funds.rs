@@ -1,0 +1,178 @@
+//! Section 10: accounts, money from and to outside, complete sets.
+
+use super::events::Cause;
+use super::fill::close_lots;
+use super::refusal::{Refusal, check, check_id};
+use super::state::{Account, House, Party, SETTLEMENT, World};
+use std::collections::BTreeMap;
+use xos_protocol::{CommandRecord, EventKind, EventRecord, Int128, Reject, Side};
+use xos_units::AMOUNT_ATOMS_BOUND;
+
+impl World {
+    pub(super) fn open_account(
+        &mut self,
+        cause: &Cause,
+        command: &CommandRecord,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let (standing, limit) = (self.accounts.len() as u32, self.limits.accounts_max);
+        check(standing < limit, Reject::AccountsLimit, standing, limit)?;
+        let next = standing + 1;
+        let is_next = command.account == 0 || command.account == next;
+        check(is_next, Reject::UnknownAccount, command.account, next)?;
+        let owner = command.client_id;
+        self.accounts.push(Account { owner, totals: BTreeMap::new(), holdings: BTreeMap::new() });
+        events.push(EventRecord { account: next, ..cause.event(EventKind::AccountOpened) });
+        Ok(())
+    }
+
+    fn check_amount(&self, command: &CommandRecord) -> Result<(), Refusal> {
+        let amount = command.amount.get();
+        check_id(command.instrument, self.assets.len(), Reject::UnknownAsset)?;
+        check(amount >= 1, Reject::AmountNotPositive, amount, 1)?;
+        check(amount < AMOUNT_ATOMS_BOUND, Reject::AmountAboveMax, amount, AMOUNT_ATOMS_BOUND - 1)
+    }
+
+    pub(super) fn deposit(
+        &mut self,
+        cause: &Cause,
+        command: &CommandRecord,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        self.check_amount(command)?;
+        let (asset, amount) = (command.instrument, command.amount.get());
+        let supply = amount - self.house(House::External, asset);
+        check(supply < AMOUNT_ATOMS_BOUND, Reject::SupplyLimit, supply, AMOUNT_ATOMS_BOUND - 1)?;
+        self.post(Party::House(House::External), Party::Account(command.account), asset, amount);
+        events.push(self.money_moved(cause, EventKind::Deposited, command));
+        Ok(())
+    }
+
+    pub(super) fn withdraw(
+        &mut self,
+        cause: &Cause,
+        command: &CommandRecord,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        self.check_amount(command)?;
+        let (account, asset, amount) = (command.account, command.instrument, command.amount.get());
+        let available =
+            if asset == SETTLEMENT { self.withdrawable(account) } else { self.free(account, asset) };
+        check(amount <= available, Reject::InsufficientBalance, amount, available)?;
+        self.post(Party::Account(account), Party::House(House::External), asset, amount);
+        events.push(self.money_moved(cause, EventKind::Withdrawn, command));
+        Ok(())
+    }
+
+    fn money_moved(&self, cause: &Cause, kind: EventKind, command: &CommandRecord) -> EventRecord {
+        EventRecord {
+            account: command.account,
+            instrument: command.instrument,
+            amount: command.amount,
+            counter_amount: Int128::new(self.total(command.account, command.instrument)),
+            ..cause.event(kind)
+        }
+    }
+
+    /// What split and merge share: the question stands open and the quantity is positive.
+    fn check_sets(&self, command: &CommandRecord) -> Result<(), Refusal> {
+        check_id(command.instrument, self.questions.len(), Reject::UnknownQuestion)?;
+        let is_open = self.question(command.instrument).paying == 0;
+        check(is_open, Reject::QuestionResolved, command.instrument, 0)?;
+        check(command.qty >= 1, Reject::QtyNotPositive, command.qty, 1)
+    }
+
+    /// Headroom before and after `lots` of every outcome came for their unit value (negative: went).
+    fn headroom_around(&self, account: u32, question: u32, lots: i64) -> (i128, i128) {
+        let mut standing = self.standing(account);
+        let before = self.headroom(&standing);
+        let question = self.question(question);
+        standing.total -= question.unit_value(lots);
+        for instrument in question.instruments() {
+            standing.holdings.entry(instrument).or_default().position += lots;
+        }
+        (before, self.headroom(&standing))
+    }
+
+    pub(super) fn split_set(
+        &mut self,
+        cause: &Cause,
+        command: &CommandRecord,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        self.check_sets(command)?;
+        let (account, id, lots) = (command.account, command.instrument, command.qty);
+        let question = self.question(id).clone();
+        let terms = &question.spec.terms;
+        check(lots <= terms.qty_max_lots, Reject::QtyAboveMax, lots, terms.qty_max_lots)?;
+        for instrument in question.instruments() {
+            let buys = self.resting_lots(account, instrument, Side::Buy);
+            let reached = self.holding(account, instrument).position + buys + lots;
+            let max = terms.position_max_lots;
+            check(reached <= max, Reject::PositionLimit, reached, max)?;
+        }
+        let first = question.first_instrument;
+        let new = question.instruments().filter(|&i| !self.stands_in(account, i)).count();
+        let count = (self.instruments_stood_in(account, first) + new) as i128;
+        let limit = self.instruments_limit(first);
+        check(new == 0 || count <= limit, Reject::AccountInstrumentsLimit, count, limit)?;
+        let (before, after) = self.headroom_around(account, id, lots);
+        check(after >= 0, Reject::InsufficientMargin, -after, before)?;
+
+        let value = question.unit_value(lots);
+        self.post(Party::Account(account), Party::House(House::Question(id)), SETTLEMENT, value);
+        for (instrument, part) in question.instruments().zip(question.unit_parts(lots)) {
+            let holding = self.account_mut(account).holdings.entry(instrument).or_default();
+            let close = lots.min(holding.closable_by(Side::Buy));
+            let close_value = fraction_down(part, close, lots);
+            close_lots(holding, close, close_value);
+            holding.position += lots - close;
+            holding.cost += part - close_value;
+        }
+        self.questions[id as usize - 1].sets += lots;
+        events.push(set_changed(cause, EventKind::SetSplit, command, value));
+        Ok(())
+    }
+
+    pub(super) fn merge_set(
+        &mut self,
+        cause: &Cause,
+        command: &CommandRecord,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        self.check_sets(command)?;
+        let (account, id, lots) = (command.account, command.instrument, command.qty);
+        let question = self.question(id).clone();
+        let positions = question.instruments().map(|i| self.holding(account, i).position);
+        let smallest = positions.min().expect("a question has outcomes");
+        check(smallest >= lots, Reject::NothingToReduce, smallest, lots)?;
+        let (before, after) = self.headroom_around(account, id, -lots);
+        check(after >= 0 || after >= before, Reject::InsufficientMargin, -after, before)?;
+
+        let value = question.unit_value(lots);
+        self.post(Party::House(House::Question(id)), Party::Account(account), SETTLEMENT, value);
+        for (instrument, part) in question.instruments().zip(question.unit_parts(lots)) {
+            let holding = self.account_mut(account).holdings.entry(instrument).or_default();
+            close_lots(holding, lots, part);
+        }
+        self.questions[id as usize - 1].sets -= lots;
+        events.push(set_changed(cause, EventKind::SetMerged, command, value));
+        Ok(())
+    }
+}
+
+fn set_changed(cause: &Cause, kind: EventKind, command: &CommandRecord, value: i128) -> EventRecord {
+    EventRecord {
+        account: command.account,
+        instrument: command.instrument,
+        qty: command.qty,
+        amount: Int128::new(value),
+        ..cause.event(kind)
+    }
+}
+
+/// `floor(value x part / whole)`, without a product that would not fit.
+fn fraction_down(value: i128, part: i64, whole: i64) -> i128 {
+    let (part, whole) = (i128::from(part), i128::from(whole));
+    value.div_euclid(whole) * part + value.rem_euclid(whole) * part / whole
+}

@@ -1,0 +1,157 @@
+//! Section 11: the canonical bytes of the state.
+
+use super::state::{House, Order, SETTLEMENT, World};
+use serde::Serialize;
+use xos_protocol::Side;
+
+/// Canonical bytes under construction.
+struct Bytes(Vec<u8>);
+
+impl Bytes {
+    fn u8(&mut self, value: u8) {
+        self.0.push(value);
+    }
+    fn u16(&mut self, value: u16) {
+        self.0.extend(value.to_le_bytes());
+    }
+    fn u32(&mut self, value: u32) {
+        self.0.extend(value.to_le_bytes());
+    }
+    fn u64(&mut self, value: u64) {
+        self.0.extend(value.to_le_bytes());
+    }
+    fn i64(&mut self, value: i64) {
+        self.0.extend(value.to_le_bytes());
+    }
+    fn i128(&mut self, value: i128) {
+        self.0.extend(value.to_le_bytes());
+    }
+    fn count(&mut self, value: usize) {
+        self.u32(u32::try_from(value).expect("tables are bounded far below u32"));
+    }
+    /// A specification as MessagePack with names, its length before it.
+    fn spec(&mut self, spec: &impl Serialize) {
+        let bytes = rmp_serde::to_vec_named(spec).expect("a specification always serialises");
+        self.count(bytes.len());
+        self.0.extend(bytes);
+    }
+}
+
+impl World {
+    pub(super) fn state_bytes(&self) -> Vec<u8> {
+        let mut out = Bytes(Vec::new());
+        self.write_deployments(&mut out);
+        out.count(self.accounts.len());
+        for account in 1..=self.accounts.len() as u32 {
+            self.write_account(account, &mut out);
+        }
+        self.write_house(&mut out);
+        out.u64(self.last_trade_id);
+        for instrument in 1..=self.instruments.len() as u32 {
+            self.write_book(instrument, &mut out);
+        }
+        out.0
+    }
+
+    fn write_deployments(&self, out: &mut Bytes) {
+        out.spec(&self.limits);
+        out.count(self.assets.len());
+        for asset in &self.assets {
+            out.spec(asset);
+        }
+        out.count(self.venues.len());
+        for venue in &self.venues {
+            out.spec(venue);
+        }
+        out.count(self.questions.len());
+        for question in &self.questions {
+            out.spec(&question.spec);
+            out.u32(question.first_instrument);
+            out.i64(question.sets);
+            out.u32(question.paying);
+        }
+        out.count(self.instruments.len());
+        for (id, instrument) in (1..).zip(&self.instruments) {
+            out.u32(self.question_of(id));
+            if let Some(spec) = &instrument.spec {
+                out.spec(spec);
+            }
+            out.u8(instrument.state.code());
+            out.i64(instrument.mark);
+            out.i64(instrument.index);
+        }
+    }
+
+    fn write_account(&self, id: u32, out: &mut Bytes) {
+        let account = self.account(id);
+        out.0.extend(account.owner);
+        out.i128(self.total(id, SETTLEMENT));
+        out.i128(self.held(id, SETTLEMENT));
+        let others: Vec<(u32, i128)> = account
+            .totals
+            .iter()
+            .map(|(&asset, &total)| (asset, total))
+            .filter(|&(asset, total)| asset != SETTLEMENT && total != 0)
+            .collect();
+        out.count(others.len());
+        for (asset, total) in others {
+            out.u32(asset);
+            out.i128(total);
+            out.i128(self.held(id, asset));
+        }
+        let instruments: Vec<u32> =
+            (1..=self.instruments.len() as u32).filter(|&i| self.stands_in(id, i)).collect();
+        out.count(instruments.len());
+        for instrument in instruments {
+            let holding = self.holding(id, instrument);
+            out.u32(instrument);
+            out.i64(holding.position);
+            out.i128(holding.cost);
+            out.i128(holding.realised);
+        }
+    }
+
+    fn write_house(&self, out: &mut Bytes) {
+        let mut houses = vec![House::External, House::Protocol, House::Insurance, House::Rounding];
+        houses.extend((0..=self.venues.len() as u16).map(House::Venue));
+        for house in houses {
+            out.count(self.assets.len());
+            for asset in 1..=self.assets.len() as u32 {
+                out.i128(self.house(house, asset));
+            }
+        }
+        for (id, instrument) in (1..).zip(&self.instruments) {
+            out.i128(self.house(House::Deployer(id), instrument.quote()));
+            out.i128(self.house(House::Clearing(id), SETTLEMENT));
+        }
+        for question in 1..=self.questions.len() as u32 {
+            out.i128(self.house(House::Question(question), SETTLEMENT));
+        }
+    }
+
+    fn write_book(&self, instrument: u32, out: &mut Bytes) {
+        let of_side = |side: Side| {
+            let orders = self.orders.iter().filter(|o| o.instrument == instrument && o.side == side);
+            let mut orders: Vec<&Order> = orders.collect();
+            // Best price first; a stable sort keeps the order of arrival inside a level.
+            orders.sort_by_key(|o| -o.price * side.sign());
+            orders
+        };
+        let (bids, asks) = (of_side(Side::Buy), of_side(Side::Sell));
+        out.count(bids.len() + asks.len());
+        for order in bids.into_iter().chain(asks) {
+            out.u64(order.id);
+            out.u32(order.account);
+            out.u16(order.venue);
+            out.u8(order.side.code());
+            out.u8(order.tif.code());
+            out.u8(order.flags.0);
+            out.u8(order.self_trade.code());
+            out.i64(order.price);
+            out.i64(order.total);
+            out.i64(order.remaining);
+            out.u64(order.expires_ns);
+            out.0.extend(order.client_id);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What must hold after every command, whatever the command was.
+
+use super::state::{Holding, World};
+use xos_protocol::Side;
+
+impl World {
+    pub(super) fn check_invariants(&self) -> Result<(), String> {
+        self.check_conservation()?;
+        self.check_positions()?;
+        self.check_books()?;
+        self.check_held()
+    }
+
+    /// For each asset the totals of all accounts and of the house add up to zero.
+    fn check_conservation(&self) -> Result<(), String> {
+        for asset in 1..=self.assets.len() as u32 {
+            let users: i128 = self.accounts.iter().filter_map(|a| a.totals.get(&asset)).sum();
+            let house: i128 =
+                self.house.iter().filter(|((_, a), _)| *a == asset).map(|(_, amount)| amount).sum();
+            if users + house != 0 {
+                return Err(format!("asset {asset}: accounts hold {users}, the house {house}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Positions add up to the complete sets of the question, or to zero; a position without lots has no cost.
+    fn check_positions(&self) -> Result<(), String> {
+        for instrument in 1..=self.instruments.len() as u32 {
+            let question = self.question_of(instrument);
+            let sets = if question == 0 { 0 } else { self.question(question).sets };
+            let sum: i64 = (1..=self.accounts.len() as u32)
+                .map(|account| self.holding(account, instrument).position)
+                .sum();
+            if sum != sets {
+                return Err(format!("instrument {instrument}: positions add up to {sum}, sets are {sets}"));
+            }
+        }
+        for (id, account) in (1..).zip(&self.accounts) {
+            for (&instrument, holding) in &account.holdings {
+                if !self.stands_in(id, instrument) && *holding != Holding::default() {
+                    return Err(format!("account {id} has left instrument {instrument} with {holding:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// No bid reaches an ask; every resting order has lots left and was accepted for at least as many.
+    fn check_books(&self) -> Result<(), String> {
+        for order in &self.orders {
+            if order.remaining < 1 || order.remaining > order.total {
+                return Err(format!("resting order {order:?} has impossible lots"));
+            }
+            if order.side == Side::Buy
+                && let Some(ask) = self.orders.iter().find(|ask| ask.is_met_by(order))
+            {
+                return Err(format!("bid {} at {} meets ask {}", order.id, order.price, ask.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Outside the settlement asset an account always has what its orders hold.
+    fn check_held(&self) -> Result<(), String> {
+        for account in 1..=self.accounts.len() as u32 {
+            for asset in 2..=self.assets.len() as u32 {
+                let free = self.free(account, asset);
+                if free < 0 {
+                    return Err(format!("account {account} has {free} free of asset {asset}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,209 @@
+//! Section 7: meeting resting orders one by one, and the plan of a fill-or-kill order.
+
+use super::events::Cause;
+use super::state::{Order, World};
+use std::collections::BTreeMap;
+use xos_protocol::{CancelReason, EventRecord, SelfTrade, Side};
+
+/// What matching leaves of the incoming order.
+pub(super) enum Left {
+    /// It was filled or cancelled.
+    Nothing,
+    /// Lots that rest or are cancelled by time in force.
+    Remainder,
+}
+
+impl World {
+    /// Where the resting order stands that `incoming` meets next: best price first, then the oldest.
+    pub(super) fn best_met_by(&self, incoming: &Order) -> Option<usize> {
+        let mut best: Option<usize> = None;
+        for (at, order) in self.orders.iter().enumerate() {
+            if order.is_met_by(incoming) && best.is_none_or(|b| is_better(order, &self.orders[b])) {
+                best = Some(at);
+            }
+        }
+        best
+    }
+
+    /// Matches an incoming order that does not rest.
+    pub(super) fn take(
+        &mut self,
+        cause: &Cause,
+        incoming: &mut Order,
+        events: &mut Vec<EventRecord>,
+    ) -> Left {
+        let mut met = 0;
+        while incoming.remaining > 0 {
+            let Some(at) = self.best_met_by(incoming) else { return Left::Remainder };
+            if met == self.limits.matches_per_command_max {
+                let reason = CancelReason::MatchLimit;
+                events.push(cause.cancelled(incoming, reason, incoming.remaining, 0));
+                return Left::Nothing;
+            }
+            met += 1;
+            let resting = self.orders[at].clone();
+            if incoming.self_trade != SelfTrade::None
+                && self.has_same_owner(incoming.account, resting.account)
+            {
+                self.prevent_self_trade(cause, incoming, at, events);
+                continue;
+            }
+            match self.lots_of_meeting(incoming, &resting) {
+                Ok(lots) => self.fill(cause, incoming, at, lots, events),
+                Err(reason) => self.cancel_resting(cause, at, reason, events),
+            }
+        }
+        Left::Nothing
+    }
+
+    /// Takes a resting order out.
+    pub(super) fn cancel_resting(
+        &mut self,
+        cause: &Cause,
+        at: usize,
+        reason: CancelReason,
+        events: &mut Vec<EventRecord>,
+    ) {
+        let order = self.orders.remove(at);
+        events.push(cause.cancelled(&order, reason, order.remaining, 0));
+    }
+
+    fn prevent_self_trade(
+        &mut self,
+        cause: &Cause,
+        incoming: &mut Order,
+        at: usize,
+        events: &mut Vec<EventRecord>,
+    ) {
+        let reason = CancelReason::SelfTrade;
+        let cancels_resting = matches!(incoming.self_trade, SelfTrade::CancelMaker | SelfTrade::CancelBoth);
+        let cancels_incoming = matches!(incoming.self_trade, SelfTrade::CancelTaker | SelfTrade::CancelBoth);
+        if cancels_resting {
+            self.cancel_resting(cause, at, reason, events);
+        }
+        if cancels_incoming {
+            events.push(cause.cancelled(incoming, reason, incoming.remaining, 0));
+            incoming.remaining = 0;
+        }
+        if incoming.self_trade == SelfTrade::Decrement {
+            let resting = &mut self.orders[at];
+            let lots = incoming.remaining.min(resting.remaining);
+            resting.remaining -= lots;
+            incoming.remaining -= lots;
+            events.push(cause.cancelled(resting, reason, lots, resting.remaining));
+            events.push(cause.cancelled(incoming, reason, lots, incoming.remaining));
+            if resting.remaining == 0 {
+                self.orders.remove(at);
+            }
+        }
+    }
+
+    /// How many lots the two orders trade, or why the resting one is cancelled instead.
+    fn lots_of_meeting(&self, incoming: &Order, resting: &Order) -> Result<i64, CancelReason> {
+        if self.is_outside_band(resting) {
+            return Err(CancelReason::OutsideBand);
+        }
+        let closable = self.holding(resting.account, resting.instrument).closable_by(resting.side);
+        let mut lots = incoming.remaining.min(resting.remaining);
+        if resting.is_reduce_only() {
+            if closable == 0 {
+                return Err(CancelReason::ReduceOnly);
+            }
+            lots = lots.min(closable);
+        }
+        let instrument = self.instrument(resting.instrument);
+        if instrument.is_spot() || resting.account == incoming.account || lots <= closable {
+            return Ok(lots);
+        }
+        let headroom = self.headroom(&self.standing(resting.account));
+        let loss = instrument.loss_against_mark(resting.side, resting.price, lots);
+        if headroom - loss >= 0 { Ok(lots) } else { Err(CancelReason::Unaffordable) }
+    }
+
+    fn is_outside_band(&self, order: &Order) -> bool {
+        let band = self.instrument(order.instrument).band();
+        band.is_some_and(|(lower, upper)| order.price < lower || order.price > upper)
+    }
+
+    /// The lots that a fill-or-kill order would certainly reach. Changes nothing.
+    pub(super) fn plan(&self, incoming: &Order) -> i64 {
+        let mut walk: Vec<&Order> = self.orders.iter().filter(|o| o.is_met_by(incoming)).collect();
+        // A stable sort: equal prices keep their order of arrival.
+        walk.sort_by_key(|o| o.price * incoming.side.sign());
+        let mut met = 0;
+        let mut reached = 0;
+        let mut planned: BTreeMap<u32, Planned> = BTreeMap::new();
+        for resting in walk {
+            if reached == incoming.remaining || met >= self.limits.matches_per_command_max {
+                break;
+            }
+            met += 1;
+            let same_owner = self.has_same_owner(incoming.account, resting.account);
+            if same_owner && incoming.self_trade != SelfTrade::None {
+                if incoming.self_trade == SelfTrade::CancelMaker {
+                    continue;
+                }
+                break;
+            }
+            let so_far = planned.entry(resting.account).or_default();
+            let Some(step) = self.plan_meeting(incoming, resting, incoming.remaining - reached, so_far)
+            else {
+                continue;
+            };
+            so_far.lots += step.lots;
+            so_far.loss += step.loss;
+            reached += step.lots;
+            // A reduce-only order whose capacity is used up is met a second time, to be cancelled.
+            if reached < incoming.remaining && step.lots < resting.remaining {
+                if met >= self.limits.matches_per_command_max {
+                    break;
+                }
+                met += 1;
+            }
+        }
+        reached
+    }
+
+    fn plan_meeting(
+        &self,
+        incoming: &Order,
+        resting: &Order,
+        wanted: i64,
+        so_far: &Planned,
+    ) -> Option<Planned> {
+        if self.is_outside_band(resting) {
+            return None;
+        }
+        let closable = self.holding(resting.account, resting.instrument).closable_by(resting.side);
+        let mut lots = wanted.min(resting.remaining);
+        if resting.is_reduce_only() {
+            lots = lots.min((closable - so_far.lots).max(0));
+            if lots == 0 {
+                return None;
+            }
+        }
+        let instrument = self.instrument(resting.instrument);
+        let reduces = closable > 0 && so_far.lots + lots <= closable;
+        if instrument.is_spot() || resting.account == incoming.account || reduces {
+            return Some(Planned { lots, loss: 0 });
+        }
+        let headroom = self.headroom(&self.standing(resting.account));
+        let loss = instrument.loss_against_mark(resting.side, resting.price, lots);
+        (headroom - so_far.loss - loss >= 0).then_some(Planned { lots, loss })
+    }
+}
+
+/// What a plan has counted of one account.
+#[derive(Clone, Copy, Debug, Default)]
+struct Planned {
+    lots: i64,
+    loss: i128,
+}
+
+/// Whether a taker would rather meet `a` than `b`, both of one side.
+fn is_better(a: &Order, b: &Order) -> bool {
+    match a.side {
+        Side::Buy => a.price > b.price,
+        Side::Sell => a.price < b.price,
+    }
+}

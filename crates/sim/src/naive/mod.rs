@@ -1,0 +1,292 @@
+//! The naive engine: `docs/internals/rules.md` once more, slow and obvious, for ever.
+//!
+//! It is written from that page alone. Every order stands in one list in order of arrival, the best one is found
+//! by looking at all of them, held money and headroom are summed anew each time they are asked for. The fast
+//! engine must show the same events and the same state after every command.
+
+mod amend;
+mod deploy;
+mod events;
+mod fill;
+mod funds;
+mod hash;
+mod invariants;
+mod matching;
+mod money;
+mod place;
+mod prices;
+mod refusal;
+mod state;
+
+use self::events::Cause;
+use self::refusal::{Refusal, check, check_bytes, check_id, kind_of};
+use self::state::{Remembered, World};
+use xos_protocol::{
+    CancelReason, CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Flags, Reject, Tif,
+};
+
+/// Why a whole frame is refused; nothing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameError {
+    /// The first sequence is not the last one plus one.
+    SequenceGap {
+        /// What it should have been.
+        expected: u64,
+        /// What it was.
+        found: u64,
+    },
+    /// Time would run backwards.
+    TimeBackwards {
+        /// Time of the last frame.
+        last_ns: u64,
+        /// Time of this one.
+        found_ns: u64,
+    },
+    /// A frame without commands.
+    Empty,
+    /// More commands than declared.
+    TooLong {
+        /// Commands in the frame.
+        commands: usize,
+        /// The declared limit.
+        limit: usize,
+    },
+    /// The engine stopped after a failed check.
+    Halted,
+}
+
+/// The naive engine.
+#[derive(Clone, Debug, Default)]
+pub struct NaiveEngine {
+    world: World,
+    last_sequence: u64,
+    last_time_ns: u64,
+}
+
+impl NaiveEngine {
+    /// An empty exchange with the default limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Applies a frame of fixed records. Events are appended.
+    pub fn apply_records(
+        &mut self,
+        first_sequence: u64,
+        time_ns: u64,
+        commands: &[CommandRecord],
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), FrameError> {
+        let limit = self.world.limits.frame_commands_max as usize;
+        if commands.is_empty() {
+            return Err(FrameError::Empty);
+        }
+        if commands.len() > limit {
+            return Err(FrameError::TooLong { commands: commands.len(), limit });
+        }
+        self.check_frame(first_sequence, time_ns)?;
+        self.let_time_pass(first_sequence, time_ns, events);
+        for at in self.execution_order(commands) {
+            let command = &commands[at];
+            let sequence = first_sequence + at as u64;
+            self.execute(Cause { sequence, time_ns, client_id: command.client_id }, command, events);
+        }
+        self.last_sequence = first_sequence + commands.len() as u64 - 1;
+        Ok(())
+    }
+
+    /// Applies a frame with one deployment.
+    pub fn apply_deploy(
+        &mut self,
+        first_sequence: u64,
+        time_ns: u64,
+        body: &[u8],
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), FrameError> {
+        self.check_frame(first_sequence, time_ns)?;
+        self.let_time_pass(first_sequence, time_ns, events);
+        let cause = Cause { sequence: first_sequence, time_ns, client_id: [0; 32] };
+        if let Err(refusal) = self.world.deploy(&cause, body, events) {
+            events.push(cause.rejected(&CommandRecord::default(), refusal));
+        }
+        self.last_sequence = first_sequence;
+        Ok(())
+    }
+
+    /// The state in its canonical bytes (section 11 of the rules).
+    pub fn state_bytes(&self) -> Vec<u8> {
+        self.world.state_bytes()
+    }
+
+    /// BLAKE3 of [`Self::state_bytes`].
+    pub fn state_hash(&self) -> [u8; 32] {
+        *blake3::hash(&self.state_bytes()).as_bytes()
+    }
+
+    /// Checks what must hold after every command; the first thing that does not, in words.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        self.world.check_invariants()
+    }
+
+    fn check_frame(&self, first_sequence: u64, time_ns: u64) -> Result<(), FrameError> {
+        let expected = self.last_sequence + 1;
+        if first_sequence != expected {
+            return Err(FrameError::SequenceGap { expected, found: first_sequence });
+        }
+        if time_ns < self.last_time_ns {
+            return Err(FrameError::TimeBackwards { last_ns: self.last_time_ns, found_ns: time_ns });
+        }
+        Ok(())
+    }
+
+    /// Orders expire, then client ids are forgotten.
+    fn let_time_pass(&mut self, first_sequence: u64, time_ns: u64, events: &mut Vec<EventRecord>) {
+        self.last_time_ns = time_ns;
+        let cause = Cause { sequence: first_sequence, time_ns, client_id: [0; 32] };
+        let mut expired = self.world.take_out(|o| o.tif == Tif::Gtd && o.expires_ns <= time_ns);
+        expired.sort_by_key(|o| (o.expires_ns, o.id));
+        for order in expired {
+            events.push(cause.cancelled(&order, CancelReason::Expired, order.remaining, 0));
+        }
+        self.world.forget_empty_holdings();
+        self.world.forget_client_ids(time_ns);
+    }
+
+    /// The commands' places in the frame, in the order in which they execute.
+    fn execution_order(&self, commands: &[CommandRecord]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..commands.len()).collect();
+        if commands.iter().any(|command| self.addresses_maker_first(command)) {
+            // A stable sort: each group keeps its order of arrival.
+            order.sort_by_key(|&at| self.group(&commands[at]));
+        }
+        order
+    }
+
+    /// Only orders address an instrument's matching; a mass cancel of all instruments does not by itself.
+    fn addresses_maker_first(&self, command: &CommandRecord) -> bool {
+        let is_order = matches!(
+            command.kind(),
+            Some(CommandKind::Place | CommandKind::Amend | CommandKind::Cancel | CommandKind::MassCancel)
+        );
+        is_order && self.world.is_maker_first(command.instrument)
+    }
+
+    /// Execution group of section 1.
+    fn group(&self, command: &CommandRecord) -> u8 {
+        let makers_first = self.world.is_maker_first(command.instrument);
+        let is_post_only = command.flags().has(Flags::POST_ONLY);
+        match command.kind() {
+            Some(CommandKind::Cancel) if makers_first => 1,
+            Some(CommandKind::MassCancel) if makers_first || command.instrument == 0 => 1,
+            Some(CommandKind::Place | CommandKind::Amend) if makers_first && is_post_only => 2,
+            Some(CommandKind::Place | CommandKind::Amend | CommandKind::Cancel | CommandKind::MassCancel) => {
+                3
+            }
+            Some(CommandKind::Deploy) | None => 3,
+            Some(_) => 0,
+        }
+    }
+
+    fn execute(&mut self, cause: Cause, command: &CommandRecord, events: &mut Vec<EventRecord>) {
+        if let Err(refusal) = self.admit_and_run(&cause, command, events) {
+            events.push(cause.rejected(command, refusal));
+        }
+        self.world.forget_empty_holdings();
+    }
+
+    fn admit_and_run(
+        &mut self,
+        cause: &Cause,
+        command: &CommandRecord,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let kind = kind_of(command)?;
+        check_bytes(kind, command)?;
+        if names_account(kind) {
+            check_id(command.account, self.world.accounts.len(), Reject::UnknownAccount)?;
+        }
+        if !is_idempotent(kind) || !command.has_client_id() {
+            return self.world.run(cause, kind, command, events);
+        }
+        let key = (command.account, command.client_id);
+        if let Some(remembered) = self.world.remembered.get(&key) {
+            let mut answer = remembered.answer;
+            answer.flags |= EventFlags::RETRY;
+            events.push(answer);
+            return Ok(());
+        }
+        let is_deposit = kind == CommandKind::Deposit;
+        if !is_deposit {
+            let count = self.world.remembered.values().filter(|r| !r.is_deposit).count();
+            let limit = self.world.limits.client_ids_max;
+            check(count < limit as usize, Reject::ClientIdsExhausted, count as i128, limit)?;
+        }
+        let outcome_at = events.len();
+        if let Err(refusal) = self.world.run(cause, kind, command, events) {
+            events.push(cause.rejected(command, refusal));
+        }
+        let answer = events[outcome_at];
+        self.world.remembered.insert(key, Remembered { time_ns: cause.time_ns, is_deposit, answer });
+        Ok(())
+    }
+}
+
+/// Whether commands of this kind act for the account they name, which must exist.
+fn names_account(kind: CommandKind) -> bool {
+    use CommandKind::{Amend, Cancel, Deposit, MassCancel, MergeSet, Place, SplitSet, Withdraw};
+    matches!(kind, Place | Amend | Cancel | MassCancel | Deposit | Withdraw | SplitSet | MergeSet)
+}
+
+/// Whether the first answer to a client id of this kind of command is remembered.
+fn is_idempotent(kind: CommandKind) -> bool {
+    use CommandKind::{Deposit, MergeSet, Place, SplitSet, Withdraw};
+    matches!(kind, Place | Deposit | Withdraw | SplitSet | MergeSet)
+}
+
+impl World {
+    /// Checks everything, then changes everything; an error has changed nothing.
+    fn run(
+        &mut self,
+        cause: &Cause,
+        kind: CommandKind,
+        command: &CommandRecord,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        match kind {
+            CommandKind::Place => self.place(cause, command, events),
+            CommandKind::Amend => self.amend(cause, command, events),
+            CommandKind::Cancel => self.cancel(cause, command, events),
+            CommandKind::MassCancel => self.mass_cancel(cause, command, events),
+            CommandKind::OpenAccount => self.open_account(cause, command, events),
+            CommandKind::Deposit => self.deposit(cause, command, events),
+            CommandKind::Withdraw => self.withdraw(cause, command, events),
+            CommandKind::SplitSet => self.split_set(cause, command, events),
+            CommandKind::MergeSet => self.merge_set(cause, command, events),
+            CommandKind::SetMark | CommandKind::SetIndex => self.set_price(cause, kind, command, events),
+            CommandKind::SetInstrumentState => self.set_state(cause, command, events),
+            CommandKind::ResolveQuestion => self.resolve(cause, command, events),
+            CommandKind::Tick | CommandKind::Deploy => {
+                events.push(cause.event(EventKind::Ticked));
+                Ok(())
+            }
+        }
+    }
+
+    /// Section 9: ids past their retention are forgotten, unless their order still rests.
+    fn forget_client_ids(&mut self, now_ns: u64) {
+        let retention = u128::from(self.limits.client_id_retention_ns);
+        let orders = &self.orders;
+        self.remembered.retain(|_, remembered| {
+            let is_due = u128::from(now_ns) >= u128::from(remembered.time_ns) + retention;
+            if remembered.is_deposit || !is_due {
+                return true;
+            }
+            let rests = remembered.answer.kind() == Some(EventKind::OrderAccepted)
+                && orders.iter().any(|order| order.id == remembered.answer.order_id);
+            if rests {
+                remembered.time_ns = now_ns;
+            }
+            rests
+        });
+    }
+}

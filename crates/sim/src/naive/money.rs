@@ -1,0 +1,179 @@
+//! Reserves, headroom and what may be withdrawn, each time from first principles over all orders and positions.
+
+use super::state::{Holding, Instrument, Kind, Order, SETTLEMENT, World};
+use std::collections::BTreeMap;
+use xos_protocol::Side;
+use xos_units::{Amount, Ppm, division};
+
+/// Fee on a base, rounded up.
+pub(super) fn fee_up(base: i128, rate_ppm: i32) -> i128 {
+    division::fee_up(Amount(base), Ppm(rate_ppm)).0
+}
+
+/// Share of an amount, rounded down.
+pub(super) fn share_down(base: i128, rate_ppm: i32) -> i128 {
+    division::share_down(Amount(base), Ppm(rate_ppm)).0
+}
+
+/// `numerator / denominator`, rounded up.
+fn div_up(numerator: i128, denominator: i128) -> i128 {
+    numerator.div_euclid(denominator) + i128::from(numerator.rem_euclid(denominator) != 0)
+}
+
+/// What decides about the margin of an account: as it is, or as it would be.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    /// Total of the settlement asset.
+    pub(super) total: i128,
+    pub(super) holdings: BTreeMap<u32, Holding>,
+    pub(super) orders: Vec<Order>,
+}
+
+impl Standing {
+    fn position(&self, instrument: u32) -> i64 {
+        self.holdings.get(&instrument).map_or(0, |holding| holding.position)
+    }
+
+    fn cost(&self, instrument: u32) -> i128 {
+        self.holdings.get(&instrument).map_or(0, |holding| holding.cost)
+    }
+
+    /// Remaining lots of the resting orders of one side.
+    fn lots(&self, instrument: u32, side: Side) -> i64 {
+        self.orders_on(instrument).filter(|o| o.side == side).map(|o| o.remaining).sum()
+    }
+
+    fn orders_on(&self, instrument: u32) -> impl Iterator<Item = &Order> {
+        self.orders.iter().filter(move |o| o.instrument == instrument)
+    }
+}
+
+impl World {
+    /// What one lot of the order reserves, in the asset it pays.
+    pub(super) fn reserve_per_lot(&self, order: &Order) -> i128 {
+        let instrument = self.instrument(order.instrument);
+        let fees = self.fees(order.venue, order.instrument);
+        let rate = fees.maker_ppm.max(fees.taker_ppm).max(0);
+        let value = instrument.value(order.price, 1);
+        match (instrument.kind, order.side) {
+            (Kind::Spot { .. }, Side::Buy) => value + fee_up(value, rate),
+            (Kind::Spot { base_atoms_per_lot, .. }, Side::Sell) => base_atoms_per_lot,
+            (Kind::Perpetual { .. }, _) => fee_up(value, rate),
+            (Kind::Outcome { unit_ticks, .. }, Side::Buy) => {
+                let base = instrument.value(order.price.min(unit_ticks / 2), 1);
+                value + fee_up(base, rate)
+            }
+            (Kind::Outcome { unit_ticks, .. }, Side::Sell) => {
+                let complement = unit_ticks - order.price;
+                let base = instrument.value(complement.min(unit_ticks / 2), 1);
+                instrument.value(complement, 1) + fee_up(base, rate)
+            }
+        }
+    }
+
+    /// What the order's remaining lots reserve.
+    pub(super) fn reserve(&self, order: &Order) -> i128 {
+        self.reserve_per_lot(order) * i128::from(order.remaining)
+    }
+
+    /// The asset a spot order pays, which it holds while it rests.
+    pub(super) fn asset_held(&self, order: &Order) -> Option<u32> {
+        match (self.instrument(order.instrument).kind, order.side) {
+            (Kind::Spot { quote, .. }, Side::Buy) => Some(quote),
+            (Kind::Spot { base, .. }, Side::Sell) => Some(base),
+            _ => None,
+        }
+    }
+
+    fn held_by(&self, orders: &[Order], asset: u32) -> i128 {
+        orders.iter().filter(|o| self.asset_held(o) == Some(asset)).map(|o| self.reserve(o)).sum()
+    }
+
+    /// What the account's resting spot orders hold of an asset.
+    pub(super) fn held(&self, account: u32, asset: u32) -> i128 {
+        let own = self.orders.iter().filter(|o| o.account == account);
+        own.filter(|o| self.asset_held(o) == Some(asset)).map(|o| self.reserve(o)).sum()
+    }
+
+    pub(super) fn free(&self, account: u32, asset: u32) -> i128 {
+        self.total(account, asset) - self.held(account, asset)
+    }
+
+    /// The account as it stands now.
+    pub(super) fn standing(&self, account: u32) -> Standing {
+        Standing {
+            total: self.total(account, SETTLEMENT),
+            holdings: self.account(account).holdings.clone(),
+            orders: self.orders.iter().filter(|o| o.account == account).cloned().collect(),
+        }
+    }
+
+    fn perpetuals(&self) -> impl Iterator<Item = (u32, &Instrument)> {
+        (1..).zip(&self.instruments).filter(|(_, instrument)| instrument.is_perpetual())
+    }
+
+    fn unrealised(&self, standing: &Standing, id: u32, instrument: &Instrument) -> i128 {
+        let position = standing.position(id);
+        if position == 0 {
+            return -standing.cost(id);
+        }
+        instrument.value(instrument.mark, position) - standing.cost(id)
+    }
+
+    /// Section 4: what the account is worth for certain if any of its open orders fill and any outcome wins.
+    pub(super) fn worst_case(&self, standing: &Standing, question: u32) -> i128 {
+        let question = self.question(question);
+        let reserve = |instrument, side| -> i128 {
+            let orders = standing.orders_on(instrument).filter(|o| o.side == side);
+            orders.map(|o| self.reserve(o)).sum()
+        };
+        let all_buys: i128 = question.instruments().map(|i| reserve(i, Side::Buy)).sum();
+        let if_wins = |winner: u32| {
+            question.unit_value(standing.position(winner)) + reserve(winner, Side::Buy)
+                - reserve(winner, Side::Sell)
+                - all_buys
+        };
+        question.instruments().map(if_wins).min().expect("a question has outcomes")
+    }
+
+    fn worst_cases(&self, standing: &Standing) -> i128 {
+        (1..=self.questions.len() as u32).map(|question| self.worst_case(standing, question)).sum()
+    }
+
+    fn initial_margin(&self, standing: &Standing) -> i128 {
+        let mut millionths = 0;
+        for (id, instrument) in self.perpetuals() {
+            let Kind::Perpetual { im_ppm } = instrument.kind else { unreachable!("filtered") };
+            let position = standing.position(id);
+            let if_buys_fill = (position + standing.lots(id, Side::Buy)).abs();
+            let if_sells_fill = (position - standing.lots(id, Side::Sell)).abs();
+            millionths += instrument.value(instrument.mark, if_buys_fill.max(if_sells_fill)) * im_ppm;
+        }
+        div_up(millionths, 1_000_000)
+    }
+
+    fn perpetual_reserves(&self, standing: &Standing) -> i128 {
+        let on_perpetual = |o: &&Order| self.instrument(o.instrument).is_perpetual();
+        standing.orders.iter().filter(on_perpetual).map(|o| self.reserve(o)).sum()
+    }
+
+    /// Equity less requirement, in atoms of the settlement asset.
+    pub(super) fn headroom(&self, standing: &Standing) -> i128 {
+        let unrealised: i128 = self.perpetuals().map(|(id, i)| self.unrealised(standing, id, i)).sum();
+        let free = standing.total - self.held_by(&standing.orders, SETTLEMENT);
+        let equity = free + unrealised + self.worst_cases(standing);
+        equity - self.initial_margin(standing) - self.perpetual_reserves(standing)
+    }
+
+    /// What the account may take out of the settlement asset.
+    pub(super) fn withdrawable(&self, account: u32) -> i128 {
+        let standing = self.standing(account);
+        let free = standing.total - self.held_by(&standing.orders, SETTLEMENT);
+        let losses: i128 = self.perpetuals().map(|(id, i)| self.unrealised(&standing, id, i).min(0)).sum();
+        let positions: i128 =
+            self.perpetuals().map(|(id, i)| i.value(i.mark, standing.position(id).abs())).sum();
+        let margin = self.initial_margin(&standing).max(div_up(positions, 10));
+        let left = free + losses + self.worst_cases(&standing) - self.perpetual_reserves(&standing) - margin;
+        left.min(free).max(0)
+    }
+}

@@ -1,0 +1,228 @@
+//! Section 5: the ladder of checks of a place, and what an amend shares with it.
+
+use super::events::{Cause, order_of};
+use super::matching::Left;
+use super::refusal::{Refusal, check, check_id, refuse};
+use super::state::{Instrument, Kind, Order, SETTLEMENT, World};
+use xos_protocol::{CancelReason, CommandRecord, EventRecord, Flags, InstrumentState, Reject, Side, Tif};
+
+impl World {
+    pub(super) fn place(
+        &mut self,
+        cause: &Cause,
+        command: &CommandRecord,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let venues = self.venues.len();
+        check(usize::from(command.venue) <= venues, Reject::UnknownVenue, command.venue, venues as i128)?;
+        check_id(command.instrument, self.instruments.len(), Reject::UnknownInstrument)?;
+        let mut order = order_of(cause.sequence, command);
+        self.check_place(cause, &mut order)?;
+        // Nothing below can fail.
+        events.push(cause.accepted(&order));
+        match self.take(cause, &mut order, events) {
+            Left::Nothing => {}
+            Left::Remainder => self.keep_remainder(cause, order, events),
+        }
+        Ok(())
+    }
+
+    /// The lots that matching left of an incoming order rest or are cancelled.
+    pub(super) fn keep_remainder(&mut self, cause: &Cause, order: Order, events: &mut Vec<EventRecord>) {
+        match order.tif {
+            Tif::Gtc | Tif::Gtd => self.orders.push(order),
+            // A fill-or-kill order whose plan held has no remainder; if it had one it would be treated alike.
+            Tif::Ioc | Tif::Fok => {
+                events.push(cause.cancelled(&order, CancelReason::IocRemainder, order.remaining, 0));
+            }
+        }
+    }
+
+    fn check_place(&self, cause: &Cause, order: &mut Order) -> Result<(), Refusal> {
+        let instrument = self.instrument(order.instrument);
+        let terms = &instrument.terms;
+        let tif = order.tif;
+        check_state(instrument, order)?;
+        if order.flags.has(Flags::MARKET) {
+            check(matches!(tif, Tif::Ioc | Tif::Fok), Reject::MarketTif, tif.code(), 0)?;
+        }
+        if order.flags.has(Flags::POST_ONLY) {
+            let may_rest = matches!(tif, Tif::Gtc | Tif::Gtd) && !order.flags.has(Flags::MARKET);
+            check(may_rest, Reject::PostOnlyTif, tif.code(), 0)?;
+        }
+        check(
+            !(order.is_reduce_only() && instrument.is_spot()),
+            Reject::ReduceOnlySpot,
+            order.instrument,
+            0,
+        )?;
+        if tif == Tif::Gtd {
+            let in_future = order.expires_ns > cause.time_ns;
+            check(in_future, Reject::ExpiryNotInFuture, order.expires_ns, cause.time_ns)?;
+        }
+        check_price(instrument, order.price)?;
+        check(order.total >= 1, Reject::QtyNotPositive, order.total, 1)?;
+        if !order.is_reduce_only() {
+            let min = terms.qty_min_lots;
+            check(order.total >= min, Reject::QtyBelowMin, order.total, min)?;
+        }
+        check(order.total <= terms.qty_max_lots, Reject::QtyAboveMax, order.total, terms.qty_max_lots)?;
+        self.check_mark_and_band(order)?;
+        order.remaining = self.clip_reduce_only(order)?;
+        order.total = order.remaining;
+        self.check_notional(order)?;
+        if matches!(tif, Tif::Gtc | Tif::Gtd) {
+            self.check_order_counts(order)?;
+        }
+        self.check_instruments_stood_in(order)?;
+        if order.flags.has(Flags::POST_ONLY) {
+            self.check_post_only(order)?;
+        }
+        self.check_position_limit(order)?;
+        if tif == Tif::Fok {
+            let reachable = self.plan(order);
+            check(reachable >= order.total, Reject::FokNotFillable, reachable, order.total)?;
+        }
+        self.check_money(order, None)
+    }
+
+    /// 312 and 313.
+    pub(super) fn check_mark_and_band(&self, order: &Order) -> Result<(), Refusal> {
+        let instrument = self.instrument(order.instrument);
+        let has_mark = !instrument.is_perpetual() || instrument.mark > 0;
+        check(has_mark, Reject::MarkMissing, order.instrument, 0)?;
+        let Some((lower, upper)) = instrument.band() else { return Ok(()) };
+        match order.side {
+            Side::Buy => check(order.price <= upper, Reject::PriceOutsideBand, order.price, upper),
+            Side::Sell => check(order.price >= lower, Reject::PriceOutsideBand, order.price, lower),
+        }
+    }
+
+    /// 314; the lots that a reduce-only order may have, all lots for any other order.
+    pub(super) fn clip_reduce_only(&self, order: &Order) -> Result<i64, Refusal> {
+        if !order.is_reduce_only() {
+            return Ok(order.remaining);
+        }
+        let holding = self.holding(order.account, order.instrument);
+        let closable = holding.closable_by(order.side);
+        check(closable > 0, Reject::NothingToReduce, holding.position, 0)?;
+        Ok(order.remaining.min(closable))
+    }
+
+    /// 315 and 316.
+    pub(super) fn check_notional(&self, order: &Order) -> Result<(), Refusal> {
+        let instrument = self.instrument(order.instrument);
+        let notional = instrument.value(order.price, order.remaining);
+        let (min, max) = (instrument.terms.notional_min.0, instrument.terms.notional_max.0);
+        check(notional >= min || order.is_reduce_only(), Reject::NotionalBelowMin, notional, min)?;
+        check(notional <= max, Reject::NotionalAboveMax, notional, max)
+    }
+
+    /// 317 and 318.
+    fn check_order_counts(&self, order: &Order) -> Result<(), Refusal> {
+        let own = || self.orders.iter().filter(|o| o.account == order.account);
+        let here = own().filter(|o| o.instrument == order.instrument).count() as i128;
+        let limit = i128::from(self.instrument(order.instrument).terms.orders_per_account_max);
+        check(here < limit, Reject::OpenOrdersLimit, here, limit)?;
+        let all = own().count() as i128;
+        let limit = i128::from(self.limits.orders_per_account_max);
+        check(all < limit, Reject::AccountOrdersLimit, all, limit)
+    }
+
+    /// The declared number of instruments of this product in which one account may stand.
+    pub(super) fn instruments_limit(&self, instrument: u32) -> i128 {
+        match self.instrument(instrument).kind {
+            Kind::Perpetual { .. } => self.limits.perpetuals_per_account_max.into(),
+            Kind::Spot { .. } | Kind::Outcome { .. } => self.limits.instruments_per_account_max.into(),
+        }
+    }
+
+    fn check_instruments_stood_in(&self, order: &Order) -> Result<(), Refusal> {
+        if self.stands_in(order.account, order.instrument) {
+            return Ok(());
+        }
+        let count = self.instruments_stood_in(order.account, order.instrument) as i128;
+        let limit = self.instruments_limit(order.instrument);
+        check(count < limit, Reject::AccountInstrumentsLimit, count, limit)
+    }
+
+    /// 320.
+    pub(super) fn check_post_only(&self, order: &Order) -> Result<(), Refusal> {
+        match self.best_met_by(order) {
+            None => Ok(()),
+            Some(best) => refuse(Reject::PostOnlyWouldCross, order.price, self.orders[best].price),
+        }
+    }
+
+    /// 321; the order itself does not rest, or is not counted.
+    pub(super) fn check_position_limit(&self, order: &Order) -> Result<(), Refusal> {
+        let instrument = self.instrument(order.instrument);
+        if instrument.is_spot() || order.is_reduce_only() {
+            return Ok(());
+        }
+        let position = self.holding(order.account, order.instrument).position;
+        let others: i64 = self.other_lots(order);
+        let reached = position * order.side.sign() + others + order.remaining;
+        let max = instrument.terms.position_max_lots;
+        check(reached <= max, Reject::PositionLimit, reached.abs(), max)
+    }
+
+    /// Lots of the account's other resting orders of the same side on the same instrument.
+    fn other_lots(&self, order: &Order) -> i64 {
+        let same = |o: &&Order| {
+            o.account == order.account
+                && o.instrument == order.instrument
+                && o.side == order.side
+                && o.id != order.id
+        };
+        self.orders.iter().filter(same).map(|o| o.remaining).sum()
+    }
+
+    /// Check 19. `order` is as it would rest; of an amend, `before` is the same order as it rests now.
+    pub(super) fn check_money(&self, order: &Order, before: Option<&Order>) -> Result<(), Refusal> {
+        let mut after = self.standing(order.account);
+        let headroom_before = self.headroom(&after);
+        after.orders.retain(|o| o.id != order.id);
+        if let Some(asset) = self.asset_held(order) {
+            let needed = self.reserve(order);
+            let mut limit =
+                self.free(order.account, asset) + before.map_or(0, |resting| self.reserve(resting));
+            if asset == SETTLEMENT {
+                limit = limit.min(self.headroom(&after));
+            }
+            return check(needed <= limit, Reject::InsufficientBalance, needed, limit);
+        }
+        let instrument = self.instrument(order.instrument);
+        let closable = self.holding(order.account, order.instrument).closable_by(order.side);
+        let reduces = closable > 0 && order.remaining + self.other_lots(order) <= closable;
+        if instrument.is_perpetual() && reduces {
+            return Ok(());
+        }
+        after.orders.push(order.clone());
+        let loss = instrument.loss_against_mark(order.side, order.price, order.remaining);
+        let headroom_after = self.headroom(&after) - loss;
+        let takes_nothing = !instrument.is_perpetual() && headroom_after >= headroom_before;
+        let passes = headroom_after >= 0 || takes_nothing;
+        check(passes, Reject::InsufficientMargin, -headroom_after, headroom_before)
+    }
+}
+
+/// 205 to 208.
+pub(super) fn check_state(instrument: &Instrument, order: &Order) -> Result<(), Refusal> {
+    match instrument.state {
+        InstrumentState::Continuous => Ok(()),
+        InstrumentState::Settled => refuse(Reject::InstrumentSettled, order.instrument, 0),
+        InstrumentState::Halted => refuse(Reject::InstrumentHalted, order.instrument, 0),
+        InstrumentState::CancelOnly => refuse(Reject::InstrumentCancelOnly, order.instrument, 0),
+        InstrumentState::ReduceOnly => {
+            check(order.is_reduce_only(), Reject::InstrumentReduceOnly, order.instrument, 0)
+        }
+    }
+}
+
+/// 307 and 308.
+pub(super) fn check_price(instrument: &Instrument, price: i64) -> Result<(), Refusal> {
+    check(price >= 1, Reject::PriceNotPositive, price, 1)?;
+    let max = instrument.terms.price_max_ticks;
+    check(price <= max, Reject::PriceAboveMax, price, max)
+}

@@ -1,0 +1,307 @@
+//! What the naive engine knows: plain tables, every order in one list in order of arrival.
+
+use std::collections::BTreeMap;
+use xos_protocol::{
+    AssetSpec, ClientId, EventRecord, Fees, Flags, InstrumentSpec, InstrumentState, InstrumentTerms, Limits,
+    QuestionSpec, SelfTrade, Side, Tif, VenueSpec,
+};
+
+/// The asset that margins everything.
+pub(super) const SETTLEMENT: u32 = 1;
+
+/// A resting order, or one on its way into the book.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    pub(super) id: u64,
+    pub(super) account: u32,
+    pub(super) instrument: u32,
+    pub(super) side: Side,
+    pub(super) tif: Tif,
+    pub(super) flags: Flags,
+    pub(super) self_trade: SelfTrade,
+    pub(super) venue: u16,
+    pub(super) price: i64,
+    pub(super) total: i64,
+    pub(super) remaining: i64,
+    pub(super) expires_ns: u64,
+    pub(super) client_id: ClientId,
+}
+
+impl Order {
+    pub(super) fn is_reduce_only(&self) -> bool {
+        self.flags.has(Flags::REDUCE_ONLY)
+    }
+
+    /// Whether this order, resting, is at a price that `incoming` accepts.
+    pub(super) fn is_met_by(&self, incoming: &Order) -> bool {
+        self.instrument == incoming.instrument
+            && self.side == incoming.side.opposite()
+            && match incoming.side {
+                Side::Buy => self.price <= incoming.price,
+                Side::Sell => self.price >= incoming.price,
+            }
+    }
+}
+
+/// What one account has on one instrument.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Holding {
+    pub(super) position: i64,
+    pub(super) cost: i128,
+    pub(super) realised: i128,
+}
+
+impl Holding {
+    /// The lots that an order of this side could close.
+    pub(super) fn closable_by(&self, side: Side) -> i64 {
+        if self.position.signum() == -side.sign() { self.position.abs() } else { 0 }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    pub(super) owner: [u8; 32],
+    /// Total by asset; what is held is computed from the orders.
+    pub(super) totals: BTreeMap<u32, i128>,
+    /// By instrument; an instrument without an entry has position, cost and realised 0.
+    pub(super) holdings: BTreeMap<u32, Holding>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Spot { base: u32, quote: u32, base_atoms_per_lot: i128 },
+    Perpetual { im_ppm: i128 },
+    Outcome { question: u32, unit_ticks: i64 },
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Instrument {
+    pub(super) symbol: String,
+    /// As deployed; an outcome has none of its own.
+    pub(super) spec: Option<InstrumentSpec>,
+    pub(super) terms: InstrumentTerms,
+    pub(super) kind: Kind,
+    pub(super) state: InstrumentState,
+    pub(super) mark: i64,
+    pub(super) index: i64,
+}
+
+impl Instrument {
+    /// Value of `lots` at `price`.
+    pub(super) fn value(&self, price: i64, lots: i64) -> i128 {
+        i128::from(price) * i128::from(lots) * self.k()
+    }
+
+    pub(super) fn k(&self) -> i128 {
+        i128::from(self.terms.quote_atoms_per_tick_lot)
+    }
+
+    /// The asset of fees and prices.
+    pub(super) fn quote(&self) -> u32 {
+        match self.kind {
+            Kind::Spot { quote, .. } => quote,
+            Kind::Perpetual { .. } | Kind::Outcome { .. } => SETTLEMENT,
+        }
+    }
+
+    pub(super) fn is_spot(&self) -> bool {
+        matches!(self.kind, Kind::Spot { .. })
+    }
+
+    pub(super) fn is_perpetual(&self) -> bool {
+        matches!(self.kind, Kind::Perpetual { .. })
+    }
+
+    /// Whether both are spot, both perpetuals or both outcomes.
+    pub(super) fn is_same_product(&self, other: &Instrument) -> bool {
+        std::mem::discriminant(&self.kind) == std::mem::discriminant(&other.kind)
+    }
+
+    /// Lowest and highest price of the band around the mark, if there is a band and a mark.
+    pub(super) fn band(&self) -> Option<(i64, i64)> {
+        if self.terms.band_ppm == 0 || self.mark == 0 {
+            return None;
+        }
+        let width = i128::from(self.mark) * i128::from(self.terms.band_ppm) / 1_000_000;
+        let width = i64::try_from(width).expect("a band is narrower than its mark");
+        Some((self.mark - width, self.mark + width))
+    }
+
+    /// What `lots` at `price` lose at once against the mark of a perpetual.
+    pub(super) fn loss_against_mark(&self, side: Side, price: i64, lots: i64) -> i128 {
+        match (self.kind, side) {
+            (Kind::Perpetual { .. }, Side::Buy) => self.value((price - self.mark).max(0), lots),
+            (Kind::Perpetual { .. }, Side::Sell) => self.value((self.mark - price).max(0), lots),
+            _ => 0,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    pub(super) spec: QuestionSpec,
+    pub(super) first_instrument: u32,
+    pub(super) sets: i64,
+    /// The instrument that paid; 0 while unresolved.
+    pub(super) paying: u32,
+}
+
+impl Question {
+    /// Its instruments, in order.
+    pub(super) fn instruments(&self) -> impl Iterator<Item = u32> + use<> {
+        let count = u32::try_from(self.spec.outcomes.len()).expect("outcomes are bounded");
+        self.first_instrument..self.first_instrument + count
+    }
+
+    /// Value of `lots` complete sets.
+    pub(super) fn unit_value(&self, lots: i64) -> i128 {
+        let k = i128::from(self.spec.terms.quote_atoms_per_tick_lot);
+        i128::from(self.spec.ticks_per_unit) * k * i128::from(lots)
+    }
+
+    /// The value of `lots` complete sets divided over the outcomes: evenly down, the last takes what is left.
+    pub(super) fn unit_parts(&self, lots: i64) -> Vec<i128> {
+        let whole = self.unit_value(lots);
+        let count = self.spec.outcomes.len();
+        let part = whole.div_euclid(count as i128);
+        let mut parts = vec![part; count];
+        parts[count - 1] = whole - part * (count as i128 - 1);
+        parts
+    }
+}
+
+/// Accounts of the exchange itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum House {
+    External,
+    Protocol,
+    Insurance,
+    Rounding,
+    Venue(u16),
+    Deployer(u32),
+    Clearing(u32),
+    Question(u32),
+}
+
+/// One side of a posting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Party {
+    Account(u32),
+    House(House),
+}
+
+/// The first answer to a client id.
+#[derive(Clone, Debug)]
+pub(super) struct Remembered {
+    pub(super) time_ns: u64,
+    pub(super) is_deposit: bool,
+    pub(super) answer: EventRecord,
+}
+
+/// Everything the engine knows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct World {
+    pub(super) limits: Limits,
+    pub(super) assets: Vec<AssetSpec>,
+    pub(super) venues: Vec<VenueSpec>,
+    pub(super) questions: Vec<Question>,
+    pub(super) instruments: Vec<Instrument>,
+    pub(super) accounts: Vec<Account>,
+    /// Resting orders of all instruments; an earlier one in the list has time priority.
+    pub(super) orders: Vec<Order>,
+    pub(super) house: BTreeMap<(House, u32), i128>,
+    pub(super) last_trade_id: u64,
+    pub(super) remembered: BTreeMap<(u32, ClientId), Remembered>,
+}
+
+impl World {
+    pub(super) fn instrument(&self, id: u32) -> &Instrument {
+        &self.instruments[id as usize - 1]
+    }
+
+    pub(super) fn instrument_mut(&mut self, id: u32) -> &mut Instrument {
+        &mut self.instruments[id as usize - 1]
+    }
+
+    pub(super) fn question(&self, id: u32) -> &Question {
+        &self.questions[id as usize - 1]
+    }
+
+    pub(super) fn account(&self, id: u32) -> &Account {
+        &self.accounts[id as usize - 1]
+    }
+
+    pub(super) fn account_mut(&mut self, id: u32) -> &mut Account {
+        &mut self.accounts[id as usize - 1]
+    }
+
+    pub(super) fn total(&self, account: u32, asset: u32) -> i128 {
+        self.account(account).totals.get(&asset).copied().unwrap_or(0)
+    }
+
+    pub(super) fn holding(&self, account: u32, instrument: u32) -> Holding {
+        self.account(account).holdings.get(&instrument).copied().unwrap_or_default()
+    }
+
+    pub(super) fn house(&self, house: House, asset: u32) -> i128 {
+        self.house.get(&(house, asset)).copied().unwrap_or(0)
+    }
+
+    pub(super) fn has_same_owner(&self, a: u32, b: u32) -> bool {
+        self.account(a).owner == self.account(b).owner
+    }
+
+    /// Remaining lots of the account's resting orders of one side of one instrument.
+    pub(super) fn resting_lots(&self, account: u32, instrument: u32, side: Side) -> i64 {
+        self.orders
+            .iter()
+            .filter(|o| o.account == account && o.instrument == instrument && o.side == side)
+            .map(|o| o.remaining)
+            .sum()
+    }
+
+    /// Whether the account has a position or a resting order there.
+    pub(super) fn stands_in(&self, account: u32, instrument: u32) -> bool {
+        self.holding(account, instrument).position != 0
+            || self.orders.iter().any(|o| o.account == account && o.instrument == instrument)
+    }
+
+    /// The instruments of the same product as `instrument` in which the account stands.
+    pub(super) fn instruments_stood_in(&self, account: u32, instrument: u32) -> usize {
+        let this = self.instrument(instrument);
+        (1..=self.instruments.len() as u32)
+            .filter(|&other| self.instrument(other).is_same_product(this) && self.stands_in(account, other))
+            .count()
+    }
+
+    /// The fees of an order that this venue brings to this instrument.
+    pub(super) fn fees(&self, venue: u16, instrument: u32) -> Fees {
+        let own = if venue == 0 { None } else { self.venues[usize::from(venue) - 1].fees };
+        own.unwrap_or(self.instrument(instrument).terms.fees)
+    }
+
+    /// Where money moves.
+    pub(super) fn post(&mut self, from: Party, to: Party, asset: u32, amount: i128) {
+        *self.balance_of(from, asset) -= amount;
+        *self.balance_of(to, asset) += amount;
+    }
+
+    fn balance_of(&mut self, party: Party, asset: u32) -> &mut i128 {
+        match party {
+            Party::Account(id) => self.account_mut(id).totals.entry(asset).or_default(),
+            Party::House(house) => self.house.entry((house, asset)).or_default(),
+        }
+    }
+
+    /// Positions of 0 without a resting order leave nothing behind.
+    pub(super) fn forget_empty_holdings(&mut self) {
+        for account in 1..=self.accounts.len() as u32 {
+            let instruments: Vec<u32> = self.account(account).holdings.keys().copied().collect();
+            for instrument in instruments {
+                if !self.stands_in(account, instrument) {
+                    self.account_mut(account).holdings.remove(&instrument);
+                }
+            }
+        }
+    }
+}
