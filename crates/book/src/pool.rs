@@ -29,9 +29,12 @@ pub struct RestingOrder {
     pub owner: OwnerId,
     /// Its instrument.
     pub instrument: InstrumentId,
-    pub(crate) level: u32,
-    pub(crate) prev: Slot,
-    pub(crate) next: Slot,
+    /// Its level; the book's own.
+    pub level: u32,
+    /// Its elder in the queue; the book's own.
+    pub prev: Slot,
+    /// Its junior in the queue; the book's own.
+    pub next: Slot,
     /// Neighbours in the list that the pool's user keeps (an account's orders on an instrument).
     pub own_prev: Slot,
     /// See `own_prev`.

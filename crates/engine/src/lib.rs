@@ -1,1 +1,29 @@
-//! The state machine: apply(frame) composes book, ledger and risk; no I/O, clock, thread or float.
+//! The state machine of the exchange: frames of commands in, events out. No I/O, no clock, no thread, no float,
+//! no log line. The rules are written in `docs/internals/rules.md`; a second, naive engine in `crates/sim` is
+//! written from the same page and compared with this one.
+
+mod account;
+mod audit;
+mod canonical;
+mod client_ids;
+mod deploy;
+mod engine;
+mod frame;
+mod instrument;
+mod margin;
+mod markets;
+mod money;
+mod orders;
+mod restore;
+mod sets;
+mod shape;
+mod step;
+mod views;
+
+pub use audit::AuditReport;
+pub use engine::{Engine, FrameError, FrameHeader, Violation};
+pub use restore::RestoreError;
+pub use views::{
+    AccountRisk, BalanceView, BookView, HouseView, InstrumentView, OrderView, PositionView, QuestionView,
+};
+pub use xos_book::LevelView;

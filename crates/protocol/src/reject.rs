@@ -6,7 +6,7 @@
 macro_rules! rejects {
     ($($code:literal $variant:ident $transient:literal $sentence:literal),+ $(,)?) => {
         /// Numbered reason of a rejection. Ranges: 1xx record and session, 2xx market, 3xx order, 4xx risk and
-        /// money, 5xx question, 6xx deployment.
+        /// money, 5xx deployment.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u16)]
         pub enum Reject { $(#[doc = $sentence] $variant = $code),+ }
@@ -53,6 +53,8 @@ rejects! {
     206 InstrumentHalted true "instrument {value} is halted",
     207 InstrumentCancelOnly true "instrument {value} accepts only cancels",
     208 InstrumentReduceOnly true "instrument {value} accepts only reduce-only orders",
+    209 QuestionResolved false "question {value} is resolved",
+    210 NotAnOutcome false "instrument {value} is not an outcome of question {limit}",
     301 UnknownOrder false "the account has no resting order {value}",
     302 AmendWithoutChange false "the amend changes neither price nor total quantity",
     303 MarketTif false "a market order is immediate-or-cancel or fill-or-kill; its time in force was {value}",
@@ -81,15 +83,13 @@ rejects! {
     404 InsufficientBalance true "{value} atoms are needed, {limit} are free",
     405 InsufficientMargin true "{value} atoms of margin are missing; equity less requirements was {limit}",
     406 AccountsLimit false "{value} accounts stand; the limit is {limit}",
-    501 QuestionResolved false "question {value} is resolved",
-    502 NotAnOutcome false "instrument {value} is not an outcome of question {limit}",
-    601 NotGenesis false "limits can be declared only by the first command; this is {value}",
-    602 MalformedDeployment false "the body of the deployment cannot be read",
-    603 LimitOfDeployments false "{value} stand already; the limit is {limit}",
-    604 SymbolTaken false "the symbol is taken by number {value}",
-    605 SymbolInvalid false "a symbol has 1 to {limit} printable ASCII characters without space; this one has {value} bytes",
-    606 SpecOutOfBounds false "field {limit} of the specification holds {value}, which is outside its bounds",
-    607 SettlementAssetMissing false "the first asset must stand before venues, instruments or questions",
+    501 NotGenesis false "limits can be declared only by the first command; this is {value}",
+    502 MalformedDeployment false "the body of the deployment cannot be read",
+    503 SettlementAssetMissing false "the first asset must stand before venues, instruments or questions",
+    504 LimitOfDeployments false "{value} stand already; the limit is {limit}",
+    505 SymbolInvalid false "a symbol has 1 to {limit} printable ASCII characters without space; this one has {value} bytes",
+    506 SymbolTaken false "the symbol is taken by number {value}",
+    507 SpecOutOfBounds false "field {limit} of the specification holds {value}, which is outside its bounds",
 }
 
 const _: () = {

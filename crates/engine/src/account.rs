@@ -1,0 +1,183 @@
+//! An account's stand in instruments and questions. Balances are the ledger's.
+
+use xos_book::{NO_SLOT, Slot};
+use xos_risk::{Holding, OutcomeStand};
+use xos_units::{Amount, InstrumentId, OwnerId, Qty, QuestionId};
+
+/// Sort key of an instrument within an account: perpetuals first, then spot, then outcomes, each by id. A margin
+/// check walks only the head of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct StandKey(pub(crate) u32);
+
+/// The three products, in key order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    Perpetual = 0,
+    Spot = 1,
+    Outcome = 2,
+}
+
+const CLASS_SHIFT: u32 = 28;
+
+impl StandKey {
+    #[inline(always)]
+    pub(crate) fn new(class: Class, instrument: InstrumentId) -> Self {
+        Self(((class as u32) << CLASS_SHIFT) | instrument.0)
+    }
+    #[inline(always)]
+    pub(crate) fn is_perpetual(self) -> bool {
+        self.0 < 1 << CLASS_SHIFT
+    }
+    #[inline(always)]
+    pub(crate) fn instrument(self) -> InstrumentId {
+        InstrumentId(self.0 & ((1 << CLASS_SHIFT) - 1))
+    }
+    fn floor(class: Class) -> Self {
+        Self((class as u32) << CLASS_SHIFT)
+    }
+    fn ceiling(class: Class) -> Self {
+        Self((class as u32 + 1) << CLASS_SHIFT)
+    }
+}
+
+/// Position and resting orders of an account on one instrument.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stand {
+    pub(crate) key: StandKey,
+    pub(crate) orders: u32,
+    /// First of the account's resting orders here.
+    pub(crate) head: Slot,
+    pub(crate) buys: Qty,
+    pub(crate) sells: Qty,
+    pub(crate) holding: Holding,
+    /// Reserve of the resting buys and sells; of spot orders the ledger holds it instead.
+    pub(crate) buy_reserve: Amount,
+    pub(crate) sell_reserve: Amount,
+}
+
+impl Stand {
+    pub(crate) fn new(key: StandKey) -> Self {
+        Self {
+            key,
+            orders: 0,
+            head: NO_SLOT,
+            buys: Qty::ZERO,
+            sells: Qty::ZERO,
+            holding: Holding::default(),
+            buy_reserve: Amount::ZERO,
+            sell_reserve: Amount::ZERO,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.orders == 0 && self.holding.lots == 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn outcome(&self) -> OutcomeStand {
+        OutcomeStand { position_lots: self.holding.lots, buys: self.buy_reserve, sells: self.sell_reserve }
+    }
+}
+
+/// A margin account.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) owner: OwnerId,
+    /// Resting orders over all instruments.
+    pub(crate) orders: u32,
+    pub(crate) stands: Vec<Stand>,
+    /// Worst case of each question in which the account stands.
+    pub(crate) questions: Vec<(QuestionId, Amount)>,
+    /// Their sum.
+    pub(crate) worst_cases: Amount,
+}
+
+/// Up to this many stands a walk beats a binary search.
+const WALK_MAX: usize = 8;
+
+impl Account {
+    #[inline(always)]
+    pub(crate) fn find(&self, key: StandKey) -> Option<usize> {
+        if self.stands.len() <= WALK_MAX {
+            self.stands.iter().position(|stand| stand.key == key)
+        } else {
+            self.stands.binary_search_by_key(&key, |stand| stand.key).ok()
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn stand(&self, key: StandKey) -> Option<&Stand> {
+        self.find(key).map(|at| &self.stands[at])
+    }
+
+    /// The stand on an instrument, made if it is not there.
+    #[inline]
+    pub(crate) fn stand_mut(&mut self, key: StandKey) -> &mut Stand {
+        let at = match self.find(key) {
+            Some(at) => at,
+            None => {
+                let at = self.stands.partition_point(|stand| stand.key < key);
+                // Most accounts stand in few instruments: grow by one, then by a quarter, not by doubling.
+                if self.stands.len() == self.stands.capacity() {
+                    self.stands.reserve_exact(1 + self.stands.len() / 4);
+                }
+                self.stands.insert(at, Stand::new(key));
+                at
+            }
+        };
+        &mut self.stands[at]
+    }
+
+    /// Removes the stand if nothing is left in it.
+    #[inline]
+    pub(crate) fn forget_if_empty(&mut self, key: StandKey) {
+        if let Some(at) = self.find(key)
+            && self.stands[at].is_empty()
+        {
+            self.stands.remove(at);
+        }
+    }
+
+    /// Stands of one product.
+    pub(crate) fn count(&self, class: Class) -> usize {
+        let from = self.stands.partition_point(|stand| stand.key < StandKey::floor(class));
+        self.stands.partition_point(|stand| stand.key < StandKey::ceiling(class)) - from
+    }
+
+    /// Stands in the outcomes of a question whose instruments are `first .. first + count`.
+    #[inline]
+    pub(crate) fn outcomes(&self, first: InstrumentId, count: u32) -> &[Stand] {
+        let from = StandKey::new(Class::Outcome, first);
+        let to = StandKey(from.0 + count);
+        let start = self.stands.partition_point(|stand| stand.key < from);
+        let end = start + self.stands[start..].partition_point(|stand| stand.key < to);
+        &self.stands[start..end]
+    }
+
+    /// The worst case of a question as last set.
+    #[inline]
+    pub(crate) fn worst_case(&self, question: QuestionId) -> Amount {
+        self.questions.iter().find(|(id, _)| *id == question).map_or(Amount::ZERO, |(_, worst)| *worst)
+    }
+
+    /// Sets the worst case of a question.
+    #[inline]
+    pub(crate) fn set_worst_case(&mut self, question: QuestionId, worst: Amount, stands: bool) {
+        match self.questions.iter().position(|(id, _)| *id == question) {
+            Some(at) => {
+                self.worst_cases += worst - self.questions[at].1;
+                if stands {
+                    self.questions[at].1 = worst;
+                } else {
+                    self.questions.swap_remove(at);
+                }
+            }
+            None if stands => {
+                self.questions.push((question, worst));
+                self.worst_cases += worst;
+            }
+            None => {}
+        }
+    }
+}

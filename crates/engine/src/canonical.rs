@@ -1,0 +1,217 @@
+//! The canonical bytes of the state: the same for any engine that follows the rules, whatever its structures. The
+//! state hash is their BLAKE3; a snapshot is these bytes and the session part behind them.
+
+use crate::engine::Engine;
+use xos_ledger::{Party, SETTLEMENT};
+use xos_protocol::Side;
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, QuestionId, VenueId};
+use zerocopy::IntoBytes;
+
+/// Receives canonical bytes: a buffer or a hasher.
+pub(crate) trait Sink {
+    fn put(&mut self, bytes: &[u8]);
+
+    fn u16(&mut self, value: u16) {
+        self.put(&value.to_le_bytes());
+    }
+    fn u32(&mut self, value: u32) {
+        self.put(&value.to_le_bytes());
+    }
+    fn u64(&mut self, value: u64) {
+        self.put(&value.to_le_bytes());
+    }
+    fn i64(&mut self, value: i64) {
+        self.put(&value.to_le_bytes());
+    }
+    fn amount(&mut self, value: Amount) {
+        self.put(&value.0.to_le_bytes());
+    }
+    fn count(&mut self, value: usize) {
+        self.u32(u32::try_from(value).expect("counts are bounded by limits"));
+    }
+    fn bytes(&mut self, value: &[u8]) {
+        self.count(value.len());
+        self.put(value);
+    }
+}
+
+impl Sink for Vec<u8> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Hashes in pieces large enough for the hash to run wide.
+struct Hasher {
+    hash: blake3::Hasher,
+    buffer: Vec<u8>,
+}
+
+const PIECE_BYTES: usize = 1 << 16;
+
+impl Sink for Hasher {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= PIECE_BYTES {
+            self.hash.update(&self.buffer);
+            self.buffer.clear();
+        }
+    }
+}
+
+impl Engine {
+    /// BLAKE3 of the canonical state. Sequence, time and client ids are not part of it, so a rejected command
+    /// leaves it as it was.
+    pub fn state_hash(&self) -> [u8; 32] {
+        let mut hasher = Hasher { hash: blake3::Hasher::new(), buffer: Vec::with_capacity(2 * PIECE_BYTES) };
+        self.write_state(&mut hasher);
+        hasher.hash.update(&hasher.buffer);
+        *hasher.hash.finalize().as_bytes()
+    }
+
+    /// The canonical state.
+    pub fn state_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.write_state(&mut bytes);
+        bytes
+    }
+
+    /// A snapshot: the length of the canonical state, the state, and the session part (sequence, time, client
+    /// ids).
+    pub fn snapshot_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; 8];
+        self.write_state(&mut bytes);
+        let state = (bytes.len() - 8) as u64;
+        bytes[..8].copy_from_slice(&state.to_le_bytes());
+        self.write_session(&mut bytes);
+        bytes
+    }
+
+    fn write_session(&self, sink: &mut Vec<u8>) {
+        sink.u64(self.sequence);
+        sink.u64(self.time_ns);
+        let permanent = self.client_ids.permanent();
+        sink.count(permanent.len());
+        for (key, answer) in permanent {
+            sink.u32(key.0.0);
+            sink.put(&key.1);
+            sink.put(answer.as_bytes());
+        }
+        sink.count(self.client_ids.remembered());
+        for (time_ns, key, answer) in self.client_ids.passing() {
+            sink.u64(time_ns);
+            sink.u32(key.0.0);
+            sink.put(&key.1);
+            sink.put(answer.as_bytes());
+        }
+    }
+
+    fn write_state(&self, sink: &mut impl Sink) {
+        self.write_deployments(sink);
+        self.write_accounts(sink);
+        self.write_house(sink);
+        sink.u64(self.last_trade_id);
+        for instrument in &self.instruments {
+            sink.u32(instrument.book.orders());
+            for side in [Side::Buy, Side::Sell] {
+                for slot in instrument.book.queue(&self.pool, side) {
+                    self.write_order(sink, slot);
+                }
+            }
+        }
+    }
+
+    fn write_deployments(&self, sink: &mut impl Sink) {
+        sink.bytes(&rmp(&self.limits));
+        sink.count(self.assets.len());
+        self.assets.iter().for_each(|spec| sink.bytes(&rmp(spec)));
+        sink.count(self.venues.len());
+        self.venues.iter().for_each(|spec| sink.bytes(&rmp(spec)));
+        sink.count(self.questions.len());
+        for question in &self.questions {
+            sink.bytes(&rmp(&question.spec));
+            sink.u32(question.first.0);
+            sink.i64(question.sets);
+            sink.u32(question.paying.map_or(0, |id| id.0));
+        }
+        sink.count(self.instruments.len());
+        for instrument in &self.instruments {
+            sink.u32(instrument.question().map_or(0, |id| id.0));
+            if let Some(spec) = &instrument.spec {
+                sink.bytes(&rmp(spec));
+            }
+            sink.put(&[instrument.state.code()]);
+            sink.i64(instrument.mark.0);
+            sink.i64(instrument.index.0);
+        }
+    }
+
+    fn write_accounts(&self, sink: &mut impl Sink) {
+        sink.count(self.accounts.len());
+        for (at, account) in self.accounts.iter().enumerate() {
+            let id = AccountId::from_index(at);
+            sink.put(&self.owner_ids[account.owner.0 as usize]);
+            let settlement =
+                if self.assets.is_empty() { Default::default() } else { self.ledger.settlement(id) };
+            sink.amount(settlement.total);
+            sink.amount(settlement.held);
+            let others: Vec<_> = self.ledger.others(id).collect();
+            sink.count(others.len());
+            for (asset, balance) in others {
+                sink.u32(asset.0);
+                sink.amount(balance.total);
+                sink.amount(balance.held);
+            }
+            let mut stands: Vec<_> = account.stands.iter().collect();
+            stands.sort_unstable_by_key(|stand| stand.key.instrument());
+            sink.count(stands.len());
+            for stand in stands {
+                sink.u32(stand.key.instrument().0);
+                sink.i64(stand.holding.lots);
+                sink.amount(stand.holding.cost);
+                sink.amount(stand.holding.realised);
+            }
+        }
+    }
+
+    fn write_house(&self, sink: &mut impl Sink) {
+        let assets = self.assets.len();
+        let common = [Party::External, Party::Protocol, Party::Insurance, Party::Rounding];
+        let venues = (0..=self.venues.len()).map(|venue| Party::Venue(VenueId(venue as u16)));
+        for party in common.into_iter().chain(venues) {
+            sink.count(assets);
+            for asset in 0..assets {
+                sink.amount(self.ledger.house(party, AssetId::from_index(asset)));
+            }
+        }
+        for instrument in &self.instruments {
+            let id = InstrumentId(instrument.id.0);
+            sink.amount(self.ledger.house(Party::Deployer(id), instrument.quote()));
+            sink.amount(self.ledger.house(Party::Clearing(id), SETTLEMENT));
+        }
+        for at in 0..self.questions.len() {
+            sink.amount(self.ledger.house(Party::Question(QuestionId::from_index(at)), SETTLEMENT));
+        }
+    }
+
+    fn write_order(&self, sink: &mut impl Sink, slot: xos_book::Slot) {
+        let order = self.pool.order(slot);
+        sink.u64(order.id.0);
+        sink.u32(order.account.0);
+        sink.u16(order.venue.0);
+        sink.put(&[order.side.code(), order.tif.code(), order.flags, order.self_trade.code()]);
+        sink.i64(order.price.0);
+        sink.i64(order.total.0);
+        sink.i64(order.remaining.0);
+        sink.u64(order.expires_ns);
+        let client_id = if order.has_client_id { self.order_client_ids[&order.id.0] } else { [0; 32] };
+        sink.put(&client_id);
+    }
+}
+
+/// MessagePack by field name.
+fn rmp<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    rmp_serde::to_vec_named(value).expect("a specification always serialises")
+}

@@ -1,0 +1,275 @@
+//! Deployments: assets, venues, instruments, questions, and the limits in the first command.
+
+use crate::engine::Engine;
+use crate::instrument::{Instrument, Question};
+use crate::step::{Refused, Step, refused};
+use xos_ledger::Party;
+use xos_protocol::{
+    AssetSpec, DeployCommand, EventKind, EventRecord, Fees, InstrumentSpec, InstrumentTerms, Matching,
+    Product, QuestionSpec, Reject, VenueSpec,
+};
+use xos_units::{
+    AMOUNT_ATOMS_BOUND, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price, QTY_LOTS_BOUND,
+    Qty, QuestionId,
+};
+
+const SYMBOL_BYTES_MAX: usize = 64;
+const DISPLAY_BYTES_MAX: usize = 32;
+const FEE_PPM_MAX: i32 = 100_000;
+
+impl Engine {
+    pub(crate) fn deploy(&mut self, step: &mut Step, body: &[u8]) -> Result<(), Refused> {
+        let Ok(command) = DeployCommand::from_bytes(body) else {
+            return refused(Reject::MalformedDeployment, 0, 0);
+        };
+        let needs_asset = !matches!(command, DeployCommand::Genesis(_) | DeployCommand::Asset(_));
+        if needs_asset && self.assets.is_empty() {
+            return refused(Reject::SettlementAssetMissing, 0, 0);
+        }
+        match command {
+            DeployCommand::Genesis(limits) => {
+                if step.sequence != 1 {
+                    return refused(Reject::NotGenesis, step.sequence, 1);
+                }
+                self.limits = limits;
+                step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
+                Ok(())
+            }
+            DeployCommand::Asset(spec) => self.deploy_asset(step, spec),
+            DeployCommand::Venue(spec) => self.deploy_venue(step, spec),
+            DeployCommand::Instrument(spec) => self.deploy_instrument(step, spec),
+            DeployCommand::Question(spec) => self.deploy_question(step, spec),
+        }
+    }
+
+    fn deploy_asset(&mut self, step: &mut Step, spec: AssetSpec) -> Result<(), Refused> {
+        check_count(self.assets.len(), self.limits.assets_max as usize)?;
+        check_symbol(&spec.symbol)?;
+        check_free(&spec.symbol, self.assets.iter().map(|asset| asset.symbol.as_str()))?;
+        if spec.decimals > 18 {
+            return refused(Reject::SpecOutOfBounds, spec.decimals, 1);
+        }
+        // ---- Everything is checked. Below this line nothing fails. ----
+        self.add_asset(spec);
+        step.emit(EventRecord {
+            kind: EventKind::AssetDeployed.code(),
+            instrument: self.assets.len() as u32,
+            ..Default::default()
+        });
+        Ok(())
+    }
+
+    pub(crate) fn add_asset(&mut self, spec: AssetSpec) {
+        self.ledger.add_asset();
+        self.assets.push(spec);
+    }
+
+    fn deploy_venue(&mut self, step: &mut Step, spec: VenueSpec) -> Result<(), Refused> {
+        check_count(self.venues.len(), self.limits.venues_max as usize)?;
+        check_symbol(&spec.symbol)?;
+        check_free(&spec.symbol, self.venues.iter().map(|venue| venue.symbol.as_str()))?;
+        if let Some(fees) = &spec.fees {
+            check_fees(fees)?;
+        }
+        // ---- Everything is checked. Below this line nothing fails. ----
+        self.add_venue(spec);
+        let id = self.venues.len();
+        step.emit(EventRecord {
+            kind: EventKind::VenueDeployed.code(),
+            venue: id as u16,
+            instrument: id as u32,
+            ..Default::default()
+        });
+        Ok(())
+    }
+
+    pub(crate) fn add_venue(&mut self, spec: VenueSpec) {
+        self.ledger.add_venue();
+        self.venues.push(spec);
+    }
+
+    /// The symbol of an instrument.
+    pub(crate) fn symbol(&self, id: InstrumentId) -> &str {
+        let instrument = &self.instruments[id.index()];
+        match (&instrument.spec, instrument.question()) {
+            (Some(spec), _) => &spec.symbol,
+            (None, Some(question)) => {
+                let question = &self.questions[question.index()];
+                &question.spec.outcomes[(id.0 - question.first.0) as usize].symbol
+            }
+            (None, None) => unreachable!("every instrument has a specification or a question"),
+        }
+    }
+
+    fn check_instrument_symbol(&self, symbol: &str) -> Result<(), Refused> {
+        check_symbol(symbol)?;
+        check_free(symbol, (0..self.instruments.len()).map(|at| self.symbol(InstrumentId::from_index(at))))
+    }
+
+    fn deploy_instrument(&mut self, step: &mut Step, spec: InstrumentSpec) -> Result<(), Refused> {
+        check_count(self.instruments.len(), self.limits.instruments_max as usize)?;
+        self.check_instrument_symbol(&spec.symbol)?;
+        check_terms(&spec.terms, spec.terms.price_max_ticks)?;
+        match spec.product {
+            Product::Spot { base, quote, base_atoms_per_lot } => {
+                let exists = |id: u32| AssetId(id).index() < self.assets.len();
+                if !exists(base) || !exists(quote) || base == quote {
+                    return refused(Reject::SpecOutOfBounds, base, 14);
+                }
+                let most = i128::from(base_atoms_per_lot).checked_mul(i128::from(spec.terms.qty_max_lots));
+                let fits = most.is_some_and(|most| most < AMOUNT_ATOMS_BOUND);
+                if base_atoms_per_lot < 1 || base_atoms_per_lot > i64::MAX as u64 || !fits {
+                    return refused(Reject::SpecOutOfBounds, base_atoms_per_lot, 15);
+                }
+            }
+            Product::Perpetual { initial_margin_ppm: initial, maintenance_margin_ppm: maintenance } => {
+                check_bounds(i128::from(initial), 1..=i128::from(PPM_ONE), 16)?;
+                check_bounds(i128::from(maintenance), 1..=i128::from(initial), 17)?;
+            }
+        }
+        // ---- Everything is checked. Below this line nothing fails. ----
+        let id = self.add_instrument(spec);
+        step.emit(EventRecord {
+            kind: EventKind::InstrumentDeployed.code(),
+            instrument: id.0,
+            ..Default::default()
+        });
+        Ok(())
+    }
+
+    pub(crate) fn add_instrument(&mut self, spec: InstrumentSpec) -> InstrumentId {
+        let id = InstrumentId::from_index(self.instruments.len());
+        let instrument = Instrument::from_spec(id, spec);
+        self.push_instrument(instrument);
+        id
+    }
+
+    fn push_instrument(&mut self, instrument: Instrument) {
+        self.ledger.add_instrument(instrument.quote());
+        self.maker_first_instruments += usize::from(instrument.matching == Matching::MakerFirst);
+        self.instruments.push(instrument);
+    }
+
+    fn deploy_question(&mut self, step: &mut Step, spec: QuestionSpec) -> Result<(), Refused> {
+        check_count(self.questions.len(), self.limits.questions_max as usize)?;
+        let instruments = self.instruments.len() + spec.outcomes.len();
+        if instruments > self.limits.instruments_max as usize {
+            return refused(Reject::LimitOfDeployments, instruments as i128, self.limits.instruments_max);
+        }
+        check_symbol(&spec.symbol)?;
+        check_free(&spec.symbol, self.questions.iter().map(|question| question.spec.symbol.as_str()))?;
+        for (at, outcome) in spec.outcomes.iter().enumerate() {
+            self.check_instrument_symbol(&outcome.symbol)?;
+            if spec.outcomes[..at].iter().any(|other| other.symbol == outcome.symbol) {
+                return refused(Reject::SymbolTaken, 0, 0);
+            }
+        }
+        let outcomes = spec.outcomes.len() as i128;
+        check_bounds(outcomes, 2..=i128::from(self.limits.outcomes_per_question_max), 18)?;
+        check_bounds(i128::from(spec.ticks_per_unit), 2..=i128::from(PRICE_TICKS_BOUND - 1), 19)?;
+        if spec.terms.price_max_ticks != spec.ticks_per_unit - 1 || spec.terms.band_ppm != 0 {
+            return refused(Reject::SpecOutOfBounds, spec.terms.price_max_ticks, 20);
+        }
+        check_terms(&spec.terms, spec.ticks_per_unit)?;
+        // ---- Everything is checked. Below this line nothing fails. ----
+        let outcomes = spec.outcomes.len();
+        let id = self.add_question(spec);
+        let first = self.questions[id.index()].first;
+        step.emit(EventRecord {
+            kind: EventKind::QuestionDeployed.code(),
+            instrument: id.0,
+            order_id: u64::from(first.0),
+            qty: outcomes as i64,
+            ..Default::default()
+        });
+        for instrument in self.questions[id.index()].instruments() {
+            step.emit(EventRecord {
+                kind: EventKind::InstrumentDeployed.code(),
+                instrument: instrument.0,
+                order_id: u64::from(id.0),
+                ..Default::default()
+            });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn add_question(&mut self, spec: QuestionSpec) -> QuestionId {
+        let id = QuestionId::from_index(self.questions.len());
+        let first = InstrumentId::from_index(self.instruments.len());
+        for at in 0..spec.outcomes.len() {
+            let instrument = Instrument::outcome(InstrumentId::from_index(first.index() + at), id, &spec);
+            self.push_instrument(instrument);
+        }
+        self.ledger.add_question();
+        debug_assert_eq!(self.ledger.house(Party::Question(id), AssetId(1)), Amount::ZERO);
+        self.questions.push(Question::new(spec, first));
+        id
+    }
+}
+
+fn check_count(standing: usize, limit: usize) -> Result<(), Refused> {
+    if standing >= limit {
+        return refused(Reject::LimitOfDeployments, standing as i128, limit as i128);
+    }
+    Ok(())
+}
+
+fn check_symbol(symbol: &str) -> Result<(), Refused> {
+    let sound =
+        (1..=SYMBOL_BYTES_MAX).contains(&symbol.len()) && symbol.bytes().all(|byte| byte.is_ascii_graphic());
+    if sound {
+        Ok(())
+    } else {
+        refused(Reject::SymbolInvalid, symbol.len() as i128, SYMBOL_BYTES_MAX as i128)
+    }
+}
+
+fn check_free<'a>(symbol: &str, mut taken: impl Iterator<Item = &'a str>) -> Result<(), Refused> {
+    match taken.position(|other| other == symbol) {
+        Some(at) => refused(Reject::SymbolTaken, at as i128 + 1, 0),
+        None => Ok(()),
+    }
+}
+
+fn check_bounds(value: i128, bounds: std::ops::RangeInclusive<i128>, field: i128) -> Result<(), Refused> {
+    if bounds.contains(&value) { Ok(()) } else { refused(Reject::SpecOutOfBounds, value, field) }
+}
+
+fn check_fees(fees: &Fees) -> Result<(), Refused> {
+    check_bounds(i128::from(fees.taker_ppm), 0..=i128::from(FEE_PPM_MAX), 11)?;
+    check_bounds(i128::from(fees.maker_ppm), -i128::from(fees.taker_ppm)..=i128::from(FEE_PPM_MAX), 12)
+}
+
+/// Fields 2 to 13 and 21. `ticks` is the highest value of one lot: the highest price, or an outcome's unit.
+fn check_terms(terms: &InstrumentTerms, ticks: i64) -> Result<(), Refused> {
+    let lots_max = i128::from(QTY_LOTS_BOUND - 1);
+    check_bounds(i128::from(terms.quote_atoms_per_tick_lot), 1..=i128::from(u32::MAX), 2)?;
+    check_bounds(i128::from(terms.price_max_ticks), 1..=i128::from(PRICE_TICKS_BOUND - 1), 3)?;
+    check_bounds(i128::from(terms.qty_min_lots), 1..=i128::MAX, 4)?;
+    check_bounds(i128::from(terms.qty_max_lots), i128::from(terms.qty_min_lots)..=lots_max, 5)?;
+    check_bounds(terms.notional_min.0, 0..=AMOUNT_ATOMS_BOUND - 1, 6)?;
+    check_bounds(terms.notional_max.0, terms.notional_min.0.max(1)..=AMOUNT_ATOMS_BOUND - 1, 7)?;
+    check_bounds(i128::from(terms.position_max_lots), 1..=lots_max, 8)?;
+    let most =
+        xos_units::notional(Price(ticks), Qty(terms.position_max_lots), terms.quote_atoms_per_tick_lot);
+    if most.0 >= AMOUNT_ATOMS_BOUND {
+        return refused(Reject::SpecOutOfBounds, terms.position_max_lots, 8);
+    }
+    check_bounds(i128::from(terms.orders_per_account_max), 1..=i128::MAX, 9)?;
+    check_bounds(i128::from(terms.band_ppm), 0..=999_999, 10)?;
+    check_fees(&terms.fees)?;
+    let split = [
+        terms.split.protocol_ppm,
+        terms.split.deployer_ppm,
+        terms.split.venue_ppm,
+        terms.split.insurance_ppm,
+    ];
+    let sum: i128 = split.iter().map(|ppm| i128::from(*ppm)).sum();
+    if split.iter().any(|ppm| !(0..=PPM_ONE).contains(ppm)) || sum != i128::from(PPM_ONE) {
+        return refused(Reject::SpecOutOfBounds, sum, 13);
+    }
+    for text in [&terms.tick_size, &terms.lot_size] {
+        check_bounds(text.len() as i128, 1..=DISPLAY_BYTES_MAX as i128, 21)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,379 @@
+//! The engine: its state, frames in, events out.
+
+use crate::account::{Account, StandKey};
+use crate::client_ids::ClientIds;
+use crate::instrument::{Instrument, Question};
+use crate::step::{Refused, Step};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use xos_book::OrderPool;
+use xos_ledger::Ledger;
+use xos_protocol::{
+    AssetSpec, ClientId, CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Int128, Limits,
+    Reject, VenueSpec,
+};
+use xos_units::{AccountId, OwnerId};
+
+/// What the log says of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Sequence of the first command.
+    pub first_sequence: u64,
+    /// Time stamped by the log, nanoseconds since 1970 UTC.
+    pub time_ns: u64,
+}
+
+/// A failed check of the state: the engine has stopped and stays stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Number of the invariant, as in the reliability reference.
+    pub invariant: u8,
+    /// Sequence of the command during which it failed.
+    pub sequence: u64,
+    /// What was found.
+    pub detail: String,
+}
+
+/// Why a frame was not executed, or not to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FrameError {
+    /// The log and the engine disagree on what comes next.
+    SequenceGap {
+        /// What the frame says.
+        first_sequence: u64,
+        /// What was due.
+        expected: u64,
+    },
+    /// Time would go backwards.
+    TimeBackwards {
+        /// What the frame says.
+        time_ns: u64,
+        /// The last frame's.
+        last_ns: u64,
+    },
+    /// No commands, or more than declared.
+    FrameSize {
+        /// How many.
+        commands: usize,
+        /// The declared limit.
+        limit: usize,
+    },
+    /// An invariant failed, now or earlier.
+    Halted(Violation),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SequenceGap { first_sequence, expected } => {
+                write!(f, "the frame starts at sequence {first_sequence}, {expected} is due")
+            }
+            Self::TimeBackwards { time_ns, last_ns } => {
+                write!(f, "the frame is stamped {time_ns} ns, the log stands at {last_ns} ns")
+            }
+            Self::FrameSize { commands, limit } => {
+                write!(f, "the frame has {commands} commands; 1 to {limit} are allowed")
+            }
+            Self::Halted(violation) => write!(
+                f,
+                "the engine is halted: invariant {} failed at sequence {}: {}",
+                violation.invariant, violation.sequence, violation.detail
+            ),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+/// The whole exchange. A value of this type is a function of the frames it was given.
+pub struct Engine {
+    pub(crate) limits: Limits,
+    pub(crate) sequence: u64,
+    pub(crate) time_ns: u64,
+    pub(crate) ledger: Ledger,
+    pub(crate) pool: OrderPool,
+    pub(crate) assets: Vec<AssetSpec>,
+    pub(crate) venues: Vec<VenueSpec>,
+    pub(crate) instruments: Vec<Instrument>,
+    pub(crate) questions: Vec<Question>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) owners: BTreeMap<ClientId, OwnerId>,
+    pub(crate) owner_ids: Vec<ClientId>,
+    pub(crate) client_ids: ClientIds,
+    pub(crate) order_client_ids: HashMap<u64, ClientId>,
+    pub(crate) expiries: BTreeSet<(u64, u64)>,
+    pub(crate) last_trade_id: u64,
+    pub(crate) maker_first_instruments: usize,
+    /// Stands that may have become empty during the command.
+    pub(crate) emptied: Vec<(AccountId, StandKey)>,
+    pub(crate) violation: Option<Violation>,
+    /// Set while a frame executes: found set, the last frame did not end.
+    pub(crate) busy: bool,
+    pub(crate) frame_order: Vec<u32>,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Engine {
+    /// An exchange before its first command.
+    pub fn new() -> Self {
+        let mut ledger = Ledger::default();
+        ledger.add_venue();
+        Self {
+            limits: Limits::default(),
+            sequence: 0,
+            time_ns: 0,
+            ledger,
+            pool: OrderPool::default(),
+            assets: Vec::new(),
+            venues: Vec::new(),
+            instruments: Vec::new(),
+            questions: Vec::new(),
+            accounts: Vec::new(),
+            owners: BTreeMap::new(),
+            owner_ids: Vec::new(),
+            client_ids: ClientIds::default(),
+            order_client_ids: HashMap::new(),
+            expiries: BTreeSet::new(),
+            last_trade_id: 0,
+            maker_first_instruments: 0,
+            emptied: Vec::new(),
+            violation: None,
+            busy: false,
+            frame_order: Vec::new(),
+        }
+    }
+
+    /// Executes a frame of command records and appends their events.
+    pub fn apply_records(
+        &mut self,
+        header: FrameHeader,
+        commands: &[CommandRecord],
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), FrameError> {
+        self.begin(header, commands.len(), events)?;
+        match self.order_of(commands) {
+            None => {
+                for (at, command) in commands.iter().enumerate() {
+                    self.execute(header.first_sequence + at as u64, command, events);
+                }
+            }
+            Some(order) => {
+                for &at in &order {
+                    self.execute(header.first_sequence + u64::from(at), &commands[at as usize], events);
+                }
+                self.frame_order = order;
+            }
+        }
+        self.end(header.first_sequence + commands.len() as u64 - 1)
+    }
+
+    /// Executes a frame that carries one deployment and appends its events.
+    pub fn apply_deploy(
+        &mut self,
+        header: FrameHeader,
+        body: &[u8],
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), FrameError> {
+        self.begin(header, 1, events)?;
+        let mut step =
+            Step { sequence: header.first_sequence, time_ns: header.time_ns, client_id: [0; 32], events };
+        if let Err(refused) = self.deploy(&mut step, body) {
+            let command = CommandRecord { kind: CommandKind::Deploy.code(), ..Default::default() };
+            emit_rejected(&mut step, &command, refused);
+        }
+        self.end(header.first_sequence)
+    }
+
+    fn begin(
+        &mut self,
+        header: FrameHeader,
+        count: usize,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), FrameError> {
+        if let Some(violation) = &self.violation {
+            return Err(FrameError::Halted(violation.clone()));
+        }
+        if self.busy {
+            self.halt(0, self.sequence + 1, "the last frame did not end: its execution panicked".into());
+            return self.end(self.sequence);
+        }
+        let limit = self.limits.frame_commands_max as usize;
+        if count == 0 || count > limit {
+            return Err(FrameError::FrameSize { commands: count, limit });
+        }
+        if header.first_sequence != self.sequence + 1 {
+            let expected = self.sequence + 1;
+            return Err(FrameError::SequenceGap { first_sequence: header.first_sequence, expected });
+        }
+        if header.time_ns < self.time_ns {
+            return Err(FrameError::TimeBackwards { time_ns: header.time_ns, last_ns: self.time_ns });
+        }
+        self.busy = true;
+        self.time_ns = header.time_ns;
+        let mut step =
+            Step { sequence: header.first_sequence, time_ns: header.time_ns, client_id: [0; 32], events };
+        self.expire_orders(&mut step);
+        let pool = &self.pool;
+        self.client_ids.forget(header.time_ns, self.limits.client_id_retention_ns, |answer| {
+            answer.kind == EventKind::OrderAccepted.code()
+                && pool.find(xos_units::OrderId(answer.order_id)).is_some()
+        });
+        Ok(())
+    }
+
+    fn end(&mut self, last_sequence: u64) -> Result<(), FrameError> {
+        self.busy = false;
+        match &self.violation {
+            Some(violation) => Err(FrameError::Halted(violation.clone())),
+            None => {
+                self.sequence = last_sequence;
+                Ok(())
+            }
+        }
+    }
+
+    /// Records a failed invariant; the frame ends with it and nothing runs after.
+    #[cold]
+    pub(crate) fn halt(&mut self, invariant: u8, sequence: u64, detail: String) {
+        if self.violation.is_none() {
+            self.violation = Some(Violation { invariant, sequence, detail });
+        }
+    }
+
+    #[inline(always)]
+    fn execute(&mut self, sequence: u64, command: &CommandRecord, events: &mut Vec<EventRecord>) {
+        if self.violation.is_some() {
+            return;
+        }
+        let mut step = Step { sequence, time_ns: self.time_ns, client_id: command.client_id, events };
+        if let Err(refused) = self.dispatch(&mut step, command) {
+            emit_rejected(&mut step, command, refused);
+        }
+        if !self.emptied.is_empty() {
+            self.forget_empty_stands();
+        }
+    }
+
+    #[inline(always)]
+    fn dispatch(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
+        match command.kind() {
+            Some(CommandKind::Place) => self.place(step, command),
+            Some(CommandKind::Cancel) => self.cancel(step, command),
+            Some(CommandKind::Amend) => self.amend(step, command),
+            Some(CommandKind::MassCancel) => self.mass_cancel(step, command),
+            Some(kind) if kind != CommandKind::Deploy => self.dispatch_rare(step, command, kind),
+            _ => crate::step::refused(Reject::UnknownCommand, command.kind, 0),
+        }
+    }
+
+    fn dispatch_rare(
+        &mut self,
+        step: &mut Step,
+        command: &CommandRecord,
+        kind: CommandKind,
+    ) -> Result<(), Refused> {
+        crate::shape::check(command, kind)?;
+        match kind {
+            CommandKind::OpenAccount => self.open_account(step, command),
+            CommandKind::Deposit | CommandKind::Withdraw | CommandKind::SplitSet | CommandKind::MergeSet => {
+                self.known_account(command)?;
+                self.once(step, command, kind == CommandKind::Deposit, |engine, step| match kind {
+                    CommandKind::Deposit => engine.deposit(step, command),
+                    CommandKind::Withdraw => engine.withdraw(step, command),
+                    CommandKind::SplitSet => engine.split_set(step, command),
+                    _ => engine.merge_set(step, command),
+                })
+            }
+            CommandKind::Tick => {
+                step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
+                Ok(())
+            }
+            CommandKind::SetMark | CommandKind::SetIndex => self.set_price(step, command, kind),
+            CommandKind::SetInstrumentState => self.set_instrument_state(step, command),
+            _ => self.resolve_question(step, command),
+        }
+    }
+
+    /// Lets a command with a client id take effect once: a retry gets the first answer.
+    #[inline(always)]
+    pub(crate) fn once(
+        &mut self,
+        step: &mut Step,
+        command: &CommandRecord,
+        for_ever: bool,
+        act: impl FnOnce(&mut Self, &mut Step) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        if !command.has_client_id() {
+            return act(self, step);
+        }
+        let key = (command.account(), command.client_id);
+        if let Some(answer) = self.client_ids.answer(&key) {
+            step.events.push(EventRecord { flags: answer.flags | EventFlags::RETRY, ..*answer });
+            return Ok(());
+        }
+        let (remembered, limit) = (self.client_ids.remembered(), self.limits.client_ids_max);
+        if !for_ever && remembered >= limit as usize {
+            return crate::step::refused(Reject::ClientIdsExhausted, remembered as i128, limit);
+        }
+        let first = step.events.len();
+        if let Err(refused) = act(self, step) {
+            emit_rejected(step, command, refused);
+        }
+        if let Some(answer) = step.events.get(first) {
+            self.client_ids.remember(key, *answer, self.time_ns, for_ever);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    pub(crate) fn known_account(&self, command: &CommandRecord) -> Result<AccountId, Refused> {
+        let account = command.account();
+        if account.index() < self.accounts.len() {
+            Ok(account)
+        } else {
+            crate::step::refused(Reject::UnknownAccount, command.account, self.accounts.len() as i128)
+        }
+    }
+
+    pub(crate) fn forget_empty_stands(&mut self) {
+        while let Some((account, key)) = self.emptied.pop() {
+            self.accounts[account.index()].forget_if_empty(key);
+            if let Some(question) = self.instruments[key.instrument().index()].question() {
+                self.refresh_worst_case(account, question);
+            }
+        }
+    }
+
+    /// Turns a broken ledger into a halt.
+    #[inline(always)]
+    pub(crate) fn money(&mut self, sequence: u64, result: Result<(), xos_ledger::LedgerError>) {
+        if let Err(error) = result {
+            self.halt(1, sequence, error.to_string());
+        }
+    }
+}
+
+/// The event of a refusal.
+#[cold]
+pub(crate) fn emit_rejected(step: &mut Step, command: &CommandRecord, refused: Refused) {
+    step.emit(EventRecord {
+        kind: EventKind::Rejected.code(),
+        reason: refused.reject.code(),
+        side: command.side,
+        flags: command.flags & xos_protocol::Flags::KNOWN,
+        venue: command.venue,
+        account: command.account,
+        instrument: command.instrument,
+        order_id: command.order_id,
+        price: command.price,
+        qty: command.qty,
+        amount: Int128::new(refused.value),
+        counter_amount: Int128::new(refused.limit),
+        ..Default::default()
+    });
+}

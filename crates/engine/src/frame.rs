@@ -1,0 +1,77 @@
+//! Execution order inside a frame, and what the passing of time does before its commands.
+
+use crate::engine::Engine;
+use crate::step::Step;
+use xos_protocol::{CancelReason, CommandKind, CommandRecord, Flags, Matching};
+use xos_units::{OrderId, Qty};
+
+/// Groups of a frame, executed in this order.
+const CONTROL: u8 = 0;
+const CANCEL: u8 = 1;
+const POST_ONLY: u8 = 2;
+const TAKE: u8 = 3;
+
+fn is_order(command: &CommandRecord) -> bool {
+    use CommandKind::{Amend, Cancel, MassCancel, Place};
+    matches!(command.kind(), Some(Place | Amend | Cancel | MassCancel))
+}
+
+impl Engine {
+    /// Indices of the commands in order of execution: control, then on maker-first instruments cancels, then
+    /// post-only orders, then everything that may take; arrival order within each. None: arrival order as it is.
+    pub(crate) fn order_of(&mut self, commands: &[CommandRecord]) -> Option<Vec<u32>> {
+        if commands.len() == 1 || self.maker_first_instruments == 0 {
+            return None;
+        }
+        if !commands.iter().any(|command| is_order(command) && self.is_maker_first(command)) {
+            return None;
+        }
+        let mut order = std::mem::take(&mut self.frame_order);
+        order.clear();
+        let groups: Vec<u8> = commands.iter().map(|command| self.group(command)).collect();
+        for wanted in [CONTROL, CANCEL, POST_ONLY, TAKE] {
+            let members = groups.iter().enumerate().filter(|(_, group)| **group == wanted);
+            order.extend(members.map(|(at, _)| u32::try_from(at).expect("frames are bounded")));
+        }
+        Some(order)
+    }
+
+    fn is_maker_first(&self, command: &CommandRecord) -> bool {
+        let instrument = self.instruments.get(command.instrument().index());
+        instrument.is_some_and(|instrument| instrument.matching == Matching::MakerFirst)
+    }
+
+    fn group(&self, command: &CommandRecord) -> u8 {
+        let post_only = command.flags().has(Flags::POST_ONLY);
+        match command.kind() {
+            None => TAKE,
+            Some(CommandKind::MassCancel) if command.instrument == 0 || self.is_maker_first(command) => {
+                CANCEL
+            }
+            Some(CommandKind::Cancel) if self.is_maker_first(command) => CANCEL,
+            Some(CommandKind::Place | CommandKind::Amend) if post_only && self.is_maker_first(command) => {
+                POST_ONLY
+            }
+            Some(_) if is_order(command) => TAKE,
+            Some(_) => CONTROL,
+        }
+    }
+
+    /// Takes out the good-till-date orders whose time has come.
+    pub(crate) fn expire_orders(&mut self, step: &mut Step) {
+        while let Some(&(expires_ns, id)) = self.expiries.first()
+            && expires_ns <= step.time_ns
+        {
+            let Some(slot) = self.pool.find(OrderId(id)) else {
+                self.halt(10, step.sequence, format!("order {id} is due to expire but does not rest"));
+                return;
+            };
+            let order = *self.pool.order(slot);
+            self.remove_resting(step.sequence, slot);
+            step.emit_cancelled(&order, CancelReason::Expired, order.remaining, Qty::ZERO);
+        }
+        if !self.emptied.is_empty() {
+            self.forget_empty_stands();
+        }
+    }
+}

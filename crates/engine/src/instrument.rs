@@ -1,0 +1,204 @@
+//! An instrument as the engine keeps it: terms in the form the hot path reads, prices, book, open interest.
+
+use crate::account::{Class, StandKey};
+use xos_book::Book;
+use xos_protocol::{
+    Fees, InstrumentSpec, InstrumentState, InstrumentTerms, Matching, Product, QuestionSpec, Split,
+};
+use xos_risk::OutcomeTerms;
+use xos_units::{Amount, AssetId, InstrumentId, PPM_ONE, Ppm, Price, Qty, QuestionId};
+
+/// What is traded, with the terms only that product has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Traded {
+    Spot { base: AssetId, quote: AssetId, base_atoms_per_lot: u64 },
+    Perpetual { initial: Ppm, maintenance: Ppm },
+    Outcome { question: QuestionId, ticks_per_unit: i64 },
+}
+
+#[derive(Debug)]
+pub(crate) struct Instrument {
+    pub(crate) id: InstrumentId,
+    pub(crate) key: StandKey,
+    pub(crate) traded: Traded,
+    pub(crate) state: InstrumentState,
+    pub(crate) matching: Matching,
+    pub(crate) k: u32,
+    pub(crate) mark: Price,
+    pub(crate) index: Price,
+    /// Mark x k: value of one lot.
+    pub(crate) mark_value: i128,
+    /// Mark x k x initial margin rate: requirement of one lot.
+    pub(crate) margin_value: i128,
+    /// Bounds of the band; the widest prices where there is none.
+    pub(crate) band_low: Price,
+    pub(crate) band_high: Price,
+    pub(crate) price_max: Price,
+    pub(crate) qty_min: Qty,
+    pub(crate) qty_max: Qty,
+    pub(crate) notional_min: Amount,
+    pub(crate) notional_max: Amount,
+    pub(crate) position_max: i64,
+    pub(crate) orders_max: u32,
+    pub(crate) band_ppm: i32,
+    pub(crate) fees: Fees,
+    pub(crate) split: Split,
+    pub(crate) book: Book,
+    /// Sum of the long and of the short positions.
+    pub(crate) long_lots: i128,
+    pub(crate) short_lots: i128,
+    /// Sum of the costs of all positions; a perpetual's clearing account mirrors it.
+    pub(crate) cost_sum: Amount,
+    /// The specification; an outcome's is its question's.
+    pub(crate) spec: Option<Box<InstrumentSpec>>,
+}
+
+impl Instrument {
+    pub(crate) fn from_spec(id: InstrumentId, spec: InstrumentSpec) -> Self {
+        let traded = match spec.product {
+            Product::Spot { base, quote, base_atoms_per_lot } => {
+                Traded::Spot { base: AssetId(base), quote: AssetId(quote), base_atoms_per_lot }
+            }
+            Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm } => Traded::Perpetual {
+                initial: Ppm(initial_margin_ppm),
+                maintenance: Ppm(maintenance_margin_ppm),
+            },
+        };
+        let mut instrument = Self::new(id, traded, &spec.terms);
+        instrument.spec = Some(Box::new(spec));
+        instrument
+    }
+
+    pub(crate) fn outcome(id: InstrumentId, question: QuestionId, spec: &QuestionSpec) -> Self {
+        Self::new(id, Traded::Outcome { question, ticks_per_unit: spec.ticks_per_unit }, &spec.terms)
+    }
+
+    fn new(id: InstrumentId, traded: Traded, terms: &InstrumentTerms) -> Self {
+        let class = match traded {
+            Traded::Spot { .. } => Class::Spot,
+            Traded::Perpetual { .. } => Class::Perpetual,
+            Traded::Outcome { .. } => Class::Outcome,
+        };
+        Self {
+            id,
+            key: StandKey::new(class, id),
+            traded,
+            state: InstrumentState::Continuous,
+            matching: terms.matching,
+            k: terms.quote_atoms_per_tick_lot,
+            mark: Price::ZERO,
+            index: Price::ZERO,
+            mark_value: 0,
+            margin_value: 0,
+            band_low: Price(i64::MIN),
+            band_high: Price(i64::MAX),
+            price_max: Price(terms.price_max_ticks),
+            qty_min: Qty(terms.qty_min_lots),
+            qty_max: Qty(terms.qty_max_lots),
+            notional_min: terms.notional_min,
+            notional_max: terms.notional_max,
+            position_max: terms.position_max_lots,
+            orders_max: terms.orders_per_account_max,
+            band_ppm: terms.band_ppm,
+            fees: terms.fees,
+            split: terms.split,
+            book: Book::default(),
+            long_lots: 0,
+            short_lots: 0,
+            cost_sum: Amount::ZERO,
+            spec: None,
+        }
+    }
+
+    /// A new mark: values of one lot and the band follow from it.
+    pub(crate) fn set_mark(&mut self, mark: Price) {
+        self.mark = mark;
+        self.mark_value = i128::from(mark.0) * i128::from(self.k);
+        if let Traded::Perpetual { initial, .. } = self.traded {
+            self.margin_value = self.mark_value * i128::from(initial.0);
+        }
+        if self.band_ppm > 0 && mark > Price::ZERO {
+            let width = i128::from(mark.0) * i128::from(self.band_ppm) / i128::from(PPM_ONE);
+            let width = i64::try_from(width).expect("a band is narrower than the mark");
+            self.band_low = Price(mark.0 - width);
+            self.band_high = Price(mark.0 + width);
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn class(&self) -> Class {
+        match self.traded {
+            Traded::Spot { .. } => Class::Spot,
+            Traded::Perpetual { .. } => Class::Perpetual,
+            Traded::Outcome { .. } => Class::Outcome,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn outcome_terms(&self) -> Option<OutcomeTerms> {
+        match self.traded {
+            Traded::Outcome { ticks_per_unit, .. } => Some(OutcomeTerms { ticks_per_unit }),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn question(&self) -> Option<QuestionId> {
+        match self.traded {
+            Traded::Outcome { question, .. } => Some(question),
+            _ => None,
+        }
+    }
+
+    /// Asset in which prices are paid and fees fall.
+    #[inline(always)]
+    pub(crate) fn quote(&self) -> AssetId {
+        match self.traded {
+            Traded::Spot { quote, .. } => quote,
+            _ => xos_ledger::SETTLEMENT,
+        }
+    }
+
+    /// Moves open interest as one position changes.
+    #[inline(always)]
+    pub(crate) fn position_changed(&mut self, before: i64, after: i64) {
+        self.long_lots += i128::from(after.max(0) - before.max(0));
+        self.short_lots += i128::from((-after).max(0) - (-before).max(0));
+    }
+}
+
+/// A question.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) spec: Box<QuestionSpec>,
+    pub(crate) first: InstrumentId,
+    pub(crate) outcomes: u32,
+    /// Payout of one lot of the winner.
+    pub(crate) unit: Amount,
+    /// Complete sets outstanding.
+    pub(crate) sets: i64,
+    pub(crate) paying: Option<InstrumentId>,
+    /// Accounts that stood in the question at some time, each once.
+    pub(crate) holders: std::collections::BTreeSet<u32>,
+}
+
+impl Question {
+    pub(crate) fn new(spec: QuestionSpec, first: InstrumentId) -> Self {
+        let unit =
+            xos_units::notional(Price(spec.ticks_per_unit), Qty(1), spec.terms.quote_atoms_per_tick_lot);
+        let outcomes = u32::try_from(spec.outcomes.len()).expect("bounded by a limit");
+        Self {
+            spec: Box::new(spec),
+            first,
+            outcomes,
+            unit,
+            sets: 0,
+            paying: None,
+            holders: Default::default(),
+        }
+    }
+
+    pub(crate) fn instruments(&self) -> impl Iterator<Item = InstrumentId> + use<> {
+        (self.first.0..self.first.0 + self.outcomes).map(InstrumentId)
+    }
+}

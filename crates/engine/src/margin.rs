@@ -1,0 +1,269 @@
+//! Headroom of an account: equity less requirements, with or without one more order. The mathematics is risk's;
+//! here it meets the state.
+
+use crate::account::{Account, StandKey};
+use crate::engine::Engine;
+use crate::instrument::{Instrument, Traded};
+use xos_protocol::{Fees, Side};
+use xos_risk::{OutcomeStand, worst_case, worst_side};
+use xos_units::{AccountId, Amount, Ppm, Price, Qty, QuestionId, Requirement, VenueId};
+
+/// A change of resting orders to be judged before it is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    pub(crate) key: StandKey,
+    pub(crate) buys: Qty,
+    pub(crate) sells: Qty,
+    pub(crate) buy_reserve: Amount,
+    pub(crate) sell_reserve: Amount,
+}
+
+impl Change {
+    /// Lots with their reserve on one side; negative to take them away.
+    #[inline(always)]
+    pub(crate) fn side(key: StandKey, side: Side, lots: Qty, reserve: Amount) -> Self {
+        let none = Self {
+            key,
+            buys: Qty::ZERO,
+            sells: Qty::ZERO,
+            buy_reserve: Amount::ZERO,
+            sell_reserve: Amount::ZERO,
+        };
+        match side {
+            Side::Buy => Self { buys: lots, buy_reserve: reserve, ..none },
+            Side::Sell => Self { sells: lots, sell_reserve: reserve, ..none },
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            key: self.key,
+            buys: self.buys + other.buys,
+            sells: self.sells + other.sells,
+            buy_reserve: self.buy_reserve + other.buy_reserve,
+            sell_reserve: self.sell_reserve + other.sell_reserve,
+        }
+    }
+}
+
+/// Equity with reserves already taken off, and the margin requirement, kept apart so that comparing them needs no
+/// division.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Margin {
+    pub(crate) equity: Amount,
+    pub(crate) initial: Requirement,
+}
+
+impl Margin {
+    /// Whether headroom, less a loss, is at least zero.
+    #[inline(always)]
+    pub(crate) fn covers(&self, loss: Amount) -> bool {
+        (self.equity - loss).as_requirement() >= self.initial
+    }
+
+    /// Headroom in atoms.
+    pub(crate) fn headroom(&self) -> Amount {
+        self.equity - self.initial.ceil()
+    }
+}
+
+impl Engine {
+    #[inline(always)]
+    fn add_perpetual(&self, margin: &mut Margin, key: StandKey, lots: i64, cost: Amount, orders: &Change) {
+        let instrument = &self.instruments[key.instrument().index()];
+        margin.equity += xos_risk::unrealised(lots, instrument.mark_value, cost);
+        margin.equity -= orders.buy_reserve + orders.sell_reserve;
+        let worst = worst_side(lots, orders.buys, orders.sells);
+        margin.initial += Requirement(i128::from(worst.0) * instrument.margin_value);
+    }
+
+    /// Equity and requirement of an account, with `change` made to its orders on a perpetual.
+    #[inline]
+    pub(crate) fn margin_with(&self, id: AccountId, change: Option<&Change>) -> Margin {
+        let account = &self.accounts[id.index()];
+        let mut margin = Margin {
+            equity: self.ledger.settlement(id).free() + account.worst_cases,
+            initial: Requirement::ZERO,
+        };
+        let mut pending = change;
+        for stand in &account.stands {
+            if !stand.key.is_perpetual() {
+                break;
+            }
+            let mut orders = Change {
+                key: stand.key,
+                buys: stand.buys,
+                sells: stand.sells,
+                buy_reserve: stand.buy_reserve,
+                sell_reserve: stand.sell_reserve,
+            };
+            if let Some(change) = pending
+                && change.key == stand.key
+            {
+                orders = orders.plus(*change);
+                pending = None;
+            }
+            self.add_perpetual(&mut margin, stand.key, stand.holding.lots, stand.holding.cost, &orders);
+        }
+        if let Some(change) = pending
+            && change.key.is_perpetual()
+        {
+            self.add_perpetual(&mut margin, change.key, 0, Amount::ZERO, change);
+        }
+        margin
+    }
+
+    /// Equity and requirement of an account as it stands.
+    #[inline]
+    pub(crate) fn margin(&self, id: AccountId) -> Margin {
+        self.margin_with(id, None)
+    }
+
+    /// Margin of an account if its question had another worst case.
+    pub(crate) fn margin_with_worst_case(
+        &self,
+        id: AccountId,
+        question: QuestionId,
+        worst: Amount,
+    ) -> Margin {
+        let mut margin = self.margin(id);
+        margin.equity += worst - self.accounts[id.index()].worst_case(question);
+        margin
+    }
+
+    /// The worst case of a question for an account with a change on one of its outcomes and `sets` lots more of
+    /// every outcome.
+    pub(crate) fn worst_case_with(
+        &self,
+        account: &Account,
+        question: QuestionId,
+        change: Option<&Change>,
+        sets: i64,
+    ) -> Amount {
+        let question = &self.questions[question.index()];
+        let stands = account.outcomes(question.first, question.outcomes);
+        let mut pending = change;
+        let mut all: Vec<OutcomeStand> = Vec::with_capacity(stands.len() + 1);
+        for stand in stands {
+            let mut outcome = stand.outcome();
+            if let Some(change) = pending
+                && change.key == stand.key
+            {
+                outcome.buys += change.buy_reserve;
+                outcome.sells += change.sell_reserve;
+                pending = None;
+            }
+            all.push(outcome);
+        }
+        if let Some(change) = pending {
+            all.push(OutcomeStand { position_lots: 0, buys: change.buy_reserve, sells: change.sell_reserve });
+        }
+        if sets != 0 {
+            all.resize(question.outcomes as usize, OutcomeStand::default());
+            for outcome in &mut all {
+                outcome.position_lots += sets;
+            }
+        }
+        worst_case(all.into_iter(), question.outcomes as usize, question.unit)
+    }
+
+    /// Recomputes the worst case of the question an outcome belongs to, after a change.
+    #[inline]
+    pub(crate) fn refresh_worst_case(&mut self, id: AccountId, question: QuestionId) {
+        let asked = &mut self.questions[question.index()];
+        let account = &mut self.accounts[id.index()];
+        let stands = account.outcomes(asked.first, asked.outcomes);
+        let worst = worst_case(stands.iter().map(|s| s.outcome()), asked.outcomes as usize, asked.unit);
+        let any = !stands.is_empty();
+        if any {
+            asked.holders.insert(id.0);
+        }
+        account.set_worst_case(question, worst, any);
+    }
+
+    /// The fee schedule of an order.
+    #[inline(always)]
+    pub(crate) fn fees(&self, venue: VenueId, instrument: &Instrument) -> Fees {
+        match venue.0 {
+            0 => instrument.fees,
+            id => self.venues[id as usize - 1].fees.unwrap_or(instrument.fees),
+        }
+    }
+
+    /// Reserve of one lot of an order: settlement atoms for perpetuals and outcomes, for spot the asset paid.
+    #[inline(always)]
+    pub(crate) fn reserve_per_lot(
+        &self,
+        instrument: &Instrument,
+        venue: VenueId,
+        side: Side,
+        price: Price,
+    ) -> Amount {
+        let spot = match instrument.traded {
+            Traded::Spot { base_atoms_per_lot, .. } => {
+                if side == Side::Sell {
+                    return Amount(i128::from(base_atoms_per_lot));
+                }
+                true
+            }
+            _ => false,
+        };
+        let fees = self.fees(venue, instrument);
+        let rate = Ppm(fees.taker_ppm.max(fees.maker_ppm).max(0));
+        xos_risk::reserve_per_lot(
+            instrument.outcome_terms(),
+            spot,
+            side == Side::Buy,
+            price,
+            instrument.k,
+            rate,
+        )
+    }
+
+    /// Whether a resting order's owner can afford a fill: it only reduces, or headroom covers the loss at once.
+    #[inline]
+    pub(crate) fn affords(
+        &self,
+        instrument: &Instrument,
+        owner: AccountId,
+        side: Side,
+        position: i64,
+        price: Price,
+        lots: Qty,
+    ) -> bool {
+        if matches!(instrument.traded, Traded::Spot { .. }) || reduces(position, side, lots) {
+            return true;
+        }
+        self.margin(owner).covers(self.loss_of_fill(instrument, side, price, lots))
+    }
+
+    /// What a fill loses at once against the mark; 0 for outcomes, whose reserve is exact.
+    #[inline(always)]
+    pub(crate) fn loss_of_fill(
+        &self,
+        instrument: &Instrument,
+        side: Side,
+        price: Price,
+        lots: Qty,
+    ) -> Amount {
+        match instrument.traded {
+            Traded::Perpetual { .. } => {
+                xos_risk::loss_against_mark(side == Side::Buy, price, instrument.mark, lots, instrument.k)
+            }
+            _ => Amount::ZERO,
+        }
+    }
+}
+
+/// Whether `lots` on `side` only take from a position.
+#[inline(always)]
+pub(crate) fn reduces(position: i64, side: Side, lots: Qty) -> bool {
+    position.signum() == -side.sign() && lots.0 <= position.abs()
+}
+
+/// Lots of a position that an order on `side` can reduce.
+#[inline(always)]
+pub(crate) fn reducible(position: i64, side: Side) -> Qty {
+    if position.signum() == -side.sign() { Qty(position.abs()) } else { Qty::ZERO }
+}

@@ -1,0 +1,117 @@
+//! Accounts, and money from and to outside.
+
+use crate::account::Account;
+use crate::engine::Engine;
+use crate::step::{Refused, Step, refused, wide};
+use xos_ledger::{Party, Reason, SETTLEMENT};
+use xos_protocol::{CommandRecord, EventKind, EventRecord, Reject};
+use xos_risk::unrealised;
+use xos_units::{AMOUNT_ATOMS_BOUND, AccountId, Amount, OwnerId, Requirement};
+
+impl Engine {
+    pub(crate) fn open_account(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
+        let (count, limit) = (self.accounts.len(), self.limits.accounts_max);
+        let next = AccountId::from_index(count);
+        if command.account != 0 && command.account() != next {
+            return refused(Reject::UnknownAccount, command.account, next.0);
+        }
+        if count >= limit as usize {
+            return refused(Reject::AccountsLimit, count as i128, limit);
+        }
+        // ---- Everything is checked. Below this line nothing fails. ----
+        let owner = self.owner(command.client_id);
+        self.accounts.push(Account { owner, ..Default::default() });
+        self.ledger.add_user();
+        step.emit(EventRecord {
+            kind: EventKind::AccountOpened.code(),
+            account: next.0,
+            ..Default::default()
+        });
+        Ok(())
+    }
+
+    /// The number of an owner, given at first sight.
+    pub(crate) fn owner(&mut self, bytes: [u8; 32]) -> OwnerId {
+        let next =
+            OwnerId(u32::try_from(self.owner_ids.len()).expect("there are no more owners than accounts"));
+        let id = *self.owners.entry(bytes).or_insert(next);
+        if id == next {
+            self.owner_ids.push(bytes);
+        }
+        id
+    }
+
+    fn check_amount(&self, command: &CommandRecord) -> Result<Amount, Refused> {
+        if command.asset().index() >= self.assets.len() {
+            return refused(Reject::UnknownAsset, command.instrument, self.assets.len() as i128);
+        }
+        let amount = command.amount.get();
+        if amount < 1 {
+            return refused(Reject::AmountNotPositive, amount, 1);
+        }
+        if amount >= AMOUNT_ATOMS_BOUND {
+            return refused(Reject::AmountAboveMax, amount, AMOUNT_ATOMS_BOUND - 1);
+        }
+        Ok(Amount(amount))
+    }
+
+    pub(crate) fn deposit(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
+        let amount = self.check_amount(command)?;
+        let (account, asset) = (command.account(), command.asset());
+        let supply = -self.ledger.house(Party::External, asset) + amount;
+        if supply.0 >= AMOUNT_ATOMS_BOUND {
+            return refused(Reject::SupplyLimit, supply.0, AMOUNT_ATOMS_BOUND - 1);
+        }
+        // ---- Everything is checked. Below this line nothing fails. ----
+        let (outside, user) = (Party::External, Party::User(account));
+        let result = self.ledger.post(outside, user, asset, amount, Reason::Deposit, step.sequence);
+        self.money(step.sequence, result);
+        self.emit_moved(step, command, EventKind::Deposited);
+        Ok(())
+    }
+
+    pub(crate) fn withdraw(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
+        let amount = self.check_amount(command)?;
+        let (account, asset) = (command.account(), command.asset());
+        let free = self.ledger.balance(account, asset).free();
+        let available = if asset == SETTLEMENT { self.withdrawable(account) } else { free };
+        if amount > available {
+            return refused(Reject::InsufficientBalance, amount.0, available.0);
+        }
+        // ---- Everything is checked. Below this line nothing fails. ----
+        let (user, outside) = (Party::User(account), Party::External);
+        let result = self.ledger.post(user, outside, asset, amount, Reason::Withdrawal, step.sequence);
+        self.money(step.sequence, result);
+        self.emit_moved(step, command, EventKind::Withdrawn);
+        Ok(())
+    }
+
+    fn emit_moved(&self, step: &mut Step, command: &CommandRecord, kind: EventKind) {
+        step.emit(EventRecord {
+            kind: kind.code(),
+            account: command.account,
+            instrument: command.instrument,
+            amount: command.amount,
+            counter_amount: wide(self.ledger.balance(command.account(), command.asset()).total),
+            ..Default::default()
+        });
+    }
+
+    /// What may leave in the settlement asset: never an unrealised profit, and max(IM, 10 % of notional) stays.
+    pub(crate) fn withdrawable(&self, id: AccountId) -> Amount {
+        let account = &self.accounts[id.index()];
+        let free = self.ledger.settlement(id).free();
+        let mut equity = free + account.worst_cases;
+        let mut tenth = Requirement::ZERO;
+        for stand in account.stands.iter().take_while(|stand| stand.key.is_perpetual()) {
+            let instrument = &self.instruments[stand.key.instrument().index()];
+            let profit = unrealised(stand.holding.lots, instrument.mark_value, stand.holding.cost);
+            equity += profit.min(Amount::ZERO);
+            equity -= stand.buy_reserve + stand.sell_reserve;
+            let notional = Amount(i128::from(stand.holding.lots.abs()) * instrument.mark_value);
+            tenth += notional.times(xos_units::Ppm(xos_units::PPM_ONE / 10));
+        }
+        let stays = self.margin(id).initial.ceil().max(tenth.ceil());
+        (equity - stays).min(free).max(Amount::ZERO)
+    }
+}

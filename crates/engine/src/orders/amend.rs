@@ -1,0 +1,152 @@
+//! Amend: a smaller total keeps the place in the queue; a new price or a larger total works like a new order.
+
+use crate::engine::Engine;
+use crate::margin::reducible;
+use crate::orders::place::{
+    Asked, check_mark_and_band, check_notional, check_post_only, check_price, check_qty_max, check_state,
+    order_event,
+};
+use crate::orders::{Incoming, is_reduce_only};
+use crate::shape;
+use crate::step::{Refused, Step, refused};
+use xos_book::{RestingOrder, Slot};
+use xos_protocol::{CancelReason, CommandKind, CommandRecord, EventFlags, EventKind, Flags, Reject};
+use xos_units::{Price, Qty};
+
+impl Engine {
+    pub(crate) fn amend(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
+        shape::check(command, CommandKind::Amend)?;
+        self.known_account(command)?;
+        let slot = self.named_order(command)?;
+        let order = *self.pool.order(slot);
+        let instrument = &self.instruments[order.instrument.index()];
+        check_state(instrument, is_reduce_only(&order))?;
+        if command.price != 0 {
+            check_price(instrument, command.price())?;
+        }
+        if command.qty < 0 {
+            return refused(Reject::QtyNotPositive, command.qty, 1);
+        }
+        let price = if command.price == 0 { order.price } else { command.price() };
+        let total = if command.qty == 0 { order.total } else { command.qty() };
+        if price == order.price && total == order.total {
+            return refused(Reject::AmendWithoutChange, order.id.0, 0);
+        }
+        let filled = order.total - order.remaining;
+        if total <= filled {
+            self.amend_away(step, slot, &order, total);
+        } else if price == order.price && total < order.total {
+            self.amend_down(step, slot, &order, total);
+        } else {
+            let lots =
+                self.check_move(&order, price, total - filled, command.flags().has(Flags::POST_ONLY))?;
+            self.move_order(step, slot, &order, price, lots, filled);
+        }
+        Ok(())
+    }
+
+    fn amend_away(&mut self, step: &mut Step, slot: Slot, order: &RestingOrder, total: Qty) {
+        let amended = RestingOrder { total, remaining: Qty::ZERO, ..*order };
+        self.remove_resting(step.sequence, slot);
+        step.emit(order_event(EventKind::OrderAmended, &amended, 0));
+        step.emit_cancelled(order, CancelReason::AmendedAway, order.remaining, Qty::ZERO);
+    }
+
+    fn amend_down(&mut self, step: &mut Step, slot: Slot, order: &RestingOrder, total: Qty) {
+        let less = order.total - total;
+        self.shrink_resting(step.sequence, slot, less);
+        self.pool.order_mut(slot).total = total;
+        if let Some(question) = self.instruments[order.instrument.index()].question() {
+            self.refresh_worst_case(order.account, question);
+        }
+        let amended = *self.pool.order(slot);
+        step.emit(order_event(EventKind::OrderAmended, &amended, EventFlags::KEPT_PRIORITY));
+    }
+
+    /// The checks of a new price or a larger total; gives the lots that the order will have open.
+    fn check_move(
+        &self,
+        order: &RestingOrder,
+        price: Price,
+        lots: Qty,
+        post_only: bool,
+    ) -> Result<Qty, Refused> {
+        let instrument = &self.instruments[order.instrument.index()];
+        check_qty_max(instrument, lots + (order.total - order.remaining))?;
+        check_mark_and_band(instrument, order.side, price)?;
+        let mut lots = lots;
+        if is_reduce_only(order) {
+            let (position, _) = self.stand_of(order.account, instrument.key, order.side);
+            let capacity = reducible(position, order.side);
+            if capacity == Qty::ZERO {
+                return refused(Reject::NothingToReduce, position, 0);
+            }
+            lots = lots.min(capacity);
+        }
+        check_notional(instrument, price, lots, is_reduce_only(order))?;
+        if post_only || order.flags & Flags::POST_ONLY != 0 {
+            check_post_only(instrument, order.side, price)?;
+        }
+        let replaced = self.reserve_per_lot(instrument, order.venue, order.side, order.price);
+        let asked = Asked {
+            account: order.account,
+            at: order.instrument.index(),
+            side: order.side,
+            price,
+            lots,
+            venue: order.venue,
+            replaced_lots: order.remaining,
+            replaced_reserve: replaced.times_lots(order.remaining),
+        };
+        if !is_reduce_only(order) {
+            self.check_position_limit(&asked)?;
+        }
+        self.check_money(&asked)?;
+        Ok(lots)
+    }
+
+    fn move_order(
+        &mut self,
+        step: &mut Step,
+        slot: Slot,
+        order: &RestingOrder,
+        price: Price,
+        lots: Qty,
+        filled: Qty,
+    ) {
+        let client_id = if order.has_client_id { self.order_client_ids[&order.id.0] } else { [0; 32] };
+        let moved = RestingOrder {
+            price,
+            total: filled + lots,
+            remaining: lots,
+            ..RestingOrder::unlinked(order.id, order.side, price, filled + lots)
+        };
+        let moved = RestingOrder {
+            expires_ns: order.expires_ns,
+            account: order.account,
+            owner: order.owner,
+            instrument: order.instrument,
+            venue: order.venue,
+            tif: order.tif,
+            flags: order.flags,
+            self_trade: order.self_trade,
+            has_client_id: order.has_client_id,
+            ..moved
+        };
+        self.remove_resting(step.sequence, slot);
+        step.emit(order_event(EventKind::OrderAmended, &moved, 0));
+        let incoming = Incoming {
+            id: moved.id,
+            account: moved.account,
+            owner: moved.owner,
+            at: moved.instrument.index(),
+            side: moved.side,
+            limit: price,
+            left: lots,
+            venue: moved.venue,
+            self_trade: moved.self_trade,
+            as_resting: moved,
+        };
+        self.work(step, incoming, &client_id);
+    }
+}

@@ -1,0 +1,93 @@
+//! Cancel and mass cancel: they work in every state in which orders rest.
+
+use crate::engine::Engine;
+use crate::shape;
+use crate::step::{Refused, Step, refused};
+use xos_book::{NO_SLOT, Slot};
+use xos_protocol::{CancelReason, CommandKind, CommandRecord, EventKind, EventRecord, Reject, Side};
+use xos_units::{AccountId, Qty};
+
+impl Engine {
+    pub(crate) fn cancel(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
+        shape::check(command, CommandKind::Cancel)?;
+        self.known_account(command)?;
+        let slot = self.named_order(command)?;
+        // ---- Everything is checked. Below this line nothing fails. ----
+        let order = *self.pool.order(slot);
+        self.remove_resting(step.sequence, slot);
+        step.emit_cancelled(&order, CancelReason::Requested, order.remaining, Qty::ZERO);
+        Ok(())
+    }
+
+    /// The resting order that a cancel or amend names, by id or by client id.
+    #[inline(always)]
+    pub(crate) fn named_order(&self, command: &CommandRecord) -> Result<Slot, Refused> {
+        let slot = if command.order_id != 0 {
+            self.pool.find(command.order_id())
+        } else if command.has_client_id() {
+            self.find_by_client_id(command)
+        } else {
+            None
+        };
+        match slot {
+            Some(slot)
+                if self.pool.order(slot).account == command.account()
+                    && (command.instrument == 0
+                        || self.pool.order(slot).instrument == command.instrument()) =>
+            {
+                Ok(slot)
+            }
+            _ => refused(Reject::UnknownOrder, command.order_id, 0),
+        }
+    }
+
+    fn find_by_client_id(&self, command: &CommandRecord) -> Option<Slot> {
+        let answer = self.client_ids.answer(&(command.account(), command.client_id))?;
+        let accepted = answer.kind == EventKind::OrderAccepted.code();
+        accepted.then(|| self.pool.find(xos_units::OrderId(answer.order_id))).flatten()
+    }
+
+    pub(crate) fn mass_cancel(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
+        shape::check(command, CommandKind::MassCancel)?;
+        let account = self.known_account(command)?;
+        if command.instrument != 0 && command.instrument().index() >= self.instruments.len() {
+            return refused(Reject::UnknownInstrument, command.instrument, self.instruments.len() as i128);
+        }
+        // ---- Everything is checked. Below this line nothing fails. ----
+        let slots = self.orders_of(account, command);
+        step.emit(EventRecord {
+            kind: EventKind::MassCancelled.code(),
+            side: command.side,
+            account: command.account,
+            instrument: command.instrument,
+            qty: slots.len() as i64,
+            ..Default::default()
+        });
+        for slot in slots {
+            let order = *self.pool.order(slot);
+            self.remove_resting(step.sequence, slot);
+            step.emit_cancelled(&order, CancelReason::MassCancel, order.remaining, Qty::ZERO);
+        }
+        Ok(())
+    }
+
+    /// The orders that a mass cancel means, by id.
+    fn orders_of(&self, account: AccountId, command: &CommandRecord) -> Vec<Slot> {
+        let mut slots = Vec::new();
+        for stand in &self.accounts[account.index()].stands {
+            if command.instrument != 0 && stand.key.instrument() != command.instrument() {
+                continue;
+            }
+            let mut slot = stand.head;
+            while slot != NO_SLOT {
+                let order = self.pool.order(slot);
+                if Side::from_code(command.side).is_none_or(|side| side == order.side) {
+                    slots.push(slot);
+                }
+                slot = order.own_next;
+            }
+        }
+        slots.sort_unstable_by_key(|slot| self.pool.order(*slot).id);
+        slots
+    }
+}

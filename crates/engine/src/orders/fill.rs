@@ -1,0 +1,288 @@
+//! The fill: money and positions of both sides, and the checks that nothing was made or lost.
+
+use crate::engine::Engine;
+use crate::instrument::Traded;
+use crate::orders::Incoming;
+use crate::step::{Step, wide};
+use xos_book::{RestingOrder, Slot};
+use xos_ledger::{Party, Reason, SETTLEMENT};
+use xos_protocol::{EventKind, EventRecord, SelfTrade, Side};
+use xos_risk::{Closed, fee_base, fees_of_fill};
+use xos_units::{
+    AccountId, Amount, AssetId, OrderId, Ppm, Price, Qty, VenueId, division::share_down, notional,
+};
+
+/// One side of a fill.
+#[derive(Clone, Copy)]
+struct FillSide {
+    account: AccountId,
+    order: OrderId,
+    venue: VenueId,
+    side: Side,
+}
+
+impl Engine {
+    #[inline(always)]
+    pub(crate) fn fill(
+        &mut self,
+        step: &mut Step,
+        incoming: &mut Incoming,
+        slot: Slot,
+        resting: &RestingOrder,
+        lots: Qty,
+    ) {
+        let sequence = step.sequence;
+        self.check_fill(sequence, incoming, resting, lots);
+        let instrument = &self.instruments[incoming.at];
+        let price = resting.price;
+        let instrument_fees = (self.fees(incoming.venue, instrument), self.fees(resting.venue, instrument));
+        let base = fee_base(instrument.outcome_terms(), price, lots, instrument.k);
+        let (taker_fee, maker_fee) =
+            fees_of_fill(base, Ppm(instrument_fees.0.taker_ppm), Ppm(instrument_fees.1.maker_ppm));
+        incoming.left -= lots;
+        self.last_trade_id += 1;
+        let resting_left = resting.remaining - lots;
+        let mut event = EventRecord {
+            kind: EventKind::Trade.code(),
+            side: incoming.side.code(),
+            venue: incoming.venue.0,
+            account: incoming.account.0,
+            instrument: instrument.id.0,
+            order_id: incoming.id.0,
+            price: price.0,
+            qty: lots.0,
+            remaining: incoming.left.0,
+            amount: wide(taker_fee),
+            counter_amount: wide(maker_fee),
+            ..Default::default()
+        };
+        event.set_counterpart(
+            resting.id.0,
+            resting.account.0,
+            resting.venue.0,
+            resting_left.0,
+            self.last_trade_id,
+        );
+        step.emit_trade(event);
+
+        // The resting side gives its reserve back before it pays.
+        self.unreserve(sequence, resting, lots);
+        let taker = FillSide {
+            account: incoming.account,
+            order: incoming.id,
+            venue: incoming.venue,
+            side: incoming.side,
+        };
+        let maker = FillSide {
+            account: resting.account,
+            order: resting.id,
+            venue: resting.venue,
+            side: resting.side,
+        };
+        self.deliver(sequence, incoming.at, &taker, &maker, price, lots);
+        self.pay_fees(sequence, incoming.at, &taker, &maker, taker_fee, maker_fee);
+        let taker_closed = self.move_position(sequence, incoming.at, &taker, price, lots);
+        let maker_closed = self.move_position(sequence, incoming.at, &maker, price, lots);
+        if resting_left > Qty::ZERO {
+            self.instruments[incoming.at].book.shrink(&mut self.pool, slot, lots);
+        } else {
+            self.unlink_resting(sequence, slot, resting);
+        }
+        self.emit_closed(step, incoming.at, &taker, price, taker_closed);
+        self.emit_closed(step, incoming.at, &maker, price, maker_closed);
+        if let Some(question) = self.instruments[incoming.at].question() {
+            self.refresh_worst_case(taker.account, question);
+            self.refresh_worst_case(maker.account, question);
+        }
+        self.check_open_interest(sequence, incoming.at);
+    }
+
+    /// Invariants 9 to 11 of a fill: oldest order of the best level, within both limits and the band, never
+    /// against oneself unless asked.
+    #[inline(always)]
+    fn check_fill(&mut self, sequence: u64, incoming: &Incoming, resting: &RestingOrder, lots: Qty) {
+        let instrument = &self.instruments[incoming.at];
+        let sound = incoming.reaches(resting.price)
+            && lots > Qty::ZERO
+            && lots <= resting.remaining
+            && lots <= incoming.left
+            && resting.side == incoming.side.opposite()
+            && resting.price >= instrument.band_low
+            && resting.price <= instrument.band_high
+            && (resting.owner != incoming.owner || incoming.self_trade == SelfTrade::None);
+        if !sound {
+            let detail =
+                format!("order {} must not fill {} lots of order {}", incoming.id.0, lots.0, resting.id.0);
+            self.halt(10, sequence, detail);
+        }
+    }
+
+    /// What the two sides exchange.
+    #[inline(always)]
+    fn deliver(
+        &mut self,
+        sequence: u64,
+        at: usize,
+        taker: &FillSide,
+        maker: &FillSide,
+        price: Price,
+        lots: Qty,
+    ) {
+        let instrument = &self.instruments[at];
+        let (traded, value) = (instrument.traded, notional(price, lots, instrument.k));
+        let (buyer, seller) = match taker.side {
+            Side::Buy => (Party::User(taker.account), Party::User(maker.account)),
+            Side::Sell => (Party::User(maker.account), Party::User(taker.account)),
+        };
+        match traded {
+            Traded::Perpetual { .. } => {}
+            Traded::Outcome { .. } => {
+                let result = self.ledger.post(buyer, seller, SETTLEMENT, value, Reason::Trade, sequence);
+                self.money(sequence, result);
+            }
+            Traded::Spot { base, quote, base_atoms_per_lot } => {
+                let delivered = Amount(i128::from(base_atoms_per_lot)).times_lots(lots);
+                let result = self.ledger.post(buyer, seller, quote, value, Reason::Trade, sequence);
+                self.money(sequence, result);
+                let result = self.ledger.post(seller, buyer, base, delivered, Reason::Trade, sequence);
+                self.money(sequence, result);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn pay_fees(
+        &mut self,
+        sequence: u64,
+        at: usize,
+        taker: &FillSide,
+        maker: &FillSide,
+        taker_fee: Amount,
+        maker_fee: Amount,
+    ) {
+        let quote = self.instruments[at].quote();
+        if maker_fee < Amount::ZERO {
+            let (from, to) = (Party::User(taker.account), Party::User(maker.account));
+            let result = self.ledger.post(from, to, quote, -maker_fee, Reason::Rebate, sequence);
+            self.money(sequence, result);
+            self.split_fee(sequence, at, taker, quote, taker_fee + maker_fee);
+        } else {
+            self.split_fee(sequence, at, taker, quote, taker_fee);
+            self.split_fee(sequence, at, maker, quote, maker_fee);
+        }
+    }
+
+    /// Divides a fee among its receivers: shares round down, what is left is rounding's.
+    #[inline(always)]
+    fn split_fee(&mut self, sequence: u64, at: usize, payer: &FillSide, quote: AssetId, fee: Amount) {
+        if fee == Amount::ZERO {
+            return;
+        }
+        let (id, split) = (self.instruments[at].id, self.instruments[at].split);
+        let mut left = fee;
+        let shares = [
+            (Party::Deployer(id), split.deployer_ppm),
+            (Party::Venue(payer.venue), split.venue_ppm),
+            (Party::Insurance, split.insurance_ppm),
+            (Party::Protocol, split.protocol_ppm),
+        ];
+        for (receiver, ppm) in shares {
+            if ppm == 0 {
+                continue;
+            }
+            let share = share_down(fee, Ppm(ppm));
+            left -= share;
+            let result =
+                self.ledger.post(Party::User(payer.account), receiver, quote, share, Reason::Fee, sequence);
+            self.money(sequence, result);
+        }
+        let result =
+            self.ledger.post(Party::User(payer.account), Party::Rounding, quote, left, Reason::Fee, sequence);
+        self.money(sequence, result);
+    }
+
+    /// Moves one side's position and, for a perpetual, posts what it realised.
+    #[inline(always)]
+    fn move_position(
+        &mut self,
+        sequence: u64,
+        at: usize,
+        side: &FillSide,
+        price: Price,
+        lots: Qty,
+    ) -> Option<(Closed, i64, Amount)> {
+        let instrument = &mut self.instruments[at];
+        if let Traded::Spot { .. } = instrument.traded {
+            return None;
+        }
+        let stand = self.accounts[side.account.index()].stand_mut(instrument.key);
+        let before = stand.holding;
+        let closed = stand.holding.fill(side.side == Side::Buy, price, lots, instrument.k);
+        let after = stand.holding;
+        instrument.cost_sum += after.cost - before.cost;
+        instrument.position_changed(before.lots, after.lots);
+        if stand.is_empty() {
+            self.emptied.push((side.account, instrument.key));
+        }
+        let closed = closed?;
+        if let Traded::Perpetual { .. } = instrument.traded {
+            let (user, clearing) = (Party::User(side.account), Party::Clearing(instrument.id));
+            let (from, to) =
+                if closed.realised >= Amount::ZERO { (clearing, user) } else { (user, clearing) };
+            let result =
+                self.ledger.post(from, to, SETTLEMENT, closed.realised.abs(), Reason::Realised, sequence);
+            self.money(sequence, result);
+        }
+        Some((closed, after.lots, after.realised))
+    }
+
+    #[inline(always)]
+    fn emit_closed(
+        &self,
+        step: &mut Step,
+        at: usize,
+        side: &FillSide,
+        price: Price,
+        closed: Option<(Closed, i64, Amount)>,
+    ) {
+        let Some((closed, position, realised)) = closed else { return };
+        step.emit(EventRecord {
+            kind: EventKind::PnlRealised.code(),
+            side: side.side.code(),
+            account: side.account.0,
+            instrument: self.instruments[at].id.0,
+            order_id: side.order.0,
+            price: price.0,
+            qty: closed.lots.0,
+            remaining: position,
+            amount: wide(closed.realised),
+            counter_amount: wide(realised),
+            ..Default::default()
+        });
+    }
+
+    /// Invariant 17 and its money: longs equal shorts (plus complete sets), costs mirror the clearing account.
+    #[inline(always)]
+    pub(crate) fn check_open_interest(&mut self, sequence: u64, at: usize) {
+        let instrument = &self.instruments[at];
+        let net = instrument.long_lots - instrument.short_lots;
+        let (expected, mirrored) = match instrument.traded {
+            Traded::Spot { .. } => return,
+            Traded::Outcome { question, .. } => (i128::from(self.questions[question.index()].sets), true),
+            Traded::Perpetual { .. } => {
+                let clearing = self.ledger.house(Party::Clearing(instrument.id), SETTLEMENT);
+                (0, instrument.cost_sum + clearing == Amount::ZERO)
+            }
+        };
+        if net != expected || !mirrored {
+            let detail = format!(
+                "instrument {}: {} lots long, {} short, {expected} due; costs {}",
+                at + 1,
+                instrument.long_lots,
+                instrument.short_lots,
+                instrument.cost_sum.0
+            );
+            self.halt(17, sequence, detail);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The match: price-time, with self-trade prevention, bands, reduce-only and affordability judged at each meeting.
+
+use crate::engine::Engine;
+use crate::margin::reducible;
+use crate::orders::{Incoming, is_reduce_only};
+use crate::step::Step;
+use xos_book::{RestingOrder, Slot};
+use xos_protocol::{CancelReason, SelfTrade};
+use xos_units::Qty;
+
+/// What a meeting of two orders of one owner leads to.
+enum Met {
+    /// They may trade.
+    Trade,
+    /// The resting order is gone or smaller: look again.
+    Again,
+    /// The incoming order is gone.
+    End,
+}
+
+impl Engine {
+    /// Trades the incoming order against the book. True: what is left of it was cancelled on the way.
+    #[inline(always)]
+    pub(crate) fn match_incoming(&mut self, step: &mut Step, incoming: &mut Incoming) -> bool {
+        let mut meetings = 0;
+        while incoming.left > Qty::ZERO {
+            let book = &self.instruments[incoming.at].book;
+            let Some(slot) = book.front(incoming.side.opposite()) else { return false };
+            let resting = *self.pool.order(slot);
+            if !incoming.reaches(resting.price) {
+                return false;
+            }
+            if meetings == self.limits.matches_per_command_max {
+                self.cancel_incoming(step, incoming, CancelReason::MatchLimit);
+                return true;
+            }
+            meetings += 1;
+            if resting.owner == incoming.owner && incoming.self_trade != SelfTrade::None {
+                match self.prevent_self_trade(step, incoming, slot, &resting) {
+                    Met::Trade | Met::Again => continue,
+                    Met::End => return true,
+                }
+            }
+            match self.tradable(incoming, &resting) {
+                Ok(lots) => self.fill(step, incoming, slot, &resting, lots),
+                Err(reason) => self.cancel_met(step, slot, &resting, reason),
+            }
+            if self.violation.is_some() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Lots that the two orders can trade, or why the resting one must leave.
+    #[inline(always)]
+    fn tradable(&self, incoming: &Incoming, resting: &RestingOrder) -> Result<Qty, CancelReason> {
+        let instrument = &self.instruments[incoming.at];
+        if resting.price > instrument.band_high || resting.price < instrument.band_low {
+            return Err(CancelReason::OutsideBand);
+        }
+        let mut lots = incoming.left.min(resting.remaining);
+        if is_reduce_only(resting) {
+            let (position, _) = self.stand_of(resting.account, instrument.key, resting.side);
+            let capacity = reducible(position, resting.side);
+            if capacity == Qty::ZERO {
+                return Err(CancelReason::ReduceOnly);
+            }
+            lots = lots.min(capacity);
+        }
+        if resting.account != incoming.account {
+            let (position, _) = self.stand_of(resting.account, instrument.key, resting.side);
+            if !self.affords(instrument, resting.account, resting.side, position, resting.price, lots) {
+                return Err(CancelReason::Unaffordable);
+            }
+        }
+        Ok(lots)
+    }
+
+    fn cancel_met(&mut self, step: &mut Step, slot: Slot, resting: &RestingOrder, reason: CancelReason) {
+        self.remove_resting(step.sequence, slot);
+        step.emit_cancelled(resting, reason, resting.remaining, Qty::ZERO);
+    }
+
+    /// Cancels what is left of the incoming order.
+    fn cancel_incoming(&mut self, step: &mut Step, incoming: &mut Incoming, reason: CancelReason) {
+        step.emit_cancelled(&incoming.as_resting, reason, incoming.left, Qty::ZERO);
+        incoming.left = Qty::ZERO;
+    }
+
+    fn prevent_self_trade(
+        &mut self,
+        step: &mut Step,
+        incoming: &mut Incoming,
+        slot: Slot,
+        resting: &RestingOrder,
+    ) -> Met {
+        const REASON: CancelReason = CancelReason::SelfTrade;
+        match incoming.self_trade {
+            SelfTrade::None => Met::Trade,
+            SelfTrade::CancelTaker => {
+                self.cancel_incoming(step, incoming, REASON);
+                Met::End
+            }
+            SelfTrade::CancelMaker => {
+                self.cancel_met(step, slot, resting, REASON);
+                Met::Again
+            }
+            SelfTrade::CancelBoth => {
+                self.cancel_met(step, slot, resting, REASON);
+                self.cancel_incoming(step, incoming, REASON);
+                Met::End
+            }
+            SelfTrade::Decrement => {
+                let lots = incoming.left.min(resting.remaining);
+                if lots == resting.remaining {
+                    self.cancel_met(step, slot, resting, REASON);
+                } else {
+                    self.shrink_resting(step.sequence, slot, lots);
+                    if let Some(question) = self.instruments[incoming.at].question() {
+                        self.refresh_worst_case(resting.account, question);
+                    }
+                    step.emit_cancelled(resting, REASON, lots, resting.remaining - lots);
+                }
+                incoming.left -= lots;
+                step.emit_cancelled(&incoming.as_resting, REASON, lots, incoming.left);
+                if incoming.left == Qty::ZERO { Met::End } else { Met::Again }
+            }
+        }
+    }
+}

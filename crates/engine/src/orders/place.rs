@@ -1,0 +1,377 @@
+//! Place: the ladder of checks, a marked line, and what cannot fail any more.
+
+use crate::account::{Class, StandKey};
+use crate::engine::Engine;
+use crate::instrument::{Instrument, Traded};
+use crate::margin::{Change, reduces, reducible};
+use crate::orders::Incoming;
+use crate::orders::resting::held_asset;
+use crate::shape::{self, PlaceWords};
+use crate::step::{Refused, Step, refused};
+use xos_book::RestingOrder;
+use xos_protocol::{
+    CancelReason, CommandRecord, EventKind, EventRecord, Flags, InstrumentState, Reject, Side, Tif,
+};
+use xos_units::{AccountId, Amount, OrderId, Price, Qty, notional};
+
+/// What a price and quantity are judged as: a new order, or an amended one with its old part known.
+pub(crate) struct Asked {
+    pub(crate) account: AccountId,
+    pub(crate) at: usize,
+    pub(crate) side: Side,
+    pub(crate) price: Price,
+    pub(crate) lots: Qty,
+    pub(crate) venue: xos_units::VenueId,
+    /// Lots and reserve of the resting order that this one replaces.
+    pub(crate) replaced_lots: Qty,
+    pub(crate) replaced_reserve: Amount,
+}
+
+impl Engine {
+    pub(crate) fn place(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
+        let words = shape::place(command)?;
+        self.known_account(command)?;
+        self.once(step, command, false, |engine, step| engine.place_once(step, command, &words))
+    }
+
+    #[inline(always)]
+    fn place_once(
+        &mut self,
+        step: &mut Step,
+        command: &CommandRecord,
+        words: &PlaceWords,
+    ) -> Result<(), Refused> {
+        let lots = self.check_place(step.time_ns, command, words)?;
+        // ---- Everything is checked. Below this line nothing fails. ----
+        let at = command.instrument().index();
+        let owner = self.accounts[command.account().index()].owner;
+        let order = RestingOrder {
+            remaining: lots,
+            expires_ns: command.expires_ns,
+            account: command.account(),
+            owner,
+            instrument: command.instrument(),
+            venue: command.venue(),
+            tif: words.tif,
+            flags: words.flags.0,
+            self_trade: words.self_trade,
+            has_client_id: command.has_client_id(),
+            ..RestingOrder::unlinked(OrderId(step.sequence), words.side, command.price(), lots)
+        };
+        step.emit(order_event(EventKind::OrderAccepted, &order, 0));
+        let incoming = Incoming {
+            id: order.id,
+            account: order.account,
+            owner,
+            at,
+            side: order.side,
+            limit: order.price,
+            left: lots,
+            venue: order.venue,
+            self_trade: words.self_trade,
+            as_resting: order,
+        };
+        self.work(step, incoming, &command.client_id);
+        Ok(())
+    }
+
+    /// Matches an order and lets the remainder rest or go.
+    #[inline(always)]
+    pub(crate) fn work(&mut self, step: &mut Step, mut incoming: Incoming, client_id: &[u8; 32]) {
+        let cancelled = self.match_incoming(step, &mut incoming);
+        if !cancelled && incoming.left > Qty::ZERO {
+            let order = RestingOrder { remaining: incoming.left, ..incoming.as_resting };
+            match order.tif {
+                Tif::Gtc | Tif::Gtd => self.rest(step.sequence, order, client_id),
+                Tif::Ioc | Tif::Fok => {
+                    step.emit_cancelled(&order, CancelReason::IocRemainder, order.remaining, Qty::ZERO);
+                }
+            }
+        }
+        let book = &self.instruments[incoming.at].book;
+        if let (Some(bid), Some(ask)) = (book.best_price(Side::Buy), book.best_price(Side::Sell))
+            && bid >= ask
+        {
+            let detail = format!("bid {} meets ask {} on instrument {}", bid.0, ask.0, incoming.at + 1);
+            self.halt(8, step.sequence, detail);
+        }
+    }
+
+    #[inline(always)]
+    fn check_place(&self, time_ns: u64, command: &CommandRecord, words: &PlaceWords) -> Result<Qty, Refused> {
+        let (id, flags) = (command.instrument().0, words.flags);
+        if command.venue as usize > self.venues.len() {
+            return refused(Reject::UnknownVenue, command.venue, self.venues.len() as i128);
+        }
+        let at = command.instrument().index();
+        let Some(instrument) = self.instruments.get(at) else {
+            return refused(Reject::UnknownInstrument, id, self.instruments.len() as i128);
+        };
+        let reduce_only = flags.has(Flags::REDUCE_ONLY);
+        check_state(instrument, reduce_only)?;
+        let rests = matches!(words.tif, Tif::Gtc | Tif::Gtd);
+        if flags.has(Flags::MARKET) && rests {
+            return refused(Reject::MarketTif, words.tif.code(), 0);
+        }
+        if flags.has(Flags::POST_ONLY) && (!rests || flags.has(Flags::MARKET)) {
+            return refused(Reject::PostOnlyTif, words.tif.code(), 0);
+        }
+        if reduce_only && instrument.class() == Class::Spot {
+            return refused(Reject::ReduceOnlySpot, id, 0);
+        }
+        if words.tif == Tif::Gtd && command.expires_ns <= time_ns {
+            return refused(Reject::ExpiryNotInFuture, command.expires_ns, time_ns);
+        }
+        check_price(instrument, command.price())?;
+        check_qty(instrument, command.qty(), reduce_only)?;
+        check_mark_and_band(instrument, words.side, command.price())?;
+        let account = &self.accounts[command.account().index()];
+        let stand = account.stand(instrument.key);
+        let position = stand.map_or(0, |stand| stand.holding.lots);
+        let lots = if reduce_only { to_reduce(position, words.side, command.qty())? } else { command.qty() };
+        check_notional(instrument, command.price(), lots, reduce_only)?;
+        if rests {
+            let here = stand.map_or(0, |stand| stand.orders);
+            if here >= instrument.orders_max {
+                return refused(Reject::OpenOrdersLimit, here, instrument.orders_max);
+            }
+            if account.orders >= self.limits.orders_per_account_max {
+                return refused(
+                    Reject::AccountOrdersLimit,
+                    account.orders,
+                    self.limits.orders_per_account_max,
+                );
+            }
+        }
+        if stand.is_none() {
+            self.check_room(command.account(), instrument.class(), 1)?;
+        }
+        if flags.has(Flags::POST_ONLY) {
+            check_post_only(instrument, words.side, command.price())?;
+        }
+        let asked = Asked {
+            account: command.account(),
+            at,
+            side: words.side,
+            price: command.price(),
+            lots,
+            venue: command.venue(),
+            replaced_lots: Qty::ZERO,
+            replaced_reserve: Amount::ZERO,
+        };
+        if !reduce_only {
+            self.check_position_limit(&asked)?;
+        }
+        if words.tif == Tif::Fok {
+            self.check_fillable(&asked, words.self_trade)?;
+        }
+        self.check_money(&asked)?;
+        Ok(lots)
+    }
+
+    /// Room for `more` stands of a product in an account.
+    pub(crate) fn check_room(&self, account: AccountId, class: Class, more: usize) -> Result<(), Refused> {
+        let limit = match class {
+            Class::Perpetual => self.limits.perpetuals_per_account_max,
+            Class::Spot | Class::Outcome => self.limits.instruments_per_account_max,
+        };
+        let count = self.accounts[account.index()].count(class);
+        if count + more > limit as usize {
+            return refused(Reject::AccountInstrumentsLimit, count as i128, limit);
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    pub(crate) fn check_position_limit(&self, asked: &Asked) -> Result<(), Refused> {
+        let instrument = &self.instruments[asked.at];
+        if instrument.class() == Class::Spot {
+            return Ok(());
+        }
+        let (position, resting) = self.stand_of(asked.account, instrument.key, asked.side);
+        let resting = resting - asked.replaced_lots;
+        let reached = position * asked.side.sign() + resting.0 + asked.lots.0;
+        if reached > instrument.position_max {
+            return refused(Reject::PositionLimit, reached, instrument.position_max);
+        }
+        Ok(())
+    }
+
+    /// Position of an account and its resting lots on one side.
+    #[inline(always)]
+    pub(crate) fn stand_of(&self, account: AccountId, key: StandKey, side: Side) -> (i64, Qty) {
+        match self.accounts[account.index()].stand(key) {
+            None => (0, Qty::ZERO),
+            Some(stand) => (stand.holding.lots, if side == Side::Buy { stand.buys } else { stand.sells }),
+        }
+    }
+
+    /// Whether the account can pay for, or margin, what it asks.
+    #[inline(always)]
+    pub(crate) fn check_money(&self, asked: &Asked) -> Result<(), Refused> {
+        let instrument = &self.instruments[asked.at];
+        let per_lot = self.reserve_per_lot(instrument, asked.venue, asked.side, asked.price);
+        let reserve = per_lot.times_lots(asked.lots);
+        let change = Change::side(instrument.key, asked.side, asked.lots, reserve).plus(Change::side(
+            instrument.key,
+            asked.side,
+            -asked.replaced_lots,
+            -asked.replaced_reserve,
+        ));
+        match instrument.traded {
+            Traded::Spot { .. } => self.check_spot_money(asked, instrument, reserve),
+            Traded::Perpetual { .. } => {
+                let (position, resting) = self.stand_of(asked.account, instrument.key, asked.side);
+                if reduces(position, asked.side, asked.lots + resting - asked.replaced_lots) {
+                    return Ok(());
+                }
+                let loss = self.loss_of_fill(instrument, asked.side, asked.price, asked.lots);
+                let margin = self.margin_with(asked.account, Some(&change));
+                if margin.covers(loss) {
+                    return Ok(());
+                }
+                let missing = loss - margin.headroom();
+                refused(Reject::InsufficientMargin, missing.0, self.margin(asked.account).headroom().0)
+            }
+            Traded::Outcome { question, .. } => {
+                let account = &self.accounts[asked.account.index()];
+                let worst = self.worst_case_with(account, question, Some(&change), 0);
+                let margin = self.margin_with_worst_case(asked.account, question, worst);
+                if margin.covers(Amount::ZERO) || worst >= account.worst_case(question) {
+                    return Ok(());
+                }
+                refused(
+                    Reject::InsufficientMargin,
+                    -margin.headroom().0,
+                    self.margin(asked.account).headroom().0,
+                )
+            }
+        }
+    }
+
+    fn check_spot_money(
+        &self,
+        asked: &Asked,
+        instrument: &Instrument,
+        needed: Amount,
+    ) -> Result<(), Refused> {
+        let asset = held_asset(instrument, asked.side).expect("a spot order holds an asset");
+        let mut available = self.ledger.balance(asked.account, asset).free() + asked.replaced_reserve;
+        if asset == xos_ledger::SETTLEMENT {
+            available = available.min(self.margin(asked.account).headroom() + asked.replaced_reserve);
+        }
+        if available < needed {
+            return refused(Reject::InsufficientBalance, needed.0, available.0);
+        }
+        Ok(())
+    }
+}
+
+#[inline(always)]
+pub(crate) fn check_state(instrument: &Instrument, reduce_only: bool) -> Result<(), Refused> {
+    let reject = match instrument.state {
+        InstrumentState::Continuous => return Ok(()),
+        InstrumentState::ReduceOnly if reduce_only => return Ok(()),
+        InstrumentState::ReduceOnly => Reject::InstrumentReduceOnly,
+        InstrumentState::CancelOnly => Reject::InstrumentCancelOnly,
+        InstrumentState::Halted => Reject::InstrumentHalted,
+        InstrumentState::Settled => Reject::InstrumentSettled,
+    };
+    refused(reject, instrument.id.0, 0)
+}
+
+#[inline(always)]
+pub(crate) fn check_price(instrument: &Instrument, price: Price) -> Result<(), Refused> {
+    if price <= Price::ZERO {
+        return refused(Reject::PriceNotPositive, price.0, 1);
+    }
+    if price > instrument.price_max {
+        return refused(Reject::PriceAboveMax, price.0, instrument.price_max.0);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn check_qty(instrument: &Instrument, lots: Qty, reduce_only: bool) -> Result<(), Refused> {
+    if lots <= Qty::ZERO {
+        return refused(Reject::QtyNotPositive, lots.0, 1);
+    }
+    if lots < instrument.qty_min && !reduce_only {
+        return refused(Reject::QtyBelowMin, lots.0, instrument.qty_min.0);
+    }
+    check_qty_max(instrument, lots)
+}
+
+#[inline(always)]
+pub(crate) fn check_qty_max(instrument: &Instrument, lots: Qty) -> Result<(), Refused> {
+    if lots > instrument.qty_max {
+        return refused(Reject::QtyAboveMax, lots.0, instrument.qty_max.0);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+pub(crate) fn check_mark_and_band(instrument: &Instrument, side: Side, price: Price) -> Result<(), Refused> {
+    if instrument.mark == Price::ZERO && instrument.class() == Class::Perpetual {
+        return refused(Reject::MarkMissing, instrument.id.0, 0);
+    }
+    match side {
+        Side::Buy if price > instrument.band_high => {
+            refused(Reject::PriceOutsideBand, price.0, instrument.band_high.0)
+        }
+        Side::Sell if price < instrument.band_low => {
+            refused(Reject::PriceOutsideBand, price.0, instrument.band_low.0)
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn to_reduce(position: i64, side: Side, lots: Qty) -> Result<Qty, Refused> {
+    let capacity = reducible(position, side);
+    if capacity == Qty::ZERO { refused(Reject::NothingToReduce, position, 0) } else { Ok(lots.min(capacity)) }
+}
+
+#[inline(always)]
+pub(crate) fn check_notional(
+    instrument: &Instrument,
+    price: Price,
+    lots: Qty,
+    reduce_only: bool,
+) -> Result<(), Refused> {
+    let value = notional(price, lots, instrument.k);
+    if value < instrument.notional_min && !reduce_only {
+        return refused(Reject::NotionalBelowMin, value.0, instrument.notional_min.0);
+    }
+    if value > instrument.notional_max {
+        return refused(Reject::NotionalAboveMax, value.0, instrument.notional_max.0);
+    }
+    Ok(())
+}
+
+pub(crate) fn check_post_only(instrument: &Instrument, side: Side, price: Price) -> Result<(), Refused> {
+    if let Some(best) = instrument.book.best_price(side.opposite()) {
+        let crosses = if side == Side::Buy { price >= best } else { price <= best };
+        if crosses {
+            return refused(Reject::PostOnlyWouldCross, price.0, best.0);
+        }
+    }
+    Ok(())
+}
+
+/// The event that an order stands as told.
+#[inline(always)]
+pub(crate) fn order_event(kind: EventKind, order: &RestingOrder, more_flags: u8) -> EventRecord {
+    EventRecord {
+        kind: kind.code(),
+        side: order.side.code(),
+        flags: order.flags | more_flags,
+        venue: order.venue.0,
+        account: order.account.0,
+        instrument: order.instrument.0,
+        order_id: order.id.0,
+        price: order.price.0,
+        qty: order.total.0,
+        remaining: order.remaining.0,
+        ..Default::default()
+    }
+}

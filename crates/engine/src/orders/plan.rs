@@ -1,0 +1,98 @@
+//! The plan of a fill-or-kill order: what would fill, without touching anything. It counts losses and no gains, so
+//! whatever it counts will fill.
+
+use crate::engine::Engine;
+use crate::margin::{reduces, reducible};
+use crate::orders::is_reduce_only;
+use crate::orders::place::Asked;
+use crate::step::{Refused, refused};
+use xos_book::RestingOrder;
+use xos_protocol::{Reject, SelfTrade, Side};
+use xos_units::{AccountId, Amount, Qty};
+
+/// What the plan already asks of one account.
+struct Planned {
+    account: AccountId,
+    lots: Qty,
+    losses: Amount,
+}
+
+impl Engine {
+    /// Refuses a fill-or-kill order whose whole quantity cannot fill now.
+    pub(crate) fn check_fillable(&self, asked: &Asked, mode: SelfTrade) -> Result<(), Refused> {
+        let owner = self.accounts[asked.account.index()].owner;
+        let book = &self.instruments[asked.at].book;
+        let (mut found, mut meetings) = (Qty::ZERO, 0);
+        let mut planned: Vec<Planned> = Vec::new();
+        let mut next = book.front(asked.side.opposite());
+        while let Some(slot) = next
+            && found < asked.lots
+        {
+            let resting = self.pool.order(slot);
+            let reached = match asked.side {
+                Side::Buy => resting.price <= asked.price,
+                Side::Sell => resting.price >= asked.price,
+            };
+            if !reached || meetings == self.limits.matches_per_command_max {
+                break;
+            }
+            meetings += 1;
+            next = book.after(&self.pool, slot);
+            if resting.owner == owner && mode != SelfTrade::None {
+                if mode == SelfTrade::CancelMaker {
+                    continue;
+                }
+                break;
+            }
+            found += self.countable(asked, resting, asked.lots - found, &mut planned);
+        }
+        if found < asked.lots {
+            return refused(Reject::FokNotFillable, found.0, asked.lots.0);
+        }
+        Ok(())
+    }
+
+    /// Lots of a resting order that the plan can count on.
+    fn countable(
+        &self,
+        asked: &Asked,
+        resting: &RestingOrder,
+        wanted: Qty,
+        planned: &mut Vec<Planned>,
+    ) -> Qty {
+        let instrument = &self.instruments[asked.at];
+        if resting.price > instrument.band_high || resting.price < instrument.band_low {
+            return Qty::ZERO;
+        }
+        let mut lots = wanted.min(resting.remaining);
+        let needs_book_keeping = is_reduce_only(resting) || instrument.class() != crate::account::Class::Spot;
+        if !needs_book_keeping {
+            return lots;
+        }
+        let (position, _) = self.stand_of(resting.account, instrument.key, resting.side);
+        let at = planned.iter().position(|other| other.account == resting.account);
+        let (before, losses) =
+            at.map_or((Qty::ZERO, Amount::ZERO), |at| (planned[at].lots, planned[at].losses));
+        if is_reduce_only(resting) {
+            lots = lots.min(reducible(position, resting.side) - before);
+            if lots <= Qty::ZERO {
+                return Qty::ZERO;
+            }
+        }
+        let mut loss = Amount::ZERO;
+        if resting.account != asked.account && !reduces(position, resting.side, before + lots) {
+            loss = self.loss_of_fill(instrument, resting.side, resting.price, lots);
+            if !self.margin(resting.account).covers(losses + loss) {
+                return Qty::ZERO;
+            }
+        }
+        match at {
+            Some(at) => {
+                planned[at].lots += lots;
+                planned[at].losses += loss;
+            }
+            None => planned.push(Planned { account: resting.account, lots, losses: loss }),
+        }
+        lots
+    }
+}

@@ -1,0 +1,158 @@
+//! How an order rests and leaves: book, account's list, reserves, expiry, client id, all in step.
+
+use crate::engine::Engine;
+use xos_book::{NO_SLOT, RestingOrder, Slot};
+use xos_protocol::{ClientId, Side, Tif};
+use xos_units::{AssetId, Qty};
+
+use crate::instrument::{Instrument, Traded};
+
+/// Asset that a spot order of this side holds.
+#[inline(always)]
+pub(crate) fn held_asset(instrument: &Instrument, side: Side) -> Option<AssetId> {
+    match (instrument.traded, side) {
+        (Traded::Spot { quote, .. }, Side::Buy) => Some(quote),
+        (Traded::Spot { base, .. }, Side::Sell) => Some(base),
+        _ => None,
+    }
+}
+
+impl Engine {
+    /// Puts an order into the book and takes its reserve.
+    #[inline]
+    pub(crate) fn rest(&mut self, sequence: u64, order: RestingOrder, client_id: &ClientId) {
+        let at = order.instrument.index();
+        let slot = self.pool.insert(order);
+        self.instruments[at].book.rest(&mut self.pool, slot);
+        let account = &mut self.accounts[order.account.index()];
+        account.orders += 1;
+        let stand = account.stand_mut(self.instruments[at].key);
+        stand.orders += 1;
+        let head = std::mem::replace(&mut stand.head, slot);
+        self.pool.order_mut(slot).own_next = head;
+        self.pool.order_mut(slot).own_prev = NO_SLOT;
+        if head != NO_SLOT {
+            self.pool.order_mut(head).own_prev = slot;
+        }
+        if order.tif == Tif::Gtd {
+            self.expiries.insert((order.expires_ns, order.id.0));
+        }
+        if order.has_client_id {
+            self.order_client_ids.insert(order.id.0, *client_id);
+        }
+        self.reserve(sequence, &order, order.remaining);
+    }
+
+    /// Takes the reserve of `lots` of an order.
+    #[inline]
+    pub(crate) fn reserve(&mut self, sequence: u64, order: &RestingOrder, lots: Qty) {
+        let instrument = &self.instruments[order.instrument.index()];
+        let amount = self.reserve_per_lot(instrument, order.venue, order.side, order.price).times_lots(lots);
+        let (key, question) = (instrument.key, instrument.question());
+        let held = held_asset(instrument, order.side);
+        let stand = self.accounts[order.account.index()].stand_mut(key);
+        match order.side {
+            Side::Buy => stand.buys += lots,
+            Side::Sell => stand.sells += lots,
+        }
+        if let Some(asset) = held {
+            let result = self.ledger.hold(order.account, asset, amount);
+            return self.money(sequence, result);
+        }
+        match order.side {
+            Side::Buy => stand.buy_reserve += amount,
+            Side::Sell => stand.sell_reserve += amount,
+        }
+        if let Some(question) = question {
+            self.refresh_worst_case(order.account, question);
+        }
+    }
+
+    /// Gives back the reserve of `lots` of an order. The worst case of its question is stale until refreshed.
+    #[inline]
+    pub(crate) fn unreserve(&mut self, sequence: u64, order: &RestingOrder, lots: Qty) {
+        let instrument = &self.instruments[order.instrument.index()];
+        let amount = self.reserve_per_lot(instrument, order.venue, order.side, order.price).times_lots(lots);
+        let held = held_asset(instrument, order.side);
+        let stand = self.accounts[order.account.index()].stand_mut(instrument.key);
+        match order.side {
+            Side::Buy => stand.buys -= lots,
+            Side::Sell => stand.sells -= lots,
+        }
+        if let Some(asset) = held {
+            let result = self.ledger.release(order.account, asset, amount);
+            return self.money(sequence, result);
+        }
+        match order.side {
+            Side::Buy => stand.buy_reserve -= amount,
+            Side::Sell => stand.sell_reserve -= amount,
+        }
+        if stand.buy_reserve.0 < 0 || stand.sell_reserve.0 < 0 {
+            let detail =
+                format!("order {} gave back more than account {} had reserved", order.id.0, order.account.0);
+            self.halt(4, sequence, detail);
+        }
+    }
+
+    /// Takes lots off a resting order that keeps its place, with their reserve.
+    #[inline]
+    pub(crate) fn shrink_resting(&mut self, sequence: u64, slot: Slot, lots: Qty) {
+        let order = *self.pool.order(slot);
+        self.unreserve(sequence, &order, lots);
+        self.instruments[order.instrument.index()].book.shrink(&mut self.pool, slot, lots);
+    }
+
+    /// Takes a resting order out of everything, with its remaining reserve.
+    #[inline]
+    pub(crate) fn remove_resting(&mut self, sequence: u64, slot: Slot) {
+        let order = *self.pool.order(slot);
+        self.unreserve(sequence, &order, order.remaining);
+        self.unlink_resting(sequence, slot, &order);
+        if let Some(question) = self.instruments[order.instrument.index()].question() {
+            self.refresh_worst_case(order.account, question);
+        }
+    }
+
+    /// Takes an order whose reserve is already given back out of the book and its account's list.
+    #[inline]
+    pub(crate) fn unlink_resting(&mut self, sequence: u64, slot: Slot, order: &RestingOrder) {
+        let at = order.instrument.index();
+        self.instruments[at].book.unlink(&mut self.pool, slot);
+        let key = self.instruments[at].key;
+        let account = &mut self.accounts[order.account.index()];
+        account.orders -= 1;
+        let stand = account.stand_mut(key);
+        stand.orders -= 1;
+        if order.own_prev == NO_SLOT {
+            stand.head = order.own_next;
+        } else {
+            self.pool.order_mut(order.own_prev).own_next = order.own_next;
+        }
+        if order.own_next != NO_SLOT {
+            self.pool.order_mut(order.own_next).own_prev = order.own_prev;
+        }
+        if stand.orders == 0 {
+            // The reservation identity, each time it can be seen whole: no orders, no reserve.
+            let left = stand.buy_reserve.0 | stand.sell_reserve.0;
+            if left != 0 || stand.buys != Qty::ZERO || stand.sells != Qty::ZERO {
+                let detail = format!(
+                    "account {} has a reserve and no order on instrument {}",
+                    order.account.0,
+                    at + 1
+                );
+                self.halt(4, sequence, detail);
+                return;
+            }
+            if stand.holding.lots == 0 {
+                self.emptied.push((order.account, key));
+            }
+        }
+        if order.tif == Tif::Gtd {
+            self.expiries.remove(&(order.expires_ns, order.id.0));
+        }
+        if order.has_client_id {
+            self.order_client_ids.remove(&order.id.0);
+        }
+        self.pool.release(slot);
+    }
+}

@@ -1,0 +1,311 @@
+//! From a snapshot back to an engine: everything derived is built again, and the state hash must come out equal.
+
+use crate::account::Account;
+use crate::engine::Engine;
+use std::fmt;
+use xos_book::RestingOrder;
+use xos_ledger::{Balance, Party, SETTLEMENT};
+use xos_protocol::{EventRecord, InstrumentState, SelfTrade, Side, Tif};
+use xos_risk::Holding;
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId, VenueId};
+use zerocopy::FromBytes;
+
+/// Why a snapshot cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestoreError {
+    /// The bytes end, or say something impossible, at this offset.
+    Malformed {
+        /// Where.
+        offset: usize,
+        /// What was being read.
+        what: &'static str,
+    },
+    /// The engine built from the snapshot has another state hash.
+    HashDiffers,
+    /// An invariant fails in it.
+    Unsound(String),
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { offset, what } => {
+                write!(f, "the snapshot is malformed at offset {offset} ({what})")
+            }
+            Self::HashDiffers => {
+                write!(f, "the state built from the snapshot has another hash than the snapshot's")
+            }
+            Self::Unsound(detail) => write!(f, "the state built from the snapshot is unsound: {detail}"),
+        }
+    }
+}
+
+impl std::error::Error for RestoreError {}
+
+type Read<T> = Result<T, RestoreError>;
+
+struct Source<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Source<'a> {
+    fn take(&mut self, count: usize, what: &'static str) -> Read<&'a [u8]> {
+        let taken = self.at.checked_add(count).and_then(|end| self.bytes.get(self.at..end));
+        let taken = taken.ok_or(RestoreError::Malformed { offset: self.at, what })?;
+        self.at += count;
+        Ok(taken)
+    }
+    fn array<const N: usize>(&mut self, what: &'static str) -> Read<[u8; N]> {
+        Ok(self.take(N, what)?.try_into().expect("the length is right"))
+    }
+    fn u16(&mut self, what: &'static str) -> Read<u16> {
+        Ok(u16::from_le_bytes(self.array(what)?))
+    }
+    fn u32(&mut self, what: &'static str) -> Read<u32> {
+        Ok(u32::from_le_bytes(self.array(what)?))
+    }
+    fn u64(&mut self, what: &'static str) -> Read<u64> {
+        Ok(u64::from_le_bytes(self.array(what)?))
+    }
+    fn i64(&mut self, what: &'static str) -> Read<i64> {
+        Ok(i64::from_le_bytes(self.array(what)?))
+    }
+    fn amount(&mut self, what: &'static str) -> Read<Amount> {
+        Ok(Amount(i128::from_le_bytes(self.array(what)?)))
+    }
+    fn spec<T: serde::de::DeserializeOwned>(&mut self, what: &'static str) -> Read<T> {
+        let offset = self.at;
+        let length = self.u32(what)? as usize;
+        let bytes = self.take(length, what)?;
+        rmp_serde::from_slice(bytes).map_err(|_| RestoreError::Malformed { offset, what })
+    }
+    fn word<T>(&mut self, word: impl Fn(u8) -> Option<T>, what: &'static str) -> Read<T> {
+        let offset = self.at;
+        let [byte] = self.array(what)?;
+        word(byte).ok_or(RestoreError::Malformed { offset, what })
+    }
+    fn malformed<T>(&self, what: &'static str) -> Read<T> {
+        Err(RestoreError::Malformed { offset: self.at, what })
+    }
+}
+
+impl Engine {
+    /// Builds the engine that `snapshot_bytes` was taken of, and checks that it is the same.
+    pub fn from_snapshot(bytes: &[u8]) -> Result<Self, RestoreError> {
+        let mut source = Source { bytes, at: 0 };
+        let length = usize::try_from(source.u64("length of the state")?).unwrap_or(usize::MAX);
+        let state = source.take(length, "state")?;
+        let session_at = source.at;
+        let mut engine = Self::new();
+        let mut source = Source { bytes: state, at: 0 };
+        engine.read_deployments(&mut source)?;
+        engine.read_accounts(&mut source)?;
+        engine.read_house(&mut source)?;
+        engine.last_trade_id = source.u64("last trade")?;
+        engine.read_orders(&mut source)?;
+        if source.at != state.len() {
+            return source.malformed("end of the state");
+        }
+        engine.read_session(&mut Source { bytes, at: session_at })?;
+        if let Some(violation) = &engine.violation {
+            return Err(RestoreError::Unsound(violation.detail.clone()));
+        }
+        engine.audit().map_err(|violation| RestoreError::Unsound(violation.detail))?;
+        if engine.state_hash() != *blake3::hash(state).as_bytes() {
+            return Err(RestoreError::HashDiffers);
+        }
+        Ok(engine)
+    }
+
+    fn read_deployments(&mut self, source: &mut Source) -> Read<()> {
+        self.limits = source.spec("limits")?;
+        for _ in 0..source.u32("assets")? {
+            let spec = source.spec("asset")?;
+            self.add_asset(spec);
+        }
+        for _ in 0..source.u32("venues")? {
+            let spec = source.spec("venue")?;
+            self.add_venue(spec);
+        }
+        let mut questions = Vec::new();
+        for _ in 0..source.u32("questions")? {
+            let spec: xos_protocol::QuestionSpec = source.spec("question")?;
+            questions.push((spec, source.u32("first outcome")?, source.i64("sets")?, source.u32("paying")?));
+        }
+        let mut questions = questions.into_iter();
+        let (count, mut pending) = (source.u32("instruments")? as usize, 0);
+        for at in 0..count {
+            let question = source.u32("question of instrument")?;
+            if question == 0 {
+                let spec = source.spec("instrument")?;
+                self.add_instrument(spec);
+            } else if pending == 0 {
+                let Some((spec, first, sets, paying)) = questions.next() else {
+                    return source.malformed("question");
+                };
+                if first as usize != at + 1 {
+                    return source.malformed("first outcome");
+                }
+                pending = spec.outcomes.len();
+                let id = self.add_question(spec);
+                self.questions[id.index()].sets = sets;
+                self.questions[id.index()].paying = (paying != 0).then_some(InstrumentId(paying));
+                pending -= 1;
+            } else {
+                pending -= 1;
+            }
+            let state = source.word(InstrumentState::from_code, "state")?;
+            let (mark, index) = (source.i64("mark")?, source.i64("index")?);
+            let Some(instrument) = self.instruments.get_mut(at) else {
+                return source.malformed("instrument");
+            };
+            instrument.state = state;
+            instrument.set_mark(Price(mark));
+            instrument.index = Price(index);
+        }
+        Ok(())
+    }
+
+    fn read_accounts(&mut self, source: &mut Source) -> Read<()> {
+        let count = source.u32("accounts")? as usize;
+        self.accounts.reserve_exact(count);
+        for at in 0..count {
+            let owner = self.owner(source.array("owner")?);
+            let id = AccountId::from_index(at);
+            self.accounts.push(Account { owner, ..Default::default() });
+            self.ledger.add_user();
+            // What is held follows from the orders; only the totals are put back here.
+            let total = source.amount("total")?;
+            source.amount("held")?;
+            if !self.assets.is_empty() {
+                self.ledger.restore_user(id, SETTLEMENT, Balance { total, held: Amount::ZERO });
+            }
+            for _ in 0..source.u32("other assets")? {
+                let asset = AssetId(source.u32("asset")?);
+                let total = source.amount("total")?;
+                source.amount("held")?;
+                if asset.index() >= self.assets.len() || asset == SETTLEMENT {
+                    return source.malformed("asset");
+                }
+                self.ledger.restore_user(id, asset, Balance { total, held: Amount::ZERO });
+            }
+            self.read_stands(source, id)?;
+        }
+        Ok(())
+    }
+
+    fn read_stands(&mut self, source: &mut Source, id: AccountId) -> Read<()> {
+        let count = source.u32("stands")? as usize;
+        for _ in 0..count {
+            let instrument = InstrumentId(source.u32("instrument")?);
+            let holding = Holding {
+                lots: source.i64("position")?,
+                cost: source.amount("cost")?,
+                realised: source.amount("realised")?,
+            };
+            let Some(instrument) = self.instruments.get_mut(instrument.index()) else {
+                return source.malformed("instrument");
+            };
+            instrument.position_changed(0, holding.lots);
+            instrument.cost_sum += holding.cost;
+            let (key, question) = (instrument.key, instrument.question());
+            self.accounts[id.index()].stand_mut(key).holding = holding;
+            if let Some(question) = question {
+                self.refresh_worst_case(id, question);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_house(&mut self, source: &mut Source) -> Read<()> {
+        let common = [Party::External, Party::Protocol, Party::Insurance, Party::Rounding];
+        let venues: Vec<_> =
+            (0..=self.venues.len()).map(|venue| Party::Venue(VenueId(venue as u16))).collect();
+        for party in common.into_iter().chain(venues) {
+            for asset in 0..source.u32("assets")? as usize {
+                let amount = source.amount("house balance")?;
+                if asset >= self.assets.len() {
+                    return source.malformed("asset");
+                }
+                self.restore_house(source, party, AssetId::from_index(asset), amount)?;
+            }
+        }
+        for at in 0..self.instruments.len() {
+            let (id, quote) = (InstrumentId::from_index(at), self.instruments[at].quote());
+            let (deployer, clearing) = (source.amount("deployer")?, source.amount("clearing")?);
+            self.restore_house(source, Party::Deployer(id), quote, deployer)?;
+            self.restore_house(source, Party::Clearing(id), SETTLEMENT, clearing)?;
+        }
+        for at in 0..self.questions.len() {
+            let amount = source.amount("collateral")?;
+            self.restore_house(source, Party::Question(QuestionId::from_index(at)), SETTLEMENT, amount)?;
+        }
+        Ok(())
+    }
+
+    fn restore_house(&mut self, source: &Source, party: Party, asset: AssetId, amount: Amount) -> Read<()> {
+        self.ledger
+            .restore_house(party, asset, amount)
+            .map_err(|_| RestoreError::Malformed { offset: source.at, what: "house balance" })
+    }
+
+    /// Rests every order again, in the order of its queue.
+    fn read_orders(&mut self, source: &mut Source) -> Read<()> {
+        for at in 0..self.instruments.len() {
+            for _ in 0..source.u32("orders")? {
+                let id = OrderId(source.u64("order")?);
+                let account = AccountId(source.u32("account")?);
+                let venue = VenueId(source.u16("venue")?);
+                let side = source.word(Side::from_code, "side")?;
+                let tif = source.word(Tif::from_code, "tif")?;
+                let [flags] = source.array("flags")?;
+                let self_trade = source.word(SelfTrade::from_code, "self-trade mode")?;
+                let (price, total) = (Price(source.i64("price")?), Qty(source.i64("total")?));
+                let (remaining, expires_ns) = (Qty(source.i64("remaining")?), source.u64("expiry")?);
+                let client_id = source.array("client id")?;
+                let known = account.index() < self.accounts.len() && (venue.0 as usize) <= self.venues.len();
+                if !known || remaining.0 < 1 || price.0 < 1 || self.pool.find(id).is_some() {
+                    return source.malformed("order");
+                }
+                let order = RestingOrder {
+                    remaining,
+                    expires_ns,
+                    account,
+                    owner: self.accounts[account.index()].owner,
+                    instrument: InstrumentId::from_index(at),
+                    venue,
+                    tif,
+                    flags,
+                    self_trade,
+                    has_client_id: client_id != [0; 32],
+                    ..RestingOrder::unlinked(id, side, price, total)
+                };
+                self.rest(0, order, &client_id);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_session(&mut self, source: &mut Source) -> Read<()> {
+        self.sequence = source.u64("sequence")?;
+        self.time_ns = source.u64("time")?;
+        for _ in 0..source.u32("permanent client ids")? {
+            let (key, answer) = read_answer(source)?;
+            self.client_ids.remember(key, answer, 0, true);
+        }
+        for _ in 0..source.u32("client ids")? {
+            let time_ns = source.u64("time of a client id")?;
+            let (key, answer) = read_answer(source)?;
+            self.client_ids.remember(key, answer, time_ns, false);
+        }
+        if source.at == source.bytes.len() { Ok(()) } else { source.malformed("end of the snapshot") }
+    }
+}
+
+fn read_answer(source: &mut Source) -> Read<(crate::client_ids::IdKey, EventRecord)> {
+    let key = (AccountId(source.u32("account")?), source.array("client id")?);
+    let bytes = source.take(size_of::<EventRecord>(), "answer")?;
+    let answer = EventRecord::read_from_bytes(bytes).expect("the length is right");
+    Ok((key, answer))
+}

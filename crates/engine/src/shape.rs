@@ -1,0 +1,92 @@
+//! The shape of a command record: fields a kind does not use are zero, numbered words have a meaning.
+
+use crate::step::{Refused, refused};
+use std::mem::offset_of;
+use std::ops::Range;
+use xos_protocol::{CommandKind, CommandRecord, Flags, Reject, SelfTrade, Side, Tif};
+use zerocopy::IntoBytes;
+
+/// A place that passed.
+pub(crate) struct PlaceWords {
+    pub(crate) side: Side,
+    pub(crate) tif: Tif,
+    pub(crate) flags: Flags,
+    pub(crate) self_trade: SelfTrade,
+}
+
+const SIDE: usize = offset_of!(CommandRecord, side);
+const TIF: usize = offset_of!(CommandRecord, tif);
+const FLAGS: usize = offset_of!(CommandRecord, flags);
+const SELF_TRADE: usize = offset_of!(CommandRecord, self_trade);
+const VENUE: usize = offset_of!(CommandRecord, venue);
+const ACCOUNT: usize = offset_of!(CommandRecord, account);
+const INSTRUMENT: usize = offset_of!(CommandRecord, instrument);
+const ORDER_ID: usize = offset_of!(CommandRecord, order_id);
+const PRICE: usize = offset_of!(CommandRecord, price);
+const QTY: usize = offset_of!(CommandRecord, qty);
+const EXPIRES: usize = offset_of!(CommandRecord, expires_ns);
+const AMOUNT: usize = offset_of!(CommandRecord, amount);
+const CLIENT_ID: usize = offset_of!(CommandRecord, client_id);
+const END: usize = size_of::<CommandRecord>();
+
+/// Byte ranges that a kind leaves zero, in order of offset.
+const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
+    match kind {
+        CommandKind::Place | CommandKind::Deploy => &[],
+        CommandKind::Amend => &[SIDE..FLAGS, SELF_TRADE..VENUE, EXPIRES..CLIENT_ID],
+        CommandKind::Cancel => &[SIDE..VENUE, PRICE..CLIENT_ID],
+        CommandKind::MassCancel => &[TIF..VENUE, PRICE..CLIENT_ID],
+        CommandKind::OpenAccount => &[SIDE..ACCOUNT, INSTRUMENT..CLIENT_ID],
+        CommandKind::Deposit | CommandKind::Withdraw => &[SIDE..ACCOUNT, ORDER_ID..AMOUNT],
+        CommandKind::SplitSet | CommandKind::MergeSet => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..CLIENT_ID],
+        CommandKind::Tick => &[SIDE..END],
+        CommandKind::SetMark | CommandKind::SetIndex => &[SIDE..INSTRUMENT, ORDER_ID..PRICE, QTY..END],
+        CommandKind::SetInstrumentState => &[TIF..INSTRUMENT, ORDER_ID..END],
+        CommandKind::ResolveQuestion => &[SIDE..INSTRUMENT, PRICE..END],
+    }
+}
+
+fn malformed<T>(command: &CommandRecord, offset: usize) -> Result<T, Refused> {
+    refused(Reject::MalformedCommand, command.as_bytes()[offset], offset as i128)
+}
+
+/// Checks the words of every kind but place.
+pub(crate) fn check(command: &CommandRecord, kind: CommandKind) -> Result<(), Refused> {
+    // The words that a kind uses and that have bounds come in their place by offset.
+    if kind == CommandKind::MassCancel && command.side > 2 {
+        return malformed(command, SIDE);
+    }
+    let bytes = command.as_bytes();
+    let stray = unused(kind).iter().cloned().flatten().find(|at| bytes[*at] != 0);
+    let stray_flag = kind == CommandKind::Amend && command.flags & !Flags::POST_ONLY != 0;
+    match stray {
+        Some(at) if !(stray_flag && FLAGS < at) => malformed(command, at),
+        _ if stray_flag => malformed(command, FLAGS),
+        _ => Ok(()),
+    }
+}
+
+/// Checks and reads the words of a place.
+#[inline(always)]
+pub(crate) fn place(command: &CommandRecord) -> Result<PlaceWords, Refused> {
+    let Some(side) = command.side() else { return malformed(command, SIDE) };
+    let Some(tif) = command.tif() else { return malformed(command, TIF) };
+    let flags = command.flags();
+    if flags.0 & !Flags::KNOWN != 0 {
+        return malformed(command, FLAGS);
+    }
+    let Some(self_trade) = command.self_trade() else { return malformed(command, SELF_TRADE) };
+    let stray_expiry = tif != Tif::Gtd && command.expires_ns != 0;
+    if command.order_id != 0 || stray_expiry || command.amount.low != 0 || command.amount.high != 0 {
+        return stray_in_place(command, stray_expiry);
+    }
+    Ok(PlaceWords { side, tif, flags, self_trade })
+}
+
+#[cold]
+fn stray_in_place<T>(command: &CommandRecord, stray_expiry: bool) -> Result<T, Refused> {
+    let bytes = command.as_bytes();
+    let ranges = [ORDER_ID..PRICE, if stray_expiry { EXPIRES..AMOUNT } else { 0..0 }, AMOUNT..CLIENT_ID];
+    let at = ranges.into_iter().flatten().find(|at| bytes[*at] != 0).unwrap_or(ORDER_ID);
+    malformed(command, at)
+}

@@ -1,0 +1,359 @@
+//! What can be asked of the engine between frames. Views are computed from the state itself, never cached.
+
+use crate::account::Stand;
+use crate::engine::{Engine, Violation};
+use crate::instrument::Traded;
+use xos_book::{LevelView, NO_SLOT, RestingOrder};
+use xos_ledger::{Balance, Party};
+use xos_protocol::{
+    AssetSpec, ClientId, InstrumentState, InstrumentTerms, Limits, Matching, Product, QuestionSpec, Side,
+    VenueSpec,
+};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Ppm, Price, Qty, QuestionId};
+
+/// Balance of an asset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BalanceView {
+    /// The asset.
+    pub asset: AssetId,
+    /// Everything, held included.
+    pub total: Amount,
+    /// Held by resting spot orders.
+    pub held: Amount,
+}
+
+/// Position and open lots on an instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PositionView {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// Signed lots.
+    pub lots: i64,
+    /// Signed atoms paid for them.
+    pub cost: Amount,
+    /// Realised since it was opened.
+    pub realised: Amount,
+    /// Unrealised at mark; 0 for outcomes and spot.
+    pub unrealised: Amount,
+    /// Lots of resting buys.
+    pub buys: Qty,
+    /// Lots of resting sells.
+    pub sells: Qty,
+    /// Number of resting orders.
+    pub orders: u32,
+}
+
+/// A resting order with its client id.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderView {
+    /// The order.
+    pub order: RestingOrder,
+    /// Zero: none.
+    pub client_id: ClientId,
+}
+
+/// Both sides of a book, best first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BookView {
+    /// Buys.
+    pub bids: Vec<LevelView>,
+    /// Sells.
+    pub asks: Vec<LevelView>,
+}
+
+/// An instrument as deployed and as it stands.
+#[derive(Clone, Debug)]
+pub struct InstrumentView<'a> {
+    /// Its id.
+    pub id: InstrumentId,
+    /// Its symbol.
+    pub symbol: &'a str,
+    /// Spot or perpetual; none for an outcome.
+    pub product: Option<Product>,
+    /// The question of an outcome.
+    pub question: Option<QuestionId>,
+    /// Its terms.
+    pub terms: &'a InstrumentTerms,
+    /// What it accepts.
+    pub state: InstrumentState,
+    /// Execution order in a frame.
+    pub matching: Matching,
+    /// 0: never set.
+    pub mark: Price,
+    /// 0: never set.
+    pub index: Price,
+    /// Sum of the long positions.
+    pub open_interest_lots: i128,
+    /// Number of resting orders.
+    pub orders: u32,
+}
+
+/// A question as deployed and as it stands.
+#[derive(Clone, Debug)]
+pub struct QuestionView<'a> {
+    /// Its id.
+    pub id: QuestionId,
+    /// As deployed.
+    pub spec: &'a QuestionSpec,
+    /// First of its outcomes' instruments.
+    pub first: InstrumentId,
+    /// Payout of one lot of the winner.
+    pub unit: Amount,
+    /// Complete sets outstanding.
+    pub sets: i64,
+    /// The outcome that paid.
+    pub paying: Option<InstrumentId>,
+}
+
+/// Margin of an account, in settlement atoms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRisk {
+    /// Free cash, unrealised profit, worst cases.
+    pub equity: Amount,
+    /// Initial margin of perpetuals.
+    pub initial: Amount,
+    /// Maintenance margin of perpetuals.
+    pub maintenance: Amount,
+    /// Reserves of perpetual orders.
+    pub order_reserves: Amount,
+    /// Equity less initial margin and order reserves.
+    pub headroom: Amount,
+    /// What may be withdrawn.
+    pub withdrawable: Amount,
+    /// Worst case of each question.
+    pub worst_cases: Vec<(QuestionId, Amount)>,
+}
+
+/// A house account and what it has of an asset.
+pub type HouseView = (Party, Amount);
+
+impl Engine {
+    /// Sequence of the last command.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+    /// Time of the last frame.
+    pub fn time_ns(&self) -> u64 {
+        self.time_ns
+    }
+    /// The declared limits.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+    /// The failed invariant, if the engine is halted.
+    pub fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+    /// Trades so far.
+    pub fn trades(&self) -> u64 {
+        self.last_trade_id
+    }
+    /// Resting orders over all books.
+    pub fn orders_resting(&self) -> usize {
+        self.pool.len()
+    }
+    /// Number of accounts; their ids run from 1 to it.
+    pub fn account_count(&self) -> usize {
+        self.accounts.len()
+    }
+    /// Assets, in order of id.
+    pub fn assets(&self) -> &[AssetSpec] {
+        &self.assets
+    }
+    /// Deployed venues, in order of id.
+    pub fn venues(&self) -> &[VenueSpec] {
+        &self.venues
+    }
+
+    /// Whether an account exists.
+    pub fn has_account(&self, account: AccountId) -> bool {
+        account.index() < self.accounts.len()
+    }
+
+    /// The owner's bytes of an account.
+    pub fn owner_of(&self, account: AccountId) -> Option<ClientId> {
+        self.accounts.get(account.index()).map(|account| self.owner_ids[account.owner.0 as usize])
+    }
+
+    /// An instrument.
+    pub fn instrument(&self, id: InstrumentId) -> Option<InstrumentView<'_>> {
+        let instrument = self.instruments.get(id.index())?;
+        let terms = match (&instrument.spec, instrument.question()) {
+            (Some(spec), _) => &spec.terms,
+            (None, Some(question)) => &self.questions[question.index()].spec.terms,
+            (None, None) => return None,
+        };
+        Some(InstrumentView {
+            id,
+            symbol: self.symbol(id),
+            product: instrument.spec.as_ref().map(|spec| spec.product),
+            question: instrument.question(),
+            terms,
+            state: instrument.state,
+            matching: instrument.matching,
+            mark: instrument.mark,
+            index: instrument.index,
+            open_interest_lots: instrument.long_lots,
+            orders: instrument.book.orders(),
+        })
+    }
+
+    /// Number of instruments; their ids run from 1 to it.
+    pub fn instrument_count(&self) -> usize {
+        self.instruments.len()
+    }
+
+    /// A question.
+    pub fn question(&self, id: QuestionId) -> Option<QuestionView<'_>> {
+        self.questions.get(id.index()).map(|question| QuestionView {
+            id,
+            spec: &question.spec,
+            first: question.first,
+            unit: question.unit,
+            sets: question.sets,
+            paying: question.paying,
+        })
+    }
+
+    /// Number of questions; their ids run from 1 to it.
+    pub fn question_count(&self) -> usize {
+        self.questions.len()
+    }
+
+    /// Balance of an asset; zero for an account or asset that does not exist.
+    pub fn balance(&self, account: AccountId, asset: AssetId) -> Balance {
+        if !self.has_account(account) || asset.index() >= self.assets.len() {
+            return Balance::default();
+        }
+        self.ledger.balance(account, asset)
+    }
+
+    /// All balances of an account that are not zero, the settlement asset's always.
+    pub fn balances(&self, account: AccountId) -> Vec<BalanceView> {
+        if !self.has_account(account) || self.assets.is_empty() {
+            return Vec::new();
+        }
+        let settlement = std::iter::once((xos_ledger::SETTLEMENT, self.ledger.settlement(account)));
+        let view = |(asset, balance): (AssetId, Balance)| BalanceView {
+            asset,
+            total: balance.total,
+            held: balance.held,
+        };
+        settlement.chain(self.ledger.others(account)).map(view).collect()
+    }
+
+    fn position_view(&self, stand: &Stand) -> PositionView {
+        let instrument = &self.instruments[stand.key.instrument().index()];
+        let unrealised = if stand.key.is_perpetual() {
+            xos_risk::unrealised(stand.holding.lots, instrument.mark_value, stand.holding.cost)
+        } else {
+            Amount::ZERO
+        };
+        PositionView {
+            instrument: instrument.id,
+            lots: stand.holding.lots,
+            cost: stand.holding.cost,
+            realised: stand.holding.realised,
+            unrealised,
+            buys: stand.buys,
+            sells: stand.sells,
+            orders: stand.orders,
+        }
+    }
+
+    /// Where an account stands, by instrument: every position, and instruments with resting orders only.
+    pub fn positions(&self, account: AccountId) -> Vec<PositionView> {
+        let Some(account) = self.accounts.get(account.index()) else { return Vec::new() };
+        let mut views: Vec<_> = account.stands.iter().map(|stand| self.position_view(stand)).collect();
+        views.sort_unstable_by_key(|view| view.instrument);
+        views
+    }
+
+    fn order_view(&self, order: &RestingOrder) -> OrderView {
+        let client_id = if order.has_client_id { self.order_client_ids[&order.id.0] } else { [0; 32] };
+        OrderView { order: *order, client_id }
+    }
+
+    /// A resting order.
+    pub fn order(&self, id: OrderId) -> Option<OrderView> {
+        self.pool.find(id).map(|slot| self.order_view(self.pool.order(slot)))
+    }
+
+    /// Resting orders of an account, by id.
+    pub fn orders(&self, account: AccountId) -> Vec<OrderView> {
+        let Some(account) = self.accounts.get(account.index()) else { return Vec::new() };
+        let mut orders = Vec::with_capacity(account.orders as usize);
+        for stand in &account.stands {
+            let mut slot = stand.head;
+            while slot != NO_SLOT {
+                let order = self.pool.order(slot);
+                orders.push(self.order_view(order));
+                slot = order.own_next;
+            }
+        }
+        orders.sort_unstable_by_key(|view| view.order.id);
+        orders
+    }
+
+    /// The first `depth` levels of each side; empty for an instrument that does not exist.
+    pub fn book(&self, instrument: InstrumentId, depth: usize) -> BookView {
+        let Some(instrument) = self.instruments.get(instrument.index()) else { return BookView::default() };
+        BookView {
+            bids: instrument.book.levels(Side::Buy).take(depth).collect(),
+            asks: instrument.book.levels(Side::Sell).take(depth).collect(),
+        }
+    }
+
+    /// Every order of a side in price-time order.
+    pub fn queue(&self, instrument: InstrumentId, side: Side) -> Vec<OrderView> {
+        let Some(instrument) = self.instruments.get(instrument.index()) else { return Vec::new() };
+        instrument.book.queue(&self.pool, side).map(|slot| self.order_view(self.pool.order(slot))).collect()
+    }
+
+    /// Margin of an account.
+    pub fn risk(&self, account: AccountId) -> Option<AccountRisk> {
+        let known = self.accounts.get(account.index())?;
+        if self.assets.is_empty() {
+            return None;
+        }
+        let margin = self.margin(account);
+        let (mut maintenance, mut order_reserves) = (xos_units::Requirement::ZERO, Amount::ZERO);
+        for stand in known.stands.iter().take_while(|stand| stand.key.is_perpetual()) {
+            let instrument = &self.instruments[stand.key.instrument().index()];
+            order_reserves += stand.buy_reserve + stand.sell_reserve;
+            if let Traded::Perpetual { maintenance: Ppm(rate), .. } = instrument.traded {
+                let notional = Amount(i128::from(stand.holding.lots.abs()) * instrument.mark_value);
+                maintenance += notional.times(Ppm(rate));
+            }
+        }
+        let mut worst_cases = known.questions.clone();
+        worst_cases.sort_unstable_by_key(|(id, _)| *id);
+        Some(AccountRisk {
+            equity: margin.equity + order_reserves,
+            initial: margin.initial.ceil(),
+            maintenance: maintenance.ceil(),
+            order_reserves,
+            headroom: margin.headroom(),
+            withdrawable: self.withdrawable(account),
+            worst_cases,
+        })
+    }
+
+    /// Every house account's balance of an asset.
+    pub fn house(&self, asset: AssetId) -> Vec<HouseView> {
+        if asset.index() >= self.assets.len() { Vec::new() } else { self.ledger.house_accounts(asset) }
+    }
+
+    /// Sum of all users' totals of an asset.
+    pub fn users_total(&self, asset: AssetId) -> Amount {
+        if asset.index() >= self.assets.len() { Amount::ZERO } else { self.ledger.users_total(asset) }
+    }
+
+    /// Bytes of memory held by orders, accounts with their balances, and stands.
+    pub fn memory_bytes(&self) -> [usize; 3] {
+        let stands: usize =
+            self.accounts.iter().map(|account| account.stands.capacity() * size_of::<Stand>()).sum();
+        let accounts = self.accounts.capacity() * size_of::<crate::account::Account>() + self.ledger.bytes();
+        [self.pool.bytes(), accounts, stands]
+    }
+}
