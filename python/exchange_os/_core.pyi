@@ -2,6 +2,8 @@
 
 from typing import TypedDict
 
+__all__ = ["__version__", "build_info"]
+
 __version__: str
 
 class _BuildInfo(TypedDict):
