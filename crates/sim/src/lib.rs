@@ -1,4 +1,9 @@
-//! Seeded worlds: the naive engine, workloads, the differential harness and faults.
+//! Seeded worlds: the naive engine, workloads, the differential harness, benchmarks and faults.
 
+pub mod bench;
+pub mod coverage;
+pub mod differential;
+pub mod disk;
 pub mod naive;
 pub mod rng;
+pub mod workload;

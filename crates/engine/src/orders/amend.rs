@@ -29,7 +29,7 @@ impl Engine {
         }
         let price = if command.price == 0 { order.price } else { command.price() };
         let total = if command.qty == 0 { order.total } else { command.qty() };
-        if price == order.price && total == order.total {
+        if command.price == 0 && total == order.total {
             return refused(Reject::AmendWithoutChange, order.id.0, 0);
         }
         let filled = order.total - order.remaining;

@@ -84,7 +84,7 @@ impl World {
         if command.qty != 0 {
             amended.total = command.qty;
         }
-        let changes = amended.price != resting.price || amended.total != resting.total;
+        let changes = command.price != 0 || amended.total != resting.total;
         check(changes, Reject::AmendWithoutChange, resting.id, 0)?;
 
         let filled = resting.total - resting.remaining;
