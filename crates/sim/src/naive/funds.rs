@@ -16,10 +16,10 @@ impl World {
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
         let (standing, limit) = (self.accounts.len() as u32, self.limits.accounts_max);
-        check(standing < limit, Reject::AccountsLimit, standing, limit)?;
         let next = standing + 1;
         let is_next = command.account == 0 || command.account == next;
         check(is_next, Reject::UnknownAccount, command.account, next)?;
+        check(standing < limit, Reject::AccountsLimit, standing, limit)?;
         let owner = command.client_id;
         self.accounts.push(Account { owner, totals: BTreeMap::new(), holdings: BTreeMap::new() });
         events.push(EventRecord { account: next, ..cause.event(EventKind::AccountOpened) });
@@ -105,17 +105,17 @@ impl World {
         let question = self.question(id).clone();
         let terms = &question.spec.terms;
         check(lots <= terms.qty_max_lots, Reject::QtyAboveMax, lots, terms.qty_max_lots)?;
+        let first = question.first_instrument;
+        let new = question.instruments().filter(|&i| !self.stands_in(account, i)).count();
+        let count = self.instruments_stood_in(account, first) as i128;
+        let limit = self.instruments_limit(first);
+        check(count + new as i128 <= limit, Reject::AccountInstrumentsLimit, count, limit)?;
         for instrument in question.instruments() {
             let buys = self.resting_lots(account, instrument, Side::Buy);
             let reached = self.holding(account, instrument).position + buys + lots;
             let max = terms.position_max_lots;
             check(reached <= max, Reject::PositionLimit, reached, max)?;
         }
-        let first = question.first_instrument;
-        let new = question.instruments().filter(|&i| !self.stands_in(account, i)).count();
-        let count = (self.instruments_stood_in(account, first) + new) as i128;
-        let limit = self.instruments_limit(first);
-        check(new == 0 || count <= limit, Reject::AccountInstrumentsLimit, count, limit)?;
         let (before, after) = self.headroom_around(account, id, lots);
         check(after >= 0, Reject::InsufficientMargin, -after, before)?;
 

@@ -1,0 +1,123 @@
+//! Which rejects, reasons, kinds of events and rare turns a run has reached.
+
+use std::collections::BTreeMap;
+use xos_protocol::{CancelReason, EventFlags, EventKind, EventRecord, Reject};
+
+/// Counts of what happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// By code of reject.
+    pub rejects: BTreeMap<u16, u64>,
+    /// By code of cancel reason.
+    pub reasons: BTreeMap<u16, u64>,
+    /// By kind of event.
+    pub kinds: BTreeMap<u16, u64>,
+    /// By field number of a refused specification.
+    pub fields: BTreeMap<i128, u64>,
+    /// By name of a rare turn.
+    pub turns: BTreeMap<&'static str, u64>,
+}
+
+/// The rare turns that [`Coverage::turns`] counts.
+pub const TURNS: &[&str] = &[
+    "answer given again",
+    "amend that kept its place",
+    "amend that traded",
+    "rebate",
+    "rebate capped by the taker's fee",
+    "trade of an account with itself",
+    "position flipped",
+    "payout taken from an account",
+    "settlement total below zero",
+    "decrement that left the resting order",
+];
+
+impl Coverage {
+    /// Counts one event.
+    pub fn observe(&mut self, event: &EventRecord) {
+        *self.kinds.entry(event.kind).or_default() += 1;
+        let (amount, counter) = (event.amount.get(), event.counter_amount.get());
+        match event.kind() {
+            Some(EventKind::Rejected) => {
+                *self.rejects.entry(event.reason).or_default() += 1;
+                if event.reason == Reject::SpecOutOfBounds.code() {
+                    *self.fields.entry(counter).or_default() += 1;
+                }
+            }
+            Some(EventKind::OrderCancelled) => {
+                *self.reasons.entry(event.reason).or_default() += 1;
+                let is_self_trade = event.reason == CancelReason::SelfTrade.code();
+                self.turn("decrement that left the resting order", is_self_trade && event.remaining > 0);
+            }
+            Some(EventKind::OrderAmended) => {
+                let kept = event.flags & EventFlags::KEPT_PRIORITY != 0;
+                self.turn("amend that kept its place", kept);
+            }
+            Some(EventKind::Trade) => {
+                self.turn("rebate", counter < 0);
+                self.turn("rebate capped by the taker's fee", counter < 0 && -counter == amount);
+                self.turn("trade of an account with itself", event.account == event.counter_account());
+                self.turn("amend that traded", event.order_id != event.sequence);
+            }
+            Some(EventKind::PnlRealised) => {
+                let opposite = if event.side == 0 { 1 } else { -1 };
+                self.turn("position flipped", event.remaining.signum() == opposite);
+            }
+            Some(EventKind::Payout) => {
+                self.turn("payout taken from an account", amount < 0);
+                self.turn("settlement total below zero", counter < 0);
+            }
+            _ => {}
+        }
+        self.turn("answer given again", event.flags & EventFlags::RETRY != 0);
+    }
+
+    /// Counts a turn that the caller saw, if it `happened`.
+    pub fn turn(&mut self, name: &'static str, happened: bool) {
+        debug_assert!(TURNS.contains(&name), "{name} is not declared");
+        if happened {
+            *self.turns.entry(name).or_default() += 1;
+        }
+    }
+
+    /// Adds the counts of another run.
+    pub fn add(&mut self, other: &Self) {
+        add_counts(&mut self.rejects, &other.rejects);
+        add_counts(&mut self.reasons, &other.reasons);
+        add_counts(&mut self.kinds, &other.kinds);
+        add_counts(&mut self.fields, &other.fields);
+        add_counts(&mut self.turns, &other.turns);
+    }
+
+    /// What was never reached, by name.
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        let mut want = |reached: bool, what: String| {
+            if !reached {
+                missing.push(what);
+            }
+        };
+        for reject in Reject::ALL {
+            want(self.rejects.contains_key(&reject.code()), format!("reject {}", reject.name()));
+        }
+        for reason in CancelReason::ALL {
+            want(self.reasons.contains_key(&reason.code()), format!("cancel reason {}", reason.name()));
+        }
+        for kind in EventKind::ALL {
+            want(self.kinds.contains_key(&kind.code()), format!("event {}", kind.name()));
+        }
+        for field in 1..=21 {
+            want(self.fields.contains_key(&field), format!("specification field {field}"));
+        }
+        for turn in TURNS {
+            want(self.turns.contains_key(turn), format!("turn: {turn}"));
+        }
+        missing
+    }
+}
+
+fn add_counts<K: Ord + Copy>(to: &mut BTreeMap<K, u64>, from: &BTreeMap<K, u64>) {
+    for (&key, count) in from {
+        *to.entry(key).or_default() += count;
+    }
+}

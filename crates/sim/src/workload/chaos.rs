@@ -1,0 +1,545 @@
+//! Chaos: a small world in which everything collides, and every kind of command, right and wrong.
+
+use super::deployments::{self, Scale};
+use super::live::Live;
+use super::{Body, Frame, client_id, command};
+use crate::rng::Rng;
+use std::collections::VecDeque;
+use xos_protocol::{
+    CommandKind, CommandRecord, DeployCommand, EventKind, EventRecord, Flags, Int128, Product, Side, Tif,
+};
+
+/// What the generator remembers of an instrument.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    question: u32,
+    price_max: i64,
+    qty_max: i64,
+    is_settled: bool,
+}
+
+/// A source of frames that looks at the events of the frames before.
+#[derive(Clone, Debug)]
+pub struct Chaos {
+    rng: Rng,
+    scale: Scale,
+    /// Percent of the usual amounts.
+    wealth: i128,
+    time_ns: u64,
+    next_sequence: u64,
+    set_up: VecDeque<Frame>,
+    live: Live,
+    instruments: Vec<Known>,
+    assets: u32,
+    venues: u16,
+    questions: u32,
+    deployments: usize,
+    fresh_client_ids: u64,
+    recent: Vec<CommandRecord>,
+    pending: Option<DeployCommand>,
+}
+
+impl Chaos {
+    /// The chaos of this seed.
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let scale = Scale::draw(&mut rng);
+        let wealth = *rng.pick(&[3, 8, 25, 100]);
+        let time_ns = 1_000_000 + rng.below(1_000);
+        let mut chaos = Self {
+            rng,
+            scale,
+            wealth,
+            time_ns,
+            next_sequence: 1,
+            set_up: VecDeque::new(),
+            live: Live::default(),
+            instruments: Vec::new(),
+            assets: 0,
+            venues: 0,
+            questions: 0,
+            deployments: 0,
+            fresh_client_ids: 0,
+            recent: Vec::new(),
+            pending: None,
+        };
+        chaos.plan_set_up();
+        chaos
+    }
+
+    /// The next frame; [`Self::observe`] its outcome before asking for another.
+    pub fn next_frame(&mut self) -> Frame {
+        let frame = match self.set_up.pop_front() {
+            Some(frame) => frame,
+            None => self.draw_frame(),
+        };
+        self.pending = match &frame.body {
+            Body::Deploy(body) => DeployCommand::from_bytes(body).ok(),
+            Body::Commands(_) => None,
+        };
+        frame
+    }
+
+    /// What became of a frame: whether it was admitted, and its events.
+    pub fn observe(&mut self, frame: &Frame, admitted: bool, events: &[EventRecord]) {
+        if !admitted {
+            return;
+        }
+        self.time_ns = frame.time_ns;
+        self.next_sequence += frame.sequences();
+        for event in events {
+            self.live.observe(event);
+            self.observe_deployment(event);
+        }
+    }
+
+    fn observe_deployment(&mut self, event: &EventRecord) {
+        match event.kind() {
+            Some(EventKind::AssetDeployed) => self.assets += 1,
+            Some(EventKind::VenueDeployed) => self.venues += 1,
+            Some(EventKind::QuestionDeployed) => self.questions += 1,
+            Some(EventKind::QuestionResolved) => {
+                let question = event.instrument;
+                for known in self.instruments.iter_mut().filter(|known| known.question == question) {
+                    known.is_settled = true;
+                }
+                let instruments = &self.instruments;
+                self.live.positions.retain(|(_, i), _| instruments[*i as usize - 1].question != question);
+            }
+            Some(EventKind::InstrumentDeployed) => {
+                let (question, terms) = match &self.pending {
+                    Some(DeployCommand::Question(spec)) => (self.questions, &spec.terms),
+                    Some(DeployCommand::Instrument(spec)) => {
+                        let is_perpetual = matches!(spec.product, Product::Perpetual { .. });
+                        if is_perpetual && !self.rng.one_in(6) {
+                            let mark = terms_mark(spec.terms.price_max_ticks);
+                            self.set_up.push_back(self.mark_frame(event.instrument, mark));
+                        }
+                        (0, &spec.terms)
+                    }
+                    _ => return,
+                };
+                let (price_max, qty_max) = (terms.price_max_ticks, terms.qty_max_lots);
+                self.instruments.push(Known { question, price_max, qty_max, is_settled: false });
+            }
+            _ => {}
+        }
+    }
+
+    fn mark_frame(&self, instrument: u32, price: i64) -> Frame {
+        let record = CommandRecord { instrument, price, ..command(CommandKind::SetMark) };
+        Frame::commands(self.time_ns, vec![record])
+    }
+
+    fn plan_set_up(&mut self) {
+        let (rng, scale) = (&mut self.rng, self.scale);
+        let mut bodies = Vec::new();
+        if rng.one_in(8) {
+            bodies.push(DeployCommand::Venue(deployments::venue(rng, 9)));
+        }
+        bodies.push(DeployCommand::Genesis(deployments::limits(rng)));
+        let assets = 2 + rng.below(2) as usize;
+        bodies.extend((1..=assets).map(|number| DeployCommand::Asset(deployments::asset(number))));
+        for number in 1..=1 + rng.below(3) as usize {
+            bodies.push(DeployCommand::Venue(deployments::venue(rng, number)));
+        }
+        let pairs = [(2, 1), (1, 2), (assets as u32, 2)];
+        let base_and_quote = pairs.iter().filter(|(base, quote)| base != quote);
+        for (at, &(base, quote)) in base_and_quote.enumerate() {
+            if at == 0 || rng.one_in(2) {
+                let symbol = format!("SPOT{at}");
+                bodies.push(DeployCommand::Instrument(deployments::spot(rng, scale, symbol, base, quote)));
+            }
+        }
+        for number in 1..=2 {
+            let symbol = format!("PERP{number}");
+            bodies.push(DeployCommand::Instrument(deployments::perpetual(rng, scale, symbol)));
+        }
+        for number in 1..=1 + rng.below(2) as usize {
+            let outcomes = 2 + rng.below(4) as usize;
+            bodies.push(DeployCommand::Question(deployments::question(rng, scale, number, outcomes)));
+        }
+        self.set_up.extend(bodies.iter().map(|body| Frame::deploy(self.time_ns, body)));
+        self.plan_accounts(assets as u32);
+    }
+
+    fn plan_accounts(&mut self, assets: u32) {
+        let accounts = 3 + self.rng.below(8) as u32;
+        let owners = 2 + self.rng.below(u64::from(accounts - 1));
+        let mut commands = Vec::new();
+        for account in 1..=accounts {
+            let mut record = command(CommandKind::OpenAccount);
+            record.client_id = client_id(1_000_000 + self.rng.below(owners));
+            commands.push(record);
+            for asset in 1..=assets {
+                if asset == 1 || self.rng.percent(70) {
+                    let amount = Int128::new(self.amount_of_some_orders());
+                    let deposit = command(CommandKind::Deposit);
+                    commands.push(CommandRecord { account, instrument: asset, amount, ..deposit });
+                }
+            }
+        }
+        for record in commands {
+            self.set_up.push_back(Frame::commands(self.time_ns, vec![record]));
+        }
+    }
+
+    /// Atoms for a few orders of this world.
+    fn amount_of_some_orders(&mut self) -> i128 {
+        let order = i128::from(self.scale.k) * i128::from(self.scale.lot) * 60;
+        1 + order * i128::from(self.rng.below(60)) * self.wealth / 300
+    }
+
+    fn draw_frame(&mut self) -> Frame {
+        if self.rng.one_in(90) {
+            return self.draw_deployment();
+        }
+        if self.rng.one_in(250) {
+            return self.draw_inadmissible();
+        }
+        let time_ns = self.draw_time();
+        let length = if self.rng.one_in(6) { 2 + self.rng.below(19) } else { 1 };
+        let mut commands = Vec::new();
+        for at in 0..length {
+            let record = self.draw_command(at);
+            commands.push(record);
+        }
+        Frame::commands(time_ns, commands)
+    }
+
+    fn draw_time(&mut self) -> u64 {
+        let step = match self.rng.below(40) {
+            0..24 => 0,
+            24..36 => 1 + self.rng.below(4),
+            36..39 => 10 + self.rng.below(40),
+            _ => 1 + self.rng.below(2_000),
+        };
+        self.time_ns + step
+    }
+
+    /// A frame that is refused as a whole.
+    fn draw_inadmissible(&mut self) -> Frame {
+        let tick = command(CommandKind::Tick);
+        match self.rng.below(3) {
+            0 => Frame::commands(self.time_ns - 1, vec![tick]),
+            1 => Frame::commands(self.time_ns, vec![]),
+            _ => Frame::commands(self.time_ns, vec![tick; 21]),
+        }
+    }
+
+    fn draw_deployment(&mut self) -> Frame {
+        self.deployments += 1;
+        let number = 10 + self.deployments;
+        let (rng, scale) = (&mut self.rng, self.scale);
+        let mut body = match rng.below(12) {
+            0 => DeployCommand::Genesis(deployments::limits(rng)),
+            1..3 => DeployCommand::Asset(deployments::asset(number)),
+            3..5 => DeployCommand::Venue(deployments::venue(rng, number)),
+            5..7 => DeployCommand::Instrument(deployments::spot(rng, scale, format!("S{number}"), 2, 1)),
+            7..9 => DeployCommand::Instrument(deployments::perpetual(rng, scale, format!("P{number}"))),
+            _ => {
+                let outcomes = 2 + rng.below(6) as usize;
+                DeployCommand::Question(deployments::question(rng, scale, number, outcomes))
+            }
+        };
+        if rng.percent(70) {
+            deployments::spoil(rng, &mut body);
+        }
+        let mut frame = Frame::deploy(self.draw_time(), &body);
+        if self.rng.one_in(12)
+            && let Body::Deploy(bytes) = &mut frame.body
+        {
+            bytes.truncate(self.rng.below(bytes.len() as u64) as usize);
+        }
+        frame
+    }
+
+    fn draw_command(&mut self, place_in_frame: u64) -> CommandRecord {
+        if !self.recent.is_empty() && self.rng.one_in(40) {
+            return *self.rng.pick(&self.recent);
+        }
+        let mut record = match self.rng.weighted(&[600, 100, 40, 6, 4, 24, 24, 30, 20, 3, 45, 6, 9, 2, 3]) {
+            0 => self.draw_place(),
+            1 => self.draw_amend(place_in_frame),
+            2 => self.draw_cancel(place_in_frame),
+            3 => self.draw_mass_cancel(),
+            4 => self.draw_open_account(),
+            5 => self.draw_deposit(),
+            6 => self.draw_withdraw(),
+            7 => self.draw_sets(CommandKind::SplitSet),
+            8 => self.draw_sets(CommandKind::MergeSet),
+            9 => command(CommandKind::Tick),
+            10 => self.draw_price(CommandKind::SetMark),
+            11 => self.draw_price(CommandKind::SetIndex),
+            12 => self.draw_state(),
+            13 => self.draw_resolve(),
+            _ => CommandRecord { kind: *self.rng.pick(&[0, 5, 19, 64, 65_535]), ..self.draw_place() },
+        };
+        if self.rng.one_in(16) {
+            self.spoil(&mut record);
+        }
+        if self.recent.len() == 50 {
+            let oldest = self.rng.below(50) as usize;
+            self.recent.swap_remove(oldest);
+        }
+        self.recent.push(record);
+        record
+    }
+
+    fn account(&mut self) -> u32 {
+        1 + self.rng.below(u64::from(self.live.accounts.max(1))) as u32
+    }
+
+    /// Mostly an instrument that trades.
+    fn instrument(&mut self) -> u32 {
+        let count = self.instruments.len().max(1) as u64;
+        let mut instrument = 1 + self.rng.below(count) as u32;
+        for _ in 0..4 {
+            if self.known(instrument).is_settled {
+                instrument = 1 + self.rng.below(count) as u32;
+            }
+        }
+        instrument
+    }
+
+    fn known(&self, instrument: u32) -> Known {
+        let none = Known { question: 0, price_max: 20, qty_max: 20, is_settled: false };
+        self.instruments.get((instrument as usize).wrapping_sub(1)).copied().unwrap_or(none)
+    }
+
+    /// A price where others are.
+    fn price(&mut self, instrument: u32) -> i64 {
+        let price_max = self.known(instrument).price_max;
+        let middle = self.live.marks.get(&instrument).copied().unwrap_or(terms_mark(price_max));
+        let drawn = match self.rng.below(20) {
+            0 => return *self.rng.pick(&[0, -1, 1, price_max, price_max + 1]),
+            1..4 => self.rng.between(1, price_max),
+            _ => middle + self.rng.between(-3, 3),
+        };
+        drawn.clamp(1, price_max)
+    }
+
+    fn qty(&mut self, instrument: u32) -> i64 {
+        let max = self.known(instrument).qty_max;
+        let lot = self.scale.lot;
+        match self.rng.below(24) {
+            0 => *self.rng.pick(&[0, -1, 1, max, max + 1]),
+            1..4 => self.rng.between(1, max),
+            _ => self.rng.between(1, 9) * lot - if lot > 1 { self.rng.between(0, 1) } else { 0 },
+        }
+    }
+
+    fn client_id(&mut self) -> [u8; 32] {
+        match self.rng.below(20) {
+            0..15 => [0; 32],
+            15..17 => client_id(self.rng.below(6)),
+            _ => {
+                self.fresh_client_ids += 1;
+                client_id(1_000 + self.fresh_client_ids)
+            }
+        }
+    }
+
+    fn draw_place(&mut self) -> CommandRecord {
+        let instrument = self.instrument();
+        let mut record = CommandRecord {
+            account: self.account(),
+            instrument,
+            side: self.rng.below(2) as u8,
+            tif: [0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 3][self.rng.below(11) as usize],
+            flags: match self.rng.below(16) {
+                0..2 => Flags::POST_ONLY,
+                2 => Flags::MARKET,
+                _ => 0,
+            },
+            self_trade: if self.rng.percent(40) { 0 } else { self.rng.below(5) as u8 },
+            venue: self.rng.below(u64::from(self.venues) + 1) as u16,
+            price: self.price(instrument),
+            qty: self.qty(instrument),
+            client_id: self.client_id(),
+            ..command(CommandKind::Place)
+        };
+        let aim = self.rng.bits();
+        if self.rng.percent(18)
+            && let Some((account, instrument, lots)) = self.live.nth_position(aim)
+        {
+            record.account = account;
+            record.instrument = instrument;
+            record.side = if lots > 0 { Side::Sell.code() } else { Side::Buy.code() };
+            record.price = self.price(instrument);
+            record.flags |= if self.rng.percent(75) { Flags::REDUCE_ONLY } else { 0 };
+            record.qty = if self.rng.percent(50) { lots.abs() } else { lots.abs() + self.rng.between(-2, 5) };
+        } else if self.rng.one_in(40) {
+            record.flags |= Flags::REDUCE_ONLY;
+        }
+        if record.flags & Flags::MARKET != 0 && !self.rng.one_in(8) {
+            record.tif = 1 + self.rng.below(2) as u8;
+        }
+        if matches!(record.tif, 1 | 2) && self.rng.percent(70) {
+            // Towards the other side of the book.
+            let price_max = self.known(record.instrument).price_max;
+            let towards = if record.side == 0 { self.rng.between(0, 4) } else { -self.rng.between(0, 4) };
+            record.price = (record.price + towards).clamp(1, price_max);
+        }
+        if record.tif == Tif::Gtd.code() {
+            record.expires_ns = self.time_ns + self.rng.below(150);
+        }
+        record
+    }
+
+    /// Names a live order by id or client id; now and then one placed earlier in this frame, or none.
+    fn aim(&mut self, record: &mut CommandRecord, place_in_frame: u64) {
+        record.account = self.account();
+        record.order_id = self.next_sequence + self.rng.below(place_in_frame + 1);
+        let number = self.rng.bits();
+        if self.rng.one_in(12) {
+            return;
+        }
+        let Some(order) = self.live.nth(number) else { return };
+        record.account = if self.rng.one_in(30) { record.account } else { order.account };
+        record.instrument = if self.rng.one_in(2) { order.instrument } else { 0 };
+        if self.rng.one_in(30) {
+            record.instrument = self.instrument();
+        }
+        record.order_id = order.id;
+        if order.client_id != [0; 32] && self.rng.one_in(2) {
+            record.order_id = 0;
+            record.client_id = order.client_id;
+        }
+    }
+
+    fn draw_amend(&mut self, place_in_frame: u64) -> CommandRecord {
+        let mut record = command(CommandKind::Amend);
+        self.aim(&mut record, place_in_frame);
+        record.flags = if self.rng.one_in(8) { Flags::POST_ONLY } else { 0 };
+        let target = self.live.orders.values().find(|order| {
+            order.id == record.order_id || (record.order_id == 0 && order.client_id == record.client_id)
+        });
+        let (instrument, price, total, remaining) =
+            target.map_or((1, 5, 5, 5), |o| (o.instrument, o.price, o.total, o.remaining));
+        record.price = match self.rng.below(6) {
+            0..2 => 0,
+            2 => price,
+            3 => self.price(instrument),
+            _ => price + self.rng.between(-2, 2),
+        };
+        record.qty = match self.rng.below(8) {
+            0..2 => 0,
+            2 => total,
+            3 => total - remaining,
+            4 => self.qty(instrument),
+            5 => total + self.rng.between(1, 4) * self.scale.lot,
+            _ => total - self.rng.between(1, 3),
+        };
+        record
+    }
+
+    fn draw_cancel(&mut self, place_in_frame: u64) -> CommandRecord {
+        let mut record = command(CommandKind::Cancel);
+        self.aim(&mut record, place_in_frame);
+        record
+    }
+
+    fn draw_mass_cancel(&mut self) -> CommandRecord {
+        CommandRecord {
+            account: self.account(),
+            instrument: if self.rng.one_in(2) { 0 } else { self.instrument() },
+            side: self.rng.below(3) as u8,
+            ..command(CommandKind::MassCancel)
+        }
+    }
+
+    fn draw_open_account(&mut self) -> CommandRecord {
+        let next = self.live.accounts + 1;
+        CommandRecord {
+            account: *self.rng.pick(&[0, next, next + 1, 1]),
+            client_id: client_id(1_000_000 + self.rng.below(4)),
+            ..command(CommandKind::OpenAccount)
+        }
+    }
+
+    fn asset(&mut self) -> u32 {
+        if self.rng.one_in(2) { 1 } else { 1 + self.rng.below(u64::from(self.assets.max(1))) as u32 }
+    }
+
+    fn draw_deposit(&mut self) -> CommandRecord {
+        let usual = self.amount_of_some_orders();
+        let amount = match self.rng.below(20) {
+            0 => *self.rng.pick(&[0, -1, 1, (1 << 96) - 1, 1 << 96, i128::MIN, i128::MAX]),
+            _ => usual,
+        };
+        CommandRecord {
+            account: self.account(),
+            instrument: self.asset(),
+            amount: Int128::new(amount),
+            client_id: self.client_id(),
+            ..command(CommandKind::Deposit)
+        }
+    }
+
+    fn draw_withdraw(&mut self) -> CommandRecord {
+        let part = self.amount_of_some_orders() / 6;
+        CommandRecord { amount: Int128::new(part), kind: CommandKind::Withdraw.code(), ..self.draw_deposit() }
+    }
+
+    fn draw_sets(&mut self, kind: CommandKind) -> CommandRecord {
+        CommandRecord {
+            account: self.account(),
+            instrument: 1 + self.rng.below(u64::from(self.questions.max(1))) as u32,
+            qty: {
+                let instrument = self.instrument();
+                self.qty(instrument)
+            },
+            client_id: self.client_id(),
+            ..command(kind)
+        }
+    }
+
+    fn draw_price(&mut self, kind: CommandKind) -> CommandRecord {
+        let instrument = self.instrument();
+        let price_max = self.known(instrument).price_max;
+        let near = self.price(instrument);
+        let price = if self.rng.percent(60) { near } else { self.rng.between(1, price_max) };
+        CommandRecord { instrument, price, ..command(kind) }
+    }
+
+    fn draw_state(&mut self) -> CommandRecord {
+        let side = if self.rng.percent(72) { 0 } else { self.rng.below(5) as u8 };
+        CommandRecord { instrument: self.instrument(), side, ..command(CommandKind::SetInstrumentState) }
+    }
+
+    fn draw_resolve(&mut self) -> CommandRecord {
+        let order_id = u64::from(self.instrument());
+        let question = self.known(order_id as u32).question;
+        let other = 1 + self.rng.below(u64::from(self.questions) + 1) as u32;
+        let instrument = if question == 0 || self.rng.one_in(4) { other } else { question };
+        CommandRecord { instrument, order_id, ..command(CommandKind::ResolveQuestion) }
+    }
+
+    /// Puts an awkward number into one field.
+    fn spoil(&mut self, record: &mut CommandRecord) {
+        let rng = &mut self.rng;
+        let edges = [0, 1, -1, 2, 255, 1 << 39, (1 << 40) - 1, 1 << 40, i64::MAX, i64::MIN];
+        let edge = *rng.pick(&edges);
+        match rng.below(13) {
+            0 => record.side = rng.below(6) as u8,
+            1 => record.tif = rng.below(6) as u8,
+            2 => record.flags = rng.below(16) as u8,
+            3 => record.self_trade = rng.below(8) as u8,
+            4 => record.venue = rng.below(8) as u16,
+            5 => record.account = *rng.pick(&[0, 1, 2, 99, u32::MAX]),
+            6 => record.instrument = *rng.pick(&[0, 1, 2, 3, 99, u32::MAX]),
+            7 => record.order_id = *rng.pick(&[0, 1, 300, 1 << 33, u64::MAX]),
+            8 => record.price = edge,
+            9 => record.qty = edge,
+            10 => record.expires_ns = *rng.pick(&[0, 1, self.time_ns, self.time_ns + 1, u64::MAX]),
+            11 => record.amount = Int128::new(i128::from(edge) << rng.below(60)),
+            _ => record.client_id = client_id(rng.below(6)),
+        }
+    }
+}
+
+/// The price around which a book starts.
+fn terms_mark(price_max: i64) -> i64 {
+    1 + price_max / 2
+}

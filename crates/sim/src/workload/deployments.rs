@@ -1,0 +1,227 @@
+//! Deployments of small worlds: valid ones, and ones with a single wrong field.
+
+use crate::rng::Rng;
+use xos_protocol::{
+    AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, Limits, Matching, OutcomeSpec, Product,
+    QuestionSpec, Split, VenueSpec,
+};
+use xos_units::Amount;
+
+/// Size of the numbers of a world: small ones collide and round awkwardly, large ones try the bounds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scale {
+    pub(super) k: u32,
+    pub(super) lot: i64,
+}
+
+impl Scale {
+    pub(super) fn draw(rng: &mut Rng) -> Self {
+        let k = *rng.pick(&[1, 1, 2, 3, 7, 10, 1_000, 4_294_967_295]);
+        let lot = *rng.pick(&[1, 1, 1, 1, 1_048_583]);
+        Self { k, lot }
+    }
+}
+
+/// Limits so low that a small world meets them, or the default ones.
+pub(super) fn limits(rng: &mut Rng) -> Limits {
+    if rng.one_in(4) {
+        let frame_commands_max = 20;
+        return Limits { frame_commands_max, client_id_retention_ns: 100, ..Limits::default() };
+    }
+    let mut up_to = |low: u64, high: u64| (low + rng.below(high - low + 1)) as u32;
+    Limits {
+        accounts_max: up_to(3, 12),
+        assets_max: up_to(3, 4),
+        venues_max: up_to(2, 4) as u16,
+        instruments_max: up_to(8, 14),
+        questions_max: up_to(1, 3),
+        outcomes_per_question_max: up_to(3, 6),
+        perpetuals_per_account_max: up_to(1, 3),
+        instruments_per_account_max: up_to(2, 8),
+        orders_per_account_max: up_to(3, 12),
+        matches_per_command_max: up_to(1, 6),
+        client_ids_max: up_to(5, 60),
+        client_id_retention_ns: up_to(0, 200).into(),
+        frame_commands_max: 20,
+    }
+}
+
+pub(super) fn asset(number: usize) -> AssetSpec {
+    AssetSpec { symbol: format!("ASSET{number}"), decimals: (number * 6 % 19) as u8 }
+}
+
+pub(super) fn venue(rng: &mut Rng, number: usize) -> VenueSpec {
+    let fees = (!rng.one_in(3)).then(|| fees(rng));
+    VenueSpec { symbol: format!("VENUE{number}"), fees }
+}
+
+fn fees(rng: &mut Rng) -> Fees {
+    let taker_ppm = *rng.pick(&[0, 1, 333, 500, 12_345, 99_999, 100_000]);
+    let maker_ppm = match rng.below(4) {
+        0 => 0,
+        1 => -taker_ppm,
+        2 => -(rng.below(taker_ppm as u64 + 1) as i32),
+        _ => *rng.pick(&[0, 100, 777, 33_333, 100_000]),
+    };
+    Fees { maker_ppm, taker_ppm }
+}
+
+fn split(rng: &mut Rng) -> Split {
+    if rng.one_in(3) {
+        return Split::default();
+    }
+    let mut left = 1_000_000;
+    let mut part = |rng: &mut Rng| {
+        let part = rng.below(left as u64 + 1) as i32;
+        left -= part;
+        part
+    };
+    let (deployer_ppm, venue_ppm, insurance_ppm) = (part(rng), part(rng), part(rng));
+    Split { protocol_ppm: left, deployer_ppm, venue_ppm, insurance_ppm }
+}
+
+pub(super) fn terms(rng: &mut Rng, scale: Scale) -> InstrumentTerms {
+    let lot = scale.lot;
+    let price_max_ticks = rng.between(6, 40);
+    let qty_max_lots = rng.between(5, 40) * lot;
+    let whole = Amount(i128::from(price_max_ticks) * i128::from(qty_max_lots) * i128::from(scale.k));
+    let notional_max = Amount((whole.0 * i128::from(rng.between(1, 8)) / 4).max(1));
+    let notional_min = if rng.one_in(2) { Amount(0) } else { Amount(notional_max.0 / 50) };
+    InstrumentTerms {
+        quote_atoms_per_tick_lot: scale.k,
+        tick_size: "0.1".into(),
+        lot_size: "0.001".into(),
+        price_max_ticks,
+        qty_min_lots: if rng.one_in(2) { 1 } else { rng.between(1, 3) * lot },
+        qty_max_lots,
+        notional_min,
+        notional_max,
+        position_max_lots: rng.between(5, 80) * lot,
+        orders_per_account_max: rng.between(1, 8) as u32,
+        band_ppm: *rng.pick(&[0, 0, 99_999, 250_000, 333_333, 999_999]),
+        fees: fees(rng),
+        split: split(rng),
+        matching: if rng.one_in(2) { Matching::Arrival } else { Matching::MakerFirst },
+    }
+}
+
+pub(super) fn spot(rng: &mut Rng, scale: Scale, symbol: String, base: u32, quote: u32) -> InstrumentSpec {
+    let base_atoms_per_lot = *rng.pick(&[1, 3, 10, 1_000]);
+    InstrumentSpec {
+        symbol,
+        product: Product::Spot { base, quote, base_atoms_per_lot },
+        terms: terms(rng, scale),
+    }
+}
+
+pub(super) fn perpetual(rng: &mut Rng, scale: Scale, symbol: String) -> InstrumentSpec {
+    let initial_margin_ppm = *rng.pick(&[10_000, 50_000, 333_333, 1_000_000]);
+    let maintenance_margin_ppm = rng.between(1, i64::from(initial_margin_ppm)) as i32;
+    let product = Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm };
+    InstrumentSpec { symbol, product, terms: terms(rng, scale) }
+}
+
+pub(super) fn question(rng: &mut Rng, scale: Scale, number: usize, outcomes: usize) -> QuestionSpec {
+    let ticks_per_unit = rng.between(2, 21);
+    let mut terms = terms(rng, scale);
+    terms.price_max_ticks = ticks_per_unit - 1;
+    terms.band_ppm = 0;
+    let outcome =
+        |at: usize| OutcomeSpec { symbol: format!("Q{number}.{at}"), name: format!("outcome {at}") };
+    QuestionSpec {
+        symbol: format!("Q{number}"),
+        text: "Which outcome comes?".into(),
+        outcomes: (1..=outcomes).map(outcome).collect(),
+        ticks_per_unit,
+        terms,
+    }
+}
+
+/// Makes one thing wrong in a deployment.
+pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
+    match command {
+        DeployCommand::Genesis(_) => {}
+        DeployCommand::Asset(spec) => match rng.below(3) {
+            0 => spoil_symbol(rng, &mut spec.symbol, "ASSET1"),
+            _ => spec.decimals = *rng.pick(&[18, 19, 255]),
+        },
+        DeployCommand::Venue(spec) => match rng.below(3) {
+            0 => spoil_symbol(rng, &mut spec.symbol, "VENUE1"),
+            _ => spec.fees = Some(bad_fees(rng)),
+        },
+        DeployCommand::Instrument(spec) => match rng.below(4) {
+            0 => spoil_symbol(rng, &mut spec.symbol, "PERP1"),
+            1 => spoil_product(rng, spec),
+            _ => spoil_terms(rng, &mut spec.terms),
+        },
+        DeployCommand::Question(spec) => spoil_question(rng, spec),
+    }
+}
+
+fn spoil_symbol(rng: &mut Rng, symbol: &mut String, taken: &str) {
+    *symbol = match rng.below(6) {
+        0 => String::new(),
+        1 => "X".repeat(65),
+        2 => "A B".into(),
+        3 => "é".into(),
+        4 => "X".repeat(64),
+        _ => taken.into(),
+    };
+}
+
+fn bad_fees(rng: &mut Rng) -> Fees {
+    let pairs = [(0, -1), (0, 100_001), (100_001, 100_000), (-11, 10), (i32::MIN, 5), (7, i32::MAX)];
+    let (maker_ppm, taker_ppm) = *rng.pick(&pairs);
+    Fees { maker_ppm, taker_ppm }
+}
+
+fn spoil_terms(rng: &mut Rng, terms: &mut InstrumentTerms) {
+    match rng.below(14) {
+        0 => terms.quote_atoms_per_tick_lot = 0,
+        1 => terms.price_max_ticks = *rng.pick(&[0, -1, 1 << 40, i64::MAX]),
+        2 => terms.qty_min_lots = *rng.pick(&[0, -1, i64::MIN]),
+        3 => terms.qty_max_lots = *rng.pick(&[0, terms.qty_min_lots - 1, 1 << 40]),
+        4 => terms.notional_min = Amount(*rng.pick(&[-1, 1 << 96, i128::MAX])),
+        5 => terms.notional_max = Amount(*rng.pick(&[0, 1 << 96, terms.notional_min.0 - 1])),
+        6 => terms.position_max_lots = *rng.pick(&[0, 1 << 40, i64::MAX]),
+        7 => {
+            terms.quote_atoms_per_tick_lot = u32::MAX;
+            terms.price_max_ticks = (1 << 40) - 1;
+            terms.position_max_lots = *rng.pick(&[(1 << 24) - 1, (1 << 24) + 1]);
+        }
+        8 => terms.orders_per_account_max = 0,
+        9 => terms.band_ppm = *rng.pick(&[-1, 1_000_000]),
+        10 => terms.fees = bad_fees(rng),
+        11 => terms.split.protocol_ppm += *rng.pick(&[1, -1, i32::MIN / 2]),
+        12 => terms.tick_size = "9".repeat(*rng.pick(&[0, 33])),
+        _ => terms.lot_size = "9".repeat(*rng.pick(&[0, 33, 32])),
+    }
+}
+
+fn spoil_product(rng: &mut Rng, spec: &mut InstrumentSpec) {
+    match &mut spec.product {
+        Product::Spot { base, quote, base_atoms_per_lot } => match rng.below(4) {
+            0 => *base = *rng.pick(&[0, 99, *quote]),
+            1 => *quote = *rng.pick(&[0, 99]),
+            _ => *base_atoms_per_lot = *rng.pick(&[0, 1 << 63, u64::MAX, (1 << 63) - 1]),
+        },
+        Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm } => match rng.below(2) {
+            0 => *initial_margin_ppm = *rng.pick(&[0, -1, 1_000_001]),
+            _ => *maintenance_margin_ppm = *rng.pick(&[0, *initial_margin_ppm + 1]),
+        },
+    }
+}
+
+fn spoil_question(rng: &mut Rng, spec: &mut QuestionSpec) {
+    match rng.below(9) {
+        0 => spoil_symbol(rng, &mut spec.symbol, "Q1"),
+        1 => spoil_symbol(rng, &mut spec.outcomes[0].symbol, "PERP1"),
+        2 => spec.outcomes[1].symbol = spec.outcomes[0].symbol.clone(),
+        3 => spec.outcomes.truncate(1),
+        4 => spec.outcomes.clear(),
+        5 => spec.ticks_per_unit = *rng.pick(&[1, 0, 1 << 40]),
+        6 => spec.terms.price_max_ticks += 1,
+        7 => spec.terms.band_ppm = 5,
+        _ => spoil_terms(rng, &mut spec.terms),
+    }
+}

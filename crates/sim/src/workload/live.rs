@@ -1,0 +1,90 @@
+//! A light model of the exchange, kept from its events, so that cancels and amends mostly name orders that rest.
+
+use std::collections::BTreeMap;
+use xos_protocol::{ClientId, EventFlags, EventKind, EventRecord};
+
+/// An order that rests as far as its events tell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LiveOrder {
+    pub(super) id: u64,
+    pub(super) account: u32,
+    pub(super) instrument: u32,
+    pub(super) price: i64,
+    pub(super) total: i64,
+    pub(super) remaining: i64,
+    pub(super) client_id: ClientId,
+}
+
+/// Resting orders, positions' instruments and marks, from events alone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Live {
+    pub(super) orders: BTreeMap<u64, LiveOrder>,
+    pub(super) accounts: u32,
+    pub(super) marks: BTreeMap<u32, i64>,
+    /// Signed lots by account and instrument, from trades and sets; good enough to aim at.
+    pub(super) positions: BTreeMap<(u32, u32), i64>,
+}
+
+impl Live {
+    pub(super) fn observe(&mut self, event: &EventRecord) {
+        if event.flags & EventFlags::RETRY != 0 {
+            return;
+        }
+        match event.kind() {
+            Some(EventKind::OrderAccepted) => {
+                let order = LiveOrder {
+                    id: event.order_id,
+                    account: event.account,
+                    instrument: event.instrument,
+                    price: event.price,
+                    total: event.qty,
+                    remaining: event.remaining,
+                    client_id: event.client_id(),
+                };
+                self.orders.insert(order.id, order);
+            }
+            Some(EventKind::OrderAmended) => {
+                if let Some(order) = self.orders.get_mut(&event.order_id) {
+                    (order.price, order.total) = (event.price, event.qty);
+                    order.remaining = event.remaining;
+                }
+            }
+            Some(EventKind::OrderCancelled) => self.left(event.order_id, event.remaining),
+            Some(EventKind::Trade) => self.traded(event),
+            Some(EventKind::AccountOpened) => self.accounts = event.account,
+            Some(EventKind::MarkSet) => {
+                self.marks.insert(event.instrument, event.price);
+            }
+            _ => {}
+        }
+    }
+
+    fn left(&mut self, order_id: u64, remaining: i64) {
+        if remaining == 0 {
+            self.orders.remove(&order_id);
+        } else if let Some(order) = self.orders.get_mut(&order_id) {
+            order.remaining = remaining;
+        }
+    }
+
+    fn traded(&mut self, event: &EventRecord) {
+        let signed = if event.side == 0 { event.qty } else { -event.qty };
+        *self.positions.entry((event.account, event.instrument)).or_default() += signed;
+        *self.positions.entry((event.counter_account(), event.instrument)).or_default() -= signed;
+        self.left(event.order_id, event.remaining);
+        self.left(event.counter_order_id(), event.counter_remaining());
+    }
+
+    /// One of the resting orders, by a random number.
+    pub(super) fn nth(&self, number: u64) -> Option<LiveOrder> {
+        let count = self.orders.len() as u64;
+        (count > 0).then(|| *self.orders.values().nth((number % count) as usize).expect("within the count"))
+    }
+
+    /// One of the positions, by a random number.
+    pub(super) fn nth_position(&self, number: u64) -> Option<(u32, u32, i64)> {
+        let open: Vec<_> = self.positions.iter().filter(|(_, lots)| **lots != 0).collect();
+        let &(&(account, instrument), &lots) = open.get((number % open.len().max(1) as u64) as usize)?;
+        Some((account, instrument, lots))
+    }
+}

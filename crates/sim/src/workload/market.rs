@@ -1,0 +1,5 @@
+//! placeholder
+/// x
+pub struct Market;
+/// x
+pub struct MarketShape;
