@@ -82,6 +82,8 @@ pub struct Defences {
     pub marker: bool,
     /// Refuse damage that is no torn tail; without it, cut the log at the first bad frame.
     pub torn_rule: bool,
+    /// Know that a power cut may lose an unsynced frame and keep a later one.
+    pub holes: bool,
     /// Write unsynced frames again at open.
     pub rewrite: bool,
     /// Check the hash chain.
@@ -92,7 +94,7 @@ pub struct Defences {
 
 impl Default for Defences {
     fn default() -> Self {
-        Self { marker: true, torn_rule: true, rewrite: true, chain: true, poison: true }
+        Self { marker: true, torn_rule: true, holes: true, rewrite: true, chain: true, poison: true }
     }
 }
 
@@ -135,6 +137,7 @@ impl Journal {
         if survey.segments.is_empty() {
             survey.segments.push(ready.info.clone());
         }
+        let tail = SyncedFile::new(ready.file, ready.info.file, options.defences.poison);
         Ok(Self {
             disk,
             options,
@@ -142,7 +145,7 @@ impl Journal {
             segments: survey.segments,
             snapshots: survey.snapshots,
             tail_seed: ready.info.header.seed(),
-            tail: SyncedFile::new(ready.file, ready.info.file),
+            tail,
             tail_offset: ready.offset,
             spare: None,
             position,
@@ -344,7 +347,7 @@ impl Journal {
             self.segments.pop();
         }
         self.segments.push(SegmentInfo { file: name.clone(), header });
-        self.tail = SyncedFile::new(file, name);
+        self.tail = SyncedFile::new(file, name, self.options.defences.poison);
         self.tail_offset = SEGMENT_HEADER_BYTES;
         self.tail_seed = header.seed();
         let all = self.position;

@@ -241,11 +241,13 @@ pub(crate) struct SyncedFile {
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) name: String,
     failure: Mutex<Option<JournalError>>,
+    /// Off only in negative controls: then a failed sync is forgotten and may be tried again.
+    remember: bool,
 }
 
 impl SyncedFile {
-    pub(crate) fn new(file: Arc<dyn DiskFile>, name: String) -> Arc<Self> {
-        Arc::new(Self { file, name, failure: Mutex::new(None) })
+    pub(crate) fn new(file: Arc<dyn DiskFile>, name: String, remember: bool) -> Arc<Self> {
+        Arc::new(Self { file, name, failure: Mutex::new(None), remember })
     }
 
     pub(crate) fn sync_data(&self) -> Result<(), JournalError> {
@@ -255,7 +257,7 @@ impl SyncedFile {
         }
         self.file.sync_data().map_err(|error| {
             let error = JournalError::io("sync", &self.name, 0, error);
-            *failure = Some(error.clone());
+            *failure = self.remember.then(|| error.clone());
             error
         })
     }

@@ -299,7 +299,7 @@ impl Survey {
                 self.witness.sequence, self.witness.source
             ))
         } else {
-            let later = damage.later.filter(|_| !damage.hole);
+            let later = damage.later.filter(|_| !damage.hole || !self.defences.holes);
             later.map(|(offset, sequence)| {
                 format!("the sound frame of sequence {sequence} follows at offset {offset}")
             })

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use xos_journal::{
-    Check, FRAME_HEADER_BYTES, FrameReader, GenesisId, Journal, JournalError, Options, ReadOnlyJournal,
-    RealDisk, SEGMENT_HEADER_BYTES, frame_bytes, segment_name, snapshot_name, verify,
+    Check, Defences, FRAME_HEADER_BYTES, FrameReader, GenesisId, Journal, JournalError, Options,
+    ReadOnlyJournal, RealDisk, SEGMENT_HEADER_BYTES, frame_bytes, segment_name, snapshot_name, verify,
 };
 
 fn options() -> Options {
@@ -302,6 +302,9 @@ fn a_forged_frame_with_a_right_checksum_breaks_the_chain() {
     assert!(refused.is_corruption(), "{refused}");
     let text = refused.to_string();
     assert!(text.contains("offset 304, sequence 3") && text.contains("hash chain"), "{text}");
+    // Negative control: without the chain the forgery would be read as the truth.
+    let defences = Defences { chain: false, ..Defences::default() };
+    assert_eq!(open_with(folder.path(), Options { defences, ..options() }).unwrap().position().sequence, 6);
 }
 
 #[test]
