@@ -1,10 +1,42 @@
 """The Rust extension. `make check` compares this file with the built module (mypy.stubtest)."""
 
-from typing import TypedDict
+from enum import IntEnum, IntFlag
+from typing import Final, TypedDict, final
 
-__all__ = ["__version__", "build_info"]
+__all__ = [
+    "AMOUNT_ATOMS_BOUND",
+    "COMMAND_BYTES",
+    "EVENT_BYTES",
+    "PRICE_TICKS_BOUND",
+    "QTY_LOTS_BOUND",
+    "CancelReason",
+    "CommandKind",
+    "EventFlags",
+    "EventKind",
+    "Exchange",
+    "Flags",
+    "InstrumentState",
+    "Matching",
+    "Reject",
+    "SelfTrade",
+    "Side",
+    "Tif",
+    "__version__",
+    "build_info",
+    "canonical_deployment",
+    "command_fields",
+    "default_limits",
+    "event_fields",
+    "rejects",
+]
 
 __version__: str
+
+COMMAND_BYTES: Final[int]
+EVENT_BYTES: Final[int]
+PRICE_TICKS_BOUND: Final[int]
+QTY_LOTS_BOUND: Final[int]
+AMOUNT_ATOMS_BOUND: Final[int]
 
 class _BuildInfo(TypedDict):
     version: str
@@ -14,3 +46,307 @@ class _BuildInfo(TypedDict):
 
 def build_info() -> _BuildInfo:
     """Version, target, profile and compiler of this build, as a dict of strings."""
+
+def command_fields() -> list[tuple[str, str, int]]:
+    """Name, numpy format and offset of every field of a command."""
+
+def event_fields() -> list[tuple[str, str, int]]:
+    """Name, numpy format and offset of every field of an event; some lie over each other."""
+
+def rejects() -> list[tuple[int, str, str, bool]]:
+    """Number, name, sentence and whether it may pass later, of every reject."""
+
+def default_limits() -> bytes:
+    """The limits of an exchange that declares none, as MessagePack by name."""
+
+def canonical_deployment(body: bytes) -> bytes:
+    """The body of a deployment in its one canonical form; ValueError where it cannot be read."""
+
+class CommandKind(IntEnum):
+    PLACE = 1
+    AMEND = 2
+    CANCEL = 3
+    MASS_CANCEL = 4
+    OPEN_ACCOUNT = 16
+    DEPOSIT = 17
+    WITHDRAW = 18
+    SPLIT_SET = 20
+    MERGE_SET = 21
+    TICK = 32
+    SET_MARK = 33
+    SET_INDEX = 34
+    SET_INSTRUMENT_STATE = 35
+    RESOLVE_QUESTION = 36
+    DEPLOY = 64
+
+class Side(IntEnum):
+    BUY = 0
+    SELL = 1
+
+class Tif(IntEnum):
+    GTC = 0
+    IOC = 1
+    FOK = 2
+    GTD = 3
+
+class SelfTrade(IntEnum):
+    NONE = 0
+    CANCEL_TAKER = 1
+    CANCEL_MAKER = 2
+    CANCEL_BOTH = 3
+    DECREMENT = 4
+
+class Matching(IntEnum):
+    ARRIVAL = 0
+    MAKER_FIRST = 1
+
+class InstrumentState(IntEnum):
+    CONTINUOUS = 0
+    REDUCE_ONLY = 1
+    CANCEL_ONLY = 2
+    HALTED = 3
+    SETTLED = 4
+
+class CancelReason(IntEnum):
+    REQUESTED = 1
+    MASS_CANCEL = 2
+    IOC_REMAINDER = 3
+    EXPIRED = 4
+    AMENDED_AWAY = 5
+    SELF_TRADE = 6
+    UNAFFORDABLE = 7
+    REDUCE_ONLY = 8
+    OUTSIDE_BAND = 9
+    SETTLED = 10
+    MATCH_LIMIT = 11
+
+class EventKind(IntEnum):
+    ORDER_ACCEPTED = 1
+    REJECTED = 2
+    TRADE = 3
+    ORDER_CANCELLED = 4
+    ORDER_AMENDED = 5
+    PNL_REALISED = 6
+    MASS_CANCELLED = 7
+    ACCOUNT_OPENED = 16
+    DEPOSITED = 17
+    WITHDRAWN = 18
+    SET_SPLIT = 20
+    SET_MERGED = 21
+    TICKED = 32
+    MARK_SET = 33
+    INDEX_SET = 34
+    INSTRUMENT_STATE_SET = 35
+    QUESTION_RESOLVED = 36
+    PAYOUT = 37
+    ASSET_DEPLOYED = 64
+    VENUE_DEPLOYED = 65
+    INSTRUMENT_DEPLOYED = 66
+    QUESTION_DEPLOYED = 67
+
+class Reject(IntEnum):
+    UNKNOWN_COMMAND = 101
+    MALFORMED_COMMAND = 102
+    UNKNOWN_ACCOUNT = 103
+    CLIENT_IDS_EXHAUSTED = 104
+    UNKNOWN_VENUE = 201
+    UNKNOWN_ASSET = 202
+    UNKNOWN_INSTRUMENT = 203
+    UNKNOWN_QUESTION = 204
+    INSTRUMENT_SETTLED = 205
+    INSTRUMENT_HALTED = 206
+    INSTRUMENT_CANCEL_ONLY = 207
+    INSTRUMENT_REDUCE_ONLY = 208
+    QUESTION_RESOLVED = 209
+    NOT_AN_OUTCOME = 210
+    UNKNOWN_ORDER = 301
+    AMEND_WITHOUT_CHANGE = 302
+    MARKET_TIF = 303
+    POST_ONLY_TIF = 304
+    REDUCE_ONLY_SPOT = 305
+    EXPIRY_NOT_IN_FUTURE = 306
+    PRICE_NOT_POSITIVE = 307
+    PRICE_ABOVE_MAX = 308
+    QTY_NOT_POSITIVE = 309
+    QTY_BELOW_MIN = 310
+    QTY_ABOVE_MAX = 311
+    MARK_MISSING = 312
+    PRICE_OUTSIDE_BAND = 313
+    NOTHING_TO_REDUCE = 314
+    NOTIONAL_BELOW_MIN = 315
+    NOTIONAL_ABOVE_MAX = 316
+    OPEN_ORDERS_LIMIT = 317
+    ACCOUNT_ORDERS_LIMIT = 318
+    ACCOUNT_INSTRUMENTS_LIMIT = 319
+    POST_ONLY_WOULD_CROSS = 320
+    POSITION_LIMIT = 321
+    FOK_NOT_FILLABLE = 322
+    AMOUNT_NOT_POSITIVE = 401
+    AMOUNT_ABOVE_MAX = 402
+    SUPPLY_LIMIT = 403
+    INSUFFICIENT_BALANCE = 404
+    INSUFFICIENT_MARGIN = 405
+    ACCOUNTS_LIMIT = 406
+    NOT_GENESIS = 501
+    MALFORMED_DEPLOYMENT = 502
+    SETTLEMENT_ASSET_MISSING = 503
+    LIMIT_OF_DEPLOYMENTS = 504
+    SYMBOL_INVALID = 505
+    SYMBOL_TAKEN = 506
+    SPEC_OUT_OF_BOUNDS = 507
+
+class Flags(IntFlag):
+    POST_ONLY = 1
+    REDUCE_ONLY = 2
+    MARKET = 4
+
+class EventFlags(IntFlag):
+    KEPT_PRIORITY = 64
+    RETRY = 128
+
+_OrderRow = tuple[int, int, int, bool, int, int, int, int, int, int, bytes | None]
+_OutcomeRow = tuple[int, int, int, bool, int, int, int, int, int, int]
+_RestingRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, bytes]
+_Levels = list[tuple[int, int, int]]
+
+@final
+class Exchange:
+    """An exchange in this process. Use `exchange_os.Exchange`, which speaks whole units."""
+
+    @staticmethod
+    def open(
+        path: str | None,
+        durable: bool,
+        events_kept_max: int,
+        trades_kept_max: int,
+        snapshot_every_commands: int | None,
+        segment_bytes: int | None,
+    ) -> Exchange:
+        """Over a directory, or in memory without one."""
+
+    def close(self) -> None:
+        """Closes it; a second time does nothing."""
+
+    def closed(self) -> bool:
+        """Whether it was closed."""
+
+    def snapshot(self) -> None:
+        """Writes a snapshot."""
+
+    def submit(self, commands: bytes, time_ns: int | None, /) -> bytes:
+        """A frame of command records; the bytes of its events."""
+
+    def deploy(self, body: bytes, time_ns: int | None, /) -> bytes:
+        """A frame that carries one deployment as MessagePack; the bytes of its events."""
+
+    def place(
+        self,
+        account: int,
+        instrument: int,
+        side: int,
+        price: int,
+        qty: int,
+        tif: int,
+        flags: int,
+        self_trade: int,
+        venue: int,
+        expires_ns: int,
+        client_id: bytes | None,
+        time_ns: int | None,
+        /,
+    ) -> _OrderRow:
+        """Places one order: ticks and lots in, its outcome as a tuple out."""
+
+    def amend(
+        self,
+        account: int,
+        instrument: int,
+        order_id: int,
+        price: int,
+        qty: int,
+        flags: int,
+        client_id: bytes | None,
+        time_ns: int | None,
+        /,
+    ) -> _OrderRow:
+        """Amends one order: its outcome as a tuple, as of place."""
+
+    def command(
+        self,
+        kind: int,
+        side: int,
+        account: int,
+        instrument: int,
+        order_id: int,
+        price: int,
+        qty: int,
+        amount: int,
+        client_id: bytes | None,
+        time_ns: int | None,
+        /,
+    ) -> _OutcomeRow:
+        """Any other single command: its outcome event as a tuple."""
+
+    def events_kept(self) -> tuple[int, bytes]:
+        """The sequence up to which events are no longer kept, and the bytes of those that are."""
+
+    def trades_kept(self) -> bytes:
+        """The bytes of recent trades."""
+
+    def publish_from_here(self) -> None:
+        """From now on `unpublished` counts."""
+
+    def unpublished(self) -> tuple[int, bytes]:
+        """How many events subscribers lost, and the bytes of those new to them, which are then seen."""
+
+    def sequence(self) -> int:
+        """Sequence of the last command."""
+
+    def time_ns(self) -> int:
+        """Logged time of the last command."""
+
+    def state_hash(self) -> bytes:
+        """BLAKE3 of the canonical state."""
+
+    def account_count(self) -> int:
+        """Accounts are numbered from one to this."""
+
+    def specification(self) -> bytes:
+        """Limits and bodies of everything deployed, as MessagePack."""
+
+    def instrument(self, instrument: int) -> tuple[int, int, int] | None:
+        """State, mark and index of an instrument."""
+
+    def question(self, question: int) -> tuple[int, int] | None:
+        """Complete sets outstanding and the outcome that paid (0: none yet) of a question."""
+
+    def balance(self, account: int, asset: int) -> tuple[int, int] | None:
+        """Total and held of an account in an asset."""
+
+    def balances(self, account: int) -> list[tuple[int, int, int]] | None:
+        """Asset, total, held; every asset of which the account has something."""
+
+    def positions(self, account: int) -> list[tuple[int, int, int, int, int, int, int]] | None:
+        """Instrument, lots, cost, realised, unrealised, resting buys and sells; wherever it stands."""
+
+    def orders(self, account: int) -> list[_RestingRow] | None:
+        """The resting orders of an account, by id; see `order`."""
+
+    def order(self, order_id: int) -> _RestingRow | None:
+        """A resting order.
+
+        order_id, account, instrument, side, price, qty, remaining, tif, flags, self_trade, venue, expires_ns,
+        client_id.
+        """
+
+    def risk(self, account: int) -> tuple[int, int, int, int, int, int, list[tuple[int, int]]] | None:
+        """Equity, initial, maintenance, order reserves, headroom, withdrawable, worst case by question."""
+
+    def book(self, instrument: int, depth: int) -> tuple[int, _Levels, _Levels]:
+        """Sequence, and price, lots, orders of the best levels of bids and asks."""
+
+    def house(self) -> list[tuple[str, int, int, int]]:
+        """Kind and number of every house account, an asset and what it has of it."""
+
+    def conservation(self) -> list[tuple[int, int, int]]:
+        """For every asset the sum over all users and over all house accounts."""

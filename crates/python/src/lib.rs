@@ -1,12 +1,28 @@
 //! The Python module `exchange_os._core`. Bindings only: every rule lives in the crates above this one.
 
+mod backend;
+mod exchange;
+mod fault;
+mod kept;
+mod layout;
+mod outcome;
+mod views;
+mod words;
+
 use pyo3::prelude::*;
 
-/// What this extension was built from.
+/// The Rust side of Exchange OS. Use `exchange_os`; this module is private.
 #[pymodule]
 mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
+
+    #[pymodule_export]
+    use crate::exchange::Exchange;
+    #[pymodule_export]
+    use crate::layout::{canonical_deployment, command_fields, default_limits, event_fields};
+    #[pymodule_export]
+    use crate::words::rejects;
 
     /// Version, target, profile and compiler of this build, as a dict of strings.
     #[pyfunction]
@@ -21,6 +37,12 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("COMMAND_BYTES", crate::layout::COMMAND_BYTES)?;
+        module.add("EVENT_BYTES", crate::layout::EVENT_BYTES)?;
+        module.add("PRICE_TICKS_BOUND", xos_units::PRICE_TICKS_BOUND)?;
+        module.add("QTY_LOTS_BOUND", xos_units::QTY_LOTS_BOUND)?;
+        module.add("AMOUNT_ATOMS_BOUND", xos_units::AMOUNT_ATOMS_BOUND)?;
+        crate::words::add_to(module)
     }
 }

@@ -1,0 +1,330 @@
+//! The embedded exchange as a Python class: one lock, the interpreter released while the engine works.
+
+use crate::backend::Backend;
+use crate::fault::{Fault, panic_text, unexpected};
+use crate::kept::Kept;
+use crate::outcome::{OrderOutcome, outcome_at, tuple_of};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use xos_protocol::{ClientId, CommandKind, CommandRecord, EventRecord, Int128};
+use zerocopy::{FromBytes, IntoBytes};
+
+/// An open exchange with what it remembers.
+pub(crate) struct Open {
+    pub(crate) backend: Backend,
+    kept: Kept,
+    events: Vec<EventRecord>,
+}
+
+enum State {
+    Open(Box<Open>),
+    Closed,
+    Halted(String),
+}
+
+/// An exchange in this process. Use `exchange_os.Exchange`, which speaks whole units.
+#[pyclass(frozen, module = "exchange_os._core")]
+pub(crate) struct Exchange {
+    state: Mutex<State>,
+    /// A command that waits for no disk is shorter than handing the interpreter over and back.
+    waits_for_disk: bool,
+}
+
+impl Exchange {
+    /// Runs `work` under the lock. A panic or a failed check halts the exchange for good.
+    fn locked<T>(
+        mut state: MutexGuard<'_, State>,
+        work: impl FnOnce(&mut Open) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let open = match &mut *state {
+            State::Open(open) => open,
+            State::Closed => return Err(Fault::Closed),
+            State::Halted(why) => return Err(Fault::Halted(why.clone())),
+        };
+        let fault = match catch_unwind(AssertUnwindSafe(|| work(open))) {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(fault)) => fault,
+            Err(panic) => Fault::Halted(panic_text(&*panic)),
+        };
+        if let Fault::Halted(why) = &fault {
+            let broken = std::mem::replace(&mut *state, State::Halted(why.clone()));
+            // Lets the directory go; what a broken exchange still says while it leaves does not matter.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
+        }
+        Err(fault)
+    }
+
+    /// With the interpreter released.
+    pub(crate) fn released<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Open) -> Result<T, Fault> + Send,
+    ) -> PyResult<T> {
+        py.detach(|| Self::locked(self.state.lock().unwrap_or_else(PoisonError::into_inner), work))
+            .map_err(|fault| fault.into_exception(py))
+    }
+
+    /// For short work: the interpreter is released only to wait for another thread's call.
+    pub(crate) fn brief<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Open) -> Result<T, Fault> + Send,
+    ) -> PyResult<T> {
+        match self.state.try_lock() {
+            Ok(state) => Self::locked(state, work).map_err(|fault| fault.into_exception(py)),
+            Err(TryLockError::Poisoned(state)) => {
+                Self::locked(state.into_inner(), work).map_err(|fault| fault.into_exception(py))
+            }
+            Err(TryLockError::WouldBlock) => self.released(py, work),
+        }
+    }
+
+    /// A frame of one command; `read` sums its events up.
+    fn one<T: Send>(
+        &self,
+        py: Python<'_>,
+        command: CommandRecord,
+        time_ns: Option<u64>,
+        read: impl FnOnce(&[EventRecord]) -> Option<T> + Send,
+    ) -> PyResult<T> {
+        let work = move |open: &mut Open| {
+            open.events.clear();
+            open.backend.submit(&[command], time_ns, &mut open.events)?;
+            open.kept.record(&open.events);
+            Ok(read(&open.events))
+        };
+        let done = if self.waits_for_disk { self.released(py, work) } else { self.brief(py, work) };
+        done?.ok_or_else(|| unexpected("a command without an outcome"))
+    }
+}
+
+#[pymethods]
+impl Exchange {
+    /// Over a directory, or in memory without one.
+    #[staticmethod]
+    fn open(
+        path: Option<&str>,
+        durable: bool,
+        events_kept_max: usize,
+        trades_kept_max: usize,
+        snapshot_every_commands: Option<u64>,
+        segment_bytes: Option<u64>,
+    ) -> PyResult<Self> {
+        let _ = (durable, snapshot_every_commands, segment_bytes);
+        let backend = Backend::in_memory();
+        let kept = Kept::new(events_kept_max, trades_kept_max, backend.engine().sequence());
+        let open = Open { backend, kept, events: Vec::new() };
+        Ok(Self { state: Mutex::new(State::Open(Box::new(open))), waits_for_disk: path.is_some() })
+    }
+
+    /// Closes it; a second time does nothing.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            match std::mem::replace(&mut *state, State::Closed) {
+                State::Open(open) => catch_unwind(AssertUnwindSafe(|| open.backend.close()))
+                    .unwrap_or_else(|panic| Err(Fault::Halted(panic_text(&*panic)))),
+                State::Closed | State::Halted(_) => Ok(()),
+            }
+        })
+        .map_err(|fault| fault.into_exception(py))
+    }
+
+    /// Whether it was closed.
+    fn closed(&self, py: Python<'_>) -> bool {
+        py.detach(|| matches!(&*self.state.lock().unwrap_or_else(PoisonError::into_inner), State::Closed))
+    }
+
+    /// Writes a snapshot.
+    fn snapshot(&self, py: Python<'_>) -> PyResult<()> {
+        self.released(py, |open| open.backend.snapshot())
+    }
+
+    /// A frame of command records; the bytes of its events.
+    #[pyo3(signature = (commands, time_ns, /))]
+    fn submit<'py>(
+        &self,
+        py: Python<'py>,
+        commands: &[u8],
+        time_ns: Option<u64>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let events = self.released(py, |open| {
+            let mut events = Vec::new();
+            let records = records(commands).ok_or_else(|| Fault::Refused(uneven(commands.len())))?;
+            events.reserve(2 * records.len());
+            open.backend.submit(&records, time_ns, &mut events)?;
+            open.kept.record(&events);
+            Ok(events)
+        })?;
+        Ok(PyBytes::new(py, events.as_bytes()))
+    }
+
+    /// A frame that carries one deployment as MessagePack; the bytes of its events.
+    #[pyo3(signature = (body, time_ns, /))]
+    fn deploy<'py>(
+        &self,
+        py: Python<'py>,
+        body: &[u8],
+        time_ns: Option<u64>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let events = self.released(py, |open| {
+            let mut events = Vec::new();
+            open.backend.deploy(body, time_ns, &mut events)?;
+            open.kept.record(&events);
+            Ok(events)
+        })?;
+        Ok(PyBytes::new(py, events.as_bytes()))
+    }
+
+    /// Places one order: ticks and lots in, its outcome as a tuple out.
+    #[pyo3(signature = (account, instrument, side, price, qty, tif, flags, self_trade, venue, expires_ns, client_id, time_ns, /))]
+    fn place<'py>(
+        &self,
+        py: Python<'py>,
+        account: u32,
+        instrument: u32,
+        side: u8,
+        price: i64,
+        qty: i64,
+        tif: u8,
+        flags: u8,
+        self_trade: u8,
+        venue: u16,
+        expires_ns: u64,
+        client_id: Option<&[u8]>,
+        time_ns: Option<u64>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let command = CommandRecord {
+            kind: CommandKind::Place.code(),
+            side,
+            tif,
+            flags,
+            self_trade,
+            venue,
+            account,
+            instrument,
+            price,
+            qty,
+            expires_ns,
+            client_id: padded(client_id)?,
+            ..Default::default()
+        };
+        self.one(py, command, time_ns, OrderOutcome::of)?.into_tuple(py)
+    }
+
+    /// Amends one order: its outcome as a tuple, as of place.
+    #[pyo3(signature = (account, instrument, order_id, price, qty, flags, client_id, time_ns, /))]
+    fn amend<'py>(
+        &self,
+        py: Python<'py>,
+        account: u32,
+        instrument: u32,
+        order_id: u64,
+        price: i64,
+        qty: i64,
+        flags: u8,
+        client_id: Option<&[u8]>,
+        time_ns: Option<u64>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let command = CommandRecord {
+            kind: CommandKind::Amend.code(),
+            flags,
+            account,
+            instrument,
+            order_id,
+            price,
+            qty,
+            client_id: padded(client_id)?,
+            ..Default::default()
+        };
+        self.one(py, command, time_ns, OrderOutcome::of)?.into_tuple(py)
+    }
+
+    /// Any other single command: its outcome event as a tuple.
+    #[pyo3(signature = (kind, side, account, instrument, order_id, price, qty, amount, client_id, time_ns, /))]
+    fn command<'py>(
+        &self,
+        py: Python<'py>,
+        kind: u16,
+        side: u8,
+        account: u32,
+        instrument: u32,
+        order_id: u64,
+        price: i64,
+        qty: i64,
+        amount: i128,
+        client_id: Option<&[u8]>,
+        time_ns: Option<u64>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let command = CommandRecord {
+            kind,
+            side,
+            account,
+            instrument,
+            order_id,
+            price,
+            qty,
+            amount: Int128::new(amount),
+            client_id: padded(client_id)?,
+            ..Default::default()
+        };
+        let outcome = |events: &[EventRecord]| outcome_at(events).map(|at| events[at]);
+        tuple_of(py, &self.one(py, command, time_ns, outcome)?)
+    }
+
+    /// The sequence up to which events have left the memory of recent ones, and the bytes of those kept.
+    fn events_kept<'py>(&self, py: Python<'py>) -> PyResult<(u64, Bound<'py, PyBytes>)> {
+        let (gone_to, bytes) = self.released(py, |open| Ok(open.kept.events()))?;
+        Ok((gone_to, PyBytes::new(py, &bytes)))
+    }
+
+    /// The bytes of recent trades.
+    fn trades_kept<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.released(py, |open| Ok(open.kept.trades()))?))
+    }
+
+    /// From now on `unpublished` counts.
+    fn publish_from_here(&self, py: Python<'_>) -> PyResult<()> {
+        self.brief(py, |open| {
+            open.kept.publish_from_here();
+            Ok(())
+        })
+    }
+
+    /// How many events were lost to subscribers, and the bytes of those that they have not seen; they are seen then.
+    fn unpublished<'py>(&self, py: Python<'py>) -> PyResult<(u64, Bound<'py, PyBytes>)> {
+        let (lost, bytes) = self.brief(py, |open| Ok(open.kept.take_unpublished()))?;
+        Ok((lost, PyBytes::new(py, &bytes)))
+    }
+}
+
+/// The records in some bytes: as they lie if they are aligned, as a copy otherwise.
+fn records(bytes: &[u8]) -> Option<std::borrow::Cow<'_, [CommandRecord]>> {
+    if let Ok(records) = <[CommandRecord]>::ref_from_bytes(bytes) {
+        return Some(records.into());
+    }
+    let chunks = bytes.chunks_exact(size_of::<CommandRecord>());
+    if !chunks.remainder().is_empty() {
+        return None;
+    }
+    chunks.map(|chunk| CommandRecord::read_from_bytes(chunk).ok()).collect::<Option<Vec<_>>>().map(Into::into)
+}
+
+fn uneven(bytes: usize) -> String {
+    format!("{bytes} bytes are no whole number of commands of {} bytes", size_of::<CommandRecord>())
+}
+
+fn padded(client_id: Option<&[u8]>) -> PyResult<ClientId> {
+    let mut padded = ClientId::default();
+    if let Some(bytes) = client_id {
+        let most = padded.len();
+        let Some(place) = padded.get_mut(..bytes.len()) else {
+            let why = format!("a client id has {} bytes, the most is {most}", bytes.len());
+            return Err(pyo3::exceptions::PyValueError::new_err(why));
+        };
+        place.copy_from_slice(bytes);
+    }
+    Ok(padded)
+}

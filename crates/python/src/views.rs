@@ -1,0 +1,271 @@
+//! What stands, read from the engine itself and handed out as plain tuples of integers.
+
+use crate::exchange::Exchange;
+use crate::fault::unexpected;
+use crate::outcome::integer_of;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+use serde::Serialize;
+use xos_engine::{Engine, OrderView};
+use xos_ledger::Party;
+use xos_protocol::{DeployCommand, InstrumentSpec, Limits};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, QuestionId};
+
+/// Everything deployed: bodies in order of id, instruments that are no outcome with their id, questions with the id
+/// of their first outcome.
+#[derive(Serialize)]
+struct Specification {
+    limits: Limits,
+    assets: Vec<DeployCommand>,
+    venues: Vec<DeployCommand>,
+    instruments: Vec<(u32, DeployCommand)>,
+    questions: Vec<(u32, DeployCommand)>,
+}
+
+impl Specification {
+    fn of(engine: &Engine) -> Self {
+        let instrument = |index| {
+            let view = engine.instrument(InstrumentId::from_index(index))?;
+            let (symbol, terms) = (view.symbol.to_string(), view.terms.clone());
+            let spec = InstrumentSpec { symbol, product: view.product?, terms };
+            Some((view.id.0, DeployCommand::Instrument(spec)))
+        };
+        let question = |index| {
+            let view = engine.question(QuestionId::from_index(index))?;
+            Some((view.first.0, DeployCommand::Question(view.spec.clone())))
+        };
+        Self {
+            limits: engine.limits().clone(),
+            assets: engine.assets().iter().cloned().map(DeployCommand::Asset).collect(),
+            venues: engine.venues().iter().cloned().map(DeployCommand::Venue).collect(),
+            instruments: (0..engine.instrument_count()).filter_map(instrument).collect(),
+            questions: (0..engine.question_count()).filter_map(question).collect(),
+        }
+    }
+}
+
+impl Exchange {
+    fn engine<T: Send>(&self, py: Python<'_>, read: impl FnOnce(&Engine) -> T + Send) -> PyResult<T> {
+        self.brief(py, |open| Ok(read(open.backend.engine())))
+    }
+
+    fn account<T: Send>(
+        &self,
+        py: Python<'_>,
+        account: u32,
+        read: impl FnOnce(&Engine, AccountId) -> T + Send,
+    ) -> PyResult<Option<T>> {
+        let account = AccountId(account);
+        self.engine(py, |engine| engine.has_account(account).then(|| read(engine, account)))
+    }
+}
+
+type Rows<'py> = Option<Bound<'py, PyList>>;
+
+#[pymethods]
+impl Exchange {
+    /// Sequence of the last command.
+    fn sequence(&self, py: Python<'_>) -> PyResult<u64> {
+        self.engine(py, Engine::sequence)
+    }
+
+    /// Logged time of the last command.
+    fn time_ns(&self, py: Python<'_>) -> PyResult<u64> {
+        self.engine(py, Engine::time_ns)
+    }
+
+    /// BLAKE3 of the canonical state.
+    fn state_hash<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let hash = self.released(py, |open| Ok(open.backend.engine().state_hash()))?;
+        Ok(PyBytes::new(py, &hash))
+    }
+
+    /// Accounts are numbered from one to this.
+    fn account_count(&self, py: Python<'_>) -> PyResult<usize> {
+        self.engine(py, Engine::account_count)
+    }
+
+    /// Limits and bodies of everything deployed, as MessagePack.
+    fn specification<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let specification = self.engine(py, Specification::of)?;
+        let bytes = rmp_serde::to_vec_named(&specification).map_err(|_| unexpected("a specification"))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// State, mark and index of an instrument.
+    fn instrument(&self, py: Python<'_>, instrument: u32) -> PyResult<Option<(u8, i64, i64)>> {
+        self.engine(py, |engine| {
+            let view = engine.instrument(InstrumentId(instrument))?;
+            Some((view.state.code(), view.mark.0, view.index.0))
+        })
+    }
+
+    /// Complete sets outstanding and the outcome that paid (0: none yet) of a question.
+    fn question(&self, py: Python<'_>, question: u32) -> PyResult<Option<(i64, u32)>> {
+        self.engine(py, |engine| {
+            let view = engine.question(QuestionId(question))?;
+            Some((view.sets, view.paying.map_or(0, |id| id.0)))
+        })
+    }
+
+    /// Total and held of an account in an asset.
+    fn balance<'py>(
+        &self,
+        py: Python<'py>,
+        account: u32,
+        asset: u32,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let found = self.account(py, account, |engine, account| engine.balance(account, AssetId(asset)))?;
+        found.map(|balance| integers(py, &[balance.total, balance.held])).transpose()
+    }
+
+    /// Asset, total, held; every asset of which the account has something.
+    fn balances<'py>(&self, py: Python<'py>, account: u32) -> PyResult<Rows<'py>> {
+        let found = self.account(py, account, Engine::balances)?;
+        rows(py, found, |view| {
+            (view.asset.0, integer_of(py, view.total.0), integer_of(py, view.held.0)).into_pyobject(py)
+        })
+    }
+
+    /// Instrument, lots, cost, realised, unrealised, lots of resting buys and sells; wherever the account stands.
+    fn positions<'py>(&self, py: Python<'py>, account: u32) -> PyResult<Rows<'py>> {
+        let found = self.account(py, account, Engine::positions)?;
+        rows(py, found, |view| {
+            let amount = |amount: Amount| integer_of(py, amount.0);
+            let (cost, realised, unrealised) = (view.cost, view.realised, view.unrealised);
+            let money = (amount(cost), amount(realised), amount(unrealised));
+            (view.instrument.0, view.lots, money.0, money.1, money.2, view.buys.0, view.sells.0)
+                .into_pyobject(py)
+        })
+    }
+
+    /// The resting orders of an account, by id; see `order`.
+    fn orders<'py>(&self, py: Python<'py>, account: u32) -> PyResult<Rows<'py>> {
+        let found = self.account(py, account, Engine::orders)?;
+        rows(py, found, |view| order_tuple(py, &view))
+    }
+
+    /// order_id, account, instrument, side, price, qty, remaining, tif, flags, self_trade, venue, expires_ns,
+    /// client_id of a resting order.
+    fn order<'py>(&self, py: Python<'py>, order_id: u64) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let found = self.engine(py, |engine| engine.order(OrderId(order_id)))?;
+        found.map(|view| order_tuple(py, &view)).transpose()
+    }
+
+    /// Equity, initial and maintenance margin, order reserves, headroom, withdrawable, worst case by question.
+    fn risk<'py>(&self, py: Python<'py>, account: u32) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let found = self.engine(py, |engine| engine.risk(AccountId(account)))?;
+        found
+            .map(|risk| {
+                let questions = risk.worst_cases.iter().map(|(id, worst)| (id.0, integer_of(py, worst.0)));
+                let questions = PyList::new(py, questions.collect::<Vec<_>>())?;
+                let amount = |amount: Amount| integer_of(py, amount.0);
+                (
+                    amount(risk.equity),
+                    amount(risk.initial),
+                    amount(risk.maintenance),
+                    amount(risk.order_reserves),
+                    amount(risk.headroom),
+                    amount(risk.withdrawable),
+                    questions,
+                )
+                    .into_pyobject(py)
+            })
+            .transpose()
+    }
+
+    /// Sequence, and price, lots, orders of the best levels of bids and asks.
+    #[expect(clippy::type_complexity, reason = "what it hands to Python is this")]
+    fn book(
+        &self,
+        py: Python<'_>,
+        instrument: u32,
+        depth: usize,
+    ) -> PyResult<(u64, Vec<(i64, u64, u32)>, Vec<(i64, u64, u32)>)> {
+        self.engine(py, |engine| {
+            let book = engine.book(InstrumentId(instrument), depth);
+            let side = |levels: Vec<xos_engine::LevelView>| {
+                levels.iter().map(|level| (level.price.0, level.lots, level.orders)).collect()
+            };
+            (engine.sequence(), side(book.bids), side(book.asks))
+        })
+    }
+
+    /// Kind and number of every house account with an asset and what it has of it.
+    fn house<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let accounts = self.engine(py, |engine| {
+            let assets = (0..engine.assets().len()).map(AssetId::from_index);
+            assets
+                .flat_map(|id| engine.house(id).into_iter().map(move |(party, amount)| (party, id, amount)))
+                .collect::<Vec<_>>()
+        })?;
+        let rows = accounts.into_iter().map(|(party, asset, amount)| {
+            let (kind, number) = party_words(party);
+            (kind, number, asset.0, integer_of(py, amount.0))
+        });
+        PyList::new(py, rows.collect::<Vec<_>>())
+    }
+
+    /// For every asset the sum over all users and over all house accounts.
+    fn conservation<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let sums = self.released(py, |open| {
+            let engine = open.backend.engine();
+            let assets = (0..engine.assets().len()).map(AssetId::from_index);
+            let sum = |asset| {
+                let house = engine.house(asset).into_iter().fold(Amount::ZERO, |sum, (_, part)| sum + part);
+                (asset.0, engine.users_total(asset), house)
+            };
+            Ok(assets.map(sum).collect::<Vec<_>>())
+        })?;
+        let rows = sums
+            .into_iter()
+            .map(|(asset, users, house)| (asset, integer_of(py, users.0), integer_of(py, house.0)));
+        PyList::new(py, rows.collect::<Vec<_>>())
+    }
+}
+
+fn rows<'py, T>(
+    py: Python<'py>,
+    found: Option<Vec<T>>,
+    row: impl Fn(T) -> PyResult<Bound<'py, PyTuple>>,
+) -> PyResult<Rows<'py>> {
+    let Some(views) = found else { return Ok(None) };
+    let rows = views.into_iter().map(row).collect::<PyResult<Vec<_>>>()?;
+    PyList::new(py, rows).map(Some)
+}
+
+fn integers<'py>(py: Python<'py>, amounts: &[Amount]) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(py, amounts.iter().map(|amount| integer_of(py, amount.0)).collect::<Vec<_>>())
+}
+
+fn order_tuple<'py>(py: Python<'py>, view: &OrderView) -> PyResult<Bound<'py, PyTuple>> {
+    let order = &view.order;
+    let head =
+        (order.id.0, order.account.0, order.instrument.0, order.side.code(), order.price.0, order.total.0);
+    let tail = (
+        order.remaining.0,
+        order.tif.code(),
+        order.flags,
+        order.self_trade.code(),
+        order.venue.0,
+        order.expires_ns,
+        PyBytes::new(py, &view.client_id),
+    );
+    let parts = [head.into_pyobject(py)?, tail.into_pyobject(py)?];
+    let fields = parts.iter().flat_map(|part| part.iter()).collect::<Vec<_>>();
+    PyTuple::new(py, fields)
+}
+
+fn party_words(party: Party) -> (&'static str, u32) {
+    match party {
+        Party::User(id) => ("user", id.0),
+        Party::External => ("external", 0),
+        Party::Protocol => ("protocol", 0),
+        Party::Insurance => ("insurance", 0),
+        Party::Rounding => ("rounding", 0),
+        Party::Venue(id) => ("venue", id.0.into()),
+        Party::Deployer(id) => ("deployer", id.0),
+        Party::Clearing(id) => ("clearing", id.0),
+        Party::Question(id) => ("question", id.0),
+    }
+}

@@ -1,0 +1,405 @@
+"""The single commands of an exchange, each with its typed answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from exchange_os._core import CommandKind, Flags, InstrumentState, SelfTrade, Side, Tif
+from exchange_os.errors import InvalidArgument
+from exchange_os.exact import Number
+from exchange_os.records import Events, events_from_bytes
+from exchange_os.rejects import rejected
+from exchange_os.results import Cancelled, OrderResult, Outcome, Receipt
+from exchange_os.words import (
+    SELF_TRADES,
+    SIDES,
+    STATES,
+    TIFS,
+    OrderOptions,
+    SelfTradeName,
+    SideName,
+    StateName,
+    TifName,
+    misfit,
+    short_bytes,
+    unknown_word,
+)
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from exchange_os import _core
+    from exchange_os.directory import Directory
+    from exchange_os.stream import Subscription
+
+_POST_ONLY, _REDUCE_ONLY, _MARKET = int(Flags.POST_ONLY), int(Flags.REDUCE_ONLY), int(Flags.MARKET)
+_BOTH_SIDES = 2
+
+
+class CommandMethods:
+    """The writing half of `Exchange`, one command at a time."""
+
+    _core: _core.Exchange
+    _directory: Directory
+    _subscriptions: tuple[Subscription, ...]
+    _publishing: threading.RLock
+    _delivering: bool
+
+    # --- orders ---
+
+    def place(
+        self,
+        account: int,
+        instrument: str | int,
+        side: SideName | Side,
+        price: Number,
+        qty: Number,
+        **options: Unpack[OrderOptions],
+    ) -> OrderResult:
+        """Places an order; raises `Rejected` if the engine refuses it. See `OrderOptions` for the rest.
+
+        `price` is the limit; of a market order (`market=True`, with tif "ioc" or "fok") the protection price.
+        """
+        result = self._order(account, instrument, side, price, qty, **options)
+        if result.reason:
+            raise rejected(result.reason, result.value, result.limit)
+        return result
+
+    def try_place(
+        self,
+        account: int,
+        instrument: str | int,
+        side: SideName | Side,
+        price: Number,
+        qty: Number,
+        **options: Unpack[OrderOptions],
+    ) -> OrderResult:
+        """As `place`, but a reject is a result: `accepted` is False and `rejection` says why."""
+        return self._order(account, instrument, side, price, qty, **options)
+
+    def buy(
+        self, account: int, instrument: str | int, price: Number, qty: Number, **options: Unpack[OrderOptions]
+    ) -> OrderResult:
+        """`place` on the buy side."""
+        return self.place(account, instrument, "buy", price, qty, **options)
+
+    def sell(
+        self, account: int, instrument: str | int, price: Number, qty: Number, **options: Unpack[OrderOptions]
+    ) -> OrderResult:
+        """`place` on the sell side."""
+        return self.place(account, instrument, "sell", price, qty, **options)
+
+    def _order(
+        self,
+        account: int,
+        instrument: str | int,
+        side: SideName | Side,
+        price: Number,
+        qty: Number,
+        tif: TifName | Tif = "gtc",
+        post_only: bool = False,
+        reduce_only: bool = False,
+        market: bool = False,
+        self_trade: SelfTradeName | SelfTrade = "none",
+        venue: str | int = 0,
+        expires_ns: int = 0,
+        client_id: str | bytes | None = None,
+        time_ns: int | None = None,
+    ) -> OrderResult:
+        directory = self._directory
+        found = directory.markets.get(instrument) or directory.market(instrument)
+        side_code, tif_code, mode = SIDES.get(side), TIFS.get(tif), SELF_TRADES.get(self_trade)
+        if side_code is None or tif_code is None or mode is None:
+            raise unknown_word(side=side, tif=tif, self_trade=self_trade)
+        ticks, lots = found.price.count(price), found.qty.count(qty)
+        flags = post_only * _POST_ONLY | reduce_only * _REDUCE_ONLY | market * _MARKET
+        venue_number = venue if venue.__class__ is int else directory.venue(venue)
+        id_bytes = None if client_id is None else short_bytes(client_id, "client id")
+        arguments = (
+            account, found.number, side_code, ticks, lots, tif_code, flags, mode, venue_number, expires_ns,
+            id_bytes, time_ns,
+        )  # fmt: skip
+        try:
+            if self._subscriptions:
+                with self._publishing:
+                    row = self._core.place(*arguments)
+                    self._publish()
+            else:
+                row = self._core.place(*arguments)
+        except (OverflowError, TypeError) as error:
+            raise misfit(
+                error, account=account, price=ticks, qty=lots, venue=venue, expires_ns=expires_ns
+            ) from error
+        return OrderResult(found, *row)
+
+    def amend(
+        self,
+        account: int,
+        instrument: str | int,
+        order_id: int = 0,
+        *,
+        price: Number | None = None,
+        qty: Number | None = None,
+        post_only: bool = False,
+        client_id: str | bytes | None = None,
+        time_ns: int | None = None,
+    ) -> OrderResult:
+        """Changes the price or the total quantity (what has filled included) of a resting order.
+
+        The order is named by `order_id` or by the `client_id` with which it was placed. A smaller quantity
+        keeps its place in the queue, everything else loses it.
+        """
+        found = self._directory.market(instrument)
+        ticks = 0 if price is None else _not_zero(found.price.count(price), "price")
+        lots = 0 if qty is None else _not_zero(found.qty.count(qty), "quantity")
+        id_bytes = None if client_id is None else short_bytes(client_id, "client id")
+        flags = post_only * _POST_ONLY
+        try:
+            with self._publishing:
+                row = self._core.amend(account, found.number, order_id, ticks, lots, flags, id_bytes, time_ns)
+                self._publish()
+        except (OverflowError, TypeError) as error:
+            raise misfit(error, account=account, order_id=order_id, price=ticks, qty=lots) from error
+        result = OrderResult(found, *row)
+        if result.reason:
+            raise rejected(result.reason, result.value, result.limit)
+        return result
+
+    def cancel(
+        self,
+        account: int,
+        order_id: int = 0,
+        *,
+        client_id: str | bytes | None = None,
+        time_ns: int | None = None,
+    ) -> Cancelled:
+        """Takes out a resting order, named by `order_id` or by the `client_id` with which it was placed."""
+        row = self._command(
+            CommandKind.CANCEL, account=account, order_id=order_id, client_id=client_id, time_ns=time_ns
+        )
+        market = self._directory.markets[row.instrument]
+        return Cancelled(row.order_id, market.symbol, market.qty.value(row.qty))
+
+    def mass_cancel(
+        self,
+        account: int,
+        instrument: str | int | None = None,
+        *,
+        side: SideName | Side | None = None,
+        time_ns: int | None = None,
+    ) -> int:
+        """Takes out the resting orders of an account, of one instrument or all, one side or both; how many."""
+        number = 0 if instrument is None else self._directory.market(instrument).number
+        code = _BOTH_SIDES if side is None else SIDES.get(side)
+        if code is None:
+            raise unknown_word(side=side)
+        return self._command(
+            CommandKind.MASS_CANCEL, side=code, account=account, instrument=number, time_ns=time_ns
+        ).qty
+
+    # --- accounts and money ---
+
+    def open_account(self, owner: str | bytes, *, time_ns: int | None = None) -> int:
+        """Opens a margin account for an owner (an address or a customer id, up to 32 bytes); its number."""
+        return self._command(
+            CommandKind.OPEN_ACCOUNT, client_id=short_bytes(owner, "owner"), time_ns=time_ns
+        ).account
+
+    def deposit(
+        self,
+        account: int,
+        asset: str | int,
+        amount: Number,
+        *,
+        client_id: str | bytes | None = None,
+        time_ns: int | None = None,
+    ) -> Receipt:
+        """Credits an account from outside."""
+        return self._transfer(CommandKind.DEPOSIT, account, asset, amount, client_id, time_ns)
+
+    def withdraw(
+        self,
+        account: int,
+        asset: str | int,
+        amount: Number,
+        *,
+        client_id: str | bytes | None = None,
+        time_ns: int | None = None,
+    ) -> Receipt:
+        """Pays out of an account to outside."""
+        return self._transfer(CommandKind.WITHDRAW, account, asset, amount, client_id, time_ns)
+
+    def split(
+        self,
+        account: int,
+        question: str | int,
+        qty: Number,
+        *,
+        client_id: str | bytes | None = None,
+        time_ns: int | None = None,
+    ) -> Receipt:
+        """Pays one unit a share and receives `qty` of every outcome."""
+        return self._sets(CommandKind.SPLIT_SET, account, question, qty, client_id, time_ns)
+
+    def merge(
+        self,
+        account: int,
+        question: str | int,
+        qty: Number,
+        *,
+        client_id: str | bytes | None = None,
+        time_ns: int | None = None,
+    ) -> Receipt:
+        """Gives `qty` of every outcome and receives one unit a share."""
+        return self._sets(CommandKind.MERGE_SET, account, question, qty, client_id, time_ns)
+
+    # --- what the operator and the oracle say ---
+
+    def tick(self, *, time_ns: int | None = None) -> Receipt:
+        """Lets time pass."""
+        return _receipt(self._command(CommandKind.TICK, time_ns=time_ns))
+
+    def set_mark(self, instrument: str | int, price: Number, *, time_ns: int | None = None) -> Receipt:
+        """Sets the mark price, which margin and bands use."""
+        return self._set_price(CommandKind.SET_MARK, instrument, price, time_ns)
+
+    def set_index(self, instrument: str | int, price: Number, *, time_ns: int | None = None) -> Receipt:
+        """Sets the index price."""
+        return self._set_price(CommandKind.SET_INDEX, instrument, price, time_ns)
+
+    def set_instrument_state(
+        self, instrument: str | int, state: StateName | InstrumentState, *, time_ns: int | None = None
+    ) -> Receipt:
+        """Opens, restricts or halts an instrument."""
+        code = STATES.get(state)
+        if code is None:
+            raise unknown_word(state=state)
+        number = self._directory.market(instrument).number
+        return _receipt(
+            self._command(CommandKind.SET_INSTRUMENT_STATE, side=code, instrument=number, time_ns=time_ns)
+        )
+
+    def resolve(self, question: str | int, outcome: str | int, *, time_ns: int | None = None) -> Receipt:
+        """Declares the outcome that pays. Orders leave, every position is paid, the outcomes are settled."""
+        number = self._directory.question(question).number
+        paying = self._directory.market(outcome).number
+        return _receipt(
+            self._command(CommandKind.RESOLVE_QUESTION, instrument=number, order_id=paying, time_ns=time_ns)
+        )
+
+    # --- inside ---
+
+    def _command(
+        self,
+        kind: CommandKind,
+        *,
+        side: int = 0,
+        account: int = 0,
+        instrument: int = 0,
+        order_id: int = 0,
+        price: int = 0,
+        qty: int = 0,
+        amount: int = 0,
+        client_id: str | bytes | None = None,
+        time_ns: int | None = None,
+    ) -> Outcome:
+        id_bytes = None if client_id is None else short_bytes(client_id, "client id")
+        try:
+            with self._publishing:
+                row = self._core.command(
+                    kind, side, account, instrument, order_id, price, qty, amount, id_bytes, time_ns
+                )
+                self._publish()
+        except (OverflowError, TypeError) as error:
+            raise misfit(
+                error, account=account, order_id=order_id, price=price, qty=qty, amount=amount
+            ) from error
+        outcome = Outcome(*row)
+        if outcome.reason:
+            raise rejected(outcome.reason, outcome.amount, outcome.counter_amount)
+        return outcome
+
+    def _transfer(
+        self,
+        kind: CommandKind,
+        account: int,
+        asset: str | int,
+        amount: Number,
+        client_id: str | bytes | None,
+        time_ns: int | None,
+    ) -> Receipt:
+        found = self._directory.asset(asset)
+        outcome = self._command(
+            kind,
+            account=account,
+            instrument=found.number,
+            amount=found.amount.count(amount),
+            client_id=client_id,
+            time_ns=time_ns,
+        )
+        return _receipt(outcome, found.amount.value(outcome.counter_amount))
+
+    def _sets(
+        self,
+        kind: CommandKind,
+        account: int,
+        question: str | int,
+        qty: Number,
+        client_id: str | bytes | None,
+        time_ns: int | None,
+    ) -> Receipt:
+        terms = self._directory.question(question)
+        return _receipt(
+            self._command(
+                kind,
+                account=account,
+                instrument=terms.number,
+                qty=terms.qty.count(qty),
+                client_id=client_id,
+                time_ns=time_ns,
+            )
+        )
+
+    def _set_price(
+        self, kind: CommandKind, instrument: str | int, price: Number, time_ns: int | None
+    ) -> Receipt:
+        market = self._directory.market(instrument)
+        return _receipt(
+            self._command(kind, instrument=market.number, price=market.price.count(price), time_ns=time_ns)
+        )
+
+    def _published(self, send: Callable[[], bytes]) -> Events:
+        with self._publishing:
+            data = send()
+            self._publish()
+        return events_from_bytes(data)
+
+    def _publish(self) -> None:
+        """Hands new events to the subscribers; a subscriber that itself sends commands does not nest."""
+        if not self._subscriptions or self._delivering:
+            return
+        self._delivering = True
+        try:
+            while (news := self._core.unpublished())[1]:
+                lost, data = news
+                events = events_from_bytes(data)
+                for subscription in self._subscriptions:
+                    subscription.lost += lost
+                    subscription.offer(events)
+        finally:
+            self._delivering = False
+            self._subscriptions = tuple(s for s in self._subscriptions if not s.closed)
+
+
+def _receipt(outcome: Outcome, balance: Decimal | None = None) -> Receipt:
+    return Receipt(outcome.sequence, outcome.time_ns, outcome.retry, balance)
+
+
+def _not_zero(count: int, noun: str) -> int:
+    """Zero would mean: keep."""
+    if count == 0:
+        raise InvalidArgument(f"the new {noun} is 0; leave it out to keep the present one")
+    return count

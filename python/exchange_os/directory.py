@@ -1,0 +1,165 @@
+"""What stands on an exchange, by symbol and by number, with the scales of its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from exchange_os.errors import InvalidArgument, UnknownName
+from exchange_os.exact import EXACT, Scale
+from exchange_os.markets.scale import Money
+from exchange_os.markets.to_commands import Standing
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """An asset and the scale of its amounts."""
+
+    number: int
+    symbol: str
+    decimals: int
+    amount: Scale
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Market:
+    """An instrument as far as its terms are fixed: names, scales, assets."""
+
+    number: int
+    symbol: str
+    product: str
+    base: Asset | None
+    quote: Asset
+    question: int
+    price: Scale
+    qty: Scale
+    atoms_per_tick_lot: int
+
+    @property
+    def fee_asset(self) -> Asset:
+        """Fees are paid in the quote asset, which is the settlement asset of all but spot."""
+        return self.quote
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuestionTerms:
+    """A question as far as its terms are fixed."""
+
+    number: int
+    symbol: str
+    text: str
+    outcomes: tuple[str, ...]
+    unit: Decimal
+    qty: Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Everything that stands. It is replaced as a whole when something is deployed."""
+
+    limits: dict[str, int] = field(default_factory=dict)
+    assets: dict[str | int, Asset] = field(default_factory=dict)
+    venues: dict[str | int, int] = field(default_factory=dict)
+    markets: dict[str | int, Market] = field(default_factory=dict)
+    questions: dict[str | int, QuestionTerms] = field(default_factory=dict)
+    standing: Standing = field(default_factory=Standing)
+
+    def asset(self, name: str | int) -> Asset:
+        return _find(self.assets, name, "asset")
+
+    def venue(self, name: str | int) -> int:
+        return _find(self.venues, name, "venue")
+
+    def market(self, name: str | int) -> Market:
+        return _find(self.markets, name, "instrument")
+
+    def question(self, name: str | int) -> QuestionTerms:
+        return _find(self.questions, name, "question")
+
+
+def _find(table: dict[str | int, T], name: object, noun: str) -> T:
+    if not isinstance(name, str | int) or isinstance(name, bool):
+        raise InvalidArgument(f"the {noun} is a {type(name).__name__}, expected its symbol or its number")
+    found = table.get(name)
+    if found is None:
+        symbols = [key for key in table if isinstance(key, str)]
+        known = ", ".join(symbols[:8]) + (", ..." if len(symbols) > 8 else "") if symbols else "none"
+        raise UnknownName(f"no {noun} {name!r} stands here (known: {known})")
+    return found
+
+
+def read(specification: bytes, fresh: bool) -> Directory:
+    """The directory from the specifications that `_core` hands out as MessagePack.
+
+    They are the limits and the bodies of all deployments that stand, in order of id; outcomes take the
+    numbers of instruments that their question announces.
+    """
+    content = msgspec.msgpack.decode(specification)
+    directory = Directory(limits=content["limits"], standing=_standing(content, fresh))
+    directory.venues[0] = 0
+    for number, body in enumerate(content["assets"], 1):
+        spec = body["asset"]
+        step = EXACT.scaleb(Decimal(1), -spec["decimals"])
+        asset = Asset(number, spec["symbol"], spec["decimals"], Scale(step, "amount", "atom"))
+        directory.assets[number] = directory.assets[asset.symbol] = asset
+    for number, body in enumerate(content["venues"], 1):
+        directory.venues[number] = directory.venues[body["venue"]["symbol"]] = number
+    for number, body in content["instruments"]:
+        _add_instrument(directory, number, body["instrument"])
+    for number, (first, body) in enumerate(content["questions"], 1):
+        _add_question(directory, number, first, body["question"])
+    return directory
+
+
+def _scales(terms: dict[str, Any]) -> tuple[Scale, Scale]:
+    price = Scale(Decimal(terms["tick_size"]), "price", "tick")
+    return price, Scale(Decimal(terms["lot_size"]), "quantity", "lot")
+
+
+def _add_instrument(directory: Directory, number: int, spec: dict[str, Any]) -> None:
+    (product, details), terms = next(iter(spec["product"].items())), spec["terms"]
+    spot = product == "spot"
+    base = directory.assets[details["base"]] if spot else None
+    quote = directory.assets[details["quote"] if spot else 1]
+    k = terms["quote_atoms_per_tick_lot"]
+    market = Market(number, spec["symbol"], product, base, quote, 0, *_scales(terms), k)
+    directory.markets[number] = directory.markets[market.symbol] = market
+
+
+def _add_question(directory: Directory, number: int, first: int, spec: dict[str, Any]) -> None:
+    terms = spec["terms"]
+    k = terms["quote_atoms_per_tick_lot"]
+    price, qty = _scales(terms)
+    symbols = tuple(outcome["symbol"] for outcome in spec["outcomes"])
+    question = QuestionTerms(
+        number, spec["symbol"], spec["text"], symbols, price.value(spec["ticks_per_unit"]), qty
+    )
+    directory.questions[number] = directory.questions[question.symbol] = question
+    for place, symbol in enumerate(symbols):
+        own = _scales(terms)
+        market = Market(first + place, symbol, "outcome", None, directory.assets[1], number, *own, k)
+        directory.markets[market.number] = directory.markets[symbol] = market
+
+
+def _standing(content: dict[str, Any], fresh: bool) -> Standing:
+    encode = msgspec.msgpack.encode
+    bodies = {("genesis", ""): encode({"genesis": content["limits"]})}
+    assets = []
+    for number, body in enumerate(content["assets"], 1):
+        spec = body["asset"]
+        assets.append(Money(number, spec["symbol"], spec["decimals"]))
+    everything = [
+        *content["assets"],
+        *content["venues"],
+        *(body for _, body in content["instruments"]),
+        *(body for _, body in content["questions"]),
+    ]
+    for body in everything:
+        ((kind, spec),) = body.items()
+        bodies[(kind, spec["symbol"])] = encode(body)
+    return Standing(fresh=fresh, bodies=bodies, assets=tuple(assets))

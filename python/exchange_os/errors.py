@@ -1,0 +1,167 @@
+"""Every error that this package raises on purpose. Each class has a number that never changes its meaning.
+
+A reject of the engine keeps the engine's own number (101 to 607); the boundary counts from 701, the life of
+an exchange from 801, its files from 901. Every message names the value and the limit or expectation it met.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exchange_os._core import Reject
+
+
+class Error(Exception):
+    """The base of all errors below."""
+
+    number: ClassVar[int] = 700
+
+
+# --- 7xx: what was given cannot become a command; nothing was sent ---
+
+
+class InvalidArgument(Error, ValueError):
+    """An argument has no meaning: an unknown word, an empty owner, a client id that is too long."""
+
+    number = 701
+
+
+class FloatRefused(Error, TypeError):
+    """A float was given where an exact number is needed: a float has no exact decimal value."""
+
+    number = 702
+
+
+class Inexact(Error, ValueError):
+    """A value is finer than the tick, the lot or the atom. It is refused, never rounded."""
+
+    number = 703
+
+
+class OutOfRange(Error, OverflowError):
+    """A number does not fit the field of the record that would carry it."""
+
+    number = 704
+
+
+class UnknownName(Error, LookupError):
+    """No asset, venue, instrument or question has this symbol."""
+
+    number = 705
+
+
+class BatchRefused(Error, TypeError):
+    """An array of commands has the wrong type, dtype, shape or memory layout."""
+
+    number = 706
+
+
+class MarketFileError(Error, ValueError):
+    """A market file cannot be used. `problems` lists everything that was found, in order of line."""
+
+    number = 707
+
+    def __init__(self, message: str, problems: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class TimeBackwards(Error, ValueError):
+    """A command carries a time before that of its predecessor; logged time never goes backwards."""
+
+    number = 708
+
+
+class EventsGone(Error, LookupError):
+    """Events were asked for that the bounded memory of recent events no longer holds; the log has them."""
+
+    number = 709
+
+
+# --- 1xx to 6xx: the engine refused ---
+
+
+class Rejected(Error):
+    """The engine refused a command, which had no effect.
+
+    `code` is the engine's number, `name` its name, `sentence` the reason with its numbers filled in, `value`
+    and `limit` the numbers themselves. `transient`: the same command may pass later without change.
+    """
+
+    number = 100
+
+    def __init__(
+        self, reject: Reject, name: str, sentence: str, value: int, limit: int, transient: bool
+    ) -> None:
+        super().__init__(f"{int(reject)} {name}: {sentence}")
+        self.reject = reject
+        self.code = int(reject)
+        self.name = name
+        self.sentence = sentence
+        self.value = value
+        self.limit = limit
+        self.transient = transient
+
+
+# --- 8xx: the life of an exchange ---
+
+
+class Closed(Error):
+    """The exchange was closed; open it again."""
+
+    number = 801
+
+
+class AlreadyOpen(Error):
+    """Another process, or another exchange of this one, has the directory open. `path` names it."""
+
+    number = 802
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class Halted(Error):
+    """A check of the engine itself failed or the disk did. The exchange refuses everything from then on.
+
+    Nothing that was acknowledged is lost: close it and open the directory again.
+    """
+
+    number = 803
+
+
+# --- 9xx: files ---
+
+
+class NoExchangeHere(Error, FileNotFoundError):
+    """The directory holds no exchange, and creating one was not asked for."""
+
+    number = 901
+
+
+class Corrupt(Error):
+    """Files of the directory are damaged. Nothing was changed; `file`, `offset` and `sequence` say where."""
+
+    number = 902
+
+    def __init__(self, message: str, file: str, offset: int, sequence: int) -> None:
+        super().__init__(message)
+        self.file = file
+        self.offset = offset
+        self.sequence = sequence
+
+
+class DiskFailed(Error, OSError):
+    """The disk failed an operation, or is full."""
+
+    number = 903
+
+
+class VerifyFailed(Error):
+    """The log was replayed and something did not agree with what was recorded."""
+
+    number = 904

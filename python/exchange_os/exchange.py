@@ -1,0 +1,176 @@
+"""The embedded exchange: the engine in this process, in memory or over a directory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from functools import partial
+from os import PathLike, fspath
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from exchange_os import _core
+from exchange_os._core import EventKind
+from exchange_os.commands import CommandMethods
+from exchange_os.directory import read
+from exchange_os.errors import InvalidArgument, Rejected
+from exchange_os.markets.lint import explain
+from exchange_os.markets.load import Loaded, load, refusal
+from exchange_os.markets.to_commands import Plan, plan
+from exchange_os.records import Commands, Events, checked, events_from_bytes, integers_128
+from exchange_os.rejects import rejected
+from exchange_os.stream import Filter, Subscription, Target
+from exchange_os.views import Views
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class Exchange(CommandMethods, Views):
+    """One exchange. Every method may be called from any thread; calls run one after the other.
+
+    Numbers are whole units as `Decimal`, int or text and never floats; a value finer than tick, lot or atom
+    is refused. Time is stamped by the log unless `time_ns` is given, and never goes backwards.
+    """
+
+    def __init__(self, core: _core.Exchange) -> None:
+        """Use `Exchange.open`."""
+        self._core = core
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._publishing = threading.RLock()
+        self._delivering = False
+        self._read_directory()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | PathLike[str] | None = None,
+        *,
+        durable: bool = True,
+        limits: dict[str, int] | None = None,
+        events_kept_max: int = 65_536,
+        trades_kept_max: int = 65_536,
+        snapshot_every_commands: int | None = None,
+        segment_bytes: int | None = None,
+    ) -> Self:
+        """An exchange over the directory `path`, which is created if missing; in memory if there is no path.
+
+        Over a directory every answer is durable before it is given; `durable=False` leaves that to the
+        operating system: a power cut may lose the newest answers. A new exchange declares `limits`.
+        `events_kept_max` and `trades_kept_max` bound what `events` and `trades` can look back on.
+        """
+        core = _core.Exchange.open(
+            None if path is None else fspath(path),
+            durable,
+            events_kept_max,
+            trades_kept_max,
+            snapshot_every_commands,
+            segment_bytes,
+        )
+        exchange = cls(core)
+        if limits is not None:
+            exchange._declare(limits)
+        return exchange
+
+    def close(self) -> None:
+        """Closes the directory. Everything but `close` raises `Closed` afterwards."""
+        self._core.close()
+
+    @property
+    def closed(self) -> bool:
+        return self._core.closed()
+
+    def snapshot(self) -> None:
+        """Writes a snapshot, so that the next start replays less."""
+        self._core.snapshot()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- deployments ---
+
+    def deploy(self, market_file: str | PathLike[str] | Loaded, *, time_ns: int | None = None) -> Plan:
+        """Deploys what a market file asks for and what does not stand yet with the same terms.
+
+        Nothing is sent if the file has an error. Returns what was deployed (`missing`) and what stood before
+        (`standing`).
+        """
+        loaded = market_file if isinstance(market_file, Loaded) else load(market_file)
+        planned = plan(loaded, self._directory.standing)
+        if planned.problems:
+            raise refusal(planned.problems)
+        for deployment in planned.missing:
+            try:
+                self.deploy_body(deployment.body, time_ns=time_ns)
+            except Rejected as reject:
+                raise refusal([explain(loaded, deployment, reject)]) from reject
+        return planned
+
+    def deploy_body(self, body: bytes, *, time_ns: int | None = None) -> Events:
+        """One deployment as MessagePack; its events, or `Rejected`."""
+        events = self._published(partial(self._core.deploy, body, time_ns))
+        outcomes = events[events["kind"] != EventKind.ORDER_CANCELLED]
+        if outcomes["kind"][0] == EventKind.REJECTED:
+            value, limit = integers_128(outcomes, "amount")[0], integers_128(outcomes, "counter_amount")[0]
+            raise rejected(int(outcomes["reason"][0]), value, limit)
+        self._read_directory()
+        return events
+
+    def _declare(self, limits: dict[str, int]) -> None:
+        unknown = sorted(set(limits) - set(self.limits))
+        if unknown:
+            raise InvalidArgument(f"no limit is named {unknown[0]!r}; there are {', '.join(self.limits)}")
+        wanted = {**self.limits, **limits}
+        if wanted == self.limits:
+            return
+        if not self._directory.standing.fresh:
+            raise InvalidArgument("limits can be declared only for a new exchange; this one has others")
+        self.deploy_body(msgspec.msgpack.encode({"genesis": wanted}))
+
+    def _read_directory(self) -> None:
+        self._directory = read(self._core.specification(), self._core.sequence() == 0)
+
+    # --- batches ---
+
+    def submit(self, batch: Commands, *, time_ns: int | None = None) -> Events:
+        """A batch of commands as a numpy array of dtype `COMMAND`; all their events, in order of execution.
+
+        The batch becomes frames of at most `frame_commands_max` commands. Rejects are events, not exceptions.
+        """
+        batch = checked(batch)
+        frame_max = self._directory.limits["frame_commands_max"]
+        frames = [batch[begin : begin + frame_max] for begin in range(0, len(batch), frame_max)]
+        parts = [self._published(partial(self._core.submit, part.tobytes(), time_ns)) for part in frames]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else events_from_bytes(b"")
+
+    # --- subscriptions ---
+
+    def subscribe(
+        self,
+        target: Target = None,
+        *,
+        kinds: Iterable[EventKind | str] | None = None,
+        accounts: Iterable[int] | None = None,
+        instruments: Iterable[str | int] | None = None,
+        kept_max: int = 1_024,
+    ) -> Subscription:
+        """The events of every later call as arrays: to a callable, to a queue, or kept until taken."""
+        numbers = (
+            None if instruments is None else [self._directory.market(name).number for name in instruments]
+        )
+        subscription = Subscription(target, Filter(kinds, accounts, numbers), kept_max)
+        with self._publishing:
+            if not self._subscriptions:
+                self._core.publish_from_here()
+            self._subscriptions = (*self._subscriptions, subscription)
+        return subscription

@@ -1,0 +1,117 @@
+"""What is wrong, or suspicious, with a market file that can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from exchange_os.errors import Rejected
+from exchange_os.exact import plain_text
+from exchange_os.markets.lines import Path
+from exchange_os.markets.load import Loaded, Problem
+from exchange_os.markets.spec import Perpetual, Question, Spot
+from exchange_os.markets.to_commands import Deployment, plan
+
+# Numbers that the engine gives to the fields of a specification (reject 606), as the file names them.
+_FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
+    1: (("decimals",), "at most 18"),
+    2: (("tick_size",), "one tick times one lot must be at least one atom"),
+    3: (("price_max",), "1 to 2^40 - 1 ticks"),
+    4: (("qty_min",), "at least one lot"),
+    5: (("qty_max",), "qty_min to 2^40 - 1 lots"),
+    6: (("notional_min",), "0 to 2^96 - 1 atoms"),
+    7: (("notional_max",), "notional_min to 2^96 - 1 atoms, and above 0"),
+    8: (("position_max",), "1 to 2^40 - 1 lots, and highest price x position_max below 2^96 atoms"),
+    9: (("orders_per_account_max",), "at least 1"),
+    10: (("band_ppm",), "0 to 999,999"),
+    11: (("fees", "taker_ppm"), "0 to 100,000"),
+    12: (("fees", "maker_ppm"), "-taker_ppm to 100,000"),
+    13: (("split",), "each 0 to 1,000,000, together exactly 1,000,000"),
+    14: (("base",), "base and quote must stand and differ"),
+    15: (("lot_size",), "one lot must be 1 to 2^63 - 1 base atoms, and qty_max below 2^96"),
+    16: (("initial_margin_ppm",), "1 to 1,000,000"),
+    17: (("maintenance_margin_ppm",), "1 to initial_margin_ppm"),
+    18: (("outcomes",), "2 to the declared outcomes_per_question_max"),
+    19: (("tick_size",), "one unit must be 2 to 2^40 - 1 ticks"),
+    20: (("tick_size",), "the highest price must be one tick below the unit"),
+    21: (("tick_size",), "tick_size and lot_size have 1 to 32 characters"),
+}
+
+
+def lint(loaded: Loaded) -> list[Problem]:
+    """Everything found, in order of line: errors forbid the deployment, warnings do not."""
+    planned = plan(loaded)
+    problems = list(planned.problems)
+    if not problems:
+        problems += _rehearse(loaded, planned.missing)
+    problems += _warnings(loaded)
+    return sorted(problems, key=lambda problem: (problem.line, problem.severity))
+
+
+def explain(loaded: Loaded, deployment: Deployment, reject: Rejected) -> Problem:
+    """A reject of the engine as a problem of the file."""
+    path: Path = deployment.path
+    message = reject.sentence
+    if reject.code == 606 and reject.limit in _FIELDS:
+        fields, bounds = _FIELDS[reject.limit]
+        path = (*path, *fields)
+        message = f"{reject.value} is outside the bounds ({bounds})"
+    elif reject.code in {604, 605}:
+        path = (*path, "symbol")
+        message = f"{deployment.symbol!r}: {reject.sentence}"
+    return loaded.problem(path, message)
+
+
+def _rehearse(loaded: Loaded, missing: list[Deployment]) -> list[Problem]:
+    """Deploys to an exchange in memory: the engine itself is the judge."""
+    from exchange_os.exchange import Exchange
+
+    with Exchange.open() as exchange:
+        problems = []
+        for deployment in missing:
+            try:
+                exchange.deploy_body(deployment.body)
+            except Rejected as reject:
+                problems.append(explain(loaded, deployment, reject))
+        return problems
+
+
+def _warnings(loaded: Loaded) -> Iterator[Problem]:
+    spec = loaded.spec
+    used = {asset.symbol for asset in spec.assets[:1]}
+    for index, instrument in enumerate(spec.instruments):
+        path: Path = ("instrument", index)
+        if isinstance(instrument, Spot):
+            used |= {instrument.base, instrument.quote}
+        for field, message in _suspicions(instrument):
+            yield loaded.problem((*path, field), message, "warning")
+    for index, question in enumerate(spec.questions):
+        for field, message in _suspicions(question):
+            yield loaded.problem(("question", index, field), message, "warning")
+    for index, asset in enumerate(spec.assets):
+        if asset.symbol not in used:
+            yield loaded.problem(("asset", index), f"nothing in this file uses {asset.symbol}", "warning")
+    if not spec.instruments and not spec.questions:
+        yield loaded.problem((), "the file has neither an instrument nor a question", "warning")
+
+
+def _suspicions(item: Spot | Perpetual | Question) -> Iterator[tuple[str, str]]:
+    if isinstance(item, Perpetual):
+        if item.band_ppm == 0:
+            yield (
+                "band_ppm",
+                "0 means no price band: one order through a thin book can move the last price at will",
+            )
+        if item.initial_margin_ppm < 10_000:
+            leverage = 1_000_000 // max(item.initial_margin_ppm, 1)
+            yield "initial_margin_ppm", f"{item.initial_margin_ppm} ppm allow {leverage}-fold leverage"
+        if item.initial_margin_ppm == item.maintenance_margin_ppm:
+            yield (
+                "maintenance_margin_ppm",
+                "it equals initial_margin_ppm: a position can be due for liquidation at once",
+            )
+    if isinstance(item, Question) and len(item.text) < 20:
+        yield "text", f"{len(item.text)} characters hardly say how the question is resolved"
+    if item.notional_max < item.tick_size * item.lot_size:
+        yield "notional_max", f"{plain_text(item.notional_max)} is less than one lot at one tick"
+    if item.fees.taker_ppm == 0 and item.fees.maker_ppm == 0:
+        yield "fees", "orders pay no fee; if that is meant, nothing is wrong"

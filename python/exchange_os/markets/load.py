@@ -1,0 +1,127 @@
+"""Reads a market file. Every problem names file, line and field."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path as FilePath
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from exchange_os.errors import MarketFileError
+from exchange_os.markets.lines import Path, key_lines, line_of
+from exchange_os.markets.spec import MarketFile
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in a market file: an error forbids the deployment, a warning does not."""
+
+    severity: Literal["error", "warning"]
+    file: str
+    line: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        field = f" {self.field}:" if self.field else ""
+        return f"{self.file}:{self.line}:{field} {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A market file that could be read, with the places of its keys."""
+
+    file: str
+    spec: MarketFile
+    lines: dict[Path, int]
+
+    def problem(self, path: Path, message: str, severity: Literal["error", "warning"] = "error") -> Problem:
+        """A problem at a path of the file."""
+        return Problem(severity, self.file, line_of(self.lines, path), field_name(path), message)
+
+
+def load(path: str | PathLike[str]) -> Loaded:
+    """Reads a file; raises `MarketFileError` with everything that is wrong with its form."""
+    name = fspath(path)
+    try:
+        text = FilePath(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise MarketFileError(f"{name}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise MarketFileError(f"{name}: byte {error.start} is not UTF-8 text") from error
+    return loads(text, name)
+
+
+def loads(text: str, file: str = "<text>") -> Loaded:
+    """As `load`, from a text; `file` is how messages name it."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at line (\d+)", str(error))
+        line = int(place[1]) if place else text.count("\n") + 1
+        why = re.sub(r" \(at .*\)$", "", str(error))
+        raise refusal([Problem("error", file, line, "", f"this is not TOML: {why}")]) from error
+    lines = key_lines(text)
+    try:
+        spec = MarketFile.model_validate(data)
+    except ValidationError as error:
+        problems = [_explain(details, data, lines, file) for details in error.errors(include_url=False)]
+        raise refusal(problems) from None
+    return Loaded(file, spec, lines)
+
+
+def refusal(problems: list[Problem]) -> MarketFileError:
+    """The error for a list of problems, in order of line."""
+    problems = sorted(problems, key=lambda problem: problem.line)
+    return MarketFileError("\n".join(map(str, problems)), problems)
+
+
+def field_name(path: Path) -> str:
+    """A path as a reader writes it: `instrument[0].fees.maker_ppm`."""
+    name = ""
+    for part in path:
+        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
+    return name
+
+
+_SHORT = {"missing": "this field is missing", "extra_forbidden": "this field is not known here"}
+
+
+def _explain(details: Any, data: dict[str, Any], lines: dict[Path, int], file: str) -> Problem:
+    path = _path_in(data, details["loc"])
+    kind, given = details["type"], details["input"]
+    message = details["msg"]
+    if kind in _SHORT:
+        message = _SHORT[kind]
+    elif kind == "union_tag_not_found":
+        path, message = (*path, "product"), 'this field is missing; expected "spot" or "perpetual"'
+    elif kind == "union_tag_invalid":
+        path, message = (
+            (*path, "product"),
+            f'{given["product"]!r} is no product, expected "spot" or "perpetual"',
+        )
+    elif kind.endswith("_type"):
+        message = f"{message[0].lower()}{message[1:]}, given was {given!r}"
+    return Problem("error", file, line_of(lines, path), field_name(path), message)
+
+
+def _has(data: Any, part: str | int) -> bool:
+    if isinstance(data, list):
+        return isinstance(part, int) and part < len(data)
+    return isinstance(data, dict) and part in data
+
+
+def _path_in(data: Any, loc: tuple[str | int, ...]) -> Path:
+    """Where a complaint of pydantic stands in the file: it also counts the variant of a union as a step."""
+    path: Path = ()
+    for position, part in enumerate(loc):
+        if _has(data, part):
+            data = data[part]
+        elif position < len(loc) - 1:
+            continue
+        path = (*path, part)
+    return path

@@ -1,0 +1,122 @@
+"""From whole units to atoms, ticks and lots: exact, or refused with the numbers that do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from exchange_os import _core
+from exchange_os.exact import plain_text as text
+from exchange_os.markets.spec import Question, Terms
+
+K_BOUND = 1 << 32
+
+
+class Contradiction(ValueError):
+    """Fields that do not fit each other; `field` is where the reader should look first."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An asset as far as numbers need it."""
+
+    number: int
+    symbol: str
+    decimals: int
+
+    @property
+    def atoms(self) -> int:
+        """Atoms of one whole unit."""
+        return int(10**self.decimals)
+
+
+def steps(field: str, value: Decimal, step: Decimal, step_field: str, bound: int) -> int:
+    """`value` in steps of a tick or lot."""
+    count = Fraction(value) / Fraction(step)
+    if count.denominator != 1:
+        raise Contradiction(field, f"{text(value)} is no multiple of {step_field} = {text(step)}")
+    if not 1 <= count < bound:
+        least, most = text(step), text(Fraction(step) * (bound - 1))
+        raise Contradiction(
+            field, f"{text(value)} is outside {least} to {most}, the bounds for this {step_field}"
+        )
+    return int(count)
+
+
+def atoms(field: str, value: Decimal, money: Money) -> int:
+    """`value` in atoms of an asset."""
+    count = Fraction(value) * money.atoms
+    if count.denominator != 1:
+        raise Contradiction(
+            field,
+            f"{text(value)} is finer than an atom: {money.symbol} has {money.decimals} decimals",
+        )
+    if not 0 <= count < _core.AMOUNT_ATOMS_BOUND:
+        raise Contradiction(field, f"{text(value)} {money.symbol} is outside 0 to 2^96 - 1 atoms")
+    return int(count)
+
+
+def atoms_per_tick_lot(item: Terms, quote: Money) -> int:
+    """k: atoms of the quote asset in one tick times one lot."""
+    for field, value in (("tick_size", item.tick_size), ("lot_size", item.lot_size)):
+        if value <= 0:
+            raise Contradiction(field, f"{text(value)} is not above 0")
+    k = Fraction(item.tick_size) * Fraction(item.lot_size) * quote.atoms
+    if k.denominator != 1 or not 1 <= k < K_BOUND:
+        raise Contradiction(
+            "tick_size",
+            f"tick_size x lot_size x 10^decimals = {text(item.tick_size)} x {text(item.lot_size)} x "
+            f"10^{quote.decimals} = {text(k)} atoms of {quote.symbol}; it must be a whole number from 1 to "
+            f"{K_BOUND - 1}, so that a fill never rounds",
+        )
+    return int(k)
+
+
+def terms_body(
+    item: Terms, quote: Money, price_max_ticks: int, position_max: Decimal, band_ppm: int
+) -> dict[str, Any]:
+    """The terms of an instrument as the engine reads them."""
+    k = atoms_per_tick_lot(item, quote)
+    lots = _core.QTY_LOTS_BOUND
+    qty_min = item.lot_size if item.qty_min is None else item.qty_min
+    body = {
+        "quote_atoms_per_tick_lot": k,
+        "tick_size": text(item.tick_size),
+        "lot_size": text(item.lot_size),
+        "price_max_ticks": price_max_ticks,
+        "qty_min_lots": steps("qty_min", qty_min, item.lot_size, "lot_size", lots),
+        "qty_max_lots": steps("qty_max", item.qty_max, item.lot_size, "lot_size", lots),
+        "notional_min": str(atoms("notional_min", item.notional_min, quote)),
+        "notional_max": str(atoms("notional_max", item.notional_max, quote)),
+        "position_max_lots": steps("position_max", position_max, item.lot_size, "lot_size", lots),
+        "orders_per_account_max": item.orders_per_account_max,
+        "band_ppm": band_ppm,
+        "fees": item.fees.model_dump(),
+        "split": item.split.model_dump(),
+        "matching": item.matching,
+    }
+    if qty_min > item.qty_max:
+        raise Contradiction("qty_min", f"{text(qty_min)} is above qty_max = {text(item.qty_max)}")
+    if item.notional_min > item.notional_max:
+        raise Contradiction(
+            "notional_min", f"{text(item.notional_min)} is above notional_max = {text(item.notional_max)}"
+        )
+    return body
+
+
+def ticks_per_unit(item: Question) -> int:
+    """Ticks of what a winning share pays."""
+    count = Fraction(item.unit) / Fraction(item.tick_size) if item.tick_size > 0 else Fraction(0)
+    if count.denominator != 1 or not 2 <= count < _core.PRICE_TICKS_BOUND:
+        raise Contradiction(
+            "tick_size",
+            f"unit / tick_size = {text(item.unit)} / {text(item.tick_size)} = {text(count)} ticks; it must be "
+            "a whole number of at least 2",
+        )
+    return int(count)

@@ -1,0 +1,165 @@
+"""A market file as typed models: what a deployer writes, in whole units and exact decimal text.
+
+Ratios are integers in parts per million with the unit in the name. Everything else that is not a count is a
+decimal number in whole units, written as text ("0.1") or as a whole number; TOML floats are refused, because
+they have no exact decimal value.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+import msgspec
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic_core import PydanticCustomError
+
+from exchange_os import _core
+
+
+class Strict(BaseModel):
+    """No unknown field, no silent conversion, no later change."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+
+
+def _exact(value: object) -> Decimal:
+    if isinstance(value, float):
+        raise PydanticCustomError(
+            "float",
+            '{value} is a float and has no exact value; write it as text: "{value}"',
+            {"value": value},
+        )
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        raise PydanticCustomError("number", "expected a decimal number as text or a whole number")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise PydanticCustomError("number", "{value} is no decimal number", {"value": repr(value)})
+    return number
+
+
+def _word(value: object) -> object:
+    names = [name.lower() for name in _core.Matching.__members__]
+    if value not in names:
+        raise PydanticCustomError(
+            "word",
+            "{value} is no execution order, expected one of {names}",
+            {"value": repr(value), "names": ", ".join(names)},
+        )
+    return value
+
+
+Number = Annotated[Decimal, BeforeValidator(_exact)]
+MatchingName = Annotated[str, BeforeValidator(_word)]
+
+LIMIT_DEFAULTS: dict[str, int] = msgspec.msgpack.decode(_core.default_limits())
+"""Every declared limit and its value where the file says nothing, asked from Rust."""
+
+if TYPE_CHECKING:
+    Limits: TypeAlias = Strict
+else:
+    Limits = create_model(
+        "Limits",
+        __base__=Strict,
+        __doc__="The declared limits of a new exchange; what is not given keeps its default.",
+        **{name: (Annotated[int, Field(ge=1)], value) for name, value in LIMIT_DEFAULTS.items()},
+    )
+
+
+class Asset(Strict):
+    """What a balance holds. The first asset of an exchange is its settlement asset."""
+
+    symbol: str
+    decimals: int
+
+
+class Fees(Strict):
+    """Fees in ppm of the fee base. A negative maker fee is a rebate."""
+
+    maker_ppm: int = 0
+    taker_ppm: int = 0
+
+
+class Split(Strict):
+    """Who receives a fee, in ppm of it; the four add up to 1,000,000."""
+
+    protocol_ppm: int = 0
+    deployer_ppm: int = 0
+    venue_ppm: int = 0
+    insurance_ppm: int = 0
+
+
+class Venue(Strict):
+    """A front door to the instruments; its fees, if any, replace those of the instrument."""
+
+    symbol: str
+    fees: Fees | None = None
+
+
+class Terms(Strict):
+    """What instruments and questions have in common."""
+
+    symbol: str
+    tick_size: Number
+    lot_size: Number
+    qty_min: Number | None = None
+    qty_max: Number
+    notional_min: Number = Decimal(0)
+    notional_max: Number
+    orders_per_account_max: int = 200
+    fees: Fees = Fees()
+    split: Split = Split(protocol_ppm=1_000_000)
+    matching: MatchingName = "maker_first"
+
+
+class Spot(Terms):
+    """Exchange of two assets: price in whole quote units for one whole base unit."""
+
+    product: Literal["spot"]
+    base: str
+    quote: str
+    price_max: Number
+    band_ppm: int = 0
+
+
+class Perpetual(Terms):
+    """A perpetual future settled in the settlement asset."""
+
+    product: Literal["perpetual"]
+    initial_margin_ppm: int
+    maintenance_margin_ppm: int
+    price_max: Number
+    position_max: Number
+    band_ppm: int = 0
+
+
+Instrument = Annotated[Spot | Perpetual, Field(discriminator="product")]
+
+
+class Outcome(Strict):
+    """One outcome of a question; it becomes an instrument."""
+
+    symbol: str
+    name: str
+
+
+class Question(Terms):
+    """Mutually exclusive outcomes, exactly one of which pays `unit` of the settlement asset for a share."""
+
+    text: str
+    outcomes: list[Outcome]
+    unit: Number = Decimal(1)
+    position_max: Number
+
+
+class MarketFile(Strict):
+    """A whole file."""
+
+    limits: Limits | None = None
+    assets: list[Asset] = Field(default=[], alias="asset")
+    venues: list[Venue] = Field(default=[], alias="venue")
+    instruments: list[Instrument] = Field(default=[], alias="instrument")
+    questions: list[Question] = Field(default=[], alias="question")

@@ -1,0 +1,196 @@
+"""From a market file to the bodies of the deployments, in the order in which the engine takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from exchange_os import _core
+from exchange_os.exact import plain_text as text
+from exchange_os.markets.lines import Path
+from exchange_os.markets.load import Loaded, Problem
+from exchange_os.markets.scale import Contradiction, Money, atoms, steps, terms_body, ticks_per_unit
+from exchange_os.markets.spec import LIMIT_DEFAULTS, Perpetual, Question, Spot
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One deployment: `body` is the MessagePack that travels, `path` where it stands in the file."""
+
+    kind: str
+    symbol: str
+    body: bytes
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an exchange already has: the body of everything by kind and symbol, and its assets in order."""
+
+    fresh: bool = True
+    bodies: Mapping[tuple[str, str], bytes] = field(default_factory=dict)
+    assets: tuple[Money, ...] = ()
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a file asks of an exchange: the deployments it still needs, what stands already, what is wrong."""
+
+    missing: list[Deployment] = field(default_factory=list)
+    standing: list[Deployment] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def plan(loaded: Loaded, standing: Standing = Standing()) -> Plan:
+    """Everything that a file asks for, compared with what stands."""
+    return _Planner(loaded, standing).run()
+
+
+class _Planner:
+    def __init__(self, loaded: Loaded, standing: Standing) -> None:
+        self.loaded = loaded
+        self.standing = standing
+        self.plan = Plan()
+        self.assets = {money.symbol: money for money in standing.assets}
+
+    def run(self) -> Plan:
+        spec = self.loaded.spec
+        self._limits()
+        for index, asset in enumerate(spec.assets):
+            self._add("asset", asset.symbol, asset.model_dump(), ("asset", index))
+            number = len(self.assets) + 1
+            self.assets.setdefault(asset.symbol, Money(number, asset.symbol, min(asset.decimals, 18)))
+        for index, venue in enumerate(spec.venues):
+            self._add("venue", venue.symbol, venue.model_dump(), ("venue", index))
+        for index, instrument in enumerate(spec.instruments):
+            self._try("instrument", instrument, ("instrument", index))
+        for index, question in enumerate(spec.questions):
+            self._try("question", question, ("question", index))
+        return self.plan
+
+    def _limits(self) -> None:
+        limits = self.loaded.spec.limits
+        if limits is None:
+            return
+        body = _body("genesis", limits.model_dump())
+        if body is None:
+            for name, value in limits.model_dump().items():
+                if _body("genesis", {**LIMIT_DEFAULTS, name: value}) is None:
+                    self._problem(
+                        ("limits", name), f"{value} does not fit: it must be below 2^16, 2^32 or 2^64"
+                    )
+        elif self.standing.fresh:
+            self.plan.missing.append(Deployment("genesis", "", body, ("limits",)))
+        elif self.standing.bodies.get(("genesis", "")) != body:
+            self._problem(("limits",), "limits can be declared only for a new exchange; this one has others")
+
+    def _try(self, kind: str, item: Spot | Perpetual | Question, path: Path) -> None:
+        try:
+            content = self._question(item) if isinstance(item, Question) else self._instrument(item)
+        except Contradiction as error:
+            self._problem((*path, error.field), str(error))
+        else:
+            self._add(kind, item.symbol, content, path)
+
+    def _add(self, kind: str, symbol: str, content: dict[str, Any], path: Path) -> None:
+        body = _body(kind, content)
+        if body is None:
+            why = self._unreadable(kind, content)
+            self._problem(path, why)
+            return
+        deployment = Deployment(kind, symbol, body, path)
+        before = self.standing.bodies.get((kind, symbol))
+        if before is None:
+            self.plan.missing.append(deployment)
+        elif before == body:
+            self.plan.standing.append(deployment)
+        else:
+            self._problem((*path, "symbol"), f"{kind} {symbol} stands already, with other terms")
+
+    @staticmethod
+    def _unreadable(kind: str, content: dict[str, Any]) -> str:
+        try:
+            _core.canonical_deployment(msgspec.msgpack.encode({kind: content}))
+        except (ValueError, OverflowError) as error:
+            return f"a number does not fit its field: {error}"
+        return "the deployment cannot be read"
+
+    def _problem(self, path: Path, message: str) -> None:
+        self.plan.problems.append(self.loaded.problem(path, message))
+
+    def _asset(self, name: str, symbol: str) -> Money:
+        found = self.assets.get(symbol)
+        if found is None:
+            known = ", ".join(self.assets) or "none"
+            raise Contradiction(
+                name, f"asset {symbol!r} stands neither in this file nor in the exchange (assets: {known})"
+            )
+        return found
+
+    def _settlement(self) -> Money:
+        if not self.assets:
+            raise Contradiction(
+                "symbol", "an asset must stand before it; the first one is the settlement asset"
+            )
+        return next(iter(self.assets.values()))
+
+    def _instrument(self, item: Spot | Perpetual) -> dict[str, Any]:
+        if isinstance(item, Spot):
+            base, quote = self._asset("base", item.base), self._asset("quote", item.quote)
+            if base is quote:
+                raise Contradiction("base", f"base and quote are both {item.base}")
+            position_max = item.qty_max
+        else:
+            quote, position_max = self._settlement(), item.position_max
+        price_max = steps_of_price(item)
+        terms = terms_body(item, quote, price_max, position_max, item.band_ppm)
+        if isinstance(item, Spot):
+            try:
+                lot = atoms("lot_size", item.lot_size, base)
+            except Contradiction as error:
+                raise Contradiction("lot_size", f"one lot must be whole atoms of the base: {error}") from None
+            product: dict[str, Any] = {
+                "spot": {"base": base.number, "quote": quote.number, "base_atoms_per_lot": lot}
+            }
+        else:
+            if item.maintenance_margin_ppm > item.initial_margin_ppm:
+                raise Contradiction(
+                    "maintenance_margin_ppm",
+                    f"{item.maintenance_margin_ppm} is above initial_margin_ppm = {item.initial_margin_ppm}",
+                )
+            product = {
+                "perpetual": {
+                    "initial_margin_ppm": item.initial_margin_ppm,
+                    "maintenance_margin_ppm": item.maintenance_margin_ppm,
+                }
+            }
+        return {"symbol": item.symbol, "product": product, "terms": terms}
+
+    def _question(self, item: Question) -> dict[str, Any]:
+        unit = ticks_per_unit(item)
+        terms = terms_body(item, self._settlement(), unit - 1, item.position_max, 0)
+        outcomes = [outcome.model_dump() for outcome in item.outcomes]
+        return {
+            "symbol": item.symbol,
+            "text": item.text,
+            "outcomes": outcomes,
+            "ticks_per_unit": unit,
+            "terms": terms,
+        }
+
+
+def steps_of_price(item: Spot | Perpetual) -> int:
+    """The highest price in ticks."""
+    if item.tick_size <= 0:
+        raise Contradiction("tick_size", f"{text(item.tick_size)} is not above 0")
+    return steps("price_max", item.price_max, item.tick_size, "tick_size", _core.PRICE_TICKS_BOUND)
+
+
+def _body(kind: str, content: dict[str, Any]) -> bytes | None:
+    try:
+        return _core.canonical_deployment(msgspec.msgpack.encode({kind: content}))
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,278 @@
+"""What an exchange answers: frozen, typed, in whole units as `Decimal`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from exchange_os._core import CancelReason, InstrumentState, Reject
+from exchange_os.errors import Rejected
+from exchange_os.records import Events, events_from_bytes, integers_128
+from exchange_os.rejects import rejected
+
+if TYPE_CHECKING:
+    from exchange_os.directory import Market
+
+Status = Literal["resting", "filled", "cancelled", "rejected"]
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """Of one account in one asset. `free` is what no order holds."""
+
+    account: int
+    asset: str
+    total: Decimal
+    held: Decimal
+
+    @property
+    def free(self) -> Decimal:
+        return self.total - self.held
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Of one account on one instrument. `qty` is negative for a short; `buys` and `sells` rest."""
+
+    account: int
+    instrument: str
+    qty: Decimal
+    cost: Decimal
+    realised: Decimal
+    unrealised: Decimal
+    buys: Decimal
+    sells: Decimal
+
+
+class Order(msgspec.Struct, frozen=True):
+    """A resting order. `qty` is its total, `remaining` what has not filled."""
+
+    order_id: int
+    account: int
+    instrument: str
+    side: str
+    price: Decimal
+    qty: Decimal
+    remaining: Decimal
+    tif: str
+    flags: int
+    self_trade: str
+    venue: int
+    expires_ns: int
+    client_id: bytes
+
+    @property
+    def filled(self) -> Decimal:
+        return self.qty - self.remaining
+
+
+class Trade(msgspec.Struct, frozen=True):
+    """A match. `side` is the taker's; fees are in `fee_asset`, a negative maker fee is a rebate."""
+
+    trade_id: int
+    sequence: int
+    time_ns: int
+    instrument: str
+    side: str
+    price: Decimal
+    qty: Decimal
+    taker: int
+    taker_order_id: int
+    taker_fee: Decimal
+    maker: int
+    maker_order_id: int
+    maker_fee: Decimal
+    fee_asset: str
+
+
+class BookLevel(msgspec.Struct, frozen=True):
+    """One price of one side."""
+
+    price: Decimal
+    qty: Decimal
+    orders: int
+
+
+class Book(msgspec.Struct, frozen=True):
+    """Both sides, best price first, as they stood after `sequence`."""
+
+    instrument: str
+    sequence: int
+    bids: tuple[BookLevel, ...]
+    asks: tuple[BookLevel, ...]
+
+
+class RiskSummary(msgspec.Struct, frozen=True):
+    """Of one account, in the settlement asset. `headroom` is equity less initial margin and order reserves.
+
+    `questions` holds the worst case of each question in which it stands.
+    """
+
+    account: int
+    asset: str
+    equity: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    order_reserves: Decimal
+    headroom: Decimal
+    withdrawable: Decimal
+    questions: dict[str, Decimal]
+
+
+class Instrument(msgspec.Struct, frozen=True):
+    """An instrument as it stands. `mark_price` and `index_price` are None until they are set."""
+
+    number: int
+    symbol: str
+    product: str
+    base: str | None
+    quote: str
+    question: str | None
+    tick_size: Decimal
+    lot_size: Decimal
+    state: InstrumentState
+    mark_price: Decimal | None
+    index_price: Decimal | None
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A question as it stands. `sets` are complete sets outstanding, `paying` the outcome that won."""
+
+    number: int
+    symbol: str
+    text: str
+    outcomes: tuple[str, ...]
+    unit: Decimal
+    sets: Decimal
+    paying: str | None
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The outcome of a command that is not an order. `balance` stands after a deposit or withdrawal."""
+
+    sequence: int
+    time_ns: int
+    retry: bool
+    balance: Decimal | None = None
+
+
+class Cancelled(msgspec.Struct, frozen=True):
+    """An order taken out by its owner; `qty` is what had not filled."""
+
+    order_id: int
+    instrument: str
+    qty: Decimal
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The outcome event of a single command, as the engine gave it."""
+
+    sequence: int
+    time_ns: int
+    reason: int
+    retry: bool
+    account: int
+    instrument: int
+    order_id: int
+    qty: int
+    amount: int
+    counter_amount: int
+
+
+class OrderResult(msgspec.Struct, frozen=True):
+    """The outcome of a place or an amend. Integers come from the engine; whole units are made when asked for.
+
+    `retry` marks the first answer to a client id, given again; the fills of the first time are not repeated.
+    """
+
+    market: Market
+    sequence: int
+    order_id: int
+    reason: int
+    retry: bool
+    qty_lots: int
+    filled_lots: int
+    remaining_lots: int
+    cancel_code: int
+    value: int
+    limit: int
+    trades: bytes | None
+
+    def __repr__(self) -> str:
+        if self.reason:
+            return f"<OrderResult rejected: {self.rejection}>"
+        words = f"{self.market.symbol} order {self.order_id} {self.status}"
+        return f"<OrderResult {words}, filled {self.filled}, remaining {self.remaining}>"
+
+    @property
+    def accepted(self) -> bool:
+        return self.reason == 0
+
+    @property
+    def status(self) -> Status:
+        if self.reason:
+            return "rejected"
+        if self.remaining_lots:
+            return "resting"
+        return "cancelled" if self.cancel_code else "filled"
+
+    @property
+    def qty(self) -> Decimal:
+        return self.market.qty.value(self.qty_lots)
+
+    @property
+    def filled(self) -> Decimal:
+        return self.market.qty.value(self.filled_lots)
+
+    @property
+    def remaining(self) -> Decimal:
+        """What rests in the book."""
+        return self.market.qty.value(self.remaining_lots)
+
+    @property
+    def cancel_reason(self) -> CancelReason | None:
+        """Why a remainder did not rest."""
+        return CancelReason(self.cancel_code) if self.cancel_code else None
+
+    @property
+    def reject(self) -> Reject | None:
+        return Reject(self.reason) if self.reason else None
+
+    @property
+    def rejection(self) -> Rejected | None:
+        """The reject with its sentence, as the exception that `place` would raise."""
+        return rejected(self.reason, self.value, self.limit) if self.reason else None
+
+    @property
+    def fills(self) -> tuple[Trade, ...]:
+        """The trades of this order as it came in, in the order of the matches."""
+        return trades_from(events_from_bytes(self.trades), self.market) if self.trades else ()
+
+
+def trades_from(events: Events, market: Market) -> tuple[Trade, ...]:
+    """Trades of one instrument as objects."""
+    fee_value = market.fee_asset.amount.value
+    taker_fees, maker_fees = integers_128(events, "amount"), integers_128(events, "counter_amount")
+    rows = zip(events.tolist(), taker_fees, maker_fees, strict=True)
+    names = events.dtype.names
+    assert names is not None
+    at = {name: index for index, name in enumerate(names)}
+    return tuple(
+        Trade(
+            trade_id=row[at["trade_id"]],
+            sequence=row[at["sequence"]],
+            time_ns=row[at["time_ns"]],
+            instrument=market.symbol,
+            side="sell" if row[at["side"]] else "buy",
+            price=market.price.value(row[at["price"]]),
+            qty=market.qty.value(row[at["qty"]]),
+            taker=row[at["account"]],
+            taker_order_id=row[at["order_id"]],
+            taker_fee=fee_value(taker_fee),
+            maker=row[at["counter_account"]],
+            maker_order_id=row[at["counter_order_id"]],
+            maker_fee=fee_value(maker_fee),
+            fee_asset=market.fee_asset.symbol,
+        )
+        for row, taker_fee, maker_fee in rows
+    )

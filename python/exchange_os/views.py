@@ -1,0 +1,369 @@
+"""What stands on an exchange, read from the engine itself: typed objects and polars frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from exchange_os._core import InstrumentState, SelfTrade, Side, Tif
+from exchange_os.errors import EventsGone, InvalidArgument, UnknownName
+from exchange_os.records import Events, events_from_bytes
+from exchange_os.results import (
+    Balance,
+    Book,
+    BookLevel,
+    Instrument,
+    Order,
+    Position,
+    Question,
+    RiskSummary,
+    Trade,
+    trades_from,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from exchange_os import _core
+    from exchange_os.directory import Directory, Market
+
+_CHUNK = 4_096
+_SIDES = {int(side): side.name.lower() for side in Side}
+_TIFS = {int(tif): tif.name.lower() for tif in Tif}
+_SELF_TRADES = {int(mode): mode.name.lower() for mode in SelfTrade}
+
+
+class Views:
+    """The reading half of `Exchange`."""
+
+    _core: _core.Exchange
+    _directory: Directory
+
+    # --- where it stands ---
+
+    @property
+    def sequence(self) -> int:
+        """Of the last command."""
+        return self._core.sequence()
+
+    @property
+    def time_ns(self) -> int:
+        """Of the last command, nanoseconds since 1970 UTC of logged time."""
+        return self._core.time_ns()
+
+    @property
+    def state_hash(self) -> str:
+        """BLAKE3 of the canonical state, in hexadecimal. Sequence and time are not part of it."""
+        return self._core.state_hash().hex()
+
+    @property
+    def account_count(self) -> int:
+        """Accounts are numbered from 1 to this."""
+        return self._core.account_count()
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The declared limits."""
+        return dict(self._directory.limits)
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """Symbols, the settlement asset first."""
+        return _symbols(self._directory.assets)
+
+    @property
+    def venues(self) -> tuple[str, ...]:
+        """Symbols of the deployed venues, number 1 first; number 0 is the exchange itself."""
+        return _symbols(self._directory.venues)
+
+    # --- instruments and questions ---
+
+    def instrument(self, instrument: str | int) -> Instrument:
+        """An instrument as it stands."""
+        market = self._directory.market(instrument)
+        state, mark, index = self._core.instrument(market.number) or (0, 0, 0)
+        question = self._directory.questions[market.question].symbol if market.question else None
+        return Instrument(
+            number=market.number,
+            symbol=market.symbol,
+            product=market.product,
+            base=market.base.symbol if market.base else None,
+            quote=market.quote.symbol,
+            question=question,
+            tick_size=market.price.step,
+            lot_size=market.qty.step,
+            state=InstrumentState(state),
+            mark_price=market.price.value(mark) if mark else None,
+            index_price=market.price.value(index) if index else None,
+        )
+
+    def instruments(self) -> list[Instrument]:
+        """All instruments, outcomes included."""
+        return [self.instrument(symbol) for symbol in _symbols(self._directory.markets)]
+
+    def question(self, question: str | int) -> Question:
+        """A question as it stands."""
+        terms = self._directory.question(question)
+        sets, paying = self._core.question(terms.number) or (0, 0)
+        return Question(
+            number=terms.number,
+            symbol=terms.symbol,
+            text=terms.text,
+            outcomes=terms.outcomes,
+            unit=terms.unit,
+            sets=terms.qty.value(sets),
+            paying=self._directory.markets[paying].symbol if paying else None,
+        )
+
+    def questions(self) -> list[Question]:
+        """All questions."""
+        return [self.question(symbol) for symbol in _symbols(self._directory.questions)]
+
+    def number_of(self, instrument: str | int) -> int:
+        """The number of an instrument, as records carry it."""
+        return self._directory.market(instrument).number
+
+    def price_ticks(self, instrument: str | int, price: Decimal | int | str) -> int:
+        """A price in ticks, exact or refused."""
+        return self._directory.market(instrument).price.count(price)
+
+    def qty_lots(self, instrument: str | int, qty: Decimal | int | str) -> int:
+        """A quantity in lots, exact or refused."""
+        return self._directory.market(instrument).qty.count(qty)
+
+    # --- one account ---
+
+    def balance(self, account: int, asset: str | int) -> Balance:
+        """Of one account in one asset, zero included."""
+        found = self._directory.asset(asset)
+        total, held = self._of(account, self._core.balance, found.number)
+        return Balance(account, found.symbol, found.amount.value(total), found.amount.value(held))
+
+    def balances(self, account: int) -> list[Balance]:
+        """Every asset of which the account has something."""
+        assets = self._directory.assets
+        return [
+            Balance(
+                account,
+                assets[number].symbol,
+                assets[number].amount.value(total),
+                assets[number].amount.value(held),
+            )
+            for number, total, held in self._of(account, self._core.balances)
+        ]
+
+    def positions(self, account: int) -> list[Position]:
+        """Every instrument on which the account has a position or resting orders."""
+        positions = []
+        for number, lots, cost, realised, unrealised, buys, sells in self._of(account, self._core.positions):
+            market = self._directory.markets[number]
+            money, qty = market.quote.amount.value, market.qty.value
+            values = (qty(lots), money(cost), money(realised), money(unrealised), qty(buys), qty(sells))
+            positions.append(Position(account, market.symbol, *values))
+        return positions
+
+    def orders(self, account: int, instrument: str | int | None = None) -> list[Order]:
+        """The resting orders of an account, by order id."""
+        number = None if instrument is None else self._directory.market(instrument).number
+        rows = self._of(account, self._core.orders)
+        return [self._resting(row) for row in rows if number is None or row[2] == number]
+
+    def order(self, order_id: int) -> Order | None:
+        """A resting order, or None if no such order rests."""
+        row = self._core.order(order_id)
+        return None if row is None else self._resting(row)
+
+    def risk(self, account: int) -> RiskSummary:
+        """Equity and requirements of an account, in the settlement asset."""
+        asset = self._directory.asset(1)
+        money = asset.amount.value
+        equity, initial, maintenance, reserves, headroom, withdrawable, worst = self._of(
+            account, self._core.risk
+        )
+        return RiskSummary(
+            account=account,
+            asset=asset.symbol,
+            equity=money(equity),
+            initial_margin=money(initial),
+            maintenance_margin=money(maintenance),
+            order_reserves=money(reserves),
+            headroom=money(headroom),
+            withdrawable=money(withdrawable),
+            questions={self._directory.questions[number].symbol: money(value) for number, value in worst},
+        )
+
+    # --- the market ---
+
+    def book(self, instrument: str | int, depth: int = 10) -> Book:
+        """The best `depth` levels of both sides."""
+        market = self._directory.market(instrument)
+        sequence, bids, asks = self._core.book(market.number, depth)
+        return Book(market.symbol, sequence, _levels(market, bids), _levels(market, asks))
+
+    def trades(self, instrument: str | int | None = None, limit: int | None = None) -> list[Trade]:
+        """Recent trades, oldest first, as far as they are kept (`trades_kept_max`)."""
+        array = self.trades_array(instrument)
+        if limit is not None:
+            array = array[max(0, len(array) - limit) :]
+        by_number = {
+            int(number): self._directory.markets[int(number)] for number in np.unique(array["instrument"])
+        }
+        if len(by_number) == 1:
+            return list(trades_from(array, *by_number.values()))
+        return [trade for row in range(len(array)) for trade in self._trade(array[row : row + 1], by_number)]
+
+    def trades_array(self, instrument: str | int | None = None) -> Events:
+        """Recent trades as events."""
+        array = events_from_bytes(self._core.trades_kept())
+        if instrument is None:
+            return array
+        return cast(Events, array[array["instrument"] == self._directory.market(instrument).number])
+
+    def events(self, since_sequence: int = 0) -> Iterator[Events]:
+        """Recent events of commands from `since_sequence` on, in order of execution, as arrays.
+
+        They come from the bounded memory of this exchange (`events_kept_max`); 0 means from the oldest kept.
+        `EventsGone` if events of `since_sequence` or later have left it.
+        """
+        gone_to, data = self._core.events_kept()
+        if since_sequence < 0:
+            raise InvalidArgument(f"since_sequence is {since_sequence}, the least is 0")
+        if 0 < since_sequence <= gone_to:
+            raise EventsGone(
+                f"events from sequence {since_sequence} on are asked for, those up to {gone_to} are no "
+                "longer kept; open with a larger events_kept_max, or read the log"
+            )
+        kept = events_from_bytes(data)
+        kept = kept[kept["sequence"] >= since_sequence] if since_sequence else kept
+        return (kept[begin : begin + _CHUNK] for begin in range(0, len(kept), _CHUNK))
+
+    # --- the whole ---
+
+    def house(self) -> dict[str, dict[str, Decimal]]:
+        """The house accounts, such as "insurance" or "venue front": asset -> amount, without zeros."""
+        names: dict[str, Callable[[int], str]] = {
+            "venue": lambda number: self.venues[number - 1] if number else "0",
+            "deployer": lambda number: self._directory.markets[number].symbol,
+            "clearing": lambda number: self._directory.markets[number].symbol,
+            "question": lambda number: self._directory.questions[number].symbol,
+        }
+        house: dict[str, dict[str, Decimal]] = {}
+        for kind, number, asset_number, amount in self._core.house():
+            asset = self._directory.assets[asset_number]
+            name = f"{kind} {names[kind](number)}" if kind in names else kind
+            if amount:
+                house.setdefault(name, {})[asset.symbol] = asset.amount.value(amount)
+        return house
+
+    def conservation(self) -> dict[str, Decimal]:
+        """For every asset the sum over all accounts and house accounts: always zero."""
+        sums = {}
+        for number, users, house in self._core.conservation():
+            asset = self._directory.assets[number]
+            sums[asset.symbol] = asset.amount.value(users + house)
+        return sums
+
+    # --- frames ---
+
+    def balances_frame(self, account: int | None = None) -> pl.DataFrame:
+        """Balances of one account or of all: account, asset, total, held, free."""
+        from exchange_os import tables
+
+        return tables.balances(self._directory, self._accounts(account, self._core.balances))
+
+    def positions_frame(self, account: int | None = None) -> pl.DataFrame:
+        """Positions of one account or of all: account, instrument, qty, cost, realised, buys, sells."""
+        from exchange_os import tables
+
+        return tables.positions(self._directory, self._accounts(account, self._core.positions))
+
+    def orders_frame(self, account: int | None = None) -> pl.DataFrame:
+        """Resting orders of one account or of all."""
+        from exchange_os import tables
+
+        return tables.orders(self._directory, self._accounts(account, self._core.orders))
+
+    def trades_frame(self, instrument: str | int | None = None) -> pl.DataFrame:
+        """Recent trades, oldest first."""
+        from exchange_os import tables
+
+        return tables.trades(self._directory, self.trades_array(instrument))
+
+    def book_frame(self, instrument: str | int, depth: int = 10) -> pl.DataFrame:
+        """One row for each level: side, price, qty, orders."""
+        from exchange_os import tables
+
+        market = self._directory.market(instrument)
+        _, bids, asks = self._core.book(market.number, depth)
+        return tables.book(market, bids, asks)
+
+    def events_frame(self, since_sequence: int = 0) -> pl.DataFrame:
+        """Recent events as they are, in ticks, lots and atoms."""
+        from exchange_os import frames
+
+        parts = list(self.events(since_sequence))
+        return frames.events(np.concatenate(parts) if parts else events_from_bytes(b""))
+
+    # --- inside ---
+
+    def _accounts(self, account: int | None, read: Any) -> Iterator[tuple[int, Any]]:
+        chosen = range(1, self.account_count + 1) if account is None else (account,)
+        return ((number, self._of(number, read)) for number in chosen)
+
+    def _of(self, account: int, read: Any, *rest: int) -> Any:
+        try:
+            found = read(account, *rest)
+        except (OverflowError, TypeError):
+            found = None
+        if found is None:
+            raise UnknownName(f"account {account!r} does not exist; the newest is {self.account_count}")
+        return found
+
+    def _resting(self, row: Any) -> Order:
+        (
+            order_id,
+            account,
+            number,
+            side,
+            price,
+            qty,
+            remaining,
+            tif,
+            flags,
+            self_trade,
+            venue,
+            expires,
+            client,
+        ) = row
+        market = self._directory.markets[number]
+        return Order(
+            order_id=order_id,
+            account=account,
+            instrument=market.symbol,
+            side=_SIDES[side],
+            price=market.price.value(price),
+            qty=market.qty.value(qty),
+            remaining=market.qty.value(remaining),
+            tif=_TIFS[tif],
+            flags=flags,
+            self_trade=_SELF_TRADES[self_trade],
+            venue=venue,
+            expires_ns=expires,
+            client_id=client.rstrip(b"\0"),
+        )
+
+    @staticmethod
+    def _trade(row: Events, by_number: dict[int, Market]) -> tuple[Trade, ...]:
+        return trades_from(row, by_number[int(row["instrument"][0])])
+
+
+def _symbols(table: dict[str | int, Any]) -> tuple[str, ...]:
+    return tuple(key for key in table if isinstance(key, str))
+
+
+def _levels(market: Market, rows: list[tuple[int, int, int]]) -> tuple[BookLevel, ...]:
+    price, qty = market.price.value, market.qty.value
+    return tuple(BookLevel(price(ticks), qty(lots), orders) for ticks, lots, orders in rows)

@@ -1,0 +1,97 @@
+"""Words and small arguments of commands, as people write them, and what is said when they have no meaning."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from exchange_os._core import InstrumentState, SelfTrade, Side, Tif
+from exchange_os.errors import Error, InvalidArgument, OutOfRange
+
+SideName = Literal["buy", "sell"]
+TifName = Literal["gtc", "ioc", "fok", "gtd"]
+SelfTradeName = Literal["none", "cancel_taker", "cancel_maker", "cancel_both", "decrement"]
+StateName = Literal["continuous", "reduce_only", "cancel_only", "halted"]
+
+SIDES: dict[object, int] = {name: int(side) for side in Side for name in (side.name.lower(), side)}
+TIFS: dict[object, int] = {name: int(tif) for tif in Tif for name in (tif.name.lower(), tif)}
+SELF_TRADES: dict[object, int] = {name: int(mode) for mode in SelfTrade for name in (mode.name.lower(), mode)}
+STATES: dict[object, int] = {
+    name: int(state) for state in InstrumentState for name in (state.name.lower(), state)
+}
+
+_ID_BYTES = 32
+
+
+class OrderOptions(TypedDict, total=False):
+    """What an order may say besides account, instrument, side, price and quantity."""
+
+    tif: TifName | Tif
+    """Time in force: "gtc" (the default), "ioc", "fok", or "gtd" with `expires_ns`."""
+    post_only: bool
+    """Refused where it would take."""
+    reduce_only: bool
+    """May only shrink a position."""
+    market: bool
+    """A market order: tif "ioc" or "fok", the price is its protection price."""
+    self_trade: SelfTradeName | SelfTrade
+    """What happens when it meets an order of the same owner; "none": they trade."""
+    venue: str | int
+    """The venue that brings the order; 0: the exchange itself."""
+    expires_ns: int
+    """End of a "gtd" order, nanoseconds since 1970 UTC of logged time."""
+    client_id: str | bytes | None
+    """Up to 32 bytes; takes effect once, a retry gets the first answer."""
+    time_ns: int | None
+    """Time of the command; None: the wall clock."""
+
+
+def unknown_word(**given: object) -> InvalidArgument:
+    """The error for the first argument that is not one of its words."""
+    tables = {"side": SIDES, "tif": TIFS, "self_trade": SELF_TRADES, "state": STATES}
+    for name, value in given.items():
+        try:
+            known = value in tables[name]
+        except TypeError:
+            known = False
+        if not known:
+            words = ", ".join(repr(word) for word in tables[name] if type(word) is str)
+            return InvalidArgument(f"{name} is {value!r}, expected one of {words}")
+    return InvalidArgument(f"{given} cannot be read")
+
+
+def short_bytes(value: str | bytes, noun: str) -> bytes:
+    """A client id or an owner as bytes: 1 to 32 of them, no zero byte."""
+    data = value.encode() if isinstance(value, str) else value
+    if not isinstance(data, bytes):
+        raise InvalidArgument(f"the {noun} is a {type(value).__name__}, expected text or bytes")
+    if not 1 <= len(data) <= _ID_BYTES:
+        raise InvalidArgument(f"the {noun} {value!r} has {len(data)} bytes, expected 1 to {_ID_BYTES}")
+    if b"\0" in data:
+        raise InvalidArgument(f"the {noun} {value!r} holds a zero byte, which stands for nothing")
+    return data
+
+
+_BOUNDS = {
+    "account": (0, 2**32 - 1),
+    "venue": (0, 2**16 - 1),
+    "order_id": (0, 2**64 - 1),
+    "price": (-(2**63), 2**63 - 1),
+    "qty": (-(2**63), 2**63 - 1),
+    "expires_ns": (0, 2**64 - 1),
+    "time_ns": (0, 2**64 - 1),
+    "amount": (-(2**127), 2**127 - 1),
+}
+_UNITS = {"price": " ticks", "qty": " lots", "amount": " atoms"}
+
+
+def misfit(error: Exception, **given: object) -> Error:
+    """What to say of an argument that its field of the record cannot hold."""
+    for name, value in given.items():
+        if value is None:
+            continue
+        if not isinstance(value, int):
+            return InvalidArgument(f"{name} is a {type(value).__name__}, expected an integer")
+        least, most = _BOUNDS[name]
+        if not least <= value <= most:
+            return OutOfRange(f"{name} is {value}{_UNITS.get(name, '')}, its field takes {least} to {most}")
+    return InvalidArgument(str(error))
