@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
 use xos_protocol::{Fees, Side};
 use xos_risk::{OutcomeStand, worst_case, worst_side};
-use xos_units::{AccountId, Amount, Ppm, Price, Qty, QuestionId, Requirement, VenueId};
+use xos_units::{AccountId, Amount, Ppm, Price, Qty, QuestionId, Requirement, VenueId, widening};
 
 /// A change of resting orders to be judged before it is made.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +75,7 @@ impl Engine {
         margin.equity += xos_risk::unrealised(lots, instrument.mark_value, cost);
         margin.equity -= orders.buy_reserve + orders.sell_reserve;
         let worst = worst_side(lots, orders.buys, orders.sells);
-        margin.initial += Requirement(i128::from(worst.0) * instrument.margin_value);
+        margin.initial += Requirement(widening(instrument.margin_value, worst.0));
     }
 
     /// Equity and requirement of an account, with `change` made to its orders on a perpetual.

@@ -12,7 +12,7 @@ mod resting;
 
 use xos_book::RestingOrder;
 use xos_protocol::{Flags, SelfTrade, Side};
-use xos_units::{AccountId, OrderId, OwnerId, Price, Qty, VenueId};
+use xos_units::{AccountId, Amount, OrderId, OwnerId, Price, Qty, VenueId};
 
 /// An order on its way through the book: just placed, or amended so that it may take.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,8 @@ pub(crate) struct Incoming {
     pub(crate) left: Qty,
     pub(crate) venue: VenueId,
     pub(crate) self_trade: SelfTrade,
+    /// Reserve of one lot, as it would rest.
+    pub(crate) per_lot: Amount,
     /// The order as it would rest.
     pub(crate) as_resting: RestingOrder,
 }

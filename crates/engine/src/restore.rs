@@ -281,7 +281,9 @@ impl Engine {
                     has_client_id: client_id != [0; 32],
                     ..RestingOrder::unlinked(id, side, price, total)
                 };
-                self.rest(0, order, &client_id);
+                let instrument = &self.instruments[at];
+                let per_lot = self.reserve_per_lot(instrument, venue, side, price);
+                self.rest(0, order, &client_id, per_lot);
             }
         }
         Ok(())

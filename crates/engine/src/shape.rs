@@ -50,6 +50,27 @@ fn malformed<T>(command: &CommandRecord, offset: usize) -> Result<T, Refused> {
     refused(Reject::MalformedCommand, command.as_bytes()[offset], offset as i128)
 }
 
+/// Checks the words of a cancel, which are nearly always in order.
+#[inline(always)]
+pub(crate) fn cancel(command: &CommandRecord) -> Result<(), Refused> {
+    let words = command.side | command.tif | command.flags | command.self_trade;
+    let numbers = command.price | command.qty | command.expires_ns as i64 | command.amount.high;
+    if u64::from(words) | numbers as u64 | command.amount.low == 0 {
+        return Ok(());
+    }
+    check(command, CommandKind::Cancel)
+}
+
+/// Checks the words of an amend.
+#[inline(always)]
+pub(crate) fn amend(command: &CommandRecord) -> Result<(), Refused> {
+    let words = command.side | command.tif | (command.flags & !Flags::POST_ONLY) | command.self_trade;
+    if u64::from(words) | command.expires_ns | command.amount.low | command.amount.high as u64 == 0 {
+        return Ok(());
+    }
+    check(command, CommandKind::Amend)
+}
+
 /// Checks the words of every kind but place.
 pub(crate) fn check(command: &CommandRecord, kind: CommandKind) -> Result<(), Refused> {
     // The words that a kind uses and that have bounds come in their place by offset.

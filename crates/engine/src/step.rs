@@ -32,8 +32,21 @@ pub(crate) struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Adds an event; sequence, time and client id are filled in.
+    /// Adds an event with sequence, time and client id filled in, to be completed in place.
     #[inline(always)]
+    pub(crate) fn push(&mut self, kind: EventKind) -> &mut EventRecord {
+        self.events.push(EventRecord {
+            kind: kind.code(),
+            sequence: self.sequence,
+            time_ns: self.time_ns,
+            detail: self.client_id,
+            ..EventRecord::ZERO
+        });
+        self.events.last_mut().expect("just pushed")
+    }
+
+    /// Adds an event; sequence, time and client id are filled in.
+    #[inline]
     pub(crate) fn emit(&mut self, event: EventRecord) {
         self.events.push(EventRecord {
             sequence: self.sequence,
@@ -43,10 +56,20 @@ impl Step<'_> {
         });
     }
 
-    /// Adds a trade, whose `detail` is its own.
+    /// Adds the event that an order stands as told.
     #[inline(always)]
-    pub(crate) fn emit_trade(&mut self, event: EventRecord) {
-        self.events.push(EventRecord { sequence: self.sequence, time_ns: self.time_ns, ..event });
+    pub(crate) fn push_order(&mut self, kind: EventKind, order: &RestingOrder) -> &mut EventRecord {
+        let event = self.push(kind);
+        event.side = order.side.code();
+        event.flags = order.flags;
+        event.venue = order.venue.0;
+        event.account = order.account.0;
+        event.instrument = order.instrument.0;
+        event.order_id = order.id.0;
+        event.price = order.price.0;
+        event.qty = order.total.0;
+        event.remaining = order.remaining.0;
+        event
     }
 
     /// Lots of an order left without a trade.
@@ -58,20 +81,10 @@ impl Step<'_> {
         lots: Qty,
         remaining: Qty,
     ) {
-        self.emit(EventRecord {
-            kind: EventKind::OrderCancelled.code(),
-            reason: reason.code(),
-            side: order.side.code(),
-            flags: order.flags,
-            venue: order.venue.0,
-            account: order.account.0,
-            instrument: order.instrument.0,
-            order_id: order.id.0,
-            price: order.price.0,
-            qty: lots.0,
-            remaining: remaining.0,
-            ..Default::default()
-        });
+        let event = self.push_order(EventKind::OrderCancelled, order);
+        event.reason = reason.code();
+        event.qty = lots.0;
+        event.remaining = remaining.0;
     }
 }
 

@@ -218,6 +218,35 @@ impl Ledger {
         Ok(())
     }
 
+    /// Moves `total` from one party in shares to several: as many postings, the giver's balance touched once.
+    #[inline]
+    pub fn post_shares(
+        &mut self,
+        from: Party,
+        shares: &[(Party, Amount)],
+        asset: AssetId,
+        total: Amount,
+        reason: Reason,
+        sequence: u64,
+    ) -> Result<(), LedgerError> {
+        self.adjust(from, asset, -total)?;
+        for (to, amount) in shares {
+            if amount.0 > 0 {
+                self.adjust(*to, asset, *amount)?;
+                if let Some(trail) = &mut self.trail {
+                    trail.push(Posting { from, to: *to, asset, amount: *amount, reason, sequence });
+                }
+            } else if amount.0 < 0 {
+                return Err(LedgerError::NegativeAmount { amount: *amount, reason });
+            }
+        }
+        let sum = self.sums[asset.index()];
+        if sum != Amount::ZERO {
+            return Err(LedgerError::NotZeroSum { asset, sum });
+        }
+        Ok(())
+    }
+
     /// Holds free atoms for an order. They stay the account's.
     #[inline]
     pub fn hold(&mut self, account: AccountId, asset: AssetId, amount: Amount) -> Result<(), LedgerError> {

@@ -58,6 +58,26 @@ pub struct EventRecord {
 const _: () = assert!(size_of::<EventRecord>() == 128 && align_of::<EventRecord>() == 8);
 
 impl EventRecord {
+    /// Nothing yet.
+    pub const ZERO: Self = Self {
+        kind: 0,
+        reason: 0,
+        side: 0,
+        flags: 0,
+        venue: 0,
+        sequence: 0,
+        account: 0,
+        instrument: 0,
+        order_id: 0,
+        price: 0,
+        qty: 0,
+        remaining: 0,
+        detail: [0; 32],
+        amount: Int128 { low: 0, high: 0 },
+        counter_amount: Int128 { low: 0, high: 0 },
+        time_ns: 0,
+    };
+
     /// Counterpart of a trade: maker's order, account, venue, lots left, and the trade's number.
     #[inline(always)]
     pub fn set_counterpart(

@@ -6,12 +6,12 @@ mod reserve;
 pub use position::{Closed, Holding};
 pub use reserve::{OutcomeTerms, fee_base, fees_of_fill, reserve_per_lot};
 
-use xos_units::{Amount, Ppm, Price, Qty, Requirement, notional};
+use xos_units::{Amount, Ppm, Price, Qty, Requirement, notional, widening};
 
 /// Unrealised profit of a perpetual: position x mark x k - cost.
 #[inline(always)]
 pub fn unrealised(position_lots: i64, mark_value: i128, cost: Amount) -> Amount {
-    Amount(i128::from(position_lots) * mark_value) - cost
+    Amount(widening(mark_value, position_lots)) - cost
 }
 
 /// Lots that a perpetual's margin is asked for: the worst side of position and open orders.

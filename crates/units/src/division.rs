@@ -9,27 +9,25 @@ const ONE_I128: i128 = PPM_ONE as i128;
 /// Fee on a base amount, rounded up: the payer never pays less than the rate. `base >= 0`, `rate >= 0`.
 #[inline]
 pub fn fee_up(base: Amount, rate: Ppm) -> Amount {
-    let product = product_of(base, rate);
-    match u64::try_from(product) {
-        Ok(small) => Amount(i128::from(small.div_ceil(ONE_U64))),
-        Err(_) => Amount((product + ONE_I128 - 1) / ONE_I128),
+    match small_product(base, rate) {
+        Some(small) => Amount(i128::from(small.div_ceil(ONE_U64))),
+        None => Amount((base.0 * i128::from(rate.0) + ONE_I128 - 1) / ONE_I128),
     }
 }
 
 /// Rebate, share or discount on a base amount, rounded down. `base >= 0`, `rate >= 0`.
 #[inline]
 pub fn share_down(base: Amount, rate: Ppm) -> Amount {
-    let product = product_of(base, rate);
-    match u64::try_from(product) {
-        Ok(small) => Amount(i128::from(small / ONE_U64)),
-        Err(_) => Amount(product / ONE_I128),
+    match small_product(base, rate) {
+        Some(small) => Amount(i128::from(small / ONE_U64)),
+        None => Amount(base.0 * i128::from(rate.0) / ONE_I128),
     }
 }
 
 #[inline(always)]
-fn product_of(base: Amount, rate: Ppm) -> i128 {
+fn small_product(base: Amount, rate: Ppm) -> Option<u64> {
     debug_assert!(base.0 >= 0 && rate.0 >= 0);
-    base.0 * i128::from(rate.0)
+    u64::try_from(base.0).ok()?.checked_mul(rate.0 as u64)
 }
 
 /// The part of a position's cost that leaves with `part` of `whole` lots, rounded up (towards plus infinity), so

@@ -90,27 +90,35 @@ additive!(Requirement);
 /// `quote_atoms_per_tick_lot`. With the admission bounds (2^40 x 2^40 x 2^32) it cannot overflow.
 #[inline(always)]
 pub fn notional(price: Price, lots: Qty, k: u32) -> Amount {
-    // ticks x k stays below 2^72: one widening multiplication, then one by the lots.
-    Amount(i128::from(price.0) * i128::from(k) * i128::from(lots.0))
+    Amount(widening(i128::from(price.0) * i128::from(k), lots.0))
+}
+
+/// `a x b`, checked. Nearly every amount fits 64 bits, and then one widening multiplication cannot overflow.
+#[inline(always)]
+pub fn widening(a: i128, b: i64) -> i128 {
+    match i64::try_from(a) {
+        Ok(small) => i128::from(small) * i128::from(b),
+        Err(_) => a * i128::from(b),
+    }
 }
 
 impl Amount {
     /// This amount as a requirement, exact.
     #[inline(always)]
     pub fn as_requirement(self) -> Requirement {
-        Requirement(self.0 * i128::from(crate::PPM_ONE))
+        Requirement(widening(self.0, i64::from(crate::PPM_ONE)))
     }
 
     /// `self x rate` in millionths of an atom, exact.
     #[inline(always)]
     pub fn times(self, rate: Ppm) -> Requirement {
-        Requirement(self.0 * i128::from(rate.0))
+        Requirement(widening(self.0, i64::from(rate.0)))
     }
 
     /// `self x lots`, exact; used for amounts per lot.
     #[inline(always)]
     pub fn times_lots(self, lots: Qty) -> Amount {
-        Amount(self.0 * i128::from(lots.0))
+        Amount(widening(self.0, lots.0))
     }
 
     /// Absolute value.

@@ -4,18 +4,17 @@ use crate::engine::Engine;
 use crate::margin::reducible;
 use crate::orders::place::{
     Asked, check_mark_and_band, check_notional, check_post_only, check_price, check_qty_max, check_state,
-    order_event,
 };
 use crate::orders::{Incoming, is_reduce_only};
 use crate::shape;
 use crate::step::{Refused, Step, refused};
 use xos_book::{RestingOrder, Slot};
-use xos_protocol::{CancelReason, CommandKind, CommandRecord, EventFlags, EventKind, Flags, Reject};
-use xos_units::{Price, Qty};
+use xos_protocol::{CancelReason, CommandRecord, EventFlags, EventKind, Flags, Reject};
+use xos_units::{Amount, Price, Qty};
 
 impl Engine {
     pub(crate) fn amend(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
-        shape::check(command, CommandKind::Amend)?;
+        shape::amend(command)?;
         self.known_account(command)?;
         let slot = self.named_order(command)?;
         let order = *self.pool.order(slot);
@@ -38,9 +37,9 @@ impl Engine {
         } else if price == order.price && total < order.total {
             self.amend_down(step, slot, &order, total);
         } else {
-            let lots =
-                self.check_move(&order, price, total - filled, command.flags().has(Flags::POST_ONLY))?;
-            self.move_order(step, slot, &order, price, lots, filled);
+            let post_only = command.flags().has(Flags::POST_ONLY);
+            let (lots, per_lot) = self.check_move(&order, price, total - filled, post_only)?;
+            self.move_order(step, slot, &order, price, lots, per_lot);
         }
         Ok(())
     }
@@ -48,7 +47,7 @@ impl Engine {
     fn amend_away(&mut self, step: &mut Step, slot: Slot, order: &RestingOrder, total: Qty) {
         let amended = RestingOrder { total, remaining: Qty::ZERO, ..*order };
         self.remove_resting(step.sequence, slot);
-        step.emit(order_event(EventKind::OrderAmended, &amended, 0));
+        step.push_order(EventKind::OrderAmended, &amended);
         step.emit_cancelled(order, CancelReason::AmendedAway, order.remaining, Qty::ZERO);
     }
 
@@ -60,17 +59,18 @@ impl Engine {
             self.refresh_worst_case(order.account, question);
         }
         let amended = *self.pool.order(slot);
-        step.emit(order_event(EventKind::OrderAmended, &amended, EventFlags::KEPT_PRIORITY));
+        step.push_order(EventKind::OrderAmended, &amended).flags |= EventFlags::KEPT_PRIORITY;
     }
 
-    /// The checks of a new price or a larger total; gives the lots that the order will have open.
+    /// The checks of a new price or a larger total; gives the lots that the order will have open, and the reserve
+    /// of one.
     fn check_move(
         &self,
         order: &RestingOrder,
         price: Price,
         lots: Qty,
         post_only: bool,
-    ) -> Result<Qty, Refused> {
+    ) -> Result<(Qty, Amount), Refused> {
         let instrument = &self.instruments[order.instrument.index()];
         check_qty_max(instrument, lots + (order.total - order.remaining))?;
         check_mark_and_band(instrument, order.side, price)?;
@@ -101,8 +101,8 @@ impl Engine {
         if !is_reduce_only(order) {
             self.check_position_limit(&asked)?;
         }
-        self.check_money(&asked)?;
-        Ok(lots)
+        let per_lot = self.check_money(&asked)?;
+        Ok((lots, per_lot))
     }
 
     fn move_order(
@@ -112,8 +112,9 @@ impl Engine {
         order: &RestingOrder,
         price: Price,
         lots: Qty,
-        filled: Qty,
+        per_lot: Amount,
     ) {
+        let filled = order.total - order.remaining;
         let client_id = if order.has_client_id { self.order_client_ids[&order.id.0] } else { [0; 32] };
         let moved = RestingOrder {
             price,
@@ -134,7 +135,7 @@ impl Engine {
             ..moved
         };
         self.remove_resting(step.sequence, slot);
-        step.emit(order_event(EventKind::OrderAmended, &moved, 0));
+        step.push_order(EventKind::OrderAmended, &moved);
         let incoming = Incoming {
             id: moved.id,
             account: moved.account,
@@ -145,6 +146,7 @@ impl Engine {
             left: lots,
             venue: moved.venue,
             self_trade: moved.self_trade,
+            per_lot,
             as_resting: moved,
         };
         self.work(step, incoming, &client_id);

@@ -9,7 +9,7 @@ use xos_units::{AccountId, Qty};
 
 impl Engine {
     pub(crate) fn cancel(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
-        shape::check(command, CommandKind::Cancel)?;
+        shape::cancel(command)?;
         self.known_account(command)?;
         let slot = self.named_order(command)?;
         // ---- Everything is checked. Below this line nothing fails. ----

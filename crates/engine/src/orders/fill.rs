@@ -6,7 +6,7 @@ use crate::orders::Incoming;
 use crate::step::{Step, wide};
 use xos_book::{RestingOrder, Slot};
 use xos_ledger::{Party, Reason, SETTLEMENT};
-use xos_protocol::{EventKind, EventRecord, SelfTrade, Side};
+use xos_protocol::{EventKind, SelfTrade, Side};
 use xos_risk::{Closed, fee_base, fees_of_fill};
 use xos_units::{
     AccountId, Amount, AssetId, OrderId, Ppm, Price, Qty, VenueId, division::share_down, notional,
@@ -42,28 +42,20 @@ impl Engine {
         incoming.left -= lots;
         self.last_trade_id += 1;
         let resting_left = resting.remaining - lots;
-        let mut event = EventRecord {
-            kind: EventKind::Trade.code(),
-            side: incoming.side.code(),
-            venue: incoming.venue.0,
-            account: incoming.account.0,
-            instrument: instrument.id.0,
-            order_id: incoming.id.0,
-            price: price.0,
-            qty: lots.0,
-            remaining: incoming.left.0,
-            amount: wide(taker_fee),
-            counter_amount: wide(maker_fee),
-            ..Default::default()
-        };
-        event.set_counterpart(
-            resting.id.0,
-            resting.account.0,
-            resting.venue.0,
-            resting_left.0,
-            self.last_trade_id,
-        );
-        step.emit_trade(event);
+        let event = step.push(EventKind::Trade);
+        event.side = incoming.side.code();
+        event.venue = incoming.venue.0;
+        event.account = incoming.account.0;
+        event.instrument = instrument.id.0;
+        event.order_id = incoming.id.0;
+        event.price = price.0;
+        event.qty = lots.0;
+        event.remaining = incoming.left.0;
+        event.detail = [0; 32];
+        let (id, account, venue) = (resting.id.0, resting.account.0, resting.venue.0);
+        event.set_counterpart(id, account, venue, resting_left.0, self.last_trade_id);
+        event.amount = wide(taker_fee);
+        event.counter_amount = wide(maker_fee);
 
         // The resting side gives its reserve back before it pays.
         self.unreserve(sequence, resting, lots);
@@ -179,25 +171,22 @@ impl Engine {
             return;
         }
         let (id, split) = (self.instruments[at].id, self.instruments[at].split);
-        let mut left = fee;
+        let mut rest = fee;
+        let mut share_of = |ppm: i32| {
+            let share = if ppm == 0 { Amount::ZERO } else { share_down(fee, Ppm(ppm)) };
+            rest -= share;
+            share
+        };
         let shares = [
-            (Party::Deployer(id), split.deployer_ppm),
-            (Party::Venue(payer.venue), split.venue_ppm),
-            (Party::Insurance, split.insurance_ppm),
-            (Party::Protocol, split.protocol_ppm),
+            (Party::Deployer(id), share_of(split.deployer_ppm)),
+            (Party::Venue(payer.venue), share_of(split.venue_ppm)),
+            (Party::Insurance, share_of(split.insurance_ppm)),
+            (Party::Protocol, share_of(split.protocol_ppm)),
         ];
-        for (receiver, ppm) in shares {
-            if ppm == 0 {
-                continue;
-            }
-            let share = share_down(fee, Ppm(ppm));
-            left -= share;
-            let result =
-                self.ledger.post(Party::User(payer.account), receiver, quote, share, Reason::Fee, sequence);
-            self.money(sequence, result);
-        }
+        let [deployer, venue, insurance, protocol] = shares;
+        let shares = [deployer, venue, insurance, protocol, (Party::Rounding, rest)];
         let result =
-            self.ledger.post(Party::User(payer.account), Party::Rounding, quote, left, Reason::Fee, sequence);
+            self.ledger.post_shares(Party::User(payer.account), &shares, quote, fee, Reason::Fee, sequence);
         self.money(sequence, result);
     }
 
@@ -246,19 +235,16 @@ impl Engine {
         closed: Option<(Closed, i64, Amount)>,
     ) {
         let Some((closed, position, realised)) = closed else { return };
-        step.emit(EventRecord {
-            kind: EventKind::PnlRealised.code(),
-            side: side.side.code(),
-            account: side.account.0,
-            instrument: self.instruments[at].id.0,
-            order_id: side.order.0,
-            price: price.0,
-            qty: closed.lots.0,
-            remaining: position,
-            amount: wide(closed.realised),
-            counter_amount: wide(realised),
-            ..Default::default()
-        });
+        let event = step.push(EventKind::PnlRealised);
+        event.side = side.side.code();
+        event.account = side.account.0;
+        event.instrument = self.instruments[at].id.0;
+        event.order_id = side.order.0;
+        event.price = price.0;
+        event.qty = closed.lots.0;
+        event.remaining = position;
+        event.amount = wide(closed.realised);
+        event.counter_amount = wide(realised);
     }
 
     /// Invariant 17 and its money: longs equal shorts (plus complete sets), costs mirror the clearing account.

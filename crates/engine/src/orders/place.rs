@@ -9,9 +9,7 @@ use crate::orders::resting::held_asset;
 use crate::shape::{self, PlaceWords};
 use crate::step::{Refused, Step, refused};
 use xos_book::RestingOrder;
-use xos_protocol::{
-    CancelReason, CommandRecord, EventKind, EventRecord, Flags, InstrumentState, Reject, Side, Tif,
-};
+use xos_protocol::{CancelReason, CommandRecord, EventKind, Flags, InstrumentState, Reject, Side, Tif};
 use xos_units::{AccountId, Amount, OrderId, Price, Qty, notional};
 
 /// What a price and quantity are judged as: a new order, or an amended one with its old part known.
@@ -41,7 +39,7 @@ impl Engine {
         command: &CommandRecord,
         words: &PlaceWords,
     ) -> Result<(), Refused> {
-        let lots = self.check_place(step.time_ns, command, words)?;
+        let (lots, per_lot) = self.check_place(step.time_ns, command, words)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let at = command.instrument().index();
         let owner = self.accounts[command.account().index()].owner;
@@ -58,7 +56,7 @@ impl Engine {
             has_client_id: command.has_client_id(),
             ..RestingOrder::unlinked(OrderId(step.sequence), words.side, command.price(), lots)
         };
-        step.emit(order_event(EventKind::OrderAccepted, &order, 0));
+        step.push_order(EventKind::OrderAccepted, &order);
         let incoming = Incoming {
             id: order.id,
             account: order.account,
@@ -69,6 +67,7 @@ impl Engine {
             left: lots,
             venue: order.venue,
             self_trade: words.self_trade,
+            per_lot,
             as_resting: order,
         };
         self.work(step, incoming, &command.client_id);
@@ -82,7 +81,7 @@ impl Engine {
         if !cancelled && incoming.left > Qty::ZERO {
             let order = RestingOrder { remaining: incoming.left, ..incoming.as_resting };
             match order.tif {
-                Tif::Gtc | Tif::Gtd => self.rest(step.sequence, order, client_id),
+                Tif::Gtc | Tif::Gtd => self.rest(step.sequence, order, client_id, incoming.per_lot),
                 Tif::Ioc | Tif::Fok => {
                     step.emit_cancelled(&order, CancelReason::IocRemainder, order.remaining, Qty::ZERO);
                 }
@@ -98,7 +97,12 @@ impl Engine {
     }
 
     #[inline(always)]
-    fn check_place(&self, time_ns: u64, command: &CommandRecord, words: &PlaceWords) -> Result<Qty, Refused> {
+    fn check_place(
+        &self,
+        time_ns: u64,
+        command: &CommandRecord,
+        words: &PlaceWords,
+    ) -> Result<(Qty, Amount), Refused> {
         let (id, flags) = (command.instrument().0, words.flags);
         if command.venue as usize > self.venues.len() {
             return refused(Reject::UnknownVenue, command.venue, self.venues.len() as i128);
@@ -165,8 +169,8 @@ impl Engine {
         if words.tif == Tif::Fok {
             self.check_fillable(&asked, words.self_trade)?;
         }
-        self.check_money(&asked)?;
-        Ok(lots)
+        let per_lot = self.check_money(&asked)?;
+        Ok((lots, per_lot))
     }
 
     /// Room for `more` stands of a product in an account.
@@ -206,9 +210,9 @@ impl Engine {
         }
     }
 
-    /// Whether the account can pay for, or margin, what it asks.
+    /// Whether the account can pay for, or margin, what it asks; gives the reserve of one lot.
     #[inline(always)]
-    pub(crate) fn check_money(&self, asked: &Asked) -> Result<(), Refused> {
+    pub(crate) fn check_money(&self, asked: &Asked) -> Result<Amount, Refused> {
         let instrument = &self.instruments[asked.at];
         let per_lot = self.reserve_per_lot(instrument, asked.venue, asked.side, asked.price);
         let reserve = per_lot.times_lots(asked.lots);
@@ -219,16 +223,16 @@ impl Engine {
             -asked.replaced_reserve,
         ));
         match instrument.traded {
-            Traded::Spot { .. } => self.check_spot_money(asked, instrument, reserve),
+            Traded::Spot { .. } => self.check_spot_money(asked, instrument, reserve).map(|()| per_lot),
             Traded::Perpetual { .. } => {
                 let (position, resting) = self.stand_of(asked.account, instrument.key, asked.side);
                 if reduces(position, asked.side, asked.lots + resting - asked.replaced_lots) {
-                    return Ok(());
+                    return Ok(per_lot);
                 }
                 let loss = self.loss_of_fill(instrument, asked.side, asked.price, asked.lots);
                 let margin = self.margin_with(asked.account, Some(&change));
                 if margin.covers(loss) {
-                    return Ok(());
+                    return Ok(per_lot);
                 }
                 let missing = loss - margin.headroom();
                 refused(Reject::InsufficientMargin, missing.0, self.margin(asked.account).headroom().0)
@@ -238,7 +242,7 @@ impl Engine {
                 let worst = self.worst_case_with(account, question, Some(&change), 0);
                 let margin = self.margin_with_worst_case(asked.account, question, worst);
                 if margin.covers(Amount::ZERO) || worst >= account.worst_case(question) {
-                    return Ok(());
+                    return Ok(per_lot);
                 }
                 refused(
                     Reject::InsufficientMargin,
@@ -356,22 +360,4 @@ pub(crate) fn check_post_only(instrument: &Instrument, side: Side, price: Price)
         }
     }
     Ok(())
-}
-
-/// The event that an order stands as told.
-#[inline(always)]
-pub(crate) fn order_event(kind: EventKind, order: &RestingOrder, more_flags: u8) -> EventRecord {
-    EventRecord {
-        kind: kind.code(),
-        side: order.side.code(),
-        flags: order.flags | more_flags,
-        venue: order.venue.0,
-        account: order.account.0,
-        instrument: order.instrument.0,
-        order_id: order.id.0,
-        price: order.price.0,
-        qty: order.total.0,
-        remaining: order.remaining.0,
-        ..Default::default()
-    }
 }

@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use xos_book::{NO_SLOT, RestingOrder, Slot};
 use xos_protocol::{ClientId, Side, Tif};
-use xos_units::{AssetId, Qty};
+use xos_units::{Amount, AssetId, Qty};
 
 use crate::instrument::{Instrument, Traded};
 
@@ -18,52 +18,44 @@ pub(crate) fn held_asset(instrument: &Instrument, side: Side) -> Option<AssetId>
 }
 
 impl Engine {
-    /// Puts an order into the book and takes its reserve.
+    /// Puts an order into the book and takes its reserve, `per_lot` for each remaining lot.
     #[inline]
-    pub(crate) fn rest(&mut self, sequence: u64, order: RestingOrder, client_id: &ClientId) {
-        let at = order.instrument.index();
-        let slot = self.pool.insert(order);
-        self.instruments[at].book.rest(&mut self.pool, slot);
+    pub(crate) fn rest(&mut self, sequence: u64, order: RestingOrder, client_id: &ClientId, per_lot: Amount) {
+        let instrument = &mut self.instruments[order.instrument.index()];
         let account = &mut self.accounts[order.account.index()];
         account.orders += 1;
-        let stand = account.stand_mut(self.instruments[at].key);
+        let stand = account.stand_mut(instrument.key);
         stand.orders += 1;
-        let head = std::mem::replace(&mut stand.head, slot);
-        self.pool.order_mut(slot).own_next = head;
-        self.pool.order_mut(slot).own_prev = NO_SLOT;
+        let head = stand.head;
+        let slot = self.pool.insert(RestingOrder { own_prev: NO_SLOT, own_next: head, ..order });
+        stand.head = slot;
         if head != NO_SLOT {
             self.pool.order_mut(head).own_prev = slot;
         }
+        instrument.book.rest(&mut self.pool, slot);
         if order.tif == Tif::Gtd {
             self.expiries.insert((order.expires_ns, order.id.0));
         }
         if order.has_client_id {
             self.order_client_ids.insert(order.id.0, *client_id);
         }
-        self.reserve(sequence, &order, order.remaining);
-    }
-
-    /// Takes the reserve of `lots` of an order.
-    #[inline]
-    pub(crate) fn reserve(&mut self, sequence: u64, order: &RestingOrder, lots: Qty) {
-        let instrument = &self.instruments[order.instrument.index()];
-        let amount = self.reserve_per_lot(instrument, order.venue, order.side, order.price).times_lots(lots);
-        let (key, question) = (instrument.key, instrument.question());
+        let reserve = per_lot.times_lots(order.remaining);
         let held = held_asset(instrument, order.side);
-        let stand = self.accounts[order.account.index()].stand_mut(key);
+        let reserve_here = if held.is_some() { Amount::ZERO } else { reserve };
         match order.side {
-            Side::Buy => stand.buys += lots,
-            Side::Sell => stand.sells += lots,
+            Side::Buy => {
+                stand.buys += order.remaining;
+                stand.buy_reserve += reserve_here;
+            }
+            Side::Sell => {
+                stand.sells += order.remaining;
+                stand.sell_reserve += reserve_here;
+            }
         }
         if let Some(asset) = held {
-            let result = self.ledger.hold(order.account, asset, amount);
-            return self.money(sequence, result);
-        }
-        match order.side {
-            Side::Buy => stand.buy_reserve += amount,
-            Side::Sell => stand.sell_reserve += amount,
-        }
-        if let Some(question) = question {
+            let result = self.ledger.hold(order.account, asset, reserve);
+            self.money(sequence, result);
+        } else if let Some(question) = instrument.question() {
             self.refresh_worst_case(order.account, question);
         }
     }
