@@ -1,0 +1,159 @@
+//! The log beside the engine: appending, and syncing in a second thread where that wins.
+
+use crate::body::{FRAME_COMMANDS, FRAME_DEPLOY, FrameBody, command_bytes};
+use crate::options::Options;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use xos_engine::FrameHeader;
+use xos_journal::{Journal, JournalError, Position, SpareOutcome, SyncOutcome, SyncTicket, frame_bytes};
+
+/// Segments smaller than this are pre-allocated when they are needed.
+const SPARE_SEGMENT_BYTES: u64 = 4 << 20;
+
+/// The journal and the threads that work for it.
+pub(crate) struct Log {
+    pub(crate) journal: Journal,
+    durable: bool,
+    overlap_commands: usize,
+    segment_bytes: u64,
+    syncer: Option<Syncer>,
+    /// Bytes appended since the segment began or the log was opened.
+    tail_bytes: u64,
+    segments: usize,
+    spare: Option<JoinHandle<SpareOutcome>>,
+}
+
+impl Log {
+    pub(crate) fn new(journal: Journal, options: &Options) -> Self {
+        Self {
+            segments: journal.segments().len(),
+            journal,
+            durable: options.durable,
+            overlap_commands: options.overlap_commands,
+            segment_bytes: options.segment_bytes,
+            syncer: None,
+            tail_bytes: 0,
+            spare: None,
+        }
+    }
+
+    /// Hands a frame to the operating system and, if it is large, begins to sync it.
+    pub(crate) fn append(&mut self, header: FrameHeader, body: &FrameBody<'_>) -> Result<(), JournalError> {
+        let (kind, count, payload) = match body {
+            FrameBody::Commands(commands) => (FRAME_COMMANDS, commands.len(), command_bytes(commands)),
+            FrameBody::Deploy(body) => (FRAME_DEPLOY, 1, &**body),
+        };
+        self.journal.append(kind, header.first_sequence, header.time_ns, count as u32, &[payload])?;
+        self.note_segment(payload.len() as u64)?;
+        if self.durable && count >= self.overlap_commands { self.begin_sync() } else { Ok(()) }
+    }
+
+    /// Begins a sync of everything appended so far, unless one is under way: what is appended meanwhile goes
+    /// with the next one.
+    fn begin_sync(&mut self) -> Result<(), JournalError> {
+        let syncer = self.syncer.get_or_insert_with(Syncer::start);
+        if let Some(outcome) = syncer.poll() {
+            self.journal.finish_sync(outcome)?;
+        }
+        if !syncer.busy
+            && let Some(ticket) = self.journal.begin_sync()?
+            && let Some(outcome) = syncer.send(ticket)
+        {
+            self.journal.finish_sync(outcome)?;
+        }
+        Ok(())
+    }
+
+    /// Returns when everything appended may be answered.
+    pub(crate) fn settle(&mut self) -> Result<(), JournalError> {
+        if !self.durable {
+            return Ok(());
+        }
+        if let Some(outcome) = self.syncer.as_mut().and_then(Syncer::wait) {
+            self.journal.finish_sync(outcome)?;
+        }
+        self.journal.sync().map(|_| ())
+    }
+
+    /// Keeps the next segment ready once the present one is half full.
+    fn note_segment(&mut self, payload_bytes: u64) -> Result<(), JournalError> {
+        self.tail_bytes += frame_bytes(payload_bytes);
+        if self.segments != self.journal.segments().len() {
+            self.segments = self.journal.segments().len();
+            self.tail_bytes = 0;
+        }
+        if self.segment_bytes < SPARE_SEGMENT_BYTES || self.overlap_commands == usize::MAX {
+            return Ok(());
+        }
+        if let Some(ready) = self.spare.take_if(|thread| thread.is_finished()) {
+            // A failure costs time only: rolling makes the file itself.
+            let _ = ready.join().map(|outcome| self.journal.finish_spare(outcome));
+        } else if self.spare.is_none()
+            && self.tail_bytes > self.segment_bytes / 2
+            && let Some(ticket) = self.journal.begin_spare()
+        {
+            self.spare = Some(std::thread::spawn(move || ticket.run()));
+        }
+        Ok(())
+    }
+
+    /// Syncs everything, the marker included, and releases the directory.
+    pub(crate) fn close(mut self) -> Result<Position, JournalError> {
+        if let Some(outcome) = self.syncer.as_mut().and_then(Syncer::wait) {
+            self.journal.finish_sync(outcome)?;
+        }
+        if let Some(spare) = self.spare.take() {
+            let _ = spare.join();
+        }
+        self.journal.close()
+    }
+}
+
+/// A thread that runs one sync at a time.
+struct Syncer {
+    tickets: SyncSender<SyncTicket>,
+    outcomes: Receiver<SyncOutcome>,
+    busy: bool,
+}
+
+impl Syncer {
+    fn start() -> Self {
+        let (tickets, work) = sync_channel::<SyncTicket>(1);
+        let (done, outcomes) = sync_channel(1);
+        std::thread::spawn(move || {
+            while let Ok(ticket) = work.recv() {
+                if done.send(ticket.run()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { tickets, outcomes, busy: false }
+    }
+
+    /// Begins a sync; if the thread is gone, runs it here and returns its outcome.
+    fn send(&mut self, ticket: SyncTicket) -> Option<SyncOutcome> {
+        match self.tickets.send(ticket) {
+            Ok(()) => {
+                self.busy = true;
+                None
+            }
+            Err(back) => Some(back.0.run()),
+        }
+    }
+
+    /// The outcome of the sync under way, if it has come.
+    fn poll(&mut self) -> Option<SyncOutcome> {
+        let outcome = self.outcomes.try_recv().ok()?;
+        self.busy = false;
+        Some(outcome)
+    }
+
+    /// The outcome of the sync under way, if there is one. `None` if the thread is gone: nothing is then
+    /// confirmed, and whoever needs it syncs once more.
+    fn wait(&mut self) -> Option<SyncOutcome> {
+        if !std::mem::take(&mut self.busy) {
+            return None;
+        }
+        self.outcomes.recv().ok()
+    }
+}

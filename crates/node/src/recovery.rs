@@ -1,0 +1,136 @@
+//! From what the disk holds to a running engine: the newest snapshot that proves itself, and the tail of the
+//! log behind it.
+
+use crate::body;
+use crate::error::OpenError;
+use crate::machine::Machine;
+use crate::options::Options;
+use std::fmt;
+use std::time::Instant;
+use xos_engine::{Engine, FrameHeader};
+use xos_journal::{Check, FrameReader, Journal, RecoveryReport, SnapshotInfo};
+
+/// What opening found and did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// Sequence of the last command.
+    pub sequence: u64,
+    /// The snapshot that was taken as the beginning; `None`: the log's first command.
+    pub snapshot_sequence: Option<u64>,
+    /// Newer snapshots that could not be used, and why.
+    pub snapshots_skipped: Vec<String>,
+    /// Frames of the log executed again.
+    pub frames_replayed: u64,
+    /// Commands in them.
+    pub commands_replayed: u64,
+    /// What the log found and did.
+    pub journal: RecoveryReport,
+    /// How long all of it took.
+    pub elapsed_ns: u64,
+}
+
+impl fmt::Display for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.journal)?;
+        for skipped in &self.snapshots_skipped {
+            write!(f, "\n{skipped}")?;
+        }
+        match self.snapshot_sequence {
+            Some(sequence) => write!(f, "\nsnapshot of sequence {sequence}")?,
+            None => write!(f, "\nno snapshot")?,
+        }
+        let (ms, us) = (self.elapsed_ns / 1_000_000, self.elapsed_ns / 1_000 % 1_000);
+        write!(
+            f,
+            "; {} frames with {} commands replayed; at sequence {} after {ms}.{us:03} ms",
+            self.frames_replayed, self.commands_replayed, self.sequence
+        )
+    }
+}
+
+/// Builds the machine that the log describes.
+pub(crate) fn recover(
+    journal: &Journal,
+    options: &Options,
+    directory: &str,
+    begun: Instant,
+) -> Result<(Machine, Recovery), OpenError> {
+    let (engine, from, skipped) = restore(journal, directory)?;
+    let mut machine = Machine::new(engine, options.failpoint);
+    // What is newer than the newest snapshot was checked with its chain when the journal was opened.
+    let check = if from == journal.snapshots().first().map(|info| info.at.sequence) {
+        Check::Crc
+    } else {
+        Check::Full
+    };
+    let mut reader = journal.read_from(machine.engine().sequence() + 1, check)?;
+    let (mut frames, mut commands) = (0, 0);
+    while let Some(count) = replay_frame(&mut reader, &mut machine)? {
+        frames += 1;
+        commands += count;
+    }
+    let recovery = Recovery {
+        sequence: machine.engine().sequence(),
+        snapshot_sequence: from,
+        snapshots_skipped: skipped,
+        frames_replayed: frames,
+        commands_replayed: commands,
+        journal: journal.report().clone(),
+        elapsed_ns: u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
+    };
+    Ok((machine, recovery))
+}
+
+/// The engine of the newest usable snapshot, or a new one where the log still has its first command.
+fn restore(journal: &Journal, directory: &str) -> Result<(Engine, Option<u64>, Vec<String>), OpenError> {
+    let mut skipped: Vec<_> = journal.report().bad_snapshots.iter().map(ToString::to_string).collect();
+    for info in journal.snapshots() {
+        let mut bytes = Vec::with_capacity(usize::try_from(info.body_bytes).unwrap_or(0));
+        let read = journal.read_snapshot(info, |piece| bytes.extend_from_slice(piece));
+        match read.map_err(|error| error.to_string()).and_then(|()| engine_of(info, &bytes)) {
+            Ok(engine) => return Ok((engine, Some(info.at.sequence), skipped)),
+            Err(why) => skipped.push(why),
+        }
+    }
+    if journal.first_sequence() == 1 {
+        return Ok((Engine::new(), None, skipped));
+    }
+    let (directory, first_sequence) = (directory.to_string(), journal.first_sequence());
+    Err(OpenError::NoSnapshot { directory, first_sequence, skipped })
+}
+
+/// Builds the engine of a snapshot and compares it with what the snapshot's header says.
+pub(crate) fn engine_of(info: &SnapshotInfo, bytes: &[u8]) -> Result<Engine, String> {
+    let engine = Engine::from_snapshot(bytes).map_err(|error| format!("{}: {error}", info.file))?;
+    if engine.state_hash() != info.state_hash {
+        return Err(format!("{}: its state has another hash than its header says", info.file));
+    }
+    if engine.sequence() != info.at.sequence || engine.time_ns() != info.at.time_ns {
+        return Err(format!(
+            "{}: its state is of sequence {}, its header says {}",
+            info.file,
+            engine.sequence(),
+            info.at.sequence
+        ));
+    }
+    Ok(engine)
+}
+
+/// Executes the next frame of the log again and returns the number of its commands.
+fn replay_frame(reader: &mut FrameReader, machine: &mut Machine) -> Result<Option<u64>, OpenError> {
+    let Some(frame) = reader.next_frame()? else { return Ok(None) };
+    let (header, offset) = (frame.header, frame.offset);
+    let sequence = header.first_sequence;
+    let file = || frame.file.to_string();
+    let body =
+        body::decode(&frame).map_err(|why| OpenError::BadFrame { file: file(), offset, sequence, why })?;
+    let header = FrameHeader { first_sequence: sequence, time_ns: header.time_ns };
+    // Nobody hears of these events again: they were answered, or their commands never were.
+    let mut events = Vec::new();
+    machine.apply(header, &body, &mut events).map_err(|violation| OpenError::Halted {
+        file: file(),
+        offset,
+        violation,
+    })?;
+    Ok(Some(u64::from(frame.header.count)))
+}
