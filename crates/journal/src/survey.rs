@@ -414,7 +414,7 @@ fn read_segments(
             return Err(JournalError::segment(name, 16, *sequence, why));
         }
         if let Some(before) = segments.last()
-            && header.index != before.header.index + 1
+            && before.header.index.checked_add(1) != Some(header.index)
         {
             let expected = end_of(disk, before)? + 1;
             return Err(JournalError::MissingSegment { file: name.clone(), expected, found: *sequence });

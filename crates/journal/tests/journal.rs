@@ -359,4 +359,32 @@ proptest! {
         }
         prop_assert!(reader.next_frame().unwrap().is_none());
     }
+
+    /// Several places overwritten at once: whatever comes, it is a prefix or a refusal, never a panic.
+    #[test]
+    fn scribbled_files_are_read_as_a_prefix_or_refused(
+        scribbles in proptest::collection::vec((0usize..4, 0usize..1100, proptest::collection::vec(any::<u8>(), 1..40)), 1..6),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = open(folder.path()).unwrap();
+        fill(&mut journal, 7);
+        journal.sync().unwrap();
+        journal.write_snapshot(journal.position(), [0; 32], &[&[6; 400]]).unwrap();
+        let written = contents(journal.read_from(1, Check::Full).unwrap()).unwrap();
+        drop(journal);
+        let names = [segment_name(1), segment_name(11), snapshot_name(14), "head".to_string()];
+        for (file, at, bytes) in scribbles {
+            let file = OpenOptions::new().write(true).open(folder.path().join(&names[file])).unwrap();
+            file.write_all_at(&bytes, at as u64).unwrap();
+        }
+        let options = Options { full_scan: true, ..options() };
+        match open_with(folder.path(), options) {
+            Ok(journal) => {
+                let found = contents(journal.read_from(1, Check::Full).unwrap()).unwrap();
+                prop_assert!(written.starts_with(&found));
+                let _ = journal.newest_snapshot();
+            }
+            Err(error) => prop_assert!(error.is_corruption(), "{}", error),
+        }
+    }
 }

@@ -148,6 +148,7 @@ fn damaged(scenes: &[Scene], defences: Defences, tally: &mut Tally) {
                 damage.apply(&disk);
                 let snapshot = damage.file().starts_with("snapshot-").then_some(world.snapshot);
                 let result = oracle::check_damage(&world, &disk, snapshot);
+                tally.distinct += 1;
                 tally.add(
                     damage.kind(),
                     || format!("{}, operation {number}, {}", scene.name, describe(&damage)),
@@ -251,6 +252,23 @@ fn every_bit_of_a_small_log() {
         }
     }
     tally.report("every bit of a small log", begun);
+}
+
+/// A failing disk and a full one are told apart, and with space again the journal starts.
+#[test]
+fn a_full_disk_has_its_own_error() {
+    use std::io::ErrorKind::{Other, StorageFull};
+    for (kind, code) in [(StorageFull, 2), (Other, 1)] {
+        let scene = cells::scenes().swap_remove(1);
+        let world = play(&scene, Defences::default(), Some((0, Fault::Error(kind, 50))));
+        let failure = world.failure.expect("a failed write");
+        assert_eq!(failure.code(), code, "{failure}");
+        assert!(failure.to_string().contains("segment-00000000000000000001.xosj at offset 304"), "{failure}");
+        world.disk.restart(Loss::Process);
+        let journal = world::open(&world.disk, Defences::default()).expect("space again");
+        let torn = journal.report().torn_tail.as_ref().expect("half a frame");
+        assert_eq!((torn.offset, torn.first_sequence), (304, 2));
+    }
 }
 
 /// Where the promise ends: the power cut takes the marker, and rot hits what was synced last. What is

@@ -45,6 +45,8 @@ pub struct World {
     pub acked: u64,
     /// The newest snapshot that the journal called finished.
     pub snapshot: u64,
+    /// What ended the script early.
+    pub failure: Option<JournalError>,
     /// Broken promises seen while running.
     pub complaints: Vec<String>,
     ticket: Option<SyncTicket>,
@@ -81,6 +83,7 @@ impl World {
             issued: Vec::new(),
             acked: 0,
             snapshot: 0,
+            failure: None,
             complaints: Vec::new(),
             ticket: None,
             outcome: None,
@@ -98,6 +101,7 @@ impl World {
                 if !self.disk.stopped() && log_failed {
                     self.insist(&error);
                 }
+                self.failure = Some(error);
                 return;
             }
         }
