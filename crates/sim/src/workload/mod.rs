@@ -1,5 +1,6 @@
 //! Seeded workloads: what a world is asked to do.
 
+mod book;
 mod chaos;
 mod deployments;
 mod live;

@@ -1,0 +1,81 @@
+//! The markets for benchmarks on the naive engine: nothing is refused, and the simple books end as it does.
+
+use xos_protocol::{CommandKind, EventKind, EventRecord, Flags, Tif};
+use xos_sim::naive::NaiveEngine;
+use xos_sim::workload::{Market, MarketShape};
+
+/// Runs a market in frames of `frame` commands; all events.
+fn run(market: &Market, frame: usize) -> (NaiveEngine, Vec<EventRecord>) {
+    let mut engine = NaiveEngine::new();
+    let mut events = Vec::new();
+    let mut sequence = 1;
+    for body in &market.deployments {
+        engine.apply_deploy(sequence, sequence, body, &mut events).expect("the log is whole");
+        sequence += 1;
+    }
+    for commands in market.prefill.chunks(frame).chain(market.commands.chunks(frame)) {
+        engine.apply_records(sequence, sequence, commands, &mut events).expect("the log is whole");
+        sequence += commands.len() as u64;
+    }
+    engine.check_invariants().expect("the invariants hold");
+    (engine, events)
+}
+
+fn check(market: &Market) {
+    let (_, events) = run(market, 512);
+    let of_kind = |kind: EventKind| events.iter().filter(move |event| event.kind() == Some(kind));
+    let refused: Vec<_> = of_kind(EventKind::Rejected).take(3).collect();
+    assert!(refused.is_empty(), "{}: {refused:?}", market.name);
+    let trades = of_kind(EventKind::Trade).count() as i128;
+    let lots: i128 = of_kind(EventKind::Trade).map(|event| i128::from(event.qty)).sum();
+    let value: i128 =
+        of_kind(EventKind::Trade).map(|event| i128::from(event.qty) * i128::from(event.price)).sum();
+    assert!(trades > 0);
+    assert_eq!([trades, lots, value], market.expected[..3], "{}", market.name);
+
+    let share = |kind: CommandKind, tif: Tif| {
+        let of_kind = market.commands.iter().filter(|c| c.kind() == Some(kind) && c.tif() == Some(tif));
+        100 * of_kind.count() / market.commands.len()
+    };
+    let mix = [
+        (CommandKind::Place, Tif::Gtc, 45),
+        (CommandKind::Cancel, Tif::Gtc, 40),
+        (CommandKind::Amend, Tif::Gtc, 10),
+        (CommandKind::Place, Tif::Ioc, 5),
+    ];
+    for (kind, tif, wanted) in mix {
+        let found = share(kind, tif);
+        assert!(found.abs_diff(wanted) <= 2, "{}: {found} % {} {}", market.name, kind.name(), tif.name());
+    }
+    assert!(market.commands.iter().any(|command| command.flags().has(Flags::MARKET)));
+}
+
+const SHAPE: MarketShape = MarketShape { seed: 11, accounts: 40, resting: 300, commands: 6_000 };
+
+#[test]
+fn steady_is_followed_by_the_simple_book() {
+    let market = Market::steady(SHAPE);
+    check(&market);
+    let resting = market.expected[3];
+    assert!((250..350).contains(&resting), "{resting} orders rest at the end");
+    assert_eq!(market.commands, Market::steady(SHAPE).commands, "the same seed gives the same commands");
+}
+
+#[test]
+fn many_trades_every_product() {
+    let market = Market::many(SHAPE);
+    check(&market);
+    let (_, events) = run(&market, 1);
+    let traded = |from: u32, to: u32| {
+        events.iter().any(|e| e.kind() == Some(EventKind::Trade) && (from..=to).contains(&e.instrument))
+    };
+    assert!(traded(1, 20) && traded(21, 30) && traded(31, 50), "perpetuals, spot and outcomes trade");
+}
+
+#[test]
+fn steady_keeps_its_size() {
+    let commands = if std::env::var_os("XOS_LONG").is_some() { 10_000_000 } else { 100_000 };
+    let market = Market::steady(MarketShape::full(3, commands));
+    let resting = market.expected[3];
+    assert!((9_500..10_500).contains(&resting), "{resting} orders rest after {commands} commands");
+}
