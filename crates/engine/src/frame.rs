@@ -44,7 +44,7 @@ impl Engine {
     fn group(&self, command: &CommandRecord) -> u8 {
         let post_only = command.flags().has(Flags::POST_ONLY);
         match command.kind() {
-            None => TAKE,
+            None | Some(CommandKind::Deploy) => TAKE,
             Some(CommandKind::MassCancel) if command.instrument == 0 || self.is_maker_first(command) => {
                 CANCEL
             }

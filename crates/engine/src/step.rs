@@ -83,6 +83,7 @@ impl Step<'_> {
     ) {
         let event = self.push_order(EventKind::OrderCancelled, order);
         event.reason = reason.code();
+        event.flags = 0;
         event.qty = lots.0;
         event.remaining = remaining.0;
     }

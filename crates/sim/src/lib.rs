@@ -5,5 +5,6 @@ pub mod coverage;
 pub mod differential;
 pub mod disk;
 pub mod naive;
+pub mod real;
 pub mod rng;
 pub mod workload;

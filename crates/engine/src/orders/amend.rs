@@ -33,7 +33,7 @@ impl Engine {
         }
         let filled = order.total - order.remaining;
         if total <= filled {
-            self.amend_away(step, slot, &order, total);
+            self.amend_away(step, slot, &order, price, total);
         } else if price == order.price && total < order.total {
             self.amend_down(step, slot, &order, total);
         } else {
@@ -44,8 +44,8 @@ impl Engine {
         Ok(())
     }
 
-    fn amend_away(&mut self, step: &mut Step, slot: Slot, order: &RestingOrder, total: Qty) {
-        let amended = RestingOrder { total, remaining: Qty::ZERO, ..*order };
+    fn amend_away(&mut self, step: &mut Step, slot: Slot, order: &RestingOrder, price: Price, total: Qty) {
+        let amended = RestingOrder { price, total, remaining: Qty::ZERO, ..*order };
         self.remove_resting(step.sequence, slot);
         step.push_order(EventKind::OrderAmended, &amended);
         step.emit_cancelled(order, CancelReason::AmendedAway, order.remaining, Qty::ZERO);

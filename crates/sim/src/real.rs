@@ -1,0 +1,61 @@
+//! The engine itself as a machine of the differential harness.
+
+use crate::differential::Machine;
+use crate::naive::FrameError;
+use xos_engine::{Engine, FrameHeader};
+use xos_protocol::{CommandRecord, EventRecord};
+
+fn admission(result: Result<(), xos_engine::FrameError>) -> Result<(), FrameError> {
+    use xos_engine::FrameError as Engine;
+    result.map_err(|error| match error {
+        Engine::SequenceGap { first_sequence, expected } => {
+            FrameError::SequenceGap { expected, found: first_sequence }
+        }
+        Engine::TimeBackwards { time_ns, last_ns } => {
+            FrameError::TimeBackwards { last_ns, found_ns: time_ns }
+        }
+        Engine::FrameSize { commands: 0, .. } => FrameError::Empty,
+        Engine::FrameSize { commands, limit } => FrameError::TooLong { commands, limit },
+        Engine::Halted(_) => FrameError::Halted,
+    })
+}
+
+impl Machine for Engine {
+    fn apply_records(
+        &mut self,
+        first_sequence: u64,
+        time_ns: u64,
+        commands: &[CommandRecord],
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), FrameError> {
+        admission(Engine::apply_records(self, FrameHeader { first_sequence, time_ns }, commands, events))
+    }
+
+    fn apply_deploy(
+        &mut self,
+        first_sequence: u64,
+        time_ns: u64,
+        body: &[u8],
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), FrameError> {
+        admission(Engine::apply_deploy(self, FrameHeader { first_sequence, time_ns }, body, events))
+    }
+
+    fn state_bytes(&self) -> Vec<u8> {
+        Engine::state_bytes(self)
+    }
+
+    fn state_hash(&self) -> [u8; 32] {
+        Engine::state_hash(self)
+    }
+
+    /// The full audit, and that a snapshot brings the same engine back.
+    fn complaint(&self) -> Option<String> {
+        if let Some(violation) = self.violation() {
+            return Some(format!("invariant {}: {}", violation.invariant, violation.detail));
+        }
+        self.audit()
+            .err()
+            .map(|violation| format!("audit, invariant {}: {}", violation.invariant, violation.detail))
+    }
+}
