@@ -1,14 +1,14 @@
 //! From what the disk holds to a running engine: the newest snapshot that proves itself, and the tail of the
 //! log behind it.
 
-use crate::body;
 use crate::error::OpenError;
 use crate::machine::Machine;
 use crate::options::Options;
+use crate::replay::{elapsed_ns, replay_frame};
 use std::fmt;
 use std::time::Instant;
-use xos_engine::{Engine, FrameHeader};
-use xos_journal::{Check, FrameReader, Journal, RecoveryReport, SnapshotInfo};
+use xos_engine::Engine;
+use xos_journal::{Check, Journal, RecoveryReport, SnapshotInfo};
 
 /// What opening found and did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,9 +65,11 @@ pub(crate) fn recover(
     };
     let mut reader = journal.read_from(machine.engine().sequence() + 1, check)?;
     let (mut frames, mut commands) = (0, 0);
-    while let Some(count) = replay_frame(&mut reader, &mut machine)? {
+    // Nobody hears of these events again: they were answered, or their commands never were.
+    let mut events = Vec::new();
+    while let Some(frame) = replay_frame(&mut reader, &mut machine, &mut events)? {
         frames += 1;
-        commands += count;
+        commands += u64::from(frame.count);
     }
     let recovery = Recovery {
         sequence: machine.engine().sequence(),
@@ -76,7 +78,7 @@ pub(crate) fn recover(
         frames_replayed: frames,
         commands_replayed: commands,
         journal: journal.report().clone(),
-        elapsed_ns: u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        elapsed_ns: elapsed_ns(begun),
     };
     Ok((machine, recovery))
 }
@@ -114,23 +116,4 @@ pub(crate) fn engine_of(info: &SnapshotInfo, bytes: &[u8]) -> Result<Engine, Str
         ));
     }
     Ok(engine)
-}
-
-/// Executes the next frame of the log again and returns the number of its commands.
-fn replay_frame(reader: &mut FrameReader, machine: &mut Machine) -> Result<Option<u64>, OpenError> {
-    let Some(frame) = reader.next_frame()? else { return Ok(None) };
-    let (header, offset) = (frame.header, frame.offset);
-    let sequence = header.first_sequence;
-    let file = || frame.file.to_string();
-    let body =
-        body::decode(&frame).map_err(|why| OpenError::BadFrame { file: file(), offset, sequence, why })?;
-    let header = FrameHeader { first_sequence: sequence, time_ns: header.time_ns };
-    // Nobody hears of these events again: they were answered, or their commands never were.
-    let mut events = Vec::new();
-    machine.apply(header, &body, &mut events).map_err(|violation| OpenError::Halted {
-        file: file(),
-        offset,
-        violation,
-    })?;
-    Ok(Some(u64::from(frame.header.count)))
 }

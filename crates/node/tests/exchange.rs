@@ -3,48 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use xos_journal::JournalError;
-use xos_node::bench::Mix;
 use xos_node::{Clock, Exchange, Failpoint, NodeError, OpenError, Options};
 use xos_protocol::{
     AssetSpec, CommandKind, CommandRecord, DeployCommand, EventFlags, EventKind, EventRecord, Limits,
 };
 
-const TIME: u64 = 1_700_000_000_000_000_000;
+mod market;
 
-fn options() -> Options {
-    let limits = Limits { frame_commands_max: 64, ..Limits::default() };
-    Options {
-        limits: Some(limits),
-        segment_bytes: 64 << 10,
-        clock: Clock::new(|| TIME),
-        ..Options::default()
-    }
-}
+use market::{TIME, mix, options, trade};
 
 fn tick() -> CommandRecord {
     CommandRecord { kind: CommandKind::Tick.code(), ..Default::default() }
-}
-
-/// A market with accounts and so many commands, in batches of 50; returns all events.
-fn trade(exchange: &mut Exchange, mix: &mut Mix, commands: usize) -> Vec<EventRecord> {
-    let mut events = Vec::new();
-    if exchange.engine().sequence() <= 1 {
-        for body in mix.deployments() {
-            exchange.deploy(&body, None, &mut events).unwrap();
-        }
-        exchange.submit(&mix.setup(), None, &mut events).unwrap();
-    }
-    for batch in mix.commands(commands).chunks(50) {
-        exchange.submit(batch, None, &mut events).unwrap();
-    }
-    events
-}
-
-/// A mix that counts the genesis as the first command.
-fn mix() -> Mix {
-    let mut mix = Mix::new(7, 20);
-    mix.skip_genesis();
-    mix
 }
 
 #[test]
