@@ -216,13 +216,15 @@ class Exchange:
     @staticmethod
     def open(
         path: str | None,
+        limits: bytes | None,
         durable: bool,
         events_kept_max: int,
         trades_kept_max: int,
         snapshot_every_commands: int | None,
         segment_bytes: int | None,
+        /,
     ) -> Exchange:
-        """Over a directory, or in memory without one."""
+        """Over a directory, or in memory without one; `limits` is MessagePack."""
 
     def close(self) -> None:
         """Closes it; a second time does nothing."""
@@ -293,8 +295,8 @@ class Exchange:
     def trades_kept(self) -> bytes:
         """The bytes of recent trades."""
 
-    def publish_from_here(self) -> None:
-        """From now on `unpublished` counts."""
+    def publish(self, on: bool, /) -> None:
+        """From now on `unpublished` counts, or no longer."""
 
     def unpublished(self) -> tuple[int, bytes]:
         """How many events subscribers lost, and the bytes of those new to them, which are then seen."""

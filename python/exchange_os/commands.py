@@ -23,20 +23,23 @@ from exchange_os.words import (
     SideName,
     StateName,
     TifName,
+    Words,
+    code_of,
     misfit,
     short_bytes,
-    unknown_word,
 )
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from exchange_os import _core
-    from exchange_os.directory import Directory
+    from exchange_os.directory import Directory, Market
+    from exchange_os.results import OrderRow
     from exchange_os.stream import Subscription
 
 _POST_ONLY, _REDUCE_ONLY, _MARKET = int(Flags.POST_ONLY), int(Flags.REDUCE_ONLY), int(Flags.MARKET)
 _BOTH_SIDES = 2
+_PLAIN: Words = (int(Tif.GTC), 0, int(SelfTrade.NONE), 0, 0, None, None)
 
 
 class CommandMethods:
@@ -63,10 +66,10 @@ class CommandMethods:
 
         `price` is the limit; of a market order (`market=True`, with tif "ioc" or "fok") the protection price.
         """
-        result = self._order(account, instrument, side, price, qty, **options)
-        if result.reason:
-            raise rejected(result.reason, result.value, result.limit)
-        return result
+        found, row = self._order(account, instrument, side, price, qty, options)
+        if row[2]:
+            raise rejected(row[2], row[8], row[9])
+        return OrderResult(found, row)
 
     def try_place(
         self,
@@ -78,7 +81,7 @@ class CommandMethods:
         **options: Unpack[OrderOptions],
     ) -> OrderResult:
         """As `place`, but a reject is a result: `accepted` is False and `rejection` says why."""
-        return self._order(account, instrument, side, price, qty, **options)
+        return OrderResult(*self._order(account, instrument, side, price, qty, options))
 
     def buy(
         self, account: int, instrument: str | int, price: Number, qty: Number, **options: Unpack[OrderOptions]
@@ -99,6 +102,28 @@ class CommandMethods:
         side: SideName | Side,
         price: Number,
         qty: Number,
+        options: OrderOptions,
+    ) -> tuple[Market, OrderRow]:
+        """The hot path: a plain order looks up two words and two known numbers, and nothing else."""
+        try:
+            found, code = self._directory.markets[instrument], SIDES[side]
+        except (KeyError, TypeError):
+            found, code = self._directory.market(instrument), code_of(SIDES, "side", side)
+        ticks, lots = found.price.count(price), found.qty.count(qty)
+        words = self._words(**options) if options else _PLAIN
+        try:
+            if not self._subscriptions:
+                return found, self._core.place(account, found.number, code, ticks, lots, *words)
+            with self._publishing:
+                row = self._core.place(account, found.number, code, ticks, lots, *words)
+                self._publish()
+                return found, row
+        except (OverflowError, TypeError) as error:
+            given = {"account": account, "price": ticks, "qty": lots, "venue": words[3]}
+            raise misfit(error, **given, expires_ns=words[4], time_ns=words[6]) from error
+
+    def _words(
+        self,
         tif: TifName | Tif = "gtc",
         post_only: bool = False,
         reduce_only: bool = False,
@@ -108,32 +133,18 @@ class CommandMethods:
         expires_ns: int = 0,
         client_id: str | bytes | None = None,
         time_ns: int | None = None,
-    ) -> OrderResult:
-        directory = self._directory
-        found = directory.markets.get(instrument) or directory.market(instrument)
-        side_code, tif_code, mode = SIDES.get(side), TIFS.get(tif), SELF_TRADES.get(self_trade)
-        if side_code is None or tif_code is None or mode is None:
-            raise unknown_word(side=side, tif=tif, self_trade=self_trade)
-        ticks, lots = found.price.count(price), found.qty.count(qty)
-        flags = post_only * _POST_ONLY | reduce_only * _REDUCE_ONLY | market * _MARKET
-        venue_number = venue if venue.__class__ is int else directory.venue(venue)
-        id_bytes = None if client_id is None else short_bytes(client_id, "client id")
-        arguments = (
-            account, found.number, side_code, ticks, lots, tif_code, flags, mode, venue_number, expires_ns,
-            id_bytes, time_ns,
-        )  # fmt: skip
-        try:
-            if self._subscriptions:
-                with self._publishing:
-                    row = self._core.place(*arguments)
-                    self._publish()
-            else:
-                row = self._core.place(*arguments)
-        except (OverflowError, TypeError) as error:
-            raise misfit(
-                error, account=account, price=ticks, qty=lots, venue=venue, expires_ns=expires_ns
-            ) from error
-        return OrderResult(found, *row)
+    ) -> Words:
+        """tif, flags, self_trade, venue, expires_ns, client_id, time_ns as the record has them."""
+        flags = bool(post_only) * _POST_ONLY | bool(reduce_only) * _REDUCE_ONLY | bool(market) * _MARKET
+        return (
+            code_of(TIFS, "tif", tif),
+            flags,
+            code_of(SELF_TRADES, "self_trade", self_trade),
+            venue if type(venue) is int else self._directory.venue(venue),
+            expires_ns,
+            None if client_id is None else short_bytes(client_id, "client id"),
+            time_ns,
+        )
 
     def amend(
         self,
@@ -156,17 +167,16 @@ class CommandMethods:
         ticks = 0 if price is None else _not_zero(found.price.count(price), "price")
         lots = 0 if qty is None else _not_zero(found.qty.count(qty), "quantity")
         id_bytes = None if client_id is None else short_bytes(client_id, "client id")
-        flags = post_only * _POST_ONLY
+        flags = bool(post_only) * _POST_ONLY
         try:
             with self._publishing:
                 row = self._core.amend(account, found.number, order_id, ticks, lots, flags, id_bytes, time_ns)
                 self._publish()
         except (OverflowError, TypeError) as error:
-            raise misfit(error, account=account, order_id=order_id, price=ticks, qty=lots) from error
-        result = OrderResult(found, *row)
-        if result.reason:
-            raise rejected(result.reason, result.value, result.limit)
-        return result
+            raise misfit(error, account=account, order_id=order_id, price=ticks, qty=lots, time_ns=time_ns) from error
+        if row[2]:
+            raise rejected(row[2], row[8], row[9])
+        return OrderResult(found, row)
 
     def cancel(
         self,
@@ -193,9 +203,7 @@ class CommandMethods:
     ) -> int:
         """Takes out the resting orders of an account, of one instrument or all, one side or both; how many."""
         number = 0 if instrument is None else self._directory.market(instrument).number
-        code = _BOTH_SIDES if side is None else SIDES.get(side)
-        if code is None:
-            raise unknown_word(side=side)
+        code = _BOTH_SIDES if side is None else code_of(SIDES, "side", side)
         return self._command(
             CommandKind.MASS_CANCEL, side=code, account=account, instrument=number, time_ns=time_ns
         ).qty
@@ -274,9 +282,7 @@ class CommandMethods:
         self, instrument: str | int, state: StateName | InstrumentState, *, time_ns: int | None = None
     ) -> Receipt:
         """Opens, restricts or halts an instrument."""
-        code = STATES.get(state)
-        if code is None:
-            raise unknown_word(state=state)
+        code = code_of(STATES, "state", state)
         number = self._directory.market(instrument).number
         return _receipt(
             self._command(CommandKind.SET_INSTRUMENT_STATE, side=code, instrument=number, time_ns=time_ns)
@@ -392,6 +398,8 @@ class CommandMethods:
         finally:
             self._delivering = False
             self._subscriptions = tuple(s for s in self._subscriptions if not s.closed)
+            if not self._subscriptions:
+                self._core.publish(False)
 
 
 def _receipt(outcome: Outcome, balance: Decimal | None = None) -> Receipt:

@@ -19,6 +19,7 @@ from exchange_os.directory import read
 from exchange_os.errors import InvalidArgument, Rejected
 from exchange_os.markets.lint import explain
 from exchange_os.markets.load import Loaded, load, refusal
+from exchange_os.markets.spec import LIMIT_DEFAULTS
 from exchange_os.markets.to_commands import Plan, plan
 from exchange_os.records import Commands, Events, checked, events_from_bytes, integers_128
 from exchange_os.rejects import rejected
@@ -51,7 +52,7 @@ class Exchange(CommandMethods, Views):
         *,
         durable: bool = True,
         limits: dict[str, int] | None = None,
-        events_kept_max: int = 65_536,
+        events_kept_max: int = 16_384,
         trades_kept_max: int = 65_536,
         snapshot_every_commands: int | None = None,
         segment_bytes: int | None = None,
@@ -62,18 +63,17 @@ class Exchange(CommandMethods, Views):
         operating system: a power cut may lose the newest answers. A new exchange declares `limits`.
         `events_kept_max` and `trades_kept_max` bound what `events` and `trades` can look back on.
         """
-        core = _core.Exchange.open(
-            None if path is None else fspath(path),
-            durable,
-            events_kept_max,
-            trades_kept_max,
-            snapshot_every_commands,
-            segment_bytes,
+        return cls(
+            _core.Exchange.open(
+                None if path is None else fspath(path),
+                None if limits is None else _limits(limits),
+                durable,
+                events_kept_max,
+                trades_kept_max,
+                snapshot_every_commands,
+                segment_bytes,
+            )
         )
-        exchange = cls(core)
-        if limits is not None:
-            exchange._declare(limits)
-        return exchange
 
     def close(self) -> None:
         """Closes the directory. Everything but `close` raises `Closed` afterwards."""
@@ -124,17 +124,6 @@ class Exchange(CommandMethods, Views):
         self._read_directory()
         return events
 
-    def _declare(self, limits: dict[str, int]) -> None:
-        unknown = sorted(set(limits) - set(self.limits))
-        if unknown:
-            raise InvalidArgument(f"no limit is named {unknown[0]!r}; there are {', '.join(self.limits)}")
-        wanted = {**self.limits, **limits}
-        if wanted == self.limits:
-            return
-        if not self._directory.standing.fresh:
-            raise InvalidArgument("limits can be declared only for a new exchange; this one has others")
-        self.deploy_body(msgspec.msgpack.encode({"genesis": wanted}))
-
     def _read_directory(self) -> None:
         self._directory = read(self._core.specification(), self._core.sequence() == 0)
 
@@ -145,13 +134,14 @@ class Exchange(CommandMethods, Views):
 
         The batch becomes frames of at most `frame_commands_max` commands. Rejects are events, not exceptions.
         """
-        batch = checked(batch)
+        checked(batch)
         frame_max = self._directory.limits["frame_commands_max"]
-        frames = [batch[begin : begin + frame_max] for begin in range(0, len(batch), frame_max)]
+        if len(batch) <= frame_max and not self._subscriptions:
+            data = self._core.submit(batch.tobytes(), time_ns) if len(batch) else b""
+            return events_from_bytes(data)
+        frames = [batch[begin : begin + frame_max] for begin in range(0, len(batch) or 1, frame_max)]
         parts = [self._published(partial(self._core.submit, part.tobytes(), time_ns)) for part in frames]
-        if len(parts) == 1:
-            return parts[0]
-        return np.concatenate(parts) if parts else events_from_bytes(b"")
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     # --- subscriptions ---
 
@@ -171,6 +161,14 @@ class Exchange(CommandMethods, Views):
         subscription = Subscription(target, Filter(kinds, accounts, numbers), kept_max)
         with self._publishing:
             if not self._subscriptions:
-                self._core.publish_from_here()
+                self._core.publish(True)
             self._subscriptions = (*self._subscriptions, subscription)
         return subscription
+
+
+def _limits(given: dict[str, int]) -> bytes:
+    """All limits, those that are not given by default, as MessagePack."""
+    unknown = sorted(set(given) - set(LIMIT_DEFAULTS))
+    if unknown:
+        raise InvalidArgument(f"no limit is named {unknown[0]!r}; there are {', '.join(LIMIT_DEFAULTS)}")
+    return msgspec.msgpack.encode({**LIMIT_DEFAULTS, **given})

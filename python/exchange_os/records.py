@@ -180,7 +180,7 @@ def checked(batch: object) -> Commands:
     """The batch as it was given if it can be sent as it is; otherwise `BatchRefused` says what is wrong."""
     if not isinstance(batch, np.ndarray):
         raise BatchRefused(f"a batch is a numpy array of dtype COMMAND, given was {type(batch).__name__}")
-    if batch.dtype != COMMAND:
+    if batch.dtype is not COMMAND and batch.dtype != COMMAND:
         raise BatchRefused(f"the batch has dtype {batch.dtype}, expected COMMAND: {COMMAND}")
     if batch.ndim != 1:
         raise BatchRefused(f"the batch has {batch.ndim} dimensions, shape {batch.shape}, expected 1")
@@ -189,6 +189,8 @@ def checked(batch: object) -> Commands:
             f"the batch is not contiguous: strides {batch.strides}, expected ({COMMAND.itemsize},); "
             "numpy.ascontiguousarray copies it"
         )
+    if not batch.flags.writeable:
+        raise BatchRefused("the batch is read-only, expected a writable array; batch.copy() makes one")
     return batch
 
 

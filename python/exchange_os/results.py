@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
@@ -15,6 +15,7 @@ from exchange_os.rejects import rejected
 if TYPE_CHECKING:
     from exchange_os.directory import Market
 
+OrderRow: TypeAlias = tuple[int, int, int, bool, int, int, int, int, int, int, bytes | None]
 Status = Literal["resting", "filled", "cancelled", "rejected"]
 
 
@@ -186,17 +187,36 @@ class OrderResult(msgspec.Struct, frozen=True):
     """
 
     market: Market
-    sequence: int
-    order_id: int
-    reason: int
-    retry: bool
-    qty_lots: int
-    filled_lots: int
-    remaining_lots: int
-    cancel_code: int
-    value: int
-    limit: int
-    trades: bytes | None
+    row: OrderRow
+
+    @property
+    def sequence(self) -> int:
+        return self.row[0]
+
+    @property
+    def order_id(self) -> int:
+        return self.row[1]
+
+    @property
+    def reason(self) -> int:
+        """Number of the reject, 0 if it was accepted."""
+        return self.row[2]
+
+    @property
+    def retry(self) -> bool:
+        return self.row[3]
+
+    @property
+    def qty_lots(self) -> int:
+        return self.row[4]
+
+    @property
+    def filled_lots(self) -> int:
+        return self.row[5]
+
+    @property
+    def remaining_lots(self) -> int:
+        return self.row[6]
 
     def __repr__(self) -> str:
         if self.reason:
@@ -214,7 +234,7 @@ class OrderResult(msgspec.Struct, frozen=True):
             return "rejected"
         if self.remaining_lots:
             return "resting"
-        return "cancelled" if self.cancel_code else "filled"
+        return "cancelled" if self.row[7] else "filled"
 
     @property
     def qty(self) -> Decimal:
@@ -232,7 +252,7 @@ class OrderResult(msgspec.Struct, frozen=True):
     @property
     def cancel_reason(self) -> CancelReason | None:
         """Why a remainder did not rest."""
-        return CancelReason(self.cancel_code) if self.cancel_code else None
+        return CancelReason(self.row[7]) if self.row[7] else None
 
     @property
     def reject(self) -> Reject | None:
@@ -241,12 +261,13 @@ class OrderResult(msgspec.Struct, frozen=True):
     @property
     def rejection(self) -> Rejected | None:
         """The reject with its sentence, as the exception that `place` would raise."""
-        return rejected(self.reason, self.value, self.limit) if self.reason else None
+        return rejected(self.reason, self.row[8], self.row[9]) if self.reason else None
 
     @property
     def fills(self) -> tuple[Trade, ...]:
         """The trades of this order as it came in, in the order of the matches."""
-        return trades_from(events_from_bytes(self.trades), self.market) if self.trades else ()
+        trades = self.row[10]
+        return trades_from(events_from_bytes(trades), self.market) if trades else ()
 
 
 def trades_from(events: Events, market: Market) -> tuple[Trade, ...]:

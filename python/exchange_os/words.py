@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, TypeAlias, TypedDict
 
 from exchange_os._core import InstrumentState, SelfTrade, Side, Tif
 from exchange_os.errors import Error, InvalidArgument, OutOfRange
@@ -18,6 +18,8 @@ SELF_TRADES: dict[object, int] = {name: int(mode) for mode in SelfTrade for name
 STATES: dict[object, int] = {
     name: int(state) for state in InstrumentState for name in (state.name.lower(), state)
 }
+
+Words: TypeAlias = tuple[int, int, int, int, int, bytes | None, int | None]
 
 _ID_BYTES = 32
 
@@ -45,18 +47,13 @@ class OrderOptions(TypedDict, total=False):
     """Time of the command; None: the wall clock."""
 
 
-def unknown_word(**given: object) -> InvalidArgument:
-    """The error for the first argument that is not one of its words."""
-    tables = {"side": SIDES, "tif": TIFS, "self_trade": SELF_TRADES, "state": STATES}
-    for name, value in given.items():
-        try:
-            known = value in tables[name]
-        except TypeError:
-            known = False
-        if not known:
-            words = ", ".join(repr(word) for word in tables[name] if type(word) is str)
-            return InvalidArgument(f"{name} is {value!r}, expected one of {words}")
-    return InvalidArgument(f"{given} cannot be read")
+def code_of(words: dict[object, int], name: str, given: object) -> int:
+    """The number of a word, given as its name or its enumeration."""
+    try:
+        return words[given]
+    except (KeyError, TypeError):
+        names = ", ".join(repr(word) for word in words if type(word) is str)
+        raise InvalidArgument(f"{name} is {given!r}, expected one of {names}") from None
 
 
 def short_bytes(value: str | bytes, noun: str) -> bytes:

@@ -1,19 +1,21 @@
 //! The embedded exchange as a Python class: one lock, the interpreter released while the engine works.
 
-use crate::backend::Backend;
 use crate::fault::{Fault, panic_text, unexpected};
 use crate::kept::Kept;
 use crate::outcome::{OrderOutcome, outcome_at, tuple_of};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use xos_node::Options;
 use xos_protocol::{ClientId, CommandKind, CommandRecord, EventRecord, Int128};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// An open exchange with what it remembers.
 pub(crate) struct Open {
-    pub(crate) backend: Backend,
+    pub(crate) node: xos_node::Exchange,
     kept: Kept,
     events: Vec<EventRecord>,
 }
@@ -91,7 +93,7 @@ impl Exchange {
     ) -> PyResult<T> {
         let work = move |open: &mut Open| {
             open.events.clear();
-            open.backend.submit(&[command], time_ns, &mut open.events)?;
+            open.node.submit(&[command], time_ns, &mut open.events)?;
             open.kept.record(&open.events);
             Ok(read(&open.events))
         };
@@ -102,21 +104,39 @@ impl Exchange {
 
 #[pymethods]
 impl Exchange {
-    /// Over a directory, or in memory without one.
+    /// Over a directory, or in memory without one; `limits` is MessagePack.
     #[staticmethod]
+    #[pyo3(signature = (path, limits, durable, events_kept_max, trades_kept_max, snapshot_every_commands, segment_bytes, /))]
     fn open(
-        path: Option<&str>,
+        py: Python<'_>,
+        path: Option<PathBuf>,
+        limits: Option<&[u8]>,
         durable: bool,
         events_kept_max: usize,
         trades_kept_max: usize,
         snapshot_every_commands: Option<u64>,
         segment_bytes: Option<u64>,
     ) -> PyResult<Self> {
-        let _ = (durable, snapshot_every_commands, segment_bytes);
-        let backend = Backend::in_memory();
-        let kept = Kept::new(events_kept_max, trades_kept_max, backend.engine().sequence());
-        let open = Open { backend, kept, events: Vec::new() };
-        Ok(Self { state: Mutex::new(State::Open(Box::new(open))), waits_for_disk: path.is_some() })
+        let limits = limits.map(rmp_serde::from_slice).transpose();
+        let limits = limits.map_err(|why| PyValueError::new_err(format!("limits: {why}")))?;
+        let defaults = Options::default();
+        let segment_bytes = segment_bytes.unwrap_or(defaults.segment_bytes);
+        let options = Options { limits, durable, snapshot_every_commands, segment_bytes, ..defaults };
+        let waits_for_disk = path.is_some();
+        let opened = py.detach(|| {
+            catch_unwind(AssertUnwindSafe(|| match &path {
+                Some(path) => xos_node::Exchange::open(path, options),
+                None => xos_node::Exchange::in_memory_with(options),
+            }))
+        });
+        let node = match opened {
+            Ok(Ok(node)) => node,
+            Ok(Err(error)) => return Err(Fault::from_open(error, path.as_deref()).into_exception(py)),
+            Err(panic) => return Err(Fault::Halted(panic_text(&*panic)).into_exception(py)),
+        };
+        let kept = Kept::new(events_kept_max, trades_kept_max, node.engine().sequence());
+        let open = Open { node, kept, events: Vec::new() };
+        Ok(Self { state: Mutex::new(State::Open(Box::new(open))), waits_for_disk })
     }
 
     /// Closes it; a second time does nothing.
@@ -124,8 +144,9 @@ impl Exchange {
         py.detach(|| {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             match std::mem::replace(&mut *state, State::Closed) {
-                State::Open(open) => catch_unwind(AssertUnwindSafe(|| open.backend.close()))
-                    .unwrap_or_else(|panic| Err(Fault::Halted(panic_text(&*panic)))),
+                State::Open(open) => catch_unwind(AssertUnwindSafe(|| open.node.close()))
+                    .map_err(|panic| Fault::Halted(panic_text(&*panic)))
+                    .and_then(|closed| closed.map(|_| ()).map_err(Fault::from)),
                 State::Closed | State::Halted(_) => Ok(()),
             }
         })
@@ -139,7 +160,13 @@ impl Exchange {
 
     /// Writes a snapshot.
     fn snapshot(&self, py: Python<'_>) -> PyResult<()> {
-        self.released(py, |open| open.backend.snapshot())
+        self.released(py, |open| {
+            let written = open.node.snapshot();
+            written.map(|_| ()).map_err(|error| match open.node.failure() {
+                Some(_) => Fault::from(error),
+                None => Fault::Disk(error.to_string()),
+            })
+        })
     }
 
     /// A frame of command records; the bytes of its events.
@@ -151,14 +178,22 @@ impl Exchange {
         time_ns: Option<u64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let events = self.released(py, |open| {
-            let mut events = Vec::new();
             let records = records(commands).ok_or_else(|| Fault::Refused(uneven(commands.len())))?;
-            events.reserve(2 * records.len());
-            open.backend.submit(&records, time_ns, &mut events)?;
+            let mut events = std::mem::take(&mut open.events);
+            events.clear();
+            open.node.submit(&records, time_ns, &mut events)?;
             open.kept.record(&events);
             Ok(events)
         })?;
-        Ok(PyBytes::new(py, events.as_bytes()))
+        let bytes = PyBytes::new(py, events.as_bytes());
+        // Its memory is warm: the next batch takes it up again.
+        if let Ok(mut state) = self.state.try_lock()
+            && let State::Open(open) = &mut *state
+            && open.events.capacity() < events.capacity()
+        {
+            open.events = events;
+        }
+        Ok(bytes)
     }
 
     /// A frame that carries one deployment as MessagePack; the bytes of its events.
@@ -171,7 +206,7 @@ impl Exchange {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let events = self.released(py, |open| {
             let mut events = Vec::new();
-            open.backend.deploy(body, time_ns, &mut events)?;
+            open.node.deploy(body, time_ns, &mut events)?;
             open.kept.record(&events);
             Ok(events)
         })?;
@@ -285,10 +320,11 @@ impl Exchange {
         Ok(PyBytes::new(py, &self.released(py, |open| Ok(open.kept.trades()))?))
     }
 
-    /// From now on `unpublished` counts.
-    fn publish_from_here(&self, py: Python<'_>) -> PyResult<()> {
-        self.brief(py, |open| {
-            open.kept.publish_from_here();
+    /// From now on `unpublished` counts, or no longer.
+    #[pyo3(signature = (on, /))]
+    fn publish(&self, py: Python<'_>, on: bool) -> PyResult<()> {
+        self.brief(py, move |open| {
+            open.kept.publish(on);
             Ok(())
         })
     }
@@ -322,7 +358,7 @@ fn padded(client_id: Option<&[u8]>) -> PyResult<ClientId> {
         let most = padded.len();
         let Some(place) = padded.get_mut(..bytes.len()) else {
             let why = format!("a client id has {} bytes, the most is {most}", bytes.len());
-            return Err(pyo3::exceptions::PyValueError::new_err(why));
+            return Err(PyValueError::new_err(why));
         };
         place.copy_from_slice(bytes);
     }

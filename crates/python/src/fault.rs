@@ -1,10 +1,12 @@
 //! What can go wrong, and the exception of `exchange_os.errors` that says it.
 
 use pyo3::BoundObject;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use xos_engine::FrameError;
+use std::path::Path;
+use xos_journal::JournalError;
+use xos_node::{NodeError, OpenError};
 
 /// A failed call.
 #[derive(Clone, Debug)]
@@ -13,19 +15,72 @@ pub(crate) enum Fault {
     Halted(String),
     TimeBackwards(String),
     Refused(String),
+    Disk(String),
+    AlreadyOpen { why: String, path: String },
+    NothingThere(String),
+    Corrupt { why: String, file: String, offset: u64, sequence: u64 },
+    Interrupted,
 }
 
-impl From<FrameError> for Fault {
-    fn from(error: FrameError) -> Self {
+impl From<NodeError> for Fault {
+    fn from(error: NodeError) -> Self {
+        let why = error.to_string();
         match error {
-            FrameError::TimeBackwards { .. } => Self::TimeBackwards(error.to_string()),
-            FrameError::FrameSize { .. } => Self::Refused(error.to_string()),
-            FrameError::Halted(_) | FrameError::SequenceGap { .. } => Self::Halted(error.to_string()),
+            NodeError::TimeBackwards { .. } => Self::TimeBackwards(why),
+            error if error.is_final() => Self::Halted(why),
+            _ => Self::Refused(why),
+        }
+    }
+}
+
+impl From<JournalError> for Fault {
+    fn from(error: JournalError) -> Self {
+        let why = error.to_string();
+        match error {
+            JournalError::AlreadyOpen { directory } => Self::AlreadyOpen { why, path: directory },
+            JournalError::NothingThere { .. } => Self::NothingThere(why),
+            JournalError::Io { .. } | JournalError::DiskFull { .. } => Self::Disk(why),
+            JournalError::WrongGenesis { file, .. } | JournalError::WrongVersion { file, .. } => {
+                Self::Corrupt { why, file, offset: 0, sequence: 0 }
+            }
+            JournalError::CorruptSegment { file, offset, sequence, .. }
+            | JournalError::CorruptFrame { file, offset, sequence, .. }
+            | JournalError::LostRecords { file, offset, sequence, .. }
+            | JournalError::ChainDisagreement { file, offset, sequence, .. }
+            | JournalError::CorruptSnapshot { file, offset, sequence, .. } => {
+                Self::Corrupt { why, file, offset, sequence }
+            }
+            JournalError::MissingSegment { file, expected, .. } => {
+                Self::Corrupt { why, file, offset: 0, sequence: expected }
+            }
+            JournalError::DuplicateSegment { file, sequence, .. } => {
+                Self::Corrupt { why, file, offset: 0, sequence }
+            }
+            _ => Self::Refused(why),
         }
     }
 }
 
 impl Fault {
+    /// Why a directory could not be opened.
+    pub(crate) fn from_open(error: OpenError, path: Option<&Path>) -> Self {
+        let why = error.to_string();
+        let directory = path.map(|path| path.display().to_string()).unwrap_or_default();
+        match error {
+            OpenError::Journal(error) => Self::from(error),
+            OpenError::Directory { .. } => Self::Disk(why),
+            OpenError::BadFrame { file, offset, sequence, .. } => {
+                Self::Corrupt { why, file, offset, sequence }
+            }
+            OpenError::LogMissing { .. } => Self::Corrupt { why, file: directory, offset: 0, sequence: 1 },
+            OpenError::NoSnapshot { first_sequence, .. } => {
+                Self::Corrupt { why, file: directory, offset: 0, sequence: first_sequence }
+            }
+            OpenError::Halted { .. } => Self::Halted(why),
+            _ => Self::Refused(why),
+        }
+    }
+
     /// The exception for it.
     pub(crate) fn into_exception(self, py: Python<'_>) -> PyErr {
         match self {
@@ -33,6 +88,14 @@ impl Fault {
             Self::Halted(why) => exception(py, "Halted", (why,)),
             Self::TimeBackwards(why) => exception(py, "TimeBackwards", (why,)),
             Self::Refused(why) => exception(py, "InvalidArgument", (why,)),
+            Self::Disk(why) => exception(py, "DiskFailed", (why,)),
+            Self::AlreadyOpen { why, path } => exception(py, "AlreadyOpen", (why, path)),
+            Self::NothingThere(why) => exception(py, "NoExchangeHere", (why,)),
+            Self::Corrupt { why, file, offset, sequence } => {
+                exception(py, "Corrupt", (why, file, offset, sequence))
+            }
+            // The callback or the signal left its own exception; this stands in where it did not.
+            Self::Interrupted => PyErr::take(py).unwrap_or_else(|| PyKeyboardInterrupt::new_err(())),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use xos_protocol::{EventKind, EventRecord};
 use zerocopy::IntoBytes;
 
-/// The newest records, up to a limit; what one call added is always there in full until the next call.
+/// The newest records, up to a limit.
 pub(crate) struct Ring {
     records: VecDeque<EventRecord>,
     most: usize,
@@ -19,18 +19,18 @@ impl Ring {
         Self { records: VecDeque::new(), most, dropped: 0, gone_to }
     }
 
-    fn make_room(&mut self, coming: usize) {
-        let excess = (self.records.len() + coming).saturating_sub(self.most).min(self.records.len());
-        if excess == 0 {
-            return;
+    /// Takes the newest in; with `whole` all of them, even where they are more than the limit.
+    fn add(&mut self, coming: &[EventRecord], whole: bool) {
+        let skipped = if whole { 0 } else { coming.len().saturating_sub(self.most) };
+        let (over, coming) = coming.split_at(skipped);
+        let excess = (self.records.len() + coming.len()).saturating_sub(self.most).min(self.records.len());
+        let gone = self.records.drain(..excess).map(|gone| gone.sequence);
+        self.gone_to = gone.chain(over.iter().map(|gone| gone.sequence)).fold(self.gone_to, u64::max);
+        self.dropped += (excess + skipped) as u64;
+        if self.records.capacity() > 2 * self.most.max(coming.len()) {
+            self.records.shrink_to(self.most.max(coming.len()));
         }
-        for gone in self.records.drain(..excess) {
-            self.gone_to = self.gone_to.max(gone.sequence);
-        }
-        self.dropped += excess as u64;
-        if self.records.capacity() > 4 * self.most.max(coming) {
-            self.records.shrink_to(self.most.max(coming));
-        }
+        self.records.extend(coming);
     }
 
     /// The records from the `from`-th ever on, as bytes.
@@ -53,8 +53,8 @@ impl Ring {
 pub(crate) struct Kept {
     events: Ring,
     trades: Ring,
-    /// Number of the first event that subscribers have not seen.
-    unpublished: u64,
+    /// Number of the first event that subscribers have not seen; without subscribers `None`.
+    unpublished: Option<u64>,
 }
 
 impl Kept {
@@ -63,19 +63,18 @@ impl Kept {
         Self {
             events: Ring::new(events_most, gone_to),
             trades: Ring::new(trades_most, gone_to),
-            unpublished: 0,
+            unpublished: None,
         }
     }
 
-    /// Remembers what a call gave.
+    /// Remembers what a call gave. With subscribers, all of it stays until the next call.
     pub(crate) fn record(&mut self, events: &[EventRecord]) {
-        self.events.make_room(events.len());
-        self.events.records.extend(events);
-        let is_trade = |event: &&EventRecord| event.kind == EventKind::Trade.code();
-        let trades = events.iter().filter(is_trade).count();
-        if trades > 0 {
-            self.trades.make_room(trades);
-            self.trades.records.extend(events.iter().filter(is_trade));
+        self.events.add(events, self.unpublished.is_some());
+        let mut rest = events;
+        while let Some(at) = rest.iter().position(|event| event.kind == EventKind::Trade.code()) {
+            let run = rest[at..].iter().take_while(|event| event.kind == EventKind::Trade.code()).count();
+            self.trades.add(&rest[at..at + run], false);
+            rest = &rest[at + run..];
         }
     }
 
@@ -89,16 +88,15 @@ impl Kept {
         self.trades.bytes_from(0)
     }
 
-    /// Subscribers get what comes from now on.
-    pub(crate) fn publish_from_here(&mut self) {
-        self.unpublished = self.events.count_ever();
+    /// Subscribers get what comes from now on; or there are none.
+    pub(crate) fn publish(&mut self, on: bool) {
+        self.unpublished = on.then(|| self.events.count_ever());
     }
 
     /// How many events left before subscribers saw them, and those that they have not seen yet.
     pub(crate) fn take_unpublished(&mut self) -> (u64, Vec<u8>) {
-        let lost = self.events.dropped.saturating_sub(self.unpublished);
-        let bytes = self.events.bytes_from(self.unpublished);
-        self.unpublished = self.events.count_ever();
-        (lost, bytes)
+        let Some(from) = self.unpublished else { return (0, Vec::new()) };
+        self.unpublished = Some(self.events.count_ever());
+        (self.events.dropped.saturating_sub(from), self.events.bytes_from(from))
     }
 }

@@ -1,6 +1,5 @@
 //! The Python module `exchange_os._core`. Bindings only: every rule lives in the crates above this one.
 
-mod backend;
 mod exchange;
 mod fault;
 mod kept;

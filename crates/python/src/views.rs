@@ -46,7 +46,7 @@ impl Specification {
 
 impl Exchange {
     fn engine<T: Send>(&self, py: Python<'_>, read: impl FnOnce(&Engine) -> T + Send) -> PyResult<T> {
-        self.brief(py, |open| Ok(read(open.backend.engine())))
+        self.brief(py, |open| Ok(read(open.node.engine())))
     }
 
     fn account<T: Send>(
@@ -76,7 +76,7 @@ impl Exchange {
 
     /// BLAKE3 of the canonical state.
     fn state_hash<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let hash = self.released(py, |open| Ok(open.backend.engine().state_hash()))?;
+        let hash = self.released(py, |open| Ok(open.node.engine().state_hash()))?;
         Ok(PyBytes::new(py, &hash))
     }
 
@@ -209,7 +209,7 @@ impl Exchange {
     /// For every asset the sum over all users and over all house accounts.
     fn conservation<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let sums = self.released(py, |open| {
-            let engine = open.backend.engine();
+            let engine = open.node.engine();
             let assets = (0..engine.assets().len()).map(AssetId::from_index);
             let sum = |asset| {
                 let house = engine.house(asset).into_iter().fold(Amount::ZERO, |sum, (_, part)| sum + part);
