@@ -15,6 +15,8 @@ mod matching;
 mod money;
 mod place;
 mod prices;
+#[cfg(test)]
+mod proofs;
 mod refusal;
 mod state;
 
@@ -126,6 +128,11 @@ impl NaiveEngine {
     /// Checks what must hold after every command; the first thing that does not, in words.
     pub fn check_invariants(&self) -> Result<(), String> {
         self.world.check_invariants()
+    }
+
+    /// Lots left by id of resting order.
+    pub fn resting_lots(&self) -> std::collections::BTreeMap<u64, i64> {
+        self.world.orders.iter().map(|order| (order.id, order.remaining)).collect()
     }
 
     fn check_frame(&self, first_sequence: u64, time_ns: u64) -> Result<(), FrameError> {

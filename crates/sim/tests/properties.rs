@@ -1,0 +1,165 @@
+//! Properties of the naive engine over whole runs of chaos, from its commands and events alone.
+
+use std::collections::BTreeMap;
+use xos_protocol::{CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Tif};
+use xos_sim::differential::{Machine, event_text};
+use xos_sim::naive::NaiveEngine;
+use xos_sim::workload::{Body, Chaos, Frame, command};
+
+fn seeds() -> std::ops::Range<u64> {
+    if std::env::var_os("XOS_LONG").is_some() { 0..1_000 } else { 0..25 }
+}
+
+/// One admitted frame of a run of chaos.
+struct Seen<'a> {
+    seed: u64,
+    first_sequence: u64,
+    frame: &'a Frame,
+    before: &'a NaiveEngine,
+    after: &'a NaiveEngine,
+    events: &'a [EventRecord],
+}
+
+fn watch(mut look: impl FnMut(&Seen<'_>)) {
+    for seed in seeds() {
+        let mut chaos = Chaos::new(seed);
+        let mut engine = NaiveEngine::new();
+        let mut first_sequence = 1;
+        for _ in 0..600 {
+            let frame = chaos.next_frame();
+            let before = engine.clone();
+            let mut events = Vec::new();
+            let admitted = engine.apply(first_sequence, &frame, &mut events).is_ok();
+            chaos.observe(&frame, admitted, &events);
+            if !admitted {
+                assert!(events.is_empty(), "seed {seed}: a refused frame has events");
+                assert_eq!(engine.state_bytes(), before.state_bytes(), "seed {seed}");
+                continue;
+            }
+            let (before, after, frame, events) = (&before, &engine, &frame, &events[..]);
+            look(&Seen { seed, first_sequence, frame, before, after, events });
+            first_sequence += frame.sequences();
+        }
+    }
+}
+
+fn single(frame: &Frame) -> Option<&CommandRecord> {
+    match &frame.body {
+        Body::Commands(commands) if commands.len() == 1 => commands.first(),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_rejected_command_changes_nothing() {
+    let mut rejected = 0;
+    watch(|seen| {
+        let is_rejected = seen.events.last().is_some_and(|event| event.kind() == Some(EventKind::Rejected));
+        if seen.frame.sequences() != 1 || !is_rejected {
+            return;
+        }
+        rejected += 1;
+        // Time alone may change the state: orders expire.
+        let mut ticked = seen.before.clone();
+        let tick = Frame::commands(seen.frame.time_ns, vec![command(CommandKind::Tick)]);
+        ticked.apply(seen.first_sequence, &tick, &mut Vec::new()).expect("the tick follows");
+        assert_eq!(seen.after.state_bytes(), ticked.state_bytes(), "seed {}: {:?}", seen.seed, seen.frame);
+    });
+    assert!(rejected > 1_000, "only {rejected} rejects");
+}
+
+#[test]
+fn a_retry_changes_nothing_and_returns_the_first_answer() {
+    let mut retries = 0;
+    let mut seed = u64::MAX;
+    let mut answers: BTreeMap<(u32, [u8; 32]), EventRecord> = BTreeMap::new();
+    watch(|seen| {
+        if seen.seed != seed {
+            seed = seen.seed;
+            answers.clear();
+        }
+        let Body::Commands(commands) = &seen.frame.body else { return };
+        for (at, command) in commands.iter().enumerate().filter(|(_, command)| command.has_client_id()) {
+            let sequence = seen.first_sequence + at as u64;
+            let is_outcome = |event: &&EventRecord| {
+                event.sequence == sequence
+                    && event.client_id() == command.client_id
+                    && event.kind() != Some(EventKind::Trade)
+                    && event.flags & EventFlags::RETRY == 0
+                    // Refused before the client id was looked at.
+                    && !(event.kind() == Some(EventKind::Rejected) && event.reason < 200)
+            };
+            if let Some(outcome) = seen.events.iter().find(is_outcome)
+                && is_remembered(command)
+            {
+                answers.insert((command.account, command.client_id), *outcome);
+            }
+        }
+        for event in seen.events.iter().filter(|event| event.flags & EventFlags::RETRY != 0) {
+            retries += 1;
+            let mut first = answers[&(event.account, event.client_id())];
+            first.flags |= EventFlags::RETRY;
+            assert_eq!(*event, first, "seed {seed}: {}", event_text(event));
+        }
+        if let Some(command) = single(seen.frame)
+            && seen.events.last().is_some_and(|event| event.flags & EventFlags::RETRY != 0)
+        {
+            let before = seen.before.state_bytes();
+            let expired = seen.events.len() > 1;
+            assert!(expired || seen.after.state_bytes() == before, "seed {seed}: {command:?}");
+        }
+    });
+    assert!(retries > 100, "only {retries} retries");
+}
+
+fn is_remembered(command: &CommandRecord) -> bool {
+    use CommandKind::{Deposit, MergeSet, Place, SplitSet, Withdraw};
+    matches!(command.kind(), Some(Place | Deposit | Withdraw | SplitSet | MergeSet))
+}
+
+#[test]
+fn a_fill_or_kill_order_fills_whole_or_not_at_all() {
+    let mut accepted = 0;
+    watch(|seen| {
+        let Body::Commands(commands) = &seen.frame.body else { return };
+        for (at, command) in commands.iter().enumerate() {
+            let is_fok = command.kind() == Some(CommandKind::Place) && command.tif() == Some(Tif::Fok);
+            let sequence = seen.first_sequence + at as u64;
+            let own: Vec<&EventRecord> = seen.events.iter().filter(|e| e.sequence == sequence).collect();
+            let outcome = own.iter().find(|event| event.kind() == Some(EventKind::OrderAccepted));
+            let (true, Some(outcome)) = (is_fok, outcome) else { continue };
+            accepted += 1;
+            let traded = own.iter().filter(|event| event.kind() == Some(EventKind::Trade));
+            let lots: i64 = traded.map(|event| event.qty).sum();
+            assert_eq!(lots, outcome.qty, "seed {}: {:?}", seen.seed, command);
+        }
+    });
+    assert!(accepted > 50, "only {accepted} fill-or-kill orders");
+}
+
+/// Lots of every order as its events tell: accepted, amended, filled, cancelled.
+#[test]
+fn events_alone_tell_which_orders_rest() {
+    let mut seed = u64::MAX;
+    let mut lots: BTreeMap<u64, i64> = BTreeMap::new();
+    watch(|seen| {
+        if seen.seed != seed {
+            seed = seen.seed;
+            lots.clear();
+        }
+        for event in seen.events.iter().filter(|event| event.flags & EventFlags::RETRY == 0) {
+            match event.kind() {
+                Some(EventKind::OrderAccepted | EventKind::OrderAmended | EventKind::OrderCancelled) => {
+                    lots.insert(event.order_id, event.remaining);
+                }
+                Some(EventKind::Trade) => {
+                    lots.insert(event.order_id, event.remaining);
+                    lots.insert(event.counter_order_id(), event.counter_remaining());
+                }
+                _ => {}
+            }
+        }
+        lots.retain(|_, left| *left > 0);
+        assert_eq!(seen.after.resting_lots(), lots, "seed {seed}: {:?}", seen.frame);
+    });
+}
