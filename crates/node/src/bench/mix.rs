@@ -27,9 +27,9 @@ impl Mix {
         Self { state: seed, accounts: accounts.max(2), next_sequence: 1, young: Vec::new(), placed: 0 }
     }
 
-    /// Counts the declaration of limits as the first command of the log.
-    pub fn skip_genesis(&mut self) {
-        self.next_sequence += 1;
+    /// The same for a log whose next command has this sequence: orders are named by their sequence.
+    pub fn starting_at(self, next_sequence: u64) -> Self {
+        Self { next_sequence, ..self }
     }
 
     /// The bodies of the deployments that come first: an asset and a perpetual in it.

@@ -19,9 +19,7 @@ pub(crate) fn options() -> Options {
 
 /// A mix that counts the genesis as the first command.
 pub(crate) fn mix() -> Mix {
-    let mut mix = Mix::new(7, 20);
-    mix.skip_genesis();
-    mix
+    Mix::new(7, 20).starting_at(2)
 }
 
 /// Makes the market where there is none, then submits so many commands in batches of 50; returns all events.
