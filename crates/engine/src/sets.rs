@@ -85,7 +85,9 @@ impl Engine {
             .outcome_keys(question)
             .map(|key| Position(holder.stand(key).map_or(0, |stand| stand.holding.lots)))
             .min()
-            .unwrap_or_default();
+            .unwrap_or_default()
+            // What others are short is not collateral: only sets that were split can be redeemed.
+            .min(Position(self.questions[question.index()].sets));
         if smallest.0 < sets.0 {
             return refused(Reject::NothingToReduce, smallest.0, sets.0);
         }

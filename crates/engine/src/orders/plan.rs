@@ -44,7 +44,15 @@ impl Engine {
                 }
                 break;
             }
-            found += self.countable(asked, resting, asked.lots - found, &mut planned);
+            let lots = self.countable(asked, resting, asked.lots - found, &mut planned);
+            found += lots;
+            // A reduce-only order whose capacity is used up is met a second time, to be cancelled.
+            if lots > Qty::ZERO && lots < resting.remaining && found < asked.lots {
+                if meetings == self.limits.matches_per_command_max {
+                    break;
+                }
+                meetings += 1;
+            }
         }
         if found < asked.lots {
             return refused(Reject::FokNotFillable, found.0, asked.lots.0);

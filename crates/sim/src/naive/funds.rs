@@ -144,7 +144,8 @@ impl World {
         let (account, id, lots) = (command.account, command.instrument, command.qty);
         let question = self.question(id).clone();
         let positions = question.instruments().map(|i| self.holding(account, i).position);
-        let smallest = positions.min().expect("a question has outcomes");
+        // What others are short is not collateral: only sets that were split can be redeemed.
+        let smallest = positions.min().expect("a question has outcomes").min(question.sets);
         check(smallest >= lots, Reject::NothingToReduce, smallest, lots)?;
         let (before, after) = self.headroom_around(account, id, -lots);
         check(after >= 0 || after >= before, Reject::InsufficientMargin, -after, before)?;
