@@ -1,7 +1,9 @@
 """The Rust extension. `make check` compares this file with the built module (mypy.stubtest)."""
 
+from collections.abc import Callable, Sequence
 from enum import IntEnum, IntFlag
-from typing import Final, TypedDict, final
+from os import PathLike
+from typing import Any, Final, TypedDict, final
 
 __all__ = [
     "AMOUNT_ATOMS_BOUND",
@@ -15,6 +17,7 @@ __all__ = [
     "EventKind",
     "Exchange",
     "Flags",
+    "Inspector",
     "InstrumentState",
     "Matching",
     "Reject",
@@ -22,12 +25,16 @@ __all__ = [
     "Side",
     "Tif",
     "__version__",
+    "bench_commands",
+    "bench_workload",
     "build_info",
     "canonical_deployment",
     "command_fields",
     "default_limits",
     "event_fields",
     "rejects",
+    "replay",
+    "verify",
 ]
 
 __version__: str
@@ -204,6 +211,43 @@ class EventFlags(IntFlag):
     KEPT_PRIORITY = 64
     RETRY = 128
 
+def bench_commands(
+    path: str | PathLike[str], prefill: int, expected: Sequence[int] | None, times_by_kind: bool, /
+) -> dict[str, Any]:
+    """Runs a file of 64-byte commands of which the first `prefill` are not timed."""
+
+def bench_workload(
+    workload: str, seed: int, accounts: int, resting: int, commands: int, times_by_kind: bool, /
+) -> dict[str, Any]:
+    """Runs a seeded workload, `steady` or `many`."""
+
+def verify(
+    path: str | PathLike[str], quick: bool, progress: Callable[[int, int], object] | None, /
+) -> dict[str, Any]:
+    """Verifies the log in a directory; `progress` hears bytes done and in all."""
+
+def replay(
+    path: str | PathLike[str],
+    from_sequence: int,
+    to_sequence: int | None,
+    use_snapshots: bool,
+    on_events: Callable[[bytes], object] | None,
+    progress: Callable[[int, int], object] | None,
+    /,
+) -> dict[str, Any]:
+    """Executes the log in a directory again."""
+
+@final
+class Inspector:
+    """Goes through the frames of a log without executing them."""
+
+    def __new__(cls, path: str | PathLike[str], first: int, last: int, /) -> Inspector: ...
+    def end(self) -> int:
+        """Sequence of the log's last command."""
+
+    def __iter__(self) -> Inspector: ...
+    def __next__(self) -> tuple[int, int, int, int, bytes, str, int, bool, bytes]: ...
+
 _OrderRow = tuple[int, int, int, bool, int, int, int, int, int, int, bytes | None]
 _OutcomeRow = tuple[int, int, int, bool, int, int, int, int, int, int]
 _RestingRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, bytes]
@@ -215,7 +259,7 @@ class Exchange:
 
     @staticmethod
     def open(
-        path: str | None,
+        path: str | PathLike[str] | None,
         limits: bytes | None,
         durable: bool,
         events_kept_max: int,

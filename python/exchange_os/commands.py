@@ -173,7 +173,9 @@ class CommandMethods:
                 row = self._core.amend(account, found.number, order_id, ticks, lots, flags, id_bytes, time_ns)
                 self._publish()
         except (OverflowError, TypeError) as error:
-            raise misfit(error, account=account, order_id=order_id, price=ticks, qty=lots, time_ns=time_ns) from error
+            raise misfit(
+                error, account=account, order_id=order_id, price=ticks, qty=lots, time_ns=time_ns
+            ) from error
         if row[2]:
             raise rejected(row[2], row[8], row[9])
         return OrderResult(found, row)
@@ -201,7 +203,7 @@ class CommandMethods:
         side: SideName | Side | None = None,
         time_ns: int | None = None,
     ) -> int:
-        """Takes out the resting orders of an account, of one instrument or all, one side or both; how many."""
+        """Takes out the resting orders of an account, on one instrument or all, and says how many."""
         number = 0 if instrument is None else self._directory.market(instrument).number
         code = _BOTH_SIDES if side is None else code_of(SIDES, "side", side)
         return self._command(

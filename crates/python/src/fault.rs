@@ -1,7 +1,7 @@
 //! What can go wrong, and the exception of `exchange_os.errors` that says it.
 
 use pyo3::BoundObject;
-use pyo3::exceptions::{PyKeyboardInterrupt, PyRuntimeError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub(crate) enum Fault {
     AlreadyOpen { why: String, path: String },
     NothingThere(String),
     Corrupt { why: String, file: String, offset: u64, sequence: u64 },
-    Interrupted,
+    VerifyFailed(String),
 }
 
 impl From<NodeError> for Fault {
@@ -94,8 +94,7 @@ impl Fault {
             Self::Corrupt { why, file, offset, sequence } => {
                 exception(py, "Corrupt", (why, file, offset, sequence))
             }
-            // The callback or the signal left its own exception; this stands in where it did not.
-            Self::Interrupted => PyErr::take(py).unwrap_or_else(|| PyKeyboardInterrupt::new_err(())),
+            Self::VerifyFailed(why) => exception(py, "VerifyFailed", (why,)),
         }
     }
 }

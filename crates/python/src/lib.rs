@@ -1,9 +1,11 @@
 //! The Python module `exchange_os._core`. Bindings only: every rule lives in the crates above this one.
 
+mod bench;
 mod exchange;
 mod fault;
 mod kept;
 mod layout;
+mod log;
 mod outcome;
 mod views;
 mod words;
@@ -17,9 +19,13 @@ mod _core {
     use pyo3::types::PyDict;
 
     #[pymodule_export]
+    use crate::bench::{bench_commands, bench_workload};
+    #[pymodule_export]
     use crate::exchange::Exchange;
     #[pymodule_export]
     use crate::layout::{canonical_deployment, command_fields, default_limits, event_fields};
+    #[pymodule_export]
+    use crate::log::{Inspector, replay, verify};
     #[pymodule_export]
     use crate::words::rejects;
 

@@ -6,10 +6,12 @@ it is asked for, so that `xos --version` and `xos --help` stay quick however man
 
 import importlib
 import pkgutil
+from typing import Any
 
 import click
 
-from exchange_os import build_info
+from exchange_os._core import build_info
+from exchange_os.errors import Error
 
 
 class _Commands(click.Group):
@@ -26,6 +28,15 @@ class _Commands(click.Group):
             raise TypeError(f"{module.__name__}.command is not a click.Command")
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """An error of the package ends the program with its sentence and its exit code."""
+        try:
+            return super().invoke(ctx)
+        except Error as error:
+            from exchange_os.cli._say import refuse
+
+            ctx.exit(refuse(error))
+
 
 def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
     if not asked or ctx.resilient_parsing:
@@ -35,7 +46,12 @@ def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> 
     ctx.exit()
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_EPILOG = """\b
+Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 the file or the engine refused, 4 the directory is
+open elsewhere, 5 its files are damaged, 6 there is no exchange, 7 the exchange halted, 8 the disk failed."""
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)
 @click.option(
     "--version",
     is_flag=True,

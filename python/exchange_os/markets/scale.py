@@ -116,7 +116,7 @@ def ticks_per_unit(item: Question) -> int:
     if count.denominator != 1 or not 2 <= count < _core.PRICE_TICKS_BOUND:
         raise Contradiction(
             "tick_size",
-            f"unit / tick_size = {text(item.unit)} / {text(item.tick_size)} = {text(count)} ticks; it must be "
-            "a whole number of at least 2",
+            f"unit / tick_size = {text(item.unit)} / {text(item.tick_size)} = {text(count)} ticks; it must "
+            "be a whole number of at least 2",
         )
     return int(count)

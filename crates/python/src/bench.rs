@@ -1,0 +1,107 @@
+//! The engine under load, for `xos bench engine`.
+
+use crate::fault::panic_text;
+use crate::outcome::integer_of;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use xos_sim::bench::{BenchReport, CommandFile, Run};
+use xos_sim::workload::{Market, MarketShape};
+
+/// Runs a file of 64-byte commands of which the first `prefill` are not timed. `expected` are the totals that it
+/// must end with: trades, lots, ticks times lots, resting orders.
+#[pyfunction]
+#[pyo3(signature = (path, prefill, expected, times_by_kind, /))]
+pub(crate) fn bench_commands<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    prefill: usize,
+    expected: Option<[i128; 4]>,
+    times_by_kind: bool,
+) -> PyResult<Bound<'py, PyDict>> {
+    let prepare = || {
+        let file = CommandFile::read(&path).map_err(|error| error.to_string())?;
+        file.into_run(prefill, expected).map_err(|error| error.to_string())
+    };
+    timed(py, prepare, times_by_kind)
+}
+
+/// Runs a seeded workload, `steady` or `many`.
+#[pyfunction]
+#[pyo3(signature = (workload, seed, accounts, resting, commands, times_by_kind, /))]
+pub(crate) fn bench_workload<'py>(
+    py: Python<'py>,
+    workload: &str,
+    seed: u64,
+    accounts: u32,
+    resting: usize,
+    commands: usize,
+    times_by_kind: bool,
+) -> PyResult<Bound<'py, PyDict>> {
+    let prepare = || {
+        let shape = MarketShape { seed, accounts, resting, commands };
+        let market = match workload {
+            "steady" => Market::steady(shape),
+            "many" => Market::many(shape),
+            other => {
+                return Err(format!("no workload is named {other:?}; there are \"steady\" and \"many\""));
+            }
+        };
+        Ok(Run {
+            name: market.name.to_string(),
+            deployments: market.deployments,
+            prefill: market.prefill,
+            commands: market.commands,
+            expected: Some(market.expected),
+            modelled: true,
+        })
+    };
+    timed(py, prepare, times_by_kind)
+}
+
+fn timed<'py>(
+    py: Python<'py>,
+    prepare: impl FnOnce() -> Result<Run, String> + Send,
+    times_by_kind: bool,
+) -> PyResult<Bound<'py, PyDict>> {
+    let done = py.detach(|| {
+        catch_unwind(AssertUnwindSafe(|| {
+            let run = prepare().map_err(PyValueError::new_err)?;
+            xos_sim::bench::run(&run, times_by_kind).map_err(PyRuntimeError::new_err)
+        }))
+    });
+    dict_of(py, &done.unwrap_or_else(|panic| Err(PyRuntimeError::new_err(panic_text(&*panic))))?)
+}
+
+fn dict_of<'py>(py: Python<'py>, report: &BenchReport) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("workload", &report.workload)?;
+    dict.set_item("passed", report.passed)?;
+    dict.set_item("commands", report.commands)?;
+    dict.set_item("seconds", report.seconds)?;
+    dict.set_item("commands_per_s", report.commands_per_s)?;
+    dict.set_item("trades", report.trades)?;
+    dict.set_item("traded_qty", integer_of(py, report.traded_qty))?;
+    dict.set_item("traded_notional", integer_of(py, report.traded_notional))?;
+    dict.set_item("rejected", report.rejected)?;
+    dict.set_item("events", report.events)?;
+    dict.set_item("resting_orders", report.resting_orders)?;
+    dict.set_item("accounts", report.accounts)?;
+    dict.set_item("memory_bytes", report.memory_bytes.to_vec())?;
+    dict.set_item("state_hash", &report.state_hash)?;
+    let kinds = PyDict::new(py);
+    for time in &report.ns_by_kind {
+        let kind = PyDict::new(py);
+        kind.set_item("count", time.count)?;
+        kind.set_item("mean_ns", time.mean_ns)?;
+        kind.set_item("p50_ns", time.p50_ns)?;
+        kind.set_item("p99_ns", time.p99_ns)?;
+        kinds.set_item(time.kind, kind)?;
+    }
+    dict.set_item("ns_by_kind", kinds)?;
+    let checks = report.checks.iter().map(|check| (check.name, check.passed, check.detail.as_str()));
+    dict.set_item("checks", checks.collect::<Vec<_>>())?;
+    Ok(dict)
+}

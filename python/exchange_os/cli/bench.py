@@ -1,0 +1,104 @@
+"""`xos bench`: measured speed, with the checks that make a number mean something."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from exchange_os.cli._say import FAILED, REFUSED, json_option, say_json, say_pairs
+
+
+@click.group(name="bench")
+def command() -> None:
+    """Measure."""
+
+
+@command.command(name="engine")
+@click.option(
+    "--commands", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Command file."
+)
+@click.option(
+    "--prefill", default=0, type=click.IntRange(min=0), help="Commands of the file that only fill the book."
+)
+@click.option("--expect", help="Totals the file must end with: trades,lots,notional,resting.")
+@click.option("--workload", type=click.Choice(["steady", "many"]), help="A seeded market instead of a file.")
+@click.option(
+    "--count", default=1_000_000, show_default=True, type=click.IntRange(min=1), help="Its commands."
+)
+@click.option(
+    "--accounts", default=10_000, show_default=True, type=click.IntRange(min=2), help="Its accounts."
+)
+@click.option(
+    "--resting", default=10_000, show_default=True, type=click.IntRange(min=0), help="Its resting orders."
+)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Its seed.")
+@click.option("--by-kind/--no-by-kind", default=True, help="Also time each kind of command in a second pass.")
+@json_option
+@click.pass_context
+def engine(
+    ctx: click.Context,
+    file: Path | None,
+    prefill: int,
+    expect: str | None,
+    workload: str | None,
+    count: int,
+    accounts: int,
+    resting: int,
+    seed: int,
+    by_kind: bool,
+    as_json: bool,
+) -> None:
+    """Run a command file or a seeded workload through the engine and judge its end.
+
+    Exit code 1 if a closing check fails: a run that does not end in the right state has no speed.
+    """
+    from exchange_os import _core
+
+    if (file is None) == (workload is None):
+        raise click.UsageError("give either --commands FILE or --workload NAME")
+    try:
+        if file is not None:
+            report = _core.bench_commands(file, prefill, _totals(expect), by_kind)
+        else:
+            report = _core.bench_workload(str(workload), seed, accounts, resting, count, by_kind)
+    except ValueError as error:
+        click.echo(f"xos: {error}", err=True)
+        ctx.exit(REFUSED)
+    _print(report, as_json)
+    if not report["passed"]:
+        ctx.exit(FAILED)
+
+
+def _totals(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        totals = [int(part) for part in text.split(",")]
+    except ValueError:
+        totals = []
+    if len(totals) != 4:
+        raise click.UsageError(f"--expect is {text!r}, expected four numbers: trades,lots,notional,resting")
+    return totals
+
+
+def _print(report: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        checks = [dict(zip(("name", "passed", "detail"), check, strict=True)) for check in report["checks"]]
+        say_json({**report, "checks": checks})
+        return
+    say_pairs(
+        f"{report['workload']}: {report['commands_per_s']:,.0f} commands a second",
+        {
+            "commands": report["commands"],
+            "trades": report["trades"],
+            "traded quantity": report["traded_qty"],
+            "resting orders": report["resting_orders"],
+            "state hash": report["state_hash"],
+        },
+    )
+    for kind, time in report["ns_by_kind"].items():
+        click.echo(
+            f"  {kind}: {time['count']} at {time['mean_ns']} ns, p50 {time['p50_ns']}, p99 {time['p99_ns']}"
+        )
+    for name, passed, detail in report["checks"]:
+        click.echo(f"  {'ok  ' if passed else 'FAIL'} {name}: {detail}".rstrip(": "))

@@ -1,0 +1,142 @@
+"""Reading the log of an exchange that nobody has open: verify, replay, inspect. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from os import PathLike, fspath
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+
+from exchange_os import _core
+from exchange_os.records import COMMAND, Commands, Events, events_from_bytes
+
+Progress: TypeAlias = Callable[[int, int], object]
+"""Hears how much is done, and of how much."""
+
+
+class Conserved(msgspec.Struct, frozen=True):
+    """The money of one asset, in atoms: what users and the house have adds up to zero."""
+
+    asset: str
+    users_atoms: int
+    house_atoms: int
+
+
+class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verification has proven: the chain of hashes, the replay, every snapshot, the money."""
+
+    from_sequence: int
+    sequence: int
+    time_ns: int
+    chain_hash: str
+    state_hash: str
+    segments: int
+    frames: int
+    commands: int
+    events: int
+    snapshots: list[int]
+    bad_snapshots: list[str]
+    torn_tail: str | None
+    accounts: int
+    orders: int
+    conservation: list[Conserved]
+    elapsed_ns: int
+
+
+class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replay did, and where it ended."""
+
+    snapshot_sequence: int
+    sequence: int
+    time_ns: int
+    chain_hash: str
+    state_hash: str
+    frames: int
+    commands: int
+    events: int
+    elapsed_ns: int
+
+    @property
+    def commands_per_s(self) -> float:
+        return self.commands * 1e9 / max(self.elapsed_ns, 1)
+
+
+class LoggedFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """One frame of the log: `commands`, or the body of a `deployment`."""
+
+    first_sequence: int
+    count: int
+    time_ns: int
+    durable_sequence: int
+    chain_hash: str
+    file: str
+    offset: int
+    commands: Commands | None
+    deployment: dict[str, Any] | None
+
+
+def verify(
+    path: str | PathLike[str], *, quick: bool = False, progress: Progress | None = None
+) -> VerifyReport:
+    """Replays a log from its beginning and compares everything with what was recorded on the way.
+
+    `Corrupt` if files are damaged, `VerifyFailed` if they are sound but something does not agree. `quick`
+    compares only the hashes of snapshots, not their bytes.
+    """
+    found = _hexed(_core.verify(fspath(path), quick, progress))
+    return VerifyReport(**{**found, "conservation": [Conserved(*line) for line in found["conservation"]]})
+
+
+def replay(
+    path: str | PathLike[str],
+    *,
+    from_sequence: int = 0,
+    to_sequence: int | None = None,
+    use_snapshots: bool = False,
+    on_events: Callable[[Events], object] | None = None,
+    progress: Progress | None = None,
+) -> ReplayReport:
+    """Executes a log again: the same commands, the same events, the same state hash.
+
+    `on_events` gets the events of each frame from `from_sequence` on, as an array. `use_snapshots` begins
+    with the newest snapshot before that.
+    """
+    hear = None if on_events is None else lambda data: on_events(events_from_bytes(data))
+    return ReplayReport(
+        **_hexed(_core.replay(fspath(path), from_sequence, to_sequence, use_snapshots, hear, progress))
+    )
+
+
+def inspect(
+    path: str | PathLike[str], *, from_sequence: int = 1, to_sequence: int | None = None
+) -> Iterator[LoggedFrame]:
+    """The frames of a log in order, without executing them."""
+    last = 2**64 - 1 if to_sequence is None else to_sequence
+    for first, count, time_ns, durable, chain, file, offset, deploy, payload in _core.Inspector(
+        fspath(path), from_sequence, last
+    ):
+        yield LoggedFrame(
+            first_sequence=first,
+            count=count,
+            time_ns=time_ns,
+            durable_sequence=durable,
+            chain_hash=chain.hex(),
+            file=file,
+            offset=offset,
+            commands=None if deploy else np.frombuffer(payload, COMMAND),
+            deployment=_deployment(payload) if deploy else None,
+        )
+
+
+def _deployment(body: bytes) -> dict[str, Any]:
+    try:
+        content = msgspec.msgpack.decode(body)
+    except msgspec.DecodeError as error:
+        return {"unreadable": str(error)}
+    return content if isinstance(content, dict) else {"unreadable": repr(content)}
+
+
+def _hexed(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.hex() if isinstance(value, bytes) else value for name, value in found.items()}
