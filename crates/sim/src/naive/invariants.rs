@@ -1,12 +1,13 @@
 //! What must hold after every command, whatever the command was.
 
-use super::state::{Holding, World};
+use super::state::{Holding, House, SETTLEMENT, World};
 use xos_protocol::Side;
 
 impl World {
     pub(super) fn check_invariants(&self) -> Result<(), String> {
         self.check_conservation()?;
         self.check_positions()?;
+        self.check_collateral()?;
         self.check_books()?;
         self.check_held()
     }
@@ -41,6 +42,24 @@ impl World {
                 if !self.stands_in(id, instrument) && *holding != Holding::default() {
                     return Err(format!("account {id} has left instrument {instrument} with {holding:?}"));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// A question's account holds one unit for every set; a perpetual's clearing account mirrors all costs.
+    fn check_collateral(&self) -> Result<(), String> {
+        for (id, question) in (1..).zip(&self.questions) {
+            let held = self.house(House::Question(id), SETTLEMENT);
+            if question.sets < 0 || held != question.unit_value(question.sets) {
+                return Err(format!("question {id} holds {held} for {} sets", question.sets));
+            }
+        }
+        for (id, instrument) in (1..).zip(&self.instruments) {
+            let costs: i128 = self.accounts.iter().filter_map(|a| a.holdings.get(&id)).map(|h| h.cost).sum();
+            let clearing = self.house(House::Clearing(id), SETTLEMENT);
+            if instrument.is_perpetual() && costs + clearing != 0 {
+                return Err(format!("perpetual {id}: costs {costs}, clearing {clearing}"));
             }
         }
         Ok(())

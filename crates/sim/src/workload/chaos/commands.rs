@@ -1,264 +1,20 @@
-//! Chaos: a small world in which everything collides, and every kind of command, right and wrong.
+//! The commands of chaos, kind by kind.
 
-use super::deployments::{self, Scale};
-use super::live::Live;
-use super::{Body, Frame, client_id, command};
-use crate::rng::Rng;
-use std::collections::VecDeque;
-use xos_protocol::{
-    CommandKind, CommandRecord, DeployCommand, EventKind, EventRecord, Flags, Int128, Product, Side, Tif,
-};
-
-/// What the generator remembers of an instrument.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    question: u32,
-    price_max: i64,
-    qty_max: i64,
-    is_settled: bool,
-}
-
-/// A source of frames that looks at the events of the frames before.
-#[derive(Clone, Debug)]
-pub struct Chaos {
-    rng: Rng,
-    scale: Scale,
-    /// Percent of the usual amounts.
-    wealth: i128,
-    time_ns: u64,
-    next_sequence: u64,
-    set_up: VecDeque<Frame>,
-    live: Live,
-    instruments: Vec<Known>,
-    assets: u32,
-    venues: u16,
-    questions: u32,
-    deployments: usize,
-    fresh_client_ids: u64,
-    recent: Vec<CommandRecord>,
-    pending: Option<DeployCommand>,
-}
+use super::{Chaos, Known, terms_mark};
+use crate::workload::{client_id, command};
+use xos_protocol::{CommandKind, CommandRecord, Flags, Int128, Side, Tif};
 
 impl Chaos {
-    /// The chaos of this seed.
-    pub fn new(seed: u64) -> Self {
-        let mut rng = Rng::new(seed);
-        let scale = Scale::draw(&mut rng);
-        let wealth = *rng.pick(&[3, 8, 25, 100]);
-        let time_ns = 1_000_000 + rng.below(1_000);
-        let mut chaos = Self {
-            rng,
-            scale,
-            wealth,
-            time_ns,
-            next_sequence: 1,
-            set_up: VecDeque::new(),
-            live: Live::default(),
-            instruments: Vec::new(),
-            assets: 0,
-            venues: 0,
-            questions: 0,
-            deployments: 0,
-            fresh_client_ids: 0,
-            recent: Vec::new(),
-            pending: None,
-        };
-        chaos.plan_set_up();
-        chaos
-    }
-
-    /// The next frame; [`Self::observe`] its outcome before asking for another.
-    pub fn next_frame(&mut self) -> Frame {
-        let frame = match self.set_up.pop_front() {
-            Some(frame) => frame,
-            None => self.draw_frame(),
-        };
-        self.pending = match &frame.body {
-            Body::Deploy(body) => DeployCommand::from_bytes(body).ok(),
-            Body::Commands(_) => None,
-        };
-        frame
-    }
-
-    /// What became of a frame: whether it was admitted, and its events.
-    pub fn observe(&mut self, frame: &Frame, admitted: bool, events: &[EventRecord]) {
-        if !admitted {
-            return;
-        }
-        self.time_ns = frame.time_ns;
-        self.next_sequence += frame.sequences();
-        for event in events {
-            self.live.observe(event);
-            self.observe_deployment(event);
-        }
-    }
-
-    fn observe_deployment(&mut self, event: &EventRecord) {
-        match event.kind() {
-            Some(EventKind::AssetDeployed) => self.assets += 1,
-            Some(EventKind::VenueDeployed) => self.venues += 1,
-            Some(EventKind::QuestionDeployed) => self.questions += 1,
-            Some(EventKind::QuestionResolved) => {
-                let question = event.instrument;
-                for known in self.instruments.iter_mut().filter(|known| known.question == question) {
-                    known.is_settled = true;
-                }
-                let instruments = &self.instruments;
-                self.live.positions.retain(|(_, i), _| instruments[*i as usize - 1].question != question);
-            }
-            Some(EventKind::InstrumentDeployed) => {
-                let (question, terms) = match &self.pending {
-                    Some(DeployCommand::Question(spec)) => (self.questions, &spec.terms),
-                    Some(DeployCommand::Instrument(spec)) => {
-                        let is_perpetual = matches!(spec.product, Product::Perpetual { .. });
-                        if is_perpetual && !self.rng.one_in(6) {
-                            let mark = terms_mark(spec.terms.price_max_ticks);
-                            self.set_up.push_back(self.mark_frame(event.instrument, mark));
-                        }
-                        (0, &spec.terms)
-                    }
-                    _ => return,
-                };
-                let (price_max, qty_max) = (terms.price_max_ticks, terms.qty_max_lots);
-                self.instruments.push(Known { question, price_max, qty_max, is_settled: false });
-            }
-            _ => {}
-        }
-    }
-
-    fn mark_frame(&self, instrument: u32, price: i64) -> Frame {
-        let record = CommandRecord { instrument, price, ..command(CommandKind::SetMark) };
-        Frame::commands(self.time_ns, vec![record])
-    }
-
-    fn plan_set_up(&mut self) {
-        let (rng, scale) = (&mut self.rng, self.scale);
-        let mut bodies = Vec::new();
-        if rng.one_in(8) {
-            bodies.push(DeployCommand::Venue(deployments::venue(rng, 9)));
-        }
-        bodies.push(DeployCommand::Genesis(deployments::limits(rng)));
-        let assets = 2 + rng.below(2) as usize;
-        bodies.extend((1..=assets).map(|number| DeployCommand::Asset(deployments::asset(number))));
-        for number in 1..=1 + rng.below(3) as usize {
-            bodies.push(DeployCommand::Venue(deployments::venue(rng, number)));
-        }
-        let pairs = [(2, 1), (1, 2), (assets as u32, 2)];
-        let base_and_quote = pairs.iter().filter(|(base, quote)| base != quote);
-        for (at, &(base, quote)) in base_and_quote.enumerate() {
-            if at == 0 || rng.one_in(2) {
-                let symbol = format!("SPOT{at}");
-                bodies.push(DeployCommand::Instrument(deployments::spot(rng, scale, symbol, base, quote)));
-            }
-        }
-        for number in 1..=2 {
-            let symbol = format!("PERP{number}");
-            bodies.push(DeployCommand::Instrument(deployments::perpetual(rng, scale, symbol)));
-        }
-        for number in 1..=1 + rng.below(2) as usize {
-            let outcomes = 2 + rng.below(4) as usize;
-            bodies.push(DeployCommand::Question(deployments::question(rng, scale, number, outcomes)));
-        }
-        self.set_up.extend(bodies.iter().map(|body| Frame::deploy(self.time_ns, body)));
-        self.plan_accounts(assets as u32);
-    }
-
-    fn plan_accounts(&mut self, assets: u32) {
-        let accounts = 3 + self.rng.below(8) as u32;
-        let owners = 2 + self.rng.below(u64::from(accounts - 1));
-        let mut commands = Vec::new();
-        for account in 1..=accounts {
-            let mut record = command(CommandKind::OpenAccount);
-            record.client_id = client_id(1_000_000 + self.rng.below(owners));
-            commands.push(record);
-            for asset in 1..=assets {
-                if asset == 1 || self.rng.percent(70) {
-                    let amount = Int128::new(self.amount_of_some_orders());
-                    let deposit = command(CommandKind::Deposit);
-                    commands.push(CommandRecord { account, instrument: asset, amount, ..deposit });
-                }
-            }
-        }
-        for record in commands {
-            self.set_up.push_back(Frame::commands(self.time_ns, vec![record]));
-        }
-    }
-
-    /// Atoms for a few orders of this world.
-    fn amount_of_some_orders(&mut self) -> i128 {
-        let order = i128::from(self.scale.k) * i128::from(self.scale.lot) * 60;
-        1 + order * i128::from(self.rng.below(60)) * self.wealth / 300
-    }
-
-    fn draw_frame(&mut self) -> Frame {
-        if self.rng.one_in(90) {
-            return self.draw_deployment();
-        }
-        if self.rng.one_in(250) {
-            return self.draw_inadmissible();
-        }
-        let time_ns = self.draw_time();
-        let length = if self.rng.one_in(6) { 2 + self.rng.below(19) } else { 1 };
-        let mut commands = Vec::new();
-        for at in 0..length {
-            let record = self.draw_command(at);
-            commands.push(record);
-        }
-        Frame::commands(time_ns, commands)
-    }
-
-    fn draw_time(&mut self) -> u64 {
-        let step = match self.rng.below(40) {
-            0..24 => 0,
-            24..36 => 1 + self.rng.below(4),
-            36..39 => 10 + self.rng.below(40),
-            _ => 1 + self.rng.below(2_000),
-        };
-        self.time_ns + step
-    }
-
-    /// A frame that is refused as a whole.
-    fn draw_inadmissible(&mut self) -> Frame {
-        let tick = command(CommandKind::Tick);
-        match self.rng.below(3) {
-            0 => Frame::commands(self.time_ns - 1, vec![tick]),
-            1 => Frame::commands(self.time_ns, vec![]),
-            _ => Frame::commands(self.time_ns, vec![tick; 21]),
-        }
-    }
-
-    fn draw_deployment(&mut self) -> Frame {
-        self.deployments += 1;
-        let number = 10 + self.deployments;
-        let (rng, scale) = (&mut self.rng, self.scale);
-        let mut body = match rng.below(12) {
-            0 => DeployCommand::Genesis(deployments::limits(rng)),
-            1..3 => DeployCommand::Asset(deployments::asset(number)),
-            3..5 => DeployCommand::Venue(deployments::venue(rng, number)),
-            5..7 => DeployCommand::Instrument(deployments::spot(rng, scale, format!("S{number}"), 2, 1)),
-            7..9 => DeployCommand::Instrument(deployments::perpetual(rng, scale, format!("P{number}"))),
-            _ => {
-                let outcomes = 2 + rng.below(6) as usize;
-                DeployCommand::Question(deployments::question(rng, scale, number, outcomes))
-            }
-        };
-        if rng.percent(70) {
-            deployments::spoil(rng, &mut body);
-        }
-        let mut frame = Frame::deploy(self.draw_time(), &body);
-        if self.rng.one_in(12)
-            && let Body::Deploy(bytes) = &mut frame.body
-        {
-            bytes.truncate(self.rng.below(bytes.len() as u64) as usize);
-        }
-        frame
-    }
-
-    fn draw_command(&mut self, place_in_frame: u64) -> CommandRecord {
+    pub(super) fn draw_command(&mut self, place_in_frame: u64) -> CommandRecord {
         if !self.recent.is_empty() && self.rng.one_in(40) {
             return *self.rng.pick(&self.recent);
         }
-        let mut record = match self.rng.weighted(&[600, 100, 40, 6, 4, 24, 24, 30, 20, 3, 45, 6, 9, 2, 3]) {
+        let weights = if self.calm {
+            [700, 80, 30, 1, 1, 24, 20, 20, 10, 1, 25, 1, 1, 0, 0]
+        } else {
+            [600, 100, 40, 6, 4, 24, 24, 30, 20, 3, 45, 6, 9, 2, 3]
+        };
+        let mut record = match self.rng.weighted(&weights) {
             0 => self.draw_place(),
             1 => self.draw_amend(place_in_frame),
             2 => self.draw_cancel(place_in_frame),
@@ -275,7 +31,7 @@ impl Chaos {
             13 => self.draw_resolve(),
             _ => CommandRecord { kind: *self.rng.pick(&[0, 5, 19, 64, 65_535]), ..self.draw_place() },
         };
-        if self.rng.one_in(16) {
+        if self.rng.one_in(if self.calm { 120 } else { 16 }) {
             self.spoil(&mut record);
         }
         if self.recent.len() == 50 {
@@ -537,9 +293,4 @@ impl Chaos {
             _ => record.client_id = client_id(rng.below(6)),
         }
     }
-}
-
-/// The price around which a book starts.
-fn terms_mark(price_max: i64) -> i64 {
-    1 + price_max / 2
 }
