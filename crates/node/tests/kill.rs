@@ -92,6 +92,7 @@ struct Acked {
 fn live(directory: &Path, seed: u64, state: &mut u64) -> Vec<Acked> {
     let mut child = spawn(directory, seed);
     let stdout = child.stdout.take().unwrap();
+    let (first, answered) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
         let mut acked = Vec::new();
         let mut lines = BufReader::new(stdout);
@@ -99,6 +100,7 @@ fn live(directory: &Path, seed: u64, state: &mut u64) -> Vec<Acked> {
         while lines.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
             if let Some(words) = line.strip_prefix("ack ").and_then(|rest| rest.strip_suffix('\n')) {
                 let words: Vec<_> = words.split(' ').collect();
+                let _ = first.send(());
                 acked.push(Acked {
                     first_sequence: words[0].parse().unwrap(),
                     count: words[1].parse().unwrap(),
@@ -109,8 +111,10 @@ fn live(directory: &Path, seed: u64, state: &mut u64) -> Vec<Acked> {
         }
         acked
     });
-    let micros = if draw(state, 4) == 0 { draw(state, 8_000) } else { 5_000 + draw(state, 80_000) };
-    std::thread::sleep(Duration::from_micros(micros));
+    if draw(state, 4) > 0 {
+        let _ = answered.recv_timeout(Duration::from_secs(30));
+    }
+    std::thread::sleep(Duration::from_micros(draw(state, 40_000)));
     child.kill().unwrap();
     child.wait().unwrap();
     reader.join().unwrap()

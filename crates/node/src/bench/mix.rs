@@ -1,5 +1,6 @@
 //! A small seeded market: one perpetual, many accounts, orders around a price that stands still.
 
+use std::collections::VecDeque;
 use xos_protocol::{
     AssetSpec, CommandKind, CommandRecord, DeployCommand, Fees, Flags, InstrumentSpec, InstrumentTerms,
     Int128, Matching, Product, Split, Tif,
@@ -7,8 +8,6 @@ use xos_protocol::{
 use xos_units::Amount;
 
 const MARK: i64 = 50_000;
-/// Cancels and amends choose among this many of the youngest orders.
-const YOUNG_ORDERS: usize = 4_096;
 
 /// Writes the same commands for the same seed. It is told nothing about events: some of its cancels and amends
 /// come too late and are rejected, as in life.
@@ -17,14 +16,35 @@ pub struct Mix {
     state: u64,
     accounts: u32,
     next_sequence: u64,
-    young: Vec<(u64, u32)>,
-    placed: usize,
+    /// Orders that may rest, with their accounts; those of the running frame wait in `fresh`.
+    known: Vec<(u64, u32)>,
+    fresh: VecDeque<(u64, u32)>,
+    frame_commands: u64,
+    client_ids: bool,
 }
 
 impl Mix {
     /// A market with so many accounts.
     pub fn new(seed: u64, accounts: u32) -> Self {
-        Self { state: seed, accounts: accounts.max(2), next_sequence: 1, young: Vec::new(), placed: 0 }
+        Self {
+            state: seed,
+            accounts: accounts.max(2),
+            next_sequence: 1,
+            known: Vec::new(),
+            fresh: VecDeque::new(),
+            frame_commands: 0,
+            client_ids: true,
+        }
+    }
+
+    /// The same with orders that have no client id, and so no protection of a retry.
+    pub fn without_client_ids(self) -> Self {
+        Self { client_ids: false, ..self }
+    }
+
+    /// The same for frames of this many commands: nobody cancels an order whose answer is still on its way.
+    pub fn for_frames(self, frame_commands: u64) -> Self {
+        Self { frame_commands, ..self }
     }
 
     /// The same for a log whose next command has this sequence: orders are named by their sequence.
@@ -68,7 +88,7 @@ impl Mix {
             commands.push(CommandRecord { client_id: owner, ..of(CommandKind::OpenAccount) });
         }
         for account in 1..=self.accounts {
-            let amount = Int128::new(1 << 80);
+            let amount = Int128::new(1 << 60);
             commands.push(CommandRecord { account, instrument: 1, amount, ..of(CommandKind::Deposit) });
         }
         commands.push(CommandRecord { instrument: 1, price: MARK, ..of(CommandKind::SetMark) });
@@ -76,7 +96,7 @@ impl Mix {
         commands
     }
 
-    /// The next so many commands: of a hundred about 50 rest, 7 take what is there, 36 cancel, 7 amend.
+    /// The next so many commands: of a hundred about 45 rest, 8 take what is there, 41 cancel, 6 amend.
     pub fn commands(&mut self, count: usize) -> Vec<CommandRecord> {
         (0..count).map(|_| self.command()).collect()
     }
@@ -90,20 +110,25 @@ impl Mix {
     }
 
     fn command(&mut self) -> CommandRecord {
+        while let Some((sequence, _)) = self.fresh.front()
+            && sequence + self.frame_commands < self.next_sequence
+        {
+            self.known.extend(self.fresh.pop_front());
+        }
         let roll = self.below(100);
         let command = match roll {
-            0..36 if !self.young.is_empty() => {
-                let at = self.below(self.young.len() as u64) as usize;
-                let (order_id, account) = self.young.swap_remove(at);
+            0..41 if !self.known.is_empty() => {
+                let at = self.below(self.known.len() as u64) as usize;
+                let (order_id, account) = self.known.swap_remove(at);
                 CommandRecord { order_id, account, ..named(CommandKind::Cancel) }
             }
-            36..43 if !self.young.is_empty() => {
-                let at = self.below(self.young.len() as u64) as usize;
-                let (order_id, account) = self.young[at];
+            41..47 if !self.known.is_empty() => {
+                let at = self.below(self.known.len() as u64) as usize;
+                let (order_id, account) = self.known[at];
                 let qty = 1 + self.below(100) as i64;
                 CommandRecord { order_id, account, qty, ..named(CommandKind::Amend) }
             }
-            _ => self.place(roll < 50),
+            _ => self.place(roll >= 92),
         };
         self.next_sequence += 1;
         command
@@ -118,15 +143,9 @@ impl Mix {
         let price = if side == 0 { MARK - away } else { MARK + away };
         let (tif, flags) = if takes { (Tif::Ioc, Flags::MARKET) } else { (Tif::Gtc, 0) };
         if !takes {
-            let order = (self.next_sequence, account);
-            if self.young.len() < YOUNG_ORDERS {
-                self.young.push(order);
-            } else {
-                self.young[self.placed % YOUNG_ORDERS] = order;
-            }
-            self.placed += 1;
+            self.fresh.push_back((self.next_sequence, account));
         }
-        let client_id = Self::client_id(self.next_sequence);
+        let client_id = if self.client_ids { Self::client_id(self.next_sequence) } else { [0; 32] };
         CommandRecord {
             side,
             tif: tif.code(),
