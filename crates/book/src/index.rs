@@ -45,6 +45,11 @@ impl IdIndex {
         }
     }
 
+    #[inline(always)]
+    pub(crate) fn touch(&self, id: u64) -> u64 {
+        self.cells[self.home(id)].id
+    }
+
     #[inline]
     pub(crate) fn insert(&mut self, id: u64, slot: Slot) {
         if (self.len + 1) * 3 > self.cells.len() * 2 {

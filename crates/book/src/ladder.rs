@@ -145,6 +145,23 @@ impl Ladder {
         made
     }
 
+    /// The level at a price.
+    #[inline]
+    pub fn find(&self, price: Price) -> Option<u32> {
+        let key = price.0 as u64;
+        if self.root == NONE || key >> (6 * self.height) != 0 {
+            return None;
+        }
+        let mut node = self.root;
+        for depth in (0..self.height).rev() {
+            node = self.nodes[node as usize].child[((key >> (6 * depth)) & 63) as usize];
+            if node == NONE {
+                return None;
+            }
+        }
+        Some(node)
+    }
+
     fn new_level(&mut self, price: Price) -> u32 {
         let level = Level { price, lots: 0, head: NO_SLOT, tail: NO_SLOT, orders: 0 };
         match self.free_levels.pop() {

@@ -74,6 +74,13 @@ impl Book {
         self.side(side).best().map(|level| self.side(side).level(level).head)
     }
 
+    /// Youngest order of a level, if there is such a level.
+    #[inline]
+    pub fn back_of_level(&self, side: Side, price: Price) -> Option<Slot> {
+        let ladder = self.side(side);
+        ladder.find(price).map(|level| ladder.level(level).tail)
+    }
+
     /// The order behind `slot`: next of its level, else oldest of the next worse level.
     #[inline]
     pub fn after(&self, pool: &OrderPool, slot: Slot) -> Option<Slot> {

@@ -126,6 +126,18 @@ impl OrderPool {
         self.index.get(id.0)
     }
 
+    /// Reads where the index has, or would have, an order.
+    #[inline(always)]
+    pub fn touch_index(&self, id: OrderId) -> u64 {
+        self.index.touch(id.0)
+    }
+
+    /// Reads an order, so that it is in cache when it is needed; any slot will do.
+    #[inline(always)]
+    pub fn touch(&self, slot: Slot) -> u64 {
+        self.orders.get(slot as usize).map_or(0, |order| order.id.0 ^ u64::from(order.own_next))
+    }
+
     /// The order in a slot.
     #[inline(always)]
     pub fn order(&self, slot: Slot) -> &RestingOrder {

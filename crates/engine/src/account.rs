@@ -87,16 +87,25 @@ pub(crate) struct Account {
     /// Resting orders over all instruments.
     pub(crate) orders: u32,
     pub(crate) stands: Vec<Stand>,
-    /// Worst case of each question in which the account stands.
-    pub(crate) questions: Vec<(QuestionId, Amount)>,
-    /// Their sum.
-    pub(crate) worst_cases: Amount,
+    /// Nothing for the many accounts that stand in no question.
+    questions: Option<Box<WorstCases>>,
+}
+
+/// Worst case of each question in which an account stands, and their sum.
+#[derive(Clone, Debug, Default)]
+struct WorstCases {
+    by_question: Vec<(QuestionId, Amount)>,
+    sum: Amount,
 }
 
 /// Up to this many stands a walk beats a binary search.
 const WALK_MAX: usize = 8;
 
 impl Account {
+    pub(crate) fn of(owner: OwnerId) -> Self {
+        Self { owner, ..Self::default() }
+    }
+
     #[inline(always)]
     pub(crate) fn find(&self, key: StandKey) -> Option<usize> {
         if self.stands.len() <= WALK_MAX {
@@ -155,27 +164,42 @@ impl Account {
         &self.stands[start..end]
     }
 
+    /// Sum of the worst cases of all questions.
+    #[inline(always)]
+    pub(crate) fn worst_cases(&self) -> Amount {
+        self.questions.as_ref().map_or(Amount::ZERO, |questions| questions.sum)
+    }
+
+    /// The worst cases by question.
+    pub(crate) fn questions(&self) -> &[(QuestionId, Amount)] {
+        self.questions.as_ref().map_or(&[], |questions| &questions.by_question)
+    }
+
     /// The worst case of a question as last set.
     #[inline]
     pub(crate) fn worst_case(&self, question: QuestionId) -> Amount {
-        self.questions.iter().find(|(id, _)| *id == question).map_or(Amount::ZERO, |(_, worst)| *worst)
+        self.questions().iter().find(|(id, _)| *id == question).map_or(Amount::ZERO, |(_, worst)| *worst)
     }
 
     /// Sets the worst case of a question.
     #[inline]
     pub(crate) fn set_worst_case(&mut self, question: QuestionId, worst: Amount, stands: bool) {
-        match self.questions.iter().position(|(id, _)| *id == question) {
+        if self.questions.is_none() && !stands {
+            return;
+        }
+        let questions = self.questions.get_or_insert_default();
+        match questions.by_question.iter().position(|(id, _)| *id == question) {
             Some(at) => {
-                self.worst_cases += worst - self.questions[at].1;
+                questions.sum += worst - questions.by_question[at].1;
                 if stands {
-                    self.questions[at].1 = worst;
+                    questions.by_question[at].1 = worst;
                 } else {
-                    self.questions.swap_remove(at);
+                    questions.by_question.swap_remove(at);
                 }
             }
             None if stands => {
-                self.questions.push((question, worst));
-                self.worst_cases += worst;
+                questions.by_question.push((question, worst));
+                questions.sum += worst;
             }
             None => {}
         }

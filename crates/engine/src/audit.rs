@@ -132,7 +132,7 @@ impl Engine {
                 }
             }
             let mut total = Amount::ZERO;
-            for (id, stored) in &account.questions {
+            for (id, stored) in account.questions() {
                 let question = &self.questions[id.index()];
                 let stands = account.outcomes(question.first, question.outcomes);
                 let worst =
@@ -147,7 +147,7 @@ impl Engine {
                 }
                 total += worst;
             }
-            if total != account.worst_cases {
+            if total != account.worst_cases() {
                 return Err(format!("account {}: worst cases add up to {}", at + 1, total.0));
             }
         }

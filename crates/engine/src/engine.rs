@@ -4,6 +4,7 @@ use crate::account::{Account, StandKey};
 use crate::client_ids::ClientIds;
 use crate::instrument::{Instrument, Question};
 use crate::step::{Refused, Step};
+use crate::touch::RUN;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use xos_book::OrderPool;
@@ -158,8 +159,16 @@ impl Engine {
         self.begin(header, commands.len(), events)?;
         match self.order_of(commands) {
             None => {
-                for (at, command) in commands.iter().enumerate() {
-                    self.execute(header.first_sequence + at as u64, command, events);
+                let ahead = commands.len() > 1 && self.is_large();
+                let mut sequence = header.first_sequence;
+                for run in commands.chunks(RUN) {
+                    if ahead {
+                        self.touch(run);
+                    }
+                    for command in run {
+                        self.execute(sequence, command, events);
+                        sequence += 1;
+                    }
                 }
             }
             Some(order) => {

@@ -18,6 +18,7 @@ mod restore;
 mod sets;
 mod shape;
 mod step;
+mod touch;
 mod views;
 
 pub use audit::AuditReport;

@@ -83,7 +83,7 @@ impl Engine {
     pub(crate) fn margin_with(&self, id: AccountId, change: Option<&Change>) -> Margin {
         let account = &self.accounts[id.index()];
         let mut margin = Margin {
-            equity: self.ledger.settlement(id).free() + account.worst_cases,
+            equity: self.ledger.settlement(id).free() + account.worst_cases(),
             initial: Requirement::ZERO,
         };
         let mut pending = change;

@@ -20,7 +20,7 @@ impl Engine {
         }
         // ---- Everything is checked. Below this line nothing fails. ----
         let owner = self.owner(command.client_id);
-        self.accounts.push(Account { owner, ..Default::default() });
+        self.accounts.push(Account::of(owner));
         self.ledger.add_user();
         step.emit(EventRecord {
             kind: EventKind::AccountOpened.code(),
@@ -101,7 +101,7 @@ impl Engine {
     pub(crate) fn withdrawable(&self, id: AccountId) -> Amount {
         let account = &self.accounts[id.index()];
         let free = self.ledger.settlement(id).free();
-        let mut equity = free + account.worst_cases;
+        let mut equity = free + account.worst_cases();
         let mut tenth = Requirement::ZERO;
         for stand in account.stands.iter().take_while(|stand| stand.key.is_perpetual()) {
             let instrument = &self.instruments[stand.key.instrument().index()];

@@ -173,7 +173,7 @@ impl Engine {
         for at in 0..count {
             let owner = self.owner(source.array("owner")?);
             let id = AccountId::from_index(at);
-            self.accounts.push(Account { owner, ..Default::default() });
+            self.accounts.push(Account::of(owner));
             self.ledger.add_user();
             // What is held follows from the orders; only the totals are put back here.
             let total = source.amount("total")?;

@@ -326,7 +326,7 @@ impl Engine {
                 maintenance += notional.times(Ppm(rate));
             }
         }
-        let mut worst_cases = known.questions.clone();
+        let mut worst_cases = known.questions().to_vec();
         worst_cases.sort_unstable_by_key(|(id, _)| *id);
         Some(AccountRisk {
             equity: margin.equity + order_reserves,

@@ -100,6 +100,12 @@ impl Ledger {
         self.users[account.index()].settlement
     }
 
+    /// Reads the account's row, so that it is in cache when it is needed.
+    #[inline(always)]
+    pub fn touch(&self, account: AccountId) -> u64 {
+        self.users.get(account.index()).map_or(0, |row| row.settlement.total.0 as u64)
+    }
+
     /// Balance of an account in an asset; zero where it never had any.
     #[inline]
     pub fn balance(&self, account: AccountId, asset: AssetId) -> Balance {

@@ -165,11 +165,8 @@ fn close(run: &Run, feed: &Feed, report: &mut BenchReport) {
         let books = ModelBooks::replay(first, commands);
         let difference = books.difference(&feed.engine);
         report.check("the books equal the model's", difference.is_none(), difference.unwrap_or_default());
-        report.check(
-            "no command was rejected",
-            report.rejected == 0,
-            format!("{} rejected", report.rejected),
-        );
+        let others = report.rejected - feed.totals.killed;
+        report.check("nothing but a kill was rejected", others == 0, format!("{others} other rejects"));
     }
     match feed.engine.audit() {
         Ok(audit) => {
