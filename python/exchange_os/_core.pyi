@@ -266,9 +266,10 @@ class Exchange:
         trades_kept_max: int,
         snapshot_every_commands: int | None,
         segment_bytes: int | None,
+        fail_at: tuple[int, bool] | None = None,
         /,
     ) -> Exchange:
-        """Over a directory, or in memory without one; `limits` is MessagePack."""
+        """Over a directory, or in memory without one; `limits` is MessagePack, `fail_at` is for tests."""
 
     def close(self) -> None:
         """Closes it; a second time does nothing."""

@@ -323,7 +323,13 @@ class CommandMethods:
                 self._publish()
         except (OverflowError, TypeError) as error:
             raise misfit(
-                error, account=account, order_id=order_id, price=price, qty=qty, amount=amount
+                error,
+                account=account,
+                order_id=order_id,
+                price=price,
+                qty=qty,
+                amount=amount,
+                time_ns=time_ns,
             ) from error
         outcome = Outcome(*row)
         if outcome.reason:
@@ -379,11 +385,18 @@ class CommandMethods:
             self._command(kind, instrument=market.number, price=market.price.count(price), time_ns=time_ns)
         )
 
-    def _published(self, send: Callable[[], bytes]) -> Events:
-        with self._publishing:
-            data = send()
-            self._publish()
-        return events_from_bytes(data)
+    def _published(
+        self, send: Callable[[bytes, int | None], bytes], data: bytes, time_ns: int | None
+    ) -> Events:
+        try:
+            if not self._subscriptions:
+                return events_from_bytes(send(data, time_ns))
+            with self._publishing:
+                events = events_from_bytes(send(data, time_ns))
+                self._publish()
+                return events
+        except (OverflowError, TypeError) as error:
+            raise misfit(error, time_ns=time_ns) from error
 
     def _publish(self) -> None:
         """Hands new events to the subscribers; a subscriber that itself sends commands does not nest."""

@@ -1,6 +1,6 @@
 """Every error that this package raises on purpose. Each class has a number that never changes its meaning.
 
-A reject of the engine keeps the engine's own number (101 to 607); the boundary counts from 701, the life of
+A reject of the engine keeps the engine's own number (101 to 599); the boundary counts from 701, the life of
 an exchange from 801, its files from 901. Every message names the value and the limit or expectation it met.
 """
 
@@ -81,7 +81,7 @@ class EventsGone(Error, LookupError):
     number = 709
 
 
-# --- 1xx to 6xx: the engine refused ---
+# --- 1xx to 5xx: the engine refused ---
 
 
 class Rejected(Error):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from functools import partial
 from os import PathLike, fspath
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -116,7 +115,7 @@ class Exchange(CommandMethods, Views):
 
     def deploy_body(self, body: bytes, *, time_ns: int | None = None) -> Events:
         """One deployment as MessagePack; its events, or `Rejected`."""
-        events = self._published(partial(self._core.deploy, body, time_ns))
+        events = self._published(self._core.deploy, body, time_ns)
         outcomes = events[events["kind"] != EventKind.ORDER_CANCELLED]
         if outcomes["kind"][0] == EventKind.REJECTED:
             value, limit = integers_128(outcomes, "amount")[0], integers_128(outcomes, "counter_amount")[0]
@@ -135,13 +134,15 @@ class Exchange(CommandMethods, Views):
         The batch becomes frames of at most `frame_commands_max` commands. Rejects are events, not exceptions.
         """
         checked(batch)
+        if not len(batch):
+            return events_from_bytes(b"")
         frame_max = self._directory.limits["frame_commands_max"]
-        if len(batch) <= frame_max and not self._subscriptions:
-            data = self._core.submit(batch.tobytes(), time_ns) if len(batch) else b""
-            return events_from_bytes(data)
-        frames = [batch[begin : begin + frame_max] for begin in range(0, len(batch) or 1, frame_max)]
-        parts = [self._published(partial(self._core.submit, part.tobytes(), time_ns)) for part in frames]
-        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+        if len(batch) <= frame_max:
+            return self._published(self._core.submit, batch.tobytes(), time_ns)
+        frames = (batch[begin : begin + frame_max] for begin in range(0, len(batch), frame_max))
+        return np.concatenate(
+            [self._published(self._core.submit, frame.tobytes(), time_ns) for frame in frames]
+        )
 
     # --- subscriptions ---
 

@@ -120,18 +120,22 @@ def _build(kind: CommandKind, columns: dict[str, Column], client_id: Column | No
 
 
 def _integers(name: str, column: Column) -> npt.NDArray[Any]:
+    field = np.iinfo(_field_dtype(name))
     array = np.asarray(column)
+    if array.dtype.kind in "fO" and _all_ints(column):
+        array = np.asarray(column, object)  # beyond 64 bits, or in both halves of the unsigned ones
+    elif array.dtype.kind not in "iu" and array.size:
+        raise BatchRefused(f"column {name} has dtype {array.dtype}, expected integers")
     if array.ndim > 1:
         raise BatchRefused(f"column {name} has {array.ndim} dimensions, expected one value or one dimension")
-    if array.dtype.kind == "O" and array.size and all(type(value) is int for value in array.flat):
-        raise OutOfRange(f"column {name} holds a number beyond 64 bits")
-    if array.dtype.kind not in "iu" and array.size:
-        raise BatchRefused(f"column {name} has dtype {array.dtype}, expected integers")
-    field = np.iinfo(_field_dtype(name))
     if array.size and (int(array.min()) < field.min or int(array.max()) > field.max):
         outside = array.min() if int(array.min()) < field.min else array.max()
         raise OutOfRange(f"column {name} holds {outside}, its field takes {field.min} to {field.max}")
     return array
+
+
+def _all_ints(column: Column) -> bool:
+    return isinstance(column, list | tuple) and all(type(value) is int for value in column)
 
 
 def _field_dtype(name: str) -> np.dtype[Any]:

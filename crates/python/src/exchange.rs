@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use xos_node::Options;
+use xos_node::{Failpoint, Options};
 use xos_protocol::{ClientId, CommandKind, CommandRecord, EventRecord, Int128};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -104,9 +104,10 @@ impl Exchange {
 
 #[pymethods]
 impl Exchange {
-    /// Over a directory, or in memory without one; `limits` is MessagePack.
+    /// Over a directory, or in memory without one; `limits` is MessagePack. `fail_at`, for tests, makes
+    /// the engine fail at a sequence, with a panic or without.
     #[staticmethod]
-    #[pyo3(signature = (path, limits, durable, events_kept_max, trades_kept_max, snapshot_every_commands, segment_bytes, /))]
+    #[pyo3(signature = (path, limits, durable, events_kept_max, trades_kept_max, snapshot_every_commands, segment_bytes, fail_at=None, /))]
     fn open(
         py: Python<'_>,
         path: Option<PathBuf>,
@@ -116,12 +117,15 @@ impl Exchange {
         trades_kept_max: usize,
         snapshot_every_commands: Option<u64>,
         segment_bytes: Option<u64>,
+        fail_at: Option<(u64, bool)>,
     ) -> PyResult<Self> {
         let limits = limits.map(rmp_serde::from_slice).transpose();
         let limits = limits.map_err(|why| PyValueError::new_err(format!("limits: {why}")))?;
         let defaults = Options::default();
         let segment_bytes = segment_bytes.unwrap_or(defaults.segment_bytes);
-        let options = Options { limits, durable, snapshot_every_commands, segment_bytes, ..defaults };
+        let failpoint = fail_at.map(|(sequence, panics)| Failpoint { sequence, panics });
+        let options =
+            Options { limits, durable, snapshot_every_commands, segment_bytes, failpoint, ..defaults };
         let waits_for_disk = path.is_some();
         let opened = py.detach(|| {
             catch_unwind(AssertUnwindSafe(|| match &path {

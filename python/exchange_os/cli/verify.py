@@ -35,7 +35,8 @@ def command(directory: Path, quick: bool, as_json: bool) -> None:
         "resting orders": report.orders,
     }
     for line in report.conservation:
-        pairs[line.asset] = f"users {line.users_atoms} + house {line.house_atoms} = {line.users_atoms + line.house_atoms} atoms"
+        users, house = line.users_atoms, line.house_atoms
+        pairs[line.asset] = f"users {users} + house {house} = {users + house} atoms"
     say_pairs(
         f"verified: {report.commands} commands in {report.frames} frames, {report.events} events", pairs
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from exchange_os._core import Reject
 from exchange_os.errors import Rejected
 from exchange_os.exact import plain_text
 from exchange_os.markets.lines import Path
@@ -11,7 +12,7 @@ from exchange_os.markets.load import Loaded, Problem
 from exchange_os.markets.spec import Perpetual, Question, Spot
 from exchange_os.markets.to_commands import Deployment, plan
 
-# Numbers that the engine gives to the fields of a specification (reject 606), as the file names them.
+# The engine's numbers of the fields of a specification (SpecOutOfBounds), as the file names them.
 _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     1: (("decimals",), "at most 18"),
     2: (("tick_size",), "one tick times one lot must be at least one atom"),
@@ -51,11 +52,11 @@ def explain(loaded: Loaded, deployment: Deployment, reject: Rejected) -> Problem
     """A reject of the engine as a problem of the file."""
     path: Path = deployment.path
     message = reject.sentence
-    if reject.code == 606 and reject.limit in _FIELDS:
+    if reject.reject is Reject.SPEC_OUT_OF_BOUNDS and reject.limit in _FIELDS:
         fields, bounds = _FIELDS[reject.limit]
         path = (*path, *fields)
         message = f"{reject.value} is outside the bounds ({bounds})"
-    elif reject.code in {604, 605}:
+    elif reject.reject in {Reject.SYMBOL_INVALID, Reject.SYMBOL_TAKEN}:
         path = (*path, "symbol")
         message = f"{deployment.symbol!r}: {reject.sentence}"
     return loaded.problem(path, message)
@@ -114,4 +115,4 @@ def _suspicions(item: Spot | Perpetual | Question) -> Iterator[tuple[str, str]]:
     if item.notional_max < item.tick_size * item.lot_size:
         yield "notional_max", f"{plain_text(item.notional_max)} is less than one lot at one tick"
     if item.fees.taker_ppm == 0 and item.fees.maker_ppm == 0:
-        yield "fees", "orders pay no fee; if that is meant, nothing is wrong"
+        yield "fees", "orders pay no fee"
