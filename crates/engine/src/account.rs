@@ -1,6 +1,7 @@
 //! An account's stand in instruments and questions. Balances are the ledger's.
 
 use xos_book::{NO_SLOT, Slot};
+use xos_protocol::{Int128, Side};
 use xos_risk::{Holding, OutcomeStand};
 use xos_units::{Amount, InstrumentId, OwnerId, Qty, QuestionId};
 
@@ -49,11 +50,16 @@ pub(crate) struct Stand {
     pub(crate) head: Slot,
     pub(crate) buys: Qty,
     pub(crate) sells: Qty,
-    pub(crate) holding: Holding,
-    /// Reserve of the resting buys and sells; of spot orders the ledger holds it instead.
-    pub(crate) buy_reserve: Amount,
-    pub(crate) sell_reserve: Amount,
+    /// Signed lots held.
+    pub(crate) lots: i64,
+    // Amounts lie in halves of 64 bits, so that no padding widens the record: there are millions of them.
+    cost: Int128,
+    realised: Int128,
+    buy_reserve: Int128,
+    sell_reserve: Int128,
 }
+
+const _: () = assert!(size_of::<Stand>() == 104);
 
 impl Stand {
     pub(crate) fn new(key: StandKey) -> Self {
@@ -63,20 +69,58 @@ impl Stand {
             head: NO_SLOT,
             buys: Qty::ZERO,
             sells: Qty::ZERO,
-            holding: Holding::default(),
-            buy_reserve: Amount::ZERO,
-            sell_reserve: Amount::ZERO,
+            lots: 0,
+            cost: Int128::default(),
+            realised: Int128::default(),
+            buy_reserve: Int128::default(),
+            sell_reserve: Int128::default(),
         }
+    }
+
+    /// Lots, cost and realised profit.
+    #[inline(always)]
+    pub(crate) fn holding(&self) -> Holding {
+        Holding { lots: self.lots, cost: Amount(self.cost.get()), realised: Amount(self.realised.get()) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_holding(&mut self, holding: Holding) {
+        self.lots = holding.lots;
+        self.cost = Int128::new(holding.cost.0);
+        self.realised = Int128::new(holding.realised.0);
+    }
+
+    /// Reserve of the resting buys; of spot orders the ledger holds it instead.
+    #[inline(always)]
+    pub(crate) fn buy_reserve(&self) -> Amount {
+        Amount(self.buy_reserve.get())
+    }
+
+    /// Reserve of the resting sells.
+    #[inline(always)]
+    pub(crate) fn sell_reserve(&self) -> Amount {
+        Amount(self.sell_reserve.get())
+    }
+
+    /// More, or with negative numbers fewer, resting lots and their reserve on one side.
+    #[inline(always)]
+    pub(crate) fn add_resting(&mut self, side: Side, lots: Qty, reserve: Amount) {
+        let (resting, reserved) = match side {
+            Side::Buy => (&mut self.buys, &mut self.buy_reserve),
+            Side::Sell => (&mut self.sells, &mut self.sell_reserve),
+        };
+        *resting += lots;
+        *reserved = Int128::new(reserved.get() + reserve.0);
     }
 
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.orders == 0 && self.holding.lots == 0
+        self.orders == 0 && self.lots == 0
     }
 
     #[inline(always)]
     pub(crate) fn outcome(&self) -> OutcomeStand {
-        OutcomeStand { position_lots: self.holding.lots, buys: self.buy_reserve, sells: self.sell_reserve }
+        OutcomeStand { position_lots: self.lots, buys: self.buy_reserve(), sells: self.sell_reserve() }
     }
 }
 
@@ -145,6 +189,7 @@ impl Account {
             && self.stands[at].is_empty()
         {
             self.stands.remove(at);
+            self.stands.shrink_to_fit();
         }
     }
 

@@ -91,8 +91,8 @@ impl Engine {
                     orders: stand.orders,
                     buys: stand.buys,
                     sells: stand.sells,
-                    buy_reserve: stand.buy_reserve,
-                    sell_reserve: stand.sell_reserve,
+                    buy_reserve: stand.buy_reserve(),
+                    sell_reserve: stand.sell_reserve(),
                 };
                 let found = reserved.remove(&(id.0, stand.key.0)).unwrap_or_default();
                 if stored != found {
@@ -124,10 +124,10 @@ impl Engine {
         for (at, account) in self.accounts.iter().enumerate() {
             for stand in &account.stands {
                 let sum = &mut sums[stand.key.instrument().index()];
-                sum.0 += i128::from(stand.holding.lots.max(0));
-                sum.1 += i128::from((-stand.holding.lots).max(0));
-                sum.2 += stand.holding.cost;
-                if stand.is_empty() || (stand.holding.lots == 0 && stand.holding.cost != Amount::ZERO) {
+                sum.0 += i128::from(stand.lots.max(0));
+                sum.1 += i128::from((-stand.lots).max(0));
+                sum.2 += stand.holding().cost;
+                if stand.is_empty() || (stand.lots == 0 && stand.holding().cost != Amount::ZERO) {
                     return Err(format!("account {} keeps an empty stand", at + 1));
                 }
             }

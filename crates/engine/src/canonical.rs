@@ -169,9 +169,9 @@ impl Engine {
             sink.count(stands.len());
             for stand in stands {
                 sink.u32(stand.key.instrument().0);
-                sink.i64(stand.holding.lots);
-                sink.amount(stand.holding.cost);
-                sink.amount(stand.holding.realised);
+                sink.i64(stand.lots);
+                sink.amount(stand.holding().cost);
+                sink.amount(stand.holding().realised);
             }
         }
     }

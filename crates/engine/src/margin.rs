@@ -95,8 +95,8 @@ impl Engine {
                 key: stand.key,
                 buys: stand.buys,
                 sells: stand.sells,
-                buy_reserve: stand.buy_reserve,
-                sell_reserve: stand.sell_reserve,
+                buy_reserve: stand.buy_reserve(),
+                sell_reserve: stand.sell_reserve(),
             };
             if let Some(change) = pending
                 && change.key == stand.key
@@ -104,7 +104,7 @@ impl Engine {
                 orders = orders.plus(*change);
                 pending = None;
             }
-            self.add_perpetual(&mut margin, stand.key, stand.holding.lots, stand.holding.cost, &orders);
+            self.add_perpetual(&mut margin, stand.key, stand.lots, stand.holding().cost, &orders);
         }
         if let Some(change) = pending
             && change.key.is_perpetual()

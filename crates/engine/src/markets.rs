@@ -136,8 +136,8 @@ impl Engine {
             for key in &keys {
                 let holder = &mut self.accounts[account.index()];
                 let Some(at) = holder.find(*key) else { continue };
-                let lots = holder.stands[at].holding.lots;
-                holder.stands[at].holding = Default::default();
+                let lots = holder.stands[at].lots;
+                holder.stands[at].set_holding(Default::default());
                 holds |= lots != 0;
                 if key.instrument() == paying {
                     won = lots;

@@ -105,10 +105,10 @@ impl Engine {
         let mut tenth = Requirement::ZERO;
         for stand in account.stands.iter().take_while(|stand| stand.key.is_perpetual()) {
             let instrument = &self.instruments[stand.key.instrument().index()];
-            let profit = unrealised(stand.holding.lots, instrument.mark_value, stand.holding.cost);
+            let profit = unrealised(stand.lots, instrument.mark_value, stand.holding().cost);
             equity += profit.min(Amount::ZERO);
-            equity -= stand.buy_reserve + stand.sell_reserve;
-            let notional = Amount(i128::from(stand.holding.lots.abs()) * instrument.mark_value);
+            equity -= stand.buy_reserve() + stand.sell_reserve();
+            let notional = Amount(i128::from(stand.lots.abs()) * instrument.mark_value);
             tenth += notional.times(xos_units::Ppm(xos_units::PPM_ONE / 10));
         }
         let stays = self.margin(id).initial.ceil().max(tenth.ceil());

@@ -210,7 +210,7 @@ impl Engine {
             instrument.position_changed(0, holding.lots);
             instrument.cost_sum += holding.cost;
             let (key, question) = (instrument.key, instrument.question());
-            self.accounts[id.index()].stand_mut(key).holding = holding;
+            self.accounts[id.index()].stand_mut(key).set_holding(holding);
             if let Some(question) = question {
                 self.refresh_worst_case(id, question);
             }

@@ -40,7 +40,7 @@ impl Engine {
         let standing = self.outcome_keys(question).filter(|key| holder.find(*key).is_some()).count();
         self.check_room(account, Class::Outcome, outcomes - standing)?;
         for key in self.outcome_keys(question) {
-            let reached = holder.stand(key).map_or(0, |stand| stand.holding.lots + stand.buys.0) + sets.0;
+            let reached = holder.stand(key).map_or(0, |stand| stand.lots + stand.buys.0) + sets.0;
             if reached > terms.position_max {
                 return refused(Reject::PositionLimit, reached, terms.position_max);
             }
@@ -60,15 +60,17 @@ impl Engine {
         self.questions[question.index()].sets += sets.0;
         for (key, part) in self.outcome_keys(question).zip(parts(value, outcomes)) {
             let stand = self.accounts[account.index()].stand_mut(key);
-            let before = stand.holding.lots;
+            let mut holding = stand.holding();
+            let before = holding.lots;
             // Buying back a short realises; a set adds to a position as it stands, whatever its sign.
             if before >= 0 {
-                stand.holding.lots += sets.0;
-                stand.holding.cost += part;
+                holding.lots += sets.0;
+                holding.cost += part;
             } else {
-                buy_back(&mut stand.holding, part, sets);
+                buy_back(&mut holding, part, sets);
             }
-            let after = stand.holding.lots;
+            stand.set_holding(holding);
+            let after = holding.lots;
             if stand.is_empty() {
                 self.emptied.push((account, key));
             }
@@ -83,7 +85,7 @@ impl Engine {
         let holder = &self.accounts[account.index()];
         let smallest = self
             .outcome_keys(question)
-            .map(|key| Position(holder.stand(key).map_or(0, |stand| stand.holding.lots)))
+            .map(|key| Position(holder.stand(key).map_or(0, |stand| stand.lots)))
             .min()
             .unwrap_or_default()
             // What others are short is not collateral: only sets that were split can be redeemed.
@@ -109,8 +111,10 @@ impl Engine {
         self.questions[question.index()].sets -= sets.0;
         for (key, part) in self.outcome_keys(question).zip(parts(value, outcomes)) {
             let stand = self.accounts[account.index()].stand_mut(key);
-            let before = stand.holding.lots;
-            stand.holding.close(part, sets);
+            let mut holding = stand.holding();
+            let before = holding.lots;
+            holding.close(part, sets);
+            stand.set_holding(holding);
             if stand.is_empty() {
                 self.emptied.push((account, key));
             }

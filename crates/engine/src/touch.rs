@@ -32,7 +32,7 @@ impl Engine {
             if let Some(account) = self.accounts.get(command.account().index())
                 && let Some(stand) = account.stands.first()
             {
-                seen ^= u64::from(stand.orders) ^ stand.sell_reserve.0 as u64;
+                seen ^= u64::from(stand.orders) ^ stand.sell_reserve().0 as u64;
             }
             *slot = match command.kind() {
                 Some(CommandKind::Place) => self.slot_ahead(command),

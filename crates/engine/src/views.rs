@@ -245,15 +245,15 @@ impl Engine {
     fn position_view(&self, stand: &Stand) -> PositionView {
         let instrument = &self.instruments[stand.key.instrument().index()];
         let unrealised = if stand.key.is_perpetual() {
-            xos_risk::unrealised(stand.holding.lots, instrument.mark_value, stand.holding.cost)
+            xos_risk::unrealised(stand.lots, instrument.mark_value, stand.holding().cost)
         } else {
             Amount::ZERO
         };
         PositionView {
             instrument: instrument.id,
-            lots: stand.holding.lots,
-            cost: stand.holding.cost,
-            realised: stand.holding.realised,
+            lots: stand.lots,
+            cost: stand.holding().cost,
+            realised: stand.holding().realised,
             unrealised,
             buys: stand.buys,
             sells: stand.sells,
@@ -320,9 +320,9 @@ impl Engine {
         let (mut maintenance, mut order_reserves) = (xos_units::Requirement::ZERO, Amount::ZERO);
         for stand in known.stands.iter().take_while(|stand| stand.key.is_perpetual()) {
             let instrument = &self.instruments[stand.key.instrument().index()];
-            order_reserves += stand.buy_reserve + stand.sell_reserve;
+            order_reserves += stand.buy_reserve() + stand.sell_reserve();
             if let Traded::Perpetual { maintenance: Ppm(rate), .. } = instrument.traded {
-                let notional = Amount(i128::from(stand.holding.lots.abs()) * instrument.mark_value);
+                let notional = Amount(i128::from(stand.lots.abs()) * instrument.mark_value);
                 maintenance += notional.times(Ppm(rate));
             }
         }

@@ -205,9 +205,10 @@ impl Engine {
             return None;
         }
         let stand = self.accounts[side.account.index()].stand_mut(instrument.key);
-        let before = stand.holding;
-        let closed = stand.holding.fill(side.side == Side::Buy, price, lots, instrument.k);
-        let after = stand.holding;
+        let before = stand.holding();
+        let mut after = before;
+        let closed = after.fill(side.side == Side::Buy, price, lots, instrument.k);
+        stand.set_holding(after);
         instrument.cost_sum += after.cost - before.cost;
         instrument.position_changed(before.lots, after.lots);
         if stand.is_empty() {

@@ -131,7 +131,7 @@ impl Engine {
         check_mark_and_band(instrument, words.side, command.price())?;
         let account = &self.accounts[command.account().index()];
         let stand = account.stand(instrument.key);
-        let position = stand.map_or(0, |stand| stand.holding.lots);
+        let position = stand.map_or(0, |stand| stand.lots);
         let lots = if reduce_only { to_reduce(position, words.side, command.qty())? } else { command.qty() };
         check_notional(instrument, command.price(), lots, reduce_only)?;
         if rests {
@@ -206,7 +206,7 @@ impl Engine {
     pub(crate) fn stand_of(&self, account: AccountId, key: StandKey, side: Side) -> (i64, Qty) {
         match self.accounts[account.index()].stand(key) {
             None => (0, Qty::ZERO),
-            Some(stand) => (stand.holding.lots, if side == Side::Buy { stand.buys } else { stand.sells }),
+            Some(stand) => (stand.lots, if side == Side::Buy { stand.buys } else { stand.sells }),
         }
     }
 

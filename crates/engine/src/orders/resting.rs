@@ -42,16 +42,7 @@ impl Engine {
         let reserve = per_lot.times_lots(order.remaining);
         let held = held_asset(instrument, order.side);
         let reserve_here = if held.is_some() { Amount::ZERO } else { reserve };
-        match order.side {
-            Side::Buy => {
-                stand.buys += order.remaining;
-                stand.buy_reserve += reserve_here;
-            }
-            Side::Sell => {
-                stand.sells += order.remaining;
-                stand.sell_reserve += reserve_here;
-            }
-        }
+        stand.add_resting(order.side, order.remaining, reserve_here);
         if let Some(asset) = held {
             let result = self.ledger.hold(order.account, asset, reserve);
             self.money(sequence, result);
@@ -67,19 +58,12 @@ impl Engine {
         let amount = self.reserve_per_lot(instrument, order.venue, order.side, order.price).times_lots(lots);
         let held = held_asset(instrument, order.side);
         let stand = self.accounts[order.account.index()].stand_mut(instrument.key);
-        match order.side {
-            Side::Buy => stand.buys -= lots,
-            Side::Sell => stand.sells -= lots,
-        }
+        stand.add_resting(order.side, -lots, if held.is_some() { Amount::ZERO } else { -amount });
         if let Some(asset) = held {
             let result = self.ledger.release(order.account, asset, amount);
             return self.money(sequence, result);
         }
-        match order.side {
-            Side::Buy => stand.buy_reserve -= amount,
-            Side::Sell => stand.sell_reserve -= amount,
-        }
-        if stand.buy_reserve.0 < 0 || stand.sell_reserve.0 < 0 {
+        if stand.buy_reserve().0 < 0 || stand.sell_reserve().0 < 0 {
             let detail =
                 format!("order {} gave back more than account {} had reserved", order.id.0, order.account.0);
             self.halt(4, sequence, detail);
@@ -125,7 +109,7 @@ impl Engine {
         }
         if stand.orders == 0 {
             // The reservation identity, each time it can be seen whole: no orders, no reserve.
-            let left = stand.buy_reserve.0 | stand.sell_reserve.0;
+            let left = stand.buy_reserve().0 | stand.sell_reserve().0;
             if left != 0 || stand.buys != Qty::ZERO || stand.sells != Qty::ZERO {
                 let detail = format!(
                     "account {} has a reserve and no order on instrument {}",
@@ -135,7 +119,7 @@ impl Engine {
                 self.halt(4, sequence, detail);
                 return;
             }
-            if stand.holding.lots == 0 {
+            if stand.lots == 0 {
                 self.emptied.push((order.account, key));
             }
         }
