@@ -5,7 +5,7 @@
 # done again only when its inputs change.
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-long check check-fast tidy format-check types clippy deny advisories docs bench build lock fmt clean
+.PHONY: help up demo test test-long check check-fast tidy format-check types clippy deny advisories docs bench instructions build lock fmt clean
 .DELETE_ON_ERROR:
 
 VENV   := .venv
@@ -121,8 +121,14 @@ docs: $(STAMPS)/packages ## check every link, build the Rust reference
 	@echo "==> docs: cargo doc"
 	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet $(LOCKED)
 
-bench: $(STAMPS)/project ## run the benchmarks
-	@cargo bench --workspace $(LOCKED)
+bench: $(STAMPS)/project ## run the engine under its seeded workloads
+	@$(BIN)/xos bench engine --workload steady
+	@$(BIN)/xos bench engine --workload many
+
+instructions: $(STAMPS)/packages ## count the engine's instructions a command; fails above the limit
+	@echo "==> instructions a command (callgrind)"
+	@cargo build --release --quiet $(LOCKED) -p xos-sim --example engine_bench
+	@$(BIN)/python tools/count_instructions.py target/release/examples/engine_bench
 
 fmt: $(STAMPS)/packages ## format Rust and Python
 	@cargo fmt --all

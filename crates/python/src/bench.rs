@@ -49,14 +49,7 @@ pub(crate) fn bench_workload<'py>(
                 return Err(format!("no workload is named {other:?}; there are \"steady\" and \"many\""));
             }
         };
-        Ok(Run {
-            name: market.name.to_string(),
-            deployments: market.deployments,
-            prefill: market.prefill,
-            commands: market.commands,
-            expected: Some(market.expected),
-            modelled: true,
-        })
+        Ok(Run::of_market(market))
     };
     timed(py, prepare, times_by_kind)
 }

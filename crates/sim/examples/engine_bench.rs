@@ -1,22 +1,36 @@
-//! Runs a command file through the engine and prints the report as JSON:
-//! `engine_bench FILE PREFILL [expected trades,lots,notional,resting]`.
+//! Runs the engine under load and prints the report as JSON:
+//! `engine_bench FILE PREFILL [TRADES,LOTS,NOTIONAL,RESTING]` for a command file,
+//! `engine_bench steady|many SEED ACCOUNTS RESTING COMMANDS` for a seeded workload.
+//! With XOS_BENCH_FAST set the second pass, which times each kind of command, is left out.
 
 use std::path::Path;
-use xos_sim::bench::{CommandFile, run};
+use xos_sim::bench::{CommandFile, Run, run};
+use xos_sim::workload::{Market, MarketShape};
+
+const USAGE: &str =
+    "engine_bench FILE PREFILL [TRADES,LOTS,NOTIONAL,RESTING] | steady|many SEED ACCOUNTS RESTING COMMANDS";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [file, prefill, rest @ ..] = words.as_slice() else {
-        return Err("engine_bench FILE PREFILL [TRADES,LOTS,NOTIONAL,RESTING]".into());
-    };
-    let expected = match rest.first() {
-        None => None,
-        Some(list) => {
-            let numbers: Vec<i128> = list.split(',').map(str::parse).collect::<Result<_, _>>()?;
-            Some(<[i128; 4]>::try_from(numbers).map_err(|_| "four expected totals, separated by commas")?)
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let prepared = match words.as_slice() {
+        [name @ ("steady" | "many"), seed, accounts, resting, commands] => {
+            let shape = MarketShape {
+                seed: seed.parse()?,
+                accounts: accounts.parse()?,
+                resting: resting.parse()?,
+                commands: commands.parse()?,
+            };
+            Run::of_market(if *name == "steady" { Market::steady(shape) } else { Market::many(shape) })
         }
+        [file, prefill] => CommandFile::read(Path::new(file))?.into_run(prefill.parse()?, None)?,
+        [file, prefill, totals] => {
+            let totals: Vec<i128> = totals.split(',').map(str::parse).collect::<Result<_, _>>()?;
+            let totals = <[i128; 4]>::try_from(totals).map_err(|_| USAGE)?;
+            CommandFile::read(Path::new(file))?.into_run(prefill.parse()?, Some(totals))?
+        }
+        _ => return Err(USAGE.into()),
     };
-    let prepared = CommandFile::read(Path::new(file))?.into_run(prefill.parse()?, expected)?;
     let report = run(&prepared, std::env::var_os("XOS_BENCH_FAST").is_none())?;
     println!("{}", serde_json::to_string_pretty(&report)?);
     if report.passed { Ok(()) } else { Err("a closing check failed".into()) }

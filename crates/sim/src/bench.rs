@@ -8,6 +8,7 @@ mod report;
 pub use command_file::{CommandFile, FileError};
 pub use report::{BenchCheck, BenchReport, KindTime};
 
+use crate::workload::Market;
 use model_book::ModelBooks;
 use std::time::Instant;
 use xos_engine::{Engine, FrameHeader};
@@ -31,6 +32,20 @@ pub struct Run {
     pub expected: Option<[i128; 4]>,
     /// Whether a model book can follow the commands (no rejects, no margin effects).
     pub modelled: bool,
+}
+
+impl Run {
+    /// A seeded market as a run.
+    pub fn of_market(market: Market) -> Self {
+        Self {
+            name: market.name.to_string(),
+            deployments: market.deployments,
+            prefill: market.prefill,
+            commands: market.commands,
+            expected: Some(market.expected),
+            modelled: true,
+        }
+    }
 }
 
 /// Sums over the trades of a run.
