@@ -115,7 +115,9 @@ advisories: .tools/$(DENY)/bin/cargo-deny ## look for known vulnerabilities; dow
 	@echo "==> building $(DENY) into .tools (once, some minutes)"
 	@cargo install cargo-deny --version $(subst cargo-deny-,,$(DENY)) --locked --quiet --root .tools/$(DENY)
 
-docs: $(STAMPS)/packages ## check every link, build the Rust reference
+docs: $(STAMPS)/project ## write the reference pages, check every link, build the Rust reference
+	@echo "==> docs: reference pages"
+	@$(BIN)/python tools/make_reference.py $(if $(CI),--check)
 	@echo "==> docs: links"
 	@$(BIN)/python tools/links.py
 	@echo "==> docs: cargo doc"

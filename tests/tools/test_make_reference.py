@@ -1,0 +1,130 @@
+"""The generated reference is what the tool would write, and what it says of events holds for real ones."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import exchange_os as xos
+import make_reference
+from exchange_os.records import Events
+
+MARKET = """
+[[asset]]
+symbol = "USDC"
+decimals = 6
+
+[[venue]]
+symbol = "front"
+fees = { maker_ppm = 100, taker_ppm = 400 }
+
+[[instrument]]
+symbol = "PERP"
+product = "perpetual"
+tick_size = "0.1"
+lot_size = "0.01"
+price_max = "1000"
+qty_max = "100"
+notional_max = "100000"
+position_max = "100"
+initial_margin_ppm = 100_000
+maintenance_margin_ppm = 50_000
+
+[[question]]
+symbol = "RAIN"
+text = "Does it rain tomorrow at noon?"
+outcomes = [{ symbol = "RAIN-YES", name = "Yes" }, { symbol = "RAIN-NO", name = "No" }]
+tick_size = "0.01"
+lot_size = "1"
+qty_max = "1000"
+notional_max = "1000"
+position_max = "1000"
+"""
+
+
+def every_kind() -> Events:
+    """Events of all kinds, most of their fields filled."""
+    exchange = xos.open()
+    exchange.deploy(xos.markets.loads(MARKET))
+    maker, taker = exchange.open_account("maker"), exchange.open_account("taker")
+    for account in (maker, taker):
+        exchange.deposit(account, "USDC", 1_000, client_id="in")
+    exchange.withdraw(taker, "USDC", 10, client_id="out")
+    exchange.set_mark("PERP", 100)
+    exchange.set_index("PERP", 100)
+    first = exchange.sell(maker, "PERP", 101, 5, venue="front", reduce_only=False)
+    exchange.buy(taker, "PERP", 101, 2, venue="front")
+    exchange.sell(taker, "PERP", 99, 1)
+    exchange.amend(maker, "PERP", first.order_id, qty=4)
+    exchange.buy(maker, "PERP", 90, 1, venue="front")
+    exchange.sell(taker, "PERP", 90, 2, venue="front")
+    exchange.buy(maker, "PERP", 80, 3, venue="front", post_only=True, client_id="low")
+    exchange.buy(maker, "PERP", 79, 3, self_trade="decrement")
+    exchange.sell(maker, "PERP", 80, 1, self_trade="decrement", venue="front", tif="ioc")
+    exchange.amend(maker, "PERP", client_id="low", price=81)
+    exchange.try_place(taker, "PERP", "sell", 2_000, 1, venue="front", post_only=True)
+    with pytest.raises(xos.Rejected):
+        exchange.amend(taker, "PERP", first.order_id, price=100)
+    exchange.mass_cancel(maker, "PERP", side="sell")
+    exchange.mass_cancel(maker)
+    exchange.split(maker, "RAIN", 10)
+    exchange.merge(maker, "RAIN", 3)
+    exchange.sell(maker, "RAIN-YES", "0.6", 5)
+    exchange.tick()
+    exchange.set_instrument_state("PERP", "halted")
+    exchange.resolve("RAIN", "RAIN-NO")
+    return np.concatenate(list(exchange.events()))
+
+
+def test_pages_are_up_to_date() -> None:
+    assert make_reference.main(["--check"]) == 0, "run make docs"
+
+
+def test_a_changed_page_is_noticed_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "docs" / "reference").mkdir(parents=True)
+    (tmp_path / "crates").symlink_to(make_reference.ROOT / "crates")
+    monkeypatch.setattr(make_reference, "ROOT", tmp_path)
+    assert make_reference.main(["--check"]) == 1
+    assert "words.md: not up to date" in capsys.readouterr().out
+    assert make_reference.main([]) == 0
+    assert make_reference.main(["--check"]) == 0
+
+
+def test_events_use_the_fields_that_the_table_gives_them() -> None:
+    events = every_kind()
+    overlaid = {"client_id", "counter_order_id", "counter_account", "counter_venue", "counter_remaining"}
+    overlaid.add("trade_id")
+    filled: dict[str, set[str]] = defaultdict(set)
+    for event in events:
+        kind = xos.EventKind(int(event["kind"])).name.lower()
+        names = make_reference.EVENT_FIELDS[kind]
+        for name in event.dtype.names:
+            field = name.removesuffix("_low").removesuffix("_high")
+            if field in {"kind", "sequence", "time_ns"} or not event[name]:
+                continue
+            if (field in overlaid) if kind != "trade" else (field == "client_id"):
+                continue
+            assert field in names, f"{kind} fills {field}"
+            filled[kind].add(field)
+        if kind == "trade":
+            assert event["counter_account"]
+    assert set(filled) | {"ticked"} == {kind.name.lower() for kind in xos.EventKind}
+    never = {kind: sorted(set(names) - filled[kind]) for kind, names in make_reference.EVENT_FIELDS.items()}
+    assert not {kind: names for kind, names in never.items() if names}, "fields no event filled"
+
+
+def test_every_word_and_limit_has_a_meaning() -> None:
+    for write in (make_reference.words_page, make_reference.limits_page, make_reference.rejects_page):
+        assert "|  |\n" not in write()
+
+
+def test_kinds_use_the_fields_that_the_engine_takes() -> None:
+    used = make_reference.used_fields()
+    assert list(used["tick"]) == []
+    assert list(used["set_mark"]) == ["instrument", "price"]
+    assert used["place"]["expires_ns"] == "with `gtd`"
+    assert used["amend"]["flags"] == "`POST_ONLY` only"
+    assert "order_id" not in used["place"]

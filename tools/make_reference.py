@@ -1,0 +1,434 @@
+"""Writes the generated pages of docs/reference.
+
+    python tools/make_reference.py [--check]
+
+Numbers, names and layouts are asked from the built extension, meanings are read from the doc comments of
+`crates/protocol`, commands of `xos` from click. Nothing is typed a second time but the table of event fields
+by kind, which tests/tools/test_make_reference.py holds against real events. `--check` writes nothing and ends
+with 1 if a page is not what it would write.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator
+from enum import IntEnum, IntFlag
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from exchange_os import _core, errors
+from exchange_os.cli import main as xos
+from exchange_os.records import commands, events_from_bytes
+
+ROOT = Path(__file__).resolve().parent.parent
+PROTOCOL = Path("crates/protocol/src")
+FOLDER = Path("docs/reference")
+NOTE = "<!-- Written by tools/make_reference.py (`make docs`). Do not edit. -->"
+
+ENUMERATIONS: tuple[type[IntEnum] | type[IntFlag], ...] = (
+    _core.CommandKind,
+    _core.EventKind,
+    _core.Side,
+    _core.Tif,
+    _core.Flags,
+    _core.SelfTrade,
+    _core.Matching,
+    _core.InstrumentState,
+    _core.CancelReason,
+    _core.EventFlags,
+)
+
+# What an event of each kind carries besides kind, sequence, time_ns and, but for a trade, client_id.
+_ORDER = ("side", "venue", "account", "instrument", "order_id", "price", "qty", "remaining")
+_MOVED = {"instrument": "the asset", "amount": "moved", "counter_amount": "total after"}
+EVENT_FIELDS: dict[str, dict[str, str]] = {
+    "order_accepted": {
+        **dict.fromkeys(_ORDER, ""),
+        "flags": "of the order",
+        "remaining": "the same as `qty`",
+    },
+    "rejected": {
+        "reason": "the reject",
+        **dict.fromkeys(("side", "flags", "venue", "account", "instrument", "order_id", "price", "qty"), ""),
+        "amount": "the value refused",
+        "counter_amount": "the limit it met",
+    },
+    "trade": {
+        "side": "of the incoming order",
+        **dict.fromkeys(("venue", "account", "instrument", "order_id", "price"), ""),
+        "qty": "filled",
+        "remaining": "what the incoming order has left",
+        "counter_order_id": "the resting order",
+        "counter_account": "its account",
+        "counter_venue": "its venue",
+        "counter_remaining": "what it has left",
+        "trade_id": "",
+        "amount": "fee of the taker",
+        "counter_amount": "fee of the maker, negative: rebate",
+    },
+    "order_cancelled": {
+        "reason": "the cancel reason",
+        **dict.fromkeys(_ORDER, ""),
+        "qty": "lots taken out",
+        "remaining": "lots the order keeps (self-trade decrement), else 0",
+    },
+    "order_amended": {
+        **dict.fromkeys(_ORDER, ""),
+        "flags": "of the order, and KEPT_PRIORITY",
+        "qty": "the new total",
+    },
+    "pnl_realised": {
+        **dict.fromkeys(("side", "account", "instrument", "order_id", "price"), ""),
+        "qty": "lots closed",
+        "remaining": "the position after the fill, signed",
+        "amount": "realised",
+        "counter_amount": "realised since the position was opened",
+    },
+    "mass_cancelled": {
+        "side": "2: both",
+        "account": "",
+        "instrument": "0: all",
+        "qty": "number of orders",
+    },
+    "account_opened": {"account": "its number"},
+    "deposited": {"account": "", **_MOVED},
+    "withdrawn": {"account": "", **_MOVED},
+    "set_split": {"account": "", "instrument": "the question", "qty": "sets", "amount": "paid"},
+    "set_merged": {"account": "", "instrument": "the question", "qty": "sets", "amount": "received"},
+    "ticked": {},
+    "mark_set": {"instrument": "", "price": "the mark"},
+    "index_set": {"instrument": "", "price": "the index"},
+    "instrument_state_set": {"side": "the state", "instrument": ""},
+    "question_resolved": {"instrument": "the question", "order_id": "the paying instrument"},
+    "payout": {
+        "account": "",
+        "instrument": "the question",
+        "qty": "position on the paying outcome, signed",
+        "amount": "paid, negative: taken",
+        "counter_amount": "total of the settlement asset after",
+    },
+    "asset_deployed": {"instrument": "number of the asset"},
+    "venue_deployed": {"venue": "its number", "instrument": "the same"},
+    "instrument_deployed": {"instrument": "its number", "order_id": "question of an outcome, else 0"},
+    "question_deployed": {
+        "instrument": "number of the question",
+        "order_id": "its first instrument",
+        "qty": "number of outcomes",
+    },
+}
+
+
+# --- meanings, from the doc comments of crates/protocol -------------------------------------------------
+
+
+def plain(doc: str) -> str:
+    """A Rust doc comment as Markdown: links to items become names in code type."""
+    return re.sub(r"\[`(?:crate::)?([^`\]]+)`\]", r"`\1`", doc).replace("|", "\\|")
+
+
+def meanings(source: str, begin: str, item: str) -> dict[str, str]:
+    """Doc comments of the items of one struct or word list. `item` matches an item, group 1 its name."""
+    found: dict[str, str] = {}
+    lines: list[str] = []
+    for line in source[source.index(begin) + len(begin) :].splitlines()[1:]:
+        text = line.strip()
+        if text.startswith("///"):
+            lines.append(text.removeprefix("///").strip())
+        elif text.startswith("}"):
+            break
+        else:
+            if match := re.match(item, text):
+                found[match[1]] = plain(" ".join(lines))
+            lines = []
+    return found
+
+
+def fields_of(path: str, struct: str) -> dict[str, str]:
+    source = (ROOT / PROTOCOL / path).read_text(encoding="utf-8")
+    return meanings(source, f"pub struct {struct} {{", r"pub (\w+):")
+
+
+def words_of(enumeration: type[IntEnum] | type[IntFlag]) -> dict[str, str]:
+    """Meaning of each member, by its name in Python."""
+    name = enumeration.__name__
+    if name in {"Flags", "EventFlags"}:
+        path = "command.rs" if name == "Flags" else "event.rs"
+        source = (ROOT / PROTOCOL / path).read_text(encoding="utf-8")
+        return meanings(source, f"impl {name} {{", r"pub const (\w+): u8")
+    source = (ROOT / PROTOCOL / "words.rs").read_text(encoding="utf-8")
+    return meanings(source, f"    {name}: ", r'\w+ = \d+ "(\w+)"')
+
+
+# --- pages ----------------------------------------------------------------------------------------------
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    columns = list(head)
+    yield "| " + " | ".join(columns) + " |"
+    yield "|" + "---|" * len(columns)
+    for row in rows:
+        yield "| " + " | ".join(str(cell) for cell in row) + " |"
+    yield ""
+
+
+def page(title: str, *parts: str | Iterable[str]) -> str:
+    """A page of paragraphs and headings (strings) and ready lines (iterables)."""
+    lines = [f"# {title}", "", NOTE, ""]
+    for part in parts:
+        if not isinstance(part, str):
+            lines += part
+        elif part.startswith("#"):
+            lines += [part, ""]
+        else:
+            lines += [*textwrap.wrap(part, 110, break_long_words=False, break_on_hyphens=False), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def rejects_page() -> str:
+    rows = [
+        (code, f"`{_core.Reject(code).name}`", "yes" if transient else "", plain(text))
+        for code, _, text, transient in _core.rejects()
+    ]
+    classes = sorted(_classes(errors.Error), key=lambda kind: (kind.number, kind.__name__))
+    return page(
+        "Rejects and errors",
+        "A **reject** is the engine's answer to a command that had no effect: an event of kind `rejected` "
+        "with the number in `reason`, the refused value in `amount` and the limit it met in "
+        "`counter_amount`. The single commands of the Python package raise `xos.Rejected` with that number;"
+        " batches return the event.",
+        "A command that is wrong in several ways gets the reject that its checks meet first. The "
+        "[rules](../internals/rules.md) give the order for each kind; for a place the numbers rise along "
+        "it.",
+        "Later: the same command may pass at another time without change.",
+        table(("number", "`xos.Reject`", "later", "sentence"), rows),
+        "## Errors of the Python package",
+        "All are subclasses of `xos.Error`. Each class has a number that never changes its meaning.",
+        table(
+            ("number", "class", "meaning"),
+            ((kind.number, f"`{kind.__name__}`", _first_paragraph(kind)) for kind in classes),
+        ),
+    )
+
+
+def _classes(kind: type[errors.Error]) -> Iterator[type[errors.Error]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _classes(child)
+
+
+def _first_paragraph(thing: object) -> str:
+    doc = (thing.__doc__ or "").strip().split("\n\n")[0]
+    return " ".join(doc.split())
+
+
+def used_fields() -> dict[str, dict[str, str]]:
+    """The fields that each kind of command uses, found by asking an engine which ones it refuses."""
+    exchange = _core.Exchange.open(None, None, True, 0, 0, None, None)
+    found: dict[str, dict[str, str]] = {}
+    for kind in _core.CommandKind:
+        if kind == _core.CommandKind.DEPLOY:
+            continue
+        found[kind.name.lower()] = {
+            name: "with `gtd`"
+            if name == "expires_ns"
+            else "`POST_ONLY` only"
+            if name == "flags" and _refuses(exchange, kind, name, 2)
+            else ""
+            for name, _, _ in _core.command_fields()
+            if name != "kind" and not _refuses(exchange, kind, name, 1)
+        }
+    exchange.close()
+    return found
+
+
+def _refuses(exchange: _core.Exchange, kind: int, name: str, value: int) -> bool:
+    """Whether a command of this kind is malformed because of one field."""
+    batch = commands(1)
+    batch["kind"] = kind
+    if kind == _core.CommandKind.PLACE and name == "expires_ns":
+        batch["tif"] = _core.Tif.GTD
+    batch[name] = b"x" if name == "client_id" else value
+    event = events_from_bytes(exchange.submit(batch.tobytes(), None))[0]
+    return bool(event["reason"] == _core.Reject.MALFORMED_COMMAND)
+
+
+def _layout(fields: list[tuple[str, str, int]], docs: dict[str, str], overlaid: str) -> Iterator[str]:
+    rows = []
+    for name, numpy, offset in fields:
+        half = re.match(r"(.*)_(low|high)$", name)
+        if half:
+            meaning = docs[half[1]] if half[2] == "low" else "The upper 64 bits, with the sign."
+        else:
+            meaning = docs.get(name, overlaid)
+        rows.append((offset, f"`{name}`", f"`{numpy}`", meaning))
+    return table(("byte", "field", "numpy", "meaning"), rows)
+
+
+def _by_kind(kinds: dict[str, dict[str, str]]) -> Iterator[str]:
+    def words(fields: dict[str, str]) -> str:
+        parts = [
+            f"`{name.removesuffix('_low')}`" + (f" ({note})" if note else "")
+            for name, note in fields.items()
+            if not name.endswith("_high")
+        ]
+        return ", ".join(parts) or "nothing"
+
+    return table(("kind", "fields"), ((f"`{kind}`", words(fields)) for kind, fields in kinds.items()))
+
+
+def records_page() -> str:
+    trade = "In a trade, the counterpart: see the kind `trade` below."
+    event_docs = fields_of("event.rs", "EventRecord")
+    event_docs["client_id"] = "Client id of the command that caused the event; not in a trade."
+    return page(
+        "Records",
+        "The bytes of commands and events, in Python (`xos.COMMAND`, `xos.EVENT`) and, of commands, in the "
+        "journal. Integers are little-endian. A 128-bit amount is two fields; "
+        "`exchange_os.records.integers_128` joins them. Words and flags are numbered in [words](words.md).",
+        "## Command",
+        f"{_core.COMMAND_BYTES} bytes. Fields that a kind does not use are zero.",
+        _layout(_core.command_fields(), fields_of("command.rs", "CommandRecord"), ""),
+        "### Fields by kind of command",
+        "Found by asking an engine: in any other field, anything but zero is reject 102. The venue of an "
+        "amend, a cancel and a mass cancel and the order id of a mass cancel are taken and not looked at. A"
+        " deployment is no record: it travels as a frame of its own, with a MessagePack body.",
+        _by_kind(used_fields()),
+        "## Event",
+        f"{_core.EVENT_BYTES} bytes. Bytes 56 to 88 have two readings: in a trade the counterpart, in every"
+        " other kind the client id of the command that caused it.",
+        _layout(_core.event_fields(), event_docs, trade),
+        "### Fields by kind of event",
+        "Besides `kind`, `sequence`, `time_ns` and, but for a trade, `client_id`. All others are zero. A "
+        "retry has the flag `RETRY` and otherwise the fields of the first answer.",
+        _by_kind(EVENT_FIELDS),
+    )
+
+
+def words_page() -> str:
+    parts: list[Any] = []
+    for enumeration in ENUMERATIONS:
+        docs = words_of(enumeration)
+        flags = issubclass(enumeration, IntFlag)
+        rows = []
+        for member in enumeration:
+            name = str(member.name)
+            rows.append(
+                (int(member), f"`{name if flags else name.lower()}`", docs[name if flags else name.lower()])
+            )
+        parts += [
+            f"## {enumeration.__name__}",
+            table(("number", "flag" if flags else "word", "meaning"), rows),
+        ]
+    return page(
+        "Words",
+        "The numbered words of commands and events, each an enumeration of the Python package under the "
+        "heading's name. Records carry the number; single commands, market files and frames use the word.",
+        *parts,
+    )
+
+
+def limits_page() -> str:
+    docs = fields_of("limits.rs", "Limits")
+    defaults: dict[str, int] = msgspec.msgpack.decode(_core.default_limits())
+    bounds = (
+        ("ticks of a price", "PRICE_TICKS_BOUND", _core.PRICE_TICKS_BOUND),
+        ("lots of an order or a position", "QTY_LOTS_BOUND", _core.QTY_LOTS_BOUND),
+        (
+            "atoms of an amount, a notional or an asset's supply",
+            "AMOUNT_ATOMS_BOUND",
+            _core.AMOUNT_ATOMS_BOUND,
+        ),
+        ("`quote_atoms_per_tick_lot`", "u32", 1 << 32),
+    )
+    return page(
+        "Limits",
+        "## Declared limits",
+        "Set once, by the first command of a log: `xos.open(path, limits={...})` or `[limits]` in the "
+        "market file that is deployed first. They are part of the state, so a replay finds the same ones.",
+        table(
+            ("limit", "default", "meaning"),
+            ((f"`{name}`", f"{value:,}", docs[name]) for name, value in defaults.items()),
+        ),
+        "## Bounds of numbers",
+        "Fixed for every exchange. They keep each product inside 128 bits; arithmetic is checked all the "
+        "same.",
+        table(
+            ("number", "name", "stays below"),
+            ((what, f"`{name}`", f"2^{value.bit_length() - 1}") for what, name, value in bounds),
+        ),
+    )
+
+
+def cli_page() -> str:
+    parts: list[str] = []
+    for path, command in _walk(xos, click.Context(xos, info_name="xos")):
+        parts += _command(path, command)
+    epilog = " ".join((xos.epilog or "").replace("\b", "").split())
+    return page(
+        "Command line",
+        "`make build` leaves the program as `.venv/bin/xos`. `--help` works everywhere.",
+        epilog,
+        parts,
+    )
+
+
+def _walk(command: click.Command, context: click.Context) -> Iterator[tuple[click.Context, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield context, command
+        return
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from _walk(found, click.Context(found, info_name=name, parent=context))
+
+
+def _command(context: click.Context, command: click.Command) -> Iterator[str]:
+    yield f"## {context.command_path}"
+    yield ""
+    yield f"`{context.command_path} {' '.join(command.collect_usage_pieces(context))}`"
+    yield ""
+    yield from (" ".join(part.split()) + "\n" for part in (command.help or "").split("\n\n"))
+    rows = []
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            flag = parameter.is_flag
+            names = ", ".join([*parameter.opts, *parameter.secondary_opts])
+            name = f"`{names}`" if flag else f"`{names} {parameter.make_metavar(context)}`"
+            default = "" if flag or parameter.required or not parameter.show_default else parameter.default
+            note = "required" if parameter.required else "" if default is None else str(default)
+            rows.append((name.replace("|", "\\|"), note, parameter.help or ""))
+    if rows:
+        yield from table(("option", "default", ""), rows)
+
+
+PAGES = {
+    "rejects.md": rejects_page,
+    "records.md": records_page,
+    "words.md": words_page,
+    "limits.md": limits_page,
+    "cli.md": cli_page,
+}
+
+
+def main(arguments: list[str]) -> int:
+    check = "--check" in arguments
+    stale = []
+    for name, write in PAGES.items():
+        path, text = ROOT / FOLDER / name, write()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    for name in stale:
+        print(f"{FOLDER / name}: {'not up to date: run make docs' if check else 'written'}")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
