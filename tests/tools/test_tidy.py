@@ -65,6 +65,7 @@ def test_a_planted_violation_is_caught(tmp_path: Path, path: str, text: str, lin
         ("crates/python/src/lib.rs", "let x: f64 = 0.5;\n"),
         ("crates/sim/src/lib.rs", "let x: f64 = 0.5;\n"),
         ("crates/node/benches/load.rs", "let x: f64 = 0.5;\n"),
+        ("crates/journal/examples/speed.rs", "let x: f64 = 0.5;\n"),
         ("crates/node/src/lib.rs", "use std::time::Instant;\nuse std::collections::HashMap;\n"),
         (
             "crates/book/src/lib.rs",

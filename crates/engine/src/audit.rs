@@ -3,7 +3,7 @@
 
 use crate::engine::{Engine, Violation};
 use crate::orders::held_asset;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::Side;
 use xos_risk::worst_case;
@@ -64,8 +64,8 @@ impl Engine {
     }
 
     fn audit_reserves(&self) -> Result<(), String> {
-        let mut reserved: HashMap<(u32, u32), Reserved> = HashMap::new();
-        let mut held: HashMap<(u32, u32), Amount> = HashMap::new();
+        let mut reserved: BTreeMap<(u32, u32), Reserved> = BTreeMap::new();
+        let mut held: BTreeMap<(u32, u32), Amount> = BTreeMap::new();
         for instrument in &self.instruments {
             for side in [Side::Buy, Side::Sell] {
                 for slot in instrument.book.queue(&self.pool, side) {

@@ -1,23 +1,24 @@
 //! Client ids that took effect, with their first answers.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque}; // tidy: lookup only
 use xos_protocol::{ClientId, EventRecord};
 use xos_units::AccountId;
 
 pub(crate) type IdKey = (AccountId, ClientId);
 
-/// The table. It is looked up, never iterated by hash: canonical order is the queue's and, for the permanent ones, the
-/// key's.
+/// The table. What passes is looked up by hash and walked in the order of its queue; what stays is in order of key.
 #[derive(Debug, Default)]
 pub(crate) struct ClientIds {
-    answers: HashMap<IdKey, EventRecord>,
+    passing: HashMap<IdKey, EventRecord>,
     /// Ids that can be forgotten, in order of their time.
     queue: VecDeque<(u64, IdKey)>,
+    /// Ids that are never forgotten: those of deposits.
+    permanent: BTreeMap<IdKey, EventRecord>,
 }
 
 impl ClientIds {
     pub(crate) fn answer(&self, key: &IdKey) -> Option<&EventRecord> {
-        self.answers.get(key)
+        self.passing.get(key).or_else(|| self.permanent.get(key))
     }
 
     /// Ids that count towards the limit.
@@ -26,8 +27,10 @@ impl ClientIds {
     }
 
     pub(crate) fn remember(&mut self, key: IdKey, answer: EventRecord, time_ns: u64, for_ever: bool) {
-        self.answers.insert(key, answer);
-        if !for_ever {
+        if for_ever {
+            self.permanent.insert(key, answer);
+        } else {
+            self.passing.insert(key, answer);
             self.queue.push_back((time_ns, key));
         }
     }
@@ -41,24 +44,21 @@ impl ClientIds {
         {
             left -= 1;
             self.queue.pop_front();
-            if self.answers.get(&key).is_some_and(&rests) {
+            if self.passing.get(&key).is_some_and(&rests) {
                 self.queue.push_back((now_ns, key));
             } else {
-                self.answers.remove(&key);
+                self.passing.remove(&key);
             }
         }
     }
 
     /// Those that can be forgotten, in order.
     pub(crate) fn passing(&self) -> impl Iterator<Item = (u64, &IdKey, &EventRecord)> {
-        self.queue.iter().map(|(time_ns, key)| (*time_ns, key, &self.answers[key]))
+        self.queue.iter().map(|(time_ns, key)| (*time_ns, key, &self.passing[key]))
     }
 
     /// Those that stay for ever, in order of key.
-    pub(crate) fn permanent(&self) -> Vec<(&IdKey, &EventRecord)> {
-        let passing: std::collections::HashSet<_> = self.queue.iter().map(|(_, key)| key).collect();
-        let mut rest: Vec<_> = self.answers.iter().filter(|(key, _)| !passing.contains(key)).collect();
-        rest.sort_unstable_by_key(|(key, _)| **key);
-        rest
+    pub(crate) fn permanent(&self) -> impl ExactSizeIterator<Item = (&IdKey, &EventRecord)> {
+        self.permanent.iter()
     }
 }

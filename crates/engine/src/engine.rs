@@ -5,7 +5,7 @@ use crate::client_ids::ClientIds;
 use crate::instrument::{Instrument, Question};
 use crate::step::{Refused, Step};
 use crate::touch::RUN;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap}; // tidy: lookup only
 use std::fmt;
 use xos_book::OrderPool;
 use xos_ledger::Ledger;

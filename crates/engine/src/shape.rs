@@ -39,7 +39,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::OpenAccount => &[SIDE..ACCOUNT, INSTRUMENT..CLIENT_ID],
         CommandKind::Deposit | CommandKind::Withdraw => &[SIDE..ACCOUNT, ORDER_ID..AMOUNT],
         CommandKind::SplitSet | CommandKind::MergeSet => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..CLIENT_ID],
-        CommandKind::Tick => &[SIDE..END],
+        CommandKind::Tick => &[SIDE..INSTRUMENT, INSTRUMENT..END],
         CommandKind::SetMark | CommandKind::SetIndex => &[SIDE..INSTRUMENT, ORDER_ID..PRICE, QTY..END],
         CommandKind::SetInstrumentState => &[TIF..INSTRUMENT, ORDER_ID..END],
         CommandKind::ResolveQuestion => &[SIDE..INSTRUMENT, PRICE..END],
