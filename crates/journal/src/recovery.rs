@@ -1,5 +1,5 @@
 //! Making the files what the survey found them to mean. Every step may be cut short by a crash and
-//! repeated: a dropped tail only gains zeros, and nothing else changes its bytes.
+//! repeated: a segment with a torn tail is replaced as a whole, and nothing else changes its bytes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +12,9 @@ use crate::segment::{
     SegmentHeader, TEMPORARY, preallocate, read_exact, segment_name, write_all, write_zeros,
 };
 use crate::survey::{SegmentInfo, Survey, Tail, TornTail};
+
+/// Segments are copied in pieces of this size.
+const COPY_BYTES: usize = 1 << 20;
 
 /// What opening found and did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,19 +88,51 @@ fn mend(
 ) -> Result<Ready, JournalError> {
     let name = &last.file;
     let file = disk.open(name, Access::Write).map_err(|e| JournalError::io("open", name, 0, e))?;
-    if let Some(torn) = &tail.torn {
-        write_zeros(&*file, name, torn.offset, torn.offset + torn.bytes)?;
-    }
-    let mut rewritten_bytes = 0;
-    if options.defences.rewrite {
-        let mut bytes = vec![0; (tail.offset - tail.unwitnessed_from) as usize];
-        read_exact(&*file, name, &mut bytes, tail.unwitnessed_from)?;
-        write_all(&*file, name, &bytes, tail.unwitnessed_from)?;
-        rewritten_bytes = bytes.len() as u64;
-    }
-    file.sync_data().map_err(|e| JournalError::io("sync", name, 0, e))?;
+    let rewrite = options.defences.rewrite;
+    let rewritten_bytes = if rewrite { tail.offset - tail.unwitnessed_from } else { 0 };
+    let file = match &tail.torn {
+        Some(_) if rewrite => without_tail(disk, &*file, last, tail.offset)?,
+        Some(torn) => {
+            write_zeros(&*file, name, torn.offset, torn.offset + torn.bytes)?;
+            file.sync_data().map_err(|e| JournalError::io("sync", name, 0, e))?;
+            file
+        }
+        None => {
+            let mut bytes = vec![0; rewritten_bytes as usize];
+            read_exact(&*file, name, &mut bytes, tail.offset - rewritten_bytes)?;
+            write_all(&*file, name, &bytes, tail.offset - rewritten_bytes)?;
+            file.sync_data().map_err(|e| JournalError::io("sync", name, 0, e))?;
+            file
+        }
+    };
     let report = RecoveryReport { rewritten_bytes, ..report(survey, tail.position, tail.torn.clone()) };
     Ok(Ready { file, info: last.clone(), offset: tail.offset, report })
+}
+
+/// Puts a segment without its torn tail in the place of the one that has it. Zeros written over the tail
+/// would not do: if their sync fails, the page cache shows zeros to the next start while the disk keeps the
+/// tail, which a power cut then brings back behind frames that were written since.
+fn without_tail(
+    disk: &dyn Disk,
+    torn: &dyn DiskFile,
+    info: &SegmentInfo,
+    end: u64,
+) -> Result<Arc<dyn DiskFile>, JournalError> {
+    let name = &info.file;
+    let temporary = format!("{name}{TEMPORARY}");
+    let file = preallocate(disk, &temporary, info.header.capacity)?;
+    let mut bytes = vec![0; COPY_BYTES.min(end as usize)];
+    let mut at = 0;
+    while at < end {
+        let piece = bytes.len().min((end - at) as usize);
+        read_exact(torn, name, &mut bytes[..piece], at)?;
+        write_all(&*file, &temporary, &bytes[..piece], at)?;
+        at += piece as u64;
+    }
+    let io = |action, error| JournalError::io(action, &temporary, 0, error);
+    file.sync_all().map_err(|e| io("sync", e))?;
+    disk.rename(&temporary, name).map_err(|e| io("rename", e))?;
+    Ok(file)
 }
 
 fn begin(disk: &dyn Disk, options: &Options, survey: &Survey) -> Result<Ready, JournalError> {

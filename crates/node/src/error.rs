@@ -28,6 +28,8 @@ pub enum NodeError {
     InMemory,
     /// The sequence would pass the largest number there is.
     SequenceExhausted { first_sequence: u64, count: u64 },
+    /// A snapshot could not be written. The log is unharmed and the exchange goes on.
+    Snapshot(JournalError),
 }
 
 impl NodeError {
@@ -42,6 +44,7 @@ impl NodeError {
             Self::DeployTooLarge { .. } => 606,
             Self::InMemory => 607,
             Self::SequenceExhausted { .. } => 608,
+            Self::Snapshot(_) => 609,
         }
     }
 
@@ -84,6 +87,7 @@ impl fmt::Display for NodeError {
             Self::SequenceExhausted { first_sequence, count } => {
                 write!(f, "sequence {first_sequence} plus {count} commands passes the limit {}", u64::MAX)
             }
+            Self::Snapshot(error) => write!(f, "no snapshot was written, the log goes on: {error}"),
         }
     }
 }

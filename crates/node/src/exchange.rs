@@ -232,7 +232,7 @@ impl Exchange {
         let poison = self.log.as_ref().and_then(|log| log.journal.poison().cloned());
         match poison {
             Some(first) => self.keep_failure(Err(first)),
-            None => Ok(written?),
+            None => written.map_err(NodeError::Snapshot),
         }
     }
 

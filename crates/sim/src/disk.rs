@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use xos_journal::{Disk, SECTOR_BYTES};
 
+pub mod axes;
 mod handles;
 
 /// What goes wrong at an operation.

@@ -9,7 +9,7 @@ use crate::world::{Contents, World, contents, open, options, snapshot_body};
 
 /// How a cell ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Everything that was issued is there.
     Whole,
     /// A prefix is there, with everything acknowledged.
@@ -46,7 +46,7 @@ fn check_recovery(world: &World, disk: &SimDisk) -> Result<Outcome, String> {
 }
 
 /// (a) a prefix of what was issued, (b) with all that was acknowledged.
-pub fn check_contents(world: &World, journal: &Journal) -> Result<Contents, String> {
+pub(crate) fn check_contents(world: &World, journal: &Journal) -> Result<Contents, String> {
     let found = contents(journal).map_err(|error| format!("cannot be read: {error}"))?;
     let issued: Vec<_> = world.issued.iter().filter(|frame| frame.first_sequence >= found.first).collect();
     if !found.frames.iter().eq(issued.into_iter().take(found.frames.len())) {
@@ -106,7 +106,7 @@ fn check_continuation(
 /// The files and promises that were already checked, with the outcome. Recovery sees nothing else,
 /// so the same ones again give the same again.
 #[derive(Default)]
-pub struct Checked {
+pub(crate) struct Checked {
     outcomes: BTreeMap<Promises, Result<Outcome, String>>,
     crashed: BTreeSet<Promises>,
 }
@@ -115,16 +115,16 @@ pub struct Checked {
 type Promises = (u64, usize, u64, u64);
 
 impl Checked {
-    pub fn recovery(&mut self, world: &World, disk: SimDisk) -> Result<Outcome, String> {
+    pub(crate) fn recovery(&mut self, world: &World, disk: SimDisk) -> Result<Outcome, String> {
         self.outcomes.entry(promises(world, &disk)).or_insert_with(|| check_recovery(world, &disk)).clone()
     }
 
     /// Whether the crashes of this recovery have not been checked yet.
-    pub fn crashes_are_new(&mut self, world: &World, disk: &SimDisk) -> bool {
+    pub(crate) fn crashes_are_new(&mut self, world: &World, disk: &SimDisk) -> bool {
         self.crashed.insert(promises(world, disk))
     }
 
-    pub fn distinct(&self) -> u64 {
+    pub(crate) fn distinct(&self) -> u64 {
         self.outcomes.len() as u64
     }
 }
@@ -134,7 +134,7 @@ fn promises(world: &World, disk: &SimDisk) -> Promises {
 }
 
 /// (f) once more: the recovery itself crashes, at each of its operations.
-pub fn check_crashing_recovery(
+pub(crate) fn check_crashing_recovery(
     world: &World,
     crashed: &SimDisk,
     checked: &mut Checked,
@@ -167,7 +167,7 @@ pub fn check_crashing_recovery(
 
 /// After damage to the medium: identical, a prefix with everything acknowledged, or (g) a refusal
 /// that names file, offset, sequence and repair, and that changes nothing.
-pub fn check_damage(world: &World, disk: &SimDisk, except: Option<u64>) -> Result<Outcome, String> {
+pub(crate) fn check_damage(world: &World, disk: &SimDisk, except: Option<u64>) -> Result<Outcome, String> {
     let before: Vec<_> = disk.names().into_iter().map(|name| (disk.bytes(&name), name)).collect();
     let journal = match open(disk, world.defences) {
         Ok(journal) => journal,
@@ -188,7 +188,7 @@ pub fn check_damage(world: &World, disk: &SimDisk, except: Option<u64>) -> Resul
     Ok(if found.frames.len() == world.issued.len() { Outcome::Whole } else { Outcome::Prefix })
 }
 
-pub fn check_refusal(error: &JournalError) -> Result<(), String> {
+pub(crate) fn check_refusal(error: &JournalError) -> Result<(), String> {
     let text = error.to_string();
     let named = ["offset ", "sequence ", "nothing was changed; "].iter().all(|word| text.contains(word));
     let file = ["segment-", "snapshot-"].iter().any(|name| text.contains(name));

@@ -8,11 +8,11 @@ use xos_journal::{
 };
 use xos_sim::disk::SimDisk;
 
-pub const SEGMENT_BYTES: u64 = 2048;
+pub(crate) const SEGMENT_BYTES: u64 = 2048;
 
 /// One thing that the owner of a journal does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     Open,
     Append(usize),
     Sync,
@@ -30,32 +30,32 @@ pub enum Step {
 
 /// One frame that was handed to the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issued {
-    pub first_sequence: u64,
-    pub count: u32,
-    pub payload: Vec<u8>,
+pub(crate) struct Issued {
+    pub(crate) first_sequence: u64,
+    pub(crate) count: u32,
+    pub(crate) payload: Vec<u8>,
 }
 
-pub struct World {
-    pub disk: SimDisk,
-    pub defences: Defences,
-    pub journal: Option<Journal>,
-    pub issued: Vec<Issued>,
+pub(crate) struct World {
+    pub(crate) disk: SimDisk,
+    pub(crate) defences: Defences,
+    pub(crate) journal: Option<Journal>,
+    pub(crate) issued: Vec<Issued>,
     /// The highest durable sequence that the journal ever named.
-    pub acked: u64,
+    pub(crate) acked: u64,
     /// The newest snapshot that the journal called finished.
-    pub snapshot: u64,
+    pub(crate) snapshot: u64,
     /// What ended the script early.
-    pub failure: Option<JournalError>,
+    pub(crate) failure: Option<JournalError>,
     /// Broken promises seen while running.
-    pub complaints: Vec<String>,
+    pub(crate) complaints: Vec<String>,
     ticket: Option<SyncTicket>,
     outcome: Option<SyncOutcome>,
     writer: Option<(u64, SnapshotWriter)>,
     info: Option<SnapshotInfo>,
 }
 
-pub fn options(defences: Defences) -> Options {
+pub(crate) fn options(defences: Defences) -> Options {
     Options {
         segment_bytes: SEGMENT_BYTES,
         full_scan: true,
@@ -65,17 +65,17 @@ pub fn options(defences: Defences) -> Options {
 }
 
 /// The body of the snapshot at a sequence: known, so that it can be checked.
-pub fn snapshot_body(sequence: u64, bytes: usize) -> Vec<u8> {
+pub(crate) fn snapshot_body(sequence: u64, bytes: usize) -> Vec<u8> {
     (0..bytes).map(|at| (sequence as usize * 31 + at * 7 + 1) as u8).collect()
 }
 
 /// A payload without a zero byte, different for each sequence.
-pub fn payload(sequence: u64, bytes: usize) -> Vec<u8> {
+pub(crate) fn payload(sequence: u64, bytes: usize) -> Vec<u8> {
     (0..bytes).map(|at| ((sequence as usize * 17 + at) % 255 + 1) as u8).collect()
 }
 
 impl World {
-    pub fn new(defences: Defences) -> Self {
+    pub(crate) fn new(defences: Defences) -> Self {
         Self {
             disk: SimDisk::new(),
             defences,
@@ -94,7 +94,7 @@ impl World {
 
     /// Runs the script until the first failure, and then tries what a careless owner would try: to
     /// sync again and to append again.
-    pub fn run(&mut self, script: &[Step]) {
+    pub(crate) fn run(&mut self, script: &[Step]) {
         for step in script {
             if let Err(error) = self.step(*step) {
                 let log_failed = self.journal.as_ref().is_some_and(|journal| journal.poison().is_some());
@@ -120,7 +120,7 @@ impl World {
     }
 
     /// For the negative control of the rule that a sync is never tried again.
-    pub fn retry_sync(&mut self) {
+    pub(crate) fn retry_sync(&mut self) {
         if let Some(journal) = &mut self.journal
             && let Ok(durable) = journal.sync()
         {
@@ -201,13 +201,13 @@ impl World {
 
 /// What a journal holds: its first sequence, its frames, its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contents {
-    pub first: u64,
-    pub frames: Vec<Issued>,
-    pub end: Position,
+pub(crate) struct Contents {
+    pub(crate) first: u64,
+    pub(crate) frames: Vec<Issued>,
+    pub(crate) end: Position,
 }
 
-pub fn contents(journal: &Journal) -> Result<Contents, JournalError> {
+pub(crate) fn contents(journal: &Journal) -> Result<Contents, JournalError> {
     let first = journal.first_sequence();
     let mut reader = journal.read_from(first, Check::Full)?;
     let mut frames = Vec::new();
@@ -220,6 +220,6 @@ pub fn contents(journal: &Journal) -> Result<Contents, JournalError> {
 }
 
 /// Opens what is on the disk.
-pub fn open(disk: &SimDisk, defences: Defences) -> Result<Journal, JournalError> {
+pub(crate) fn open(disk: &SimDisk, defences: Defences) -> Result<Journal, JournalError> {
     Journal::open(Arc::new(disk.clone()), options(defences))
 }
