@@ -14,9 +14,9 @@ import numpy as np
 from exchange_os import _core
 from exchange_os._core import EventKind
 from exchange_os.commands import CommandMethods
-from exchange_os.directory import read
-from exchange_os.errors import InvalidArgument, Rejected
-from exchange_os.markets.lint import explain
+from exchange_os.directory import Directory, read
+from exchange_os.errors import InvalidArgument
+from exchange_os.markets.lint import rehearse
 from exchange_os.markets.load import Loaded, load, refusal
 from exchange_os.markets.spec import LIMIT_DEFAULTS
 from exchange_os.markets.to_commands import Plan, plan
@@ -29,6 +29,16 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+class _Directory:
+    """Reads what stands when it is first asked for, and again after a deployment has dropped it."""
+
+    def __get__(self, exchange: Exchange, owner: type[Exchange]) -> Directory:
+        with exchange._publishing:  # a deployment meanwhile must not leave the old one behind
+            found = read(exchange._core.specification(), exchange._core.sequence() == 0)
+            exchange.__dict__["_directory"] = found
+            return found
+
+
 class Exchange(CommandMethods, Views):
     """One exchange. Every method may be called from any thread; calls run one after the other.
 
@@ -36,13 +46,14 @@ class Exchange(CommandMethods, Views):
     is refused. Time is stamped by the log unless `time_ns` is given, and never goes backwards.
     """
 
+    _directory = _Directory()
+
     def __init__(self, core: _core.Exchange) -> None:
         """Use `Exchange.open`."""
         self._core = core
         self._subscriptions: tuple[Subscription, ...] = ()
         self._publishing = threading.RLock()
         self._delivering = False
-        self._read_directory()
 
     @classmethod
     def open(
@@ -104,27 +115,25 @@ class Exchange(CommandMethods, Views):
         """
         loaded = market_file if isinstance(market_file, Loaded) else load(market_file)
         planned = plan(loaded, self._directory.standing)
-        if planned.problems:
-            raise refusal(planned.problems)
+        problems = planned.problems
+        if not problems and planned.missing:
+            problems = rehearse(loaded, planned.missing, self._directory.standing)
+        if problems:
+            raise refusal(problems)
         for deployment in planned.missing:
-            try:
-                self.deploy_body(deployment.body, time_ns=time_ns)
-            except Rejected as reject:
-                raise refusal([explain(loaded, deployment, reject)]) from reject
+            self.deploy_body(deployment.body, time_ns=time_ns)
         return planned
 
     def deploy_body(self, body: bytes, *, time_ns: int | None = None) -> Events:
         """One deployment as MessagePack; its events, or `Rejected`."""
-        events = self._published(self._core.deploy, body, time_ns)
+        with self._publishing:
+            events = self._published(self._core.deploy, body, time_ns)
+            self.__dict__.pop("_directory", None)
         outcomes = events[events["kind"] != EventKind.ORDER_CANCELLED]
         if outcomes["kind"][0] == EventKind.REJECTED:
             value, limit = integers_128(outcomes, "amount")[0], integers_128(outcomes, "counter_amount")[0]
             raise rejected(int(outcomes["reason"][0]), value, limit)
-        self._read_directory()
         return events
-
-    def _read_directory(self) -> None:
-        self._directory = read(self._core.specification(), self._core.sequence() == 0)
 
     # --- batches ---
 

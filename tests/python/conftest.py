@@ -72,7 +72,7 @@ def market() -> Loaded:
 
 
 def fill(exchange: xos.Exchange, market: Loaded) -> xos.Exchange:
-    exchange.deploy(market, time_ns=1)
+    exchange.deploy(market)
     for owner in ("alice", "bob"):
         account = exchange.open_account(owner)
         for asset, amount in WEALTH.items():

@@ -30,12 +30,13 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """An error of the package ends the program with its sentence and its exit code."""
+        as_json = "--json" in ctx.args
         try:
             return super().invoke(ctx)
         except Error as error:
             from exchange_os.cli._say import refuse
 
-            ctx.exit(refuse(error))
+            ctx.exit(refuse(error, as_json))
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -43,24 +42,14 @@ def say_pairs(title: str, pairs: dict[str, object]) -> None:
         click.echo(f"  {name.ljust(width)}  {value}")
 
 
-def refuse(error: errors.Error) -> int:
+def refuse(error: errors.Error, as_json: bool) -> int:
     """Says an error and gives its exit code. With --json the error is an object, on standard output."""
     kind = type(error)
     code = next((_EXIT_CODES[parent] for parent in kind.__mro__ if parent in _EXIT_CODES), REFUSED)
-    if "--json" in sys.argv or _wants_json():
+    if as_json:
         number = getattr(error, "code", error.number)
-        say_json(
-            {"error": {"name": kind.__name__, "number": number, "message": str(error), "exit_code": code}}
-        )
+        said = {"name": kind.__name__, "number": number, "message": str(error), "exit_code": code}
+        say_json({"error": said})
     else:
         click.echo(f"xos: {error}", err=True)
     return code
-
-
-def _wants_json() -> bool:
-    context = click.get_current_context(silent=True)
-    while context is not None:
-        if context.params.get("as_json"):
-            return True
-        context = context.parent
-    return False

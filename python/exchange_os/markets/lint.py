@@ -10,7 +10,7 @@ from exchange_os.exact import plain_text
 from exchange_os.markets.lines import Path
 from exchange_os.markets.load import Loaded, Problem
 from exchange_os.markets.spec import Perpetual, Question, Spot
-from exchange_os.markets.to_commands import Deployment, plan
+from exchange_os.markets.to_commands import Deployment, Standing, plan
 
 # The engine's numbers of the fields of a specification (SpecOutOfBounds), as the file names them.
 _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
@@ -43,12 +43,12 @@ def lint(loaded: Loaded) -> list[Problem]:
     planned = plan(loaded)
     problems = list(planned.problems)
     if not problems:
-        problems += _rehearse(loaded, planned.missing)
+        problems += rehearse(loaded, planned.missing, Standing())
     problems += _warnings(loaded)
     return sorted(problems, key=lambda problem: (problem.line, problem.severity))
 
 
-def explain(loaded: Loaded, deployment: Deployment, reject: Rejected) -> Problem:
+def _explain(loaded: Loaded, deployment: Deployment, reject: Rejected) -> Problem:
     """A reject of the engine as a problem of the file."""
     path: Path = deployment.path
     message = reject.sentence
@@ -62,18 +62,20 @@ def explain(loaded: Loaded, deployment: Deployment, reject: Rejected) -> Problem
     return loaded.problem(path, message)
 
 
-def _rehearse(loaded: Loaded, missing: list[Deployment]) -> list[Problem]:
-    """Deploys to an exchange in memory: the engine itself is the judge."""
+def rehearse(loaded: Loaded, missing: list[Deployment], standing: Standing) -> list[Problem]:
+    """Deploys in memory first, on top of the same things: the engine judges, and nothing is at stake."""
     from exchange_os.exchange import Exchange
 
-    with Exchange.open() as exchange:
-        problems = []
+    problems = []
+    with Exchange.open(events_kept_max=0, trades_kept_max=0) as exchange:
+        for body in () if standing.fresh else standing.bodies.values():
+            exchange.deploy_body(body)
         for deployment in missing:
             try:
                 exchange.deploy_body(deployment.body)
             except Rejected as reject:
-                problems.append(explain(loaded, deployment, reject))
-        return problems
+                problems.append(_explain(loaded, deployment, reject))
+    return problems
 
 
 def _warnings(loaded: Loaded) -> Iterator[Problem]:

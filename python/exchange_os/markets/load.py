@@ -104,7 +104,7 @@ def _explain(details: Any, data: dict[str, Any], lines: dict[Path, int], file: s
             (*path, "product"),
             f'{given["product"]!r} is no product, expected "spot" or "perpetual"',
         )
-    elif kind.endswith("_type"):
+    elif message.startswith("Input"):
         message = f"{message[0].lower()}{message[1:]}, given was {given!r}"
     return Problem("error", file, line_of(lines, path), field_name(path), message)
 

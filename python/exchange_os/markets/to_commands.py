@@ -44,6 +44,10 @@ class Plan:
     problems: list[Problem] = field(default_factory=list)
 
 
+# Outcomes are instruments: their symbols must differ from all others of instruments.
+_SPACES = {"question": "instrument"}
+
+
 def plan(loaded: Loaded, standing: Standing = Standing()) -> Plan:
     """Everything that a file asks for, compared with what stands."""
     return _Planner(loaded, standing).run()
@@ -55,6 +59,7 @@ class _Planner:
         self.standing = standing
         self.plan = Plan()
         self.assets = {money.symbol: money for money in standing.assets}
+        self.names: dict[tuple[str, str], Path] = {}
 
     def run(self) -> Plan:
         spec = self.loaded.spec
@@ -102,6 +107,10 @@ class _Planner:
             self._problem(path, why)
             return
         deployment = Deployment(kind, symbol, body, path)
+        for place, name in _symbols(kind, content, path):
+            if self.names.setdefault((_SPACES.get(kind, kind), name), place) != place:
+                self._problem((*place, "symbol"), f"{kind} {name} stands twice in this file")
+                return
         before = self.standing.bodies.get((kind, symbol))
         if before is None:
             self.plan.missing.append(deployment)
@@ -180,6 +189,14 @@ class _Planner:
             "ticks_per_unit": unit,
             "terms": terms,
         }
+
+
+def _symbols(kind: str, content: dict[str, Any], path: Path) -> list[tuple[Path, str]]:
+    """The symbols of instruments that a deployment brings, or its own, with where they stand."""
+    outcomes = content.get("outcomes", [])
+    if kind != "question":
+        return [(path, content["symbol"])]
+    return [((*path, "outcomes", index), outcome["symbol"]) for index, outcome in enumerate(outcomes)]
 
 
 def steps_of_price(item: Spot | Perpetual) -> int:
