@@ -49,19 +49,21 @@ class Volume:
     bookmakers: int
     bookmakers_in_turn: int
     grid_hours: int
+    in_play_minutes: tuple[int, ...]
     looks: int
 
     @classmethod
     def of(cls, size: float) -> Volume:
         """1 is the size of `make demo`."""
         if not 0 < size <= 20:
-            raise ValueError(f"the size is {size}, expected above 0 and at most 20")
+            raise InvalidArgument(f"the size is {size}, expected above 0 and at most 20")
         return cls(
             runs=max(400, min(10_000, int(10_000 * size))),
             levels=1 if size < 0.5 else 2,
             bookmakers=max(2, min(6, round(6 * size))),
             bookmakers_in_turn=1 if size < 0.5 else 2,
             grid_hours=24 if size < 0.2 else 12 if size < 0.5 else 6,
+            in_play_minutes=(60,) if size < 0.2 else (30, 60, 90),
             looks=max(12, int(160 * size)),
         )
 
@@ -116,20 +118,24 @@ def prepare(folder: Path) -> None:
     (folder / MARKER).write_text(json.dumps({"made_by": "xos demo", "format": 1}) + "\n", encoding="utf-8")
 
 
-def play(folder: Path, seed: int, size: float, progress: Progress | None = None) -> Played:
+def play(
+    folder: Path, seed: int, size: float, progress: Progress | None = None, *, durable: bool = True
+) -> Played:
     """Plays the tournament on a new exchange in a prepared directory, and closes it."""
-    with Exchange.open(folder) as exchange:
-        return _Tournament(exchange, folder, seed, size).play(progress)
+    with Exchange.open(folder, durable=durable) as exchange:
+        return Tournament(exchange, folder, seed, size).play(progress)
 
 
-class _Tournament:
+class Tournament:
+    """The demonstration on an exchange: its world, its traders, and what came of them so far."""
+
     def __init__(self, exchange: Exchange, folder: Path, seed: int, size: float) -> None:
         self.began = time.perf_counter()
         self.exchange, self.seed, self.size = exchange, seed, size
         self.volume = Volume.of(size)
         self.facts = load_facts()
         self.questions = {question.key: question for question in questions(self.facts)}
-        self.steps = tournament_steps(self.facts, self.volume.grid_hours)
+        self.steps = tournament_steps(self.facts, self.volume.grid_hours, self.volume.in_play_minutes)
         self.listings = Listings(exchange, self.facts, folder / MARKETS)
         self.population = Population(seed, len(self.facts.teams))
         self.tape = Tape(self.listings, self.population.count)
@@ -152,8 +158,9 @@ class _Tournament:
         self.turn = 0
 
     def play(self, progress: Progress | None) -> Played:
+        """All steps, then a snapshot."""
         for place, step in enumerate(self.steps):
-            self._step(place, step)
+            self.step(place, step)
             if progress is not None:
                 progress(place + 1, len(self.steps), step.at_ns, self.headline)
         exchange = self.exchange
@@ -181,7 +188,8 @@ class _Tournament:
 
     # --- one step ---
 
-    def _step(self, place: int, step: Step) -> None:
+    def step(self, place: int, step: Step) -> None:
+        """Everything that happens at one moment."""
         oracle = self._oracle(step)
         opened = [self.questions[key] for key in step.opens]
         if opened:
@@ -191,7 +199,7 @@ class _Tournament:
             begun = time.perf_counter()
             sent = self.listings.list_questions(opened, name, step.at_ns)
             self.submit_seconds += time.perf_counter() - begun
-            self.tape.follow_deployments(sent)
+            self.tape.follow_deployments(sent, sum(len(question.outcomes) for question in opened))
             self.frames += sent
             self.beliefs.publish()
         if place == 0:
@@ -201,8 +209,12 @@ class _Tournament:
             self._send(self.takers.split_sets(list(step.opens), _SETS_SPLIT), step.at_ns)
         index = {symbol: int(path[place]) for symbol, path in self.index.items()}
         before = {symbol: int(path[max(0, place - 1)]) for symbol, path in self.index.items()}
-        quotes = self.makers.requote(self._bookmakers(step), index)
-        self._send(np.concatenate([*oracle, self._prices(index), quotes]), step.at_ns)
+        which = self._bookmakers(step)
+        oracle.append(self._prices(index))
+        if step.is_news:
+            self._send(np.concatenate([*oracle, self.makers.step_back(which)]), step.at_ns)
+            oracle = []
+        self._send(np.concatenate([*oracle, self.makers.requote(which, index)]), step.at_ns)
         self._send(self._takers(step, index, before), step.at_ns)
         self._note_odds(step.at_ns)
         if place % 3 == 0 and len(self.listings.outcomes):

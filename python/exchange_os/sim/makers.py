@@ -18,7 +18,7 @@ from .order_columns import BUY, SELL, OrderColumns
 from .population import Kind, Population
 from .price_paths import PPM, UNDERLYINGS
 from .tape import Tape
-from .tournament_markets import UNIT_TICKS
+from .tournament_markets import INSTRUMENTS_MAX, UNIT_TICKS
 
 if TYPE_CHECKING:
     from .beliefs import Beliefs
@@ -30,6 +30,7 @@ _LEVEL_STEP_BP = 4
 _CRYPTO_LEVELS = 5
 _CRYPTO_LEVEL_VALUE = 4_000  # whole USD of the first level
 _BOTH_SIDES = 2
+_SWEEP_TICKS = 8
 
 
 class Makers:
@@ -47,6 +48,14 @@ class Makers:
         self._tilts = population.bookmaker_tilts
         self._width_percent = 40 + 60 * np.arange(bookmakers) // max(1, bookmakers - 1)
 
+    def step_back(self, which: Ints) -> Commands:
+        """After news the bookmakers `which` (places, from 0) take their quotes out and one of them takes what
+        others left at prices that the news has passed; otherwise no new quote could get past it."""
+        columns = OrderColumns()
+        if len(self.listings.outcomes):
+            self._sweep(columns, self.bookmakers[which], self.beliefs.views(self._tilts[which[:1]])[0])
+        return np.concatenate([_mass_cancels(self.bookmakers[which]), columns.commands()])
+
     def requote(self, which: Ints, index: dict[str, int]) -> Commands:
         """One frame: the bookmakers `which` (places, from 0) and all crypto makers start afresh."""
         bookmakers = self.bookmakers[which]
@@ -63,6 +72,22 @@ class Makers:
             self._crypto_quotes(columns, account, index, best_bid, best_ask)
         quotes = columns.commands(int(Tif.GTC), int(Flags.POST_ONLY), SelfTrade.NONE)
         return np.concatenate([_mass_cancels(afresh), quotes])
+
+    def _sweep(self, columns: OrderColumns, bookmakers: Ints, value: Ints) -> None:
+        tape, outcomes = self.tape, self.listings.outcomes
+        ticks = np.full(INSTRUMENTS_MAX, -1)
+        ticks[outcomes] = value // TICK_PPM
+        live = tape.live[ticks[tape.instrument[tape.live]] >= 0]
+        live = live[~np.isin(tape.account[live], bookmakers)]
+        fair, price, is_buy = ticks[tape.instrument[live]], tape.price[live], tape.is_buy[live]
+        for side, limit, passed in (
+            (SELL, ticks + _SWEEP_TICKS, is_buy & (price >= fair + _SWEEP_TICKS)),
+            (BUY, ticks - _SWEEP_TICKS, ~is_buy & (price <= fair - _SWEEP_TICKS)),
+        ):
+            lots = np.zeros(INSTRUMENTS_MAX, np.int64)
+            np.add.at(lots, tape.instrument[live[passed]], tape.remaining[live[passed]])
+            numbers = np.flatnonzero(lots)
+            columns.add(int(bookmakers[0]), numbers, side, limit[numbers], lots[numbers])
 
     # --- outcomes ---
 

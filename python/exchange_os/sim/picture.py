@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from .demo import Odds
 
 _TEAMS_SHOWN = 8
-_LABEL_GAP = 0.033
 _COLOURS = ("#c1121f", "#1d70b8", "#1b998b", "#e08e0b", "#6a4c93", "#2d6a4f", "#9c6644", "#457b9d")
 _INK, _FAINT, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
 _ROUND_NAMES = {
@@ -35,9 +34,11 @@ def draw_odds(odds: Odds, facts: TournamentFacts, path: Path, caption: str) -> b
     except ModuleNotFoundError:
         return False
     mpl.use("Agg")
+    from matplotlib import dates as typed_dates
     from matplotlib import pyplot as plt
 
-    moments: Any = [datetime.fromtimestamp(at_ns // 10**9, UTC) for at_ns in odds.times_ns]
+    dates: Any = typed_dates
+    days = dates.date2num([datetime.fromtimestamp(at_ns // 10**9, UTC) for at_ns in odds.times_ns])
     market, model = np.array(odds.market) / PPM, np.array(odds.model) / PPM
     shown = _chosen(market, facts)
     with mpl.rc_context({"font.size": 10, "svg.hashsalt": "xos"}):
@@ -45,12 +46,12 @@ def draw_odds(odds: Odds, facts: TournamentFacts, path: Path, caption: str) -> b
         _rounds(axes, facts)
         for team in range(len(facts.teams)):
             if team not in shown:
-                axes.plot(moments, market[:, team], color="#cbd2d9", linewidth=0.6, zorder=1)
+                axes.plot(days, market[:, team], color="#cbd2d9", linewidth=0.6, zorder=1)
         for colour, team in zip(_COLOURS, shown, strict=False):
-            axes.plot(moments, model[:, team], color=colour, linewidth=0.9, alpha=0.35, linestyle=(0, (3, 2)))
-            axes.plot(moments, market[:, team], color=colour, linewidth=1.8, zorder=3)
-        _end_labels(axes, moments, market, shown, facts)
-        _frame(axes, moments, caption)
+            axes.plot(days, model[:, team], color=colour, linewidth=0.9, alpha=0.35, linestyle=(0, (3, 2)))
+            axes.plot(days, market[:, team], color=colour, linewidth=1.8, zorder=3)
+        _labels(axes, days, market, shown, facts)
+        _frame(axes, days, caption)
         figure.tight_layout()
         metadata = {"Software": None} if path.suffix == ".png" else {"Date": None}
         figure.savefig(path, metadata=metadata)
@@ -73,49 +74,64 @@ def _rounds(axes: Any, facts: TournamentFacts) -> None:
             name,
             (begins, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(3, -11 if position % 2 == 0 else -24),
+            xytext=(3, -11 if position % 2 == 0 else -23),
             textcoords="offset points",
             color=_FAINT,
             fontsize=8.5,
         )
 
 
-def _end_labels(
-    axes: Any, moments: list[datetime], market: Any, shown: list[int], facts: TournamentFacts
+def _labels(axes: Any, days: Any, market: Any, shown: list[int], facts: TournamentFacts) -> None:
+    """Each team's name above its line, where the fewest lines pass behind it: late and high if it can be."""
+    width, low, high = 0.06 * (days[-1] - days[0]), 0.008, 0.045
+    taken: list[tuple[float, float]] = []
+    lines = market[:, shown]
+    for colour, team in zip(_COLOURS[1:], shown[1:], strict=False):
+        best: tuple[int, float, int] | None = None
+        for place in np.flatnonzero(market[:, team] > 0.01)[::3].tolist():
+            day, odds = float(days[place]), float(market[place, team])
+            near = np.abs(days - day) < width / 2
+            inside = (lines[near] > odds + low) & (lines[near] < odds + high)
+            behind = int(inside.any(axis=0).sum())
+            behind += sum(abs(day - x) < width and abs(odds - y) < high for x, y in taken) * 10
+            behind += (day < days[0] + width) * 5
+            if best is None or (behind, -odds) < best[:2]:
+                best = behind, -odds, place
+        if best is not None:
+            place = best[2]
+            taken.append((float(days[place]), float(market[place, team])))
+            spot = days[place], market[place, team]
+            _name(axes, facts.teams[team].name, spot, (0, 6), colour, "center")
+    axes.plot(days[-1:], lines[-1:, 0], "o", color=_COLOURS[0], markersize=5, zorder=4)
+    _name(axes, facts.teams[shown[0]].name, (days[-1], lines[-1, 0]), (-6, -40), _COLOURS[0], "right")
+
+
+def _name(
+    axes: Any, text: str, spot: tuple[Any, Any], offset: tuple[int, int], colour: str, align: str
 ) -> None:
-    """Each team's name where its line ends: at the right edge, or above its highest point if it went out."""
-    height = 0.0
-    for place, (colour, team) in enumerate(zip(_COLOURS, shown, strict=False)):
-        line = market[:, team]
-        alive = np.flatnonzero(line > 0.004)
-        last = int(alive[-1]) if len(alive) else 0
-        name = facts.teams[team].name
-        peak = int(np.argmax(line[: last + 1]))
-        if place == 0:
-            spot, offset = (moments[-1], line[-1]), (7, -3)
-        else:
-            spot, offset = (moments[peak], line[peak]), (0, 6)
-        height = max(height, float(line[peak]))
-        axes.annotate(
-            name,
-            spot,
-            xytext=offset,
-            textcoords="offset points",
-            color=colour,
-            fontsize=10,
-            fontweight="bold",
-            ha="left" if place == 0 else "center",
-            annotation_clip=False,
-            zorder=5,
-        )
+    from matplotlib import patheffects
+
+    axes.annotate(
+        text,
+        spot,
+        xytext=offset,
+        textcoords="offset points",
+        color=colour,
+        fontsize=10,
+        fontweight="bold",
+        ha=align,
+        zorder=6,
+        path_effects=[patheffects.withStroke(linewidth=3, foreground="white")],
+    )
 
 
-def _frame(axes: Any, moments: list[datetime], caption: str) -> None:
+def _frame(axes: Any, days: Any, caption: str) -> None:
     from matplotlib import dates as typed_dates
     from matplotlib.ticker import PercentFormatter
 
     dates: Any = typed_dates
-    axes.set_xlim(moments[0], moments[-1])
+    axes.xaxis_date()
+    axes.set_xlim(days[0], days[-1] + 1.2)
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.xaxis.set_major_locator(dates.DayLocator(bymonthday=(1, 5, 10, 15, 20, 25)))
@@ -133,4 +149,11 @@ def _frame(axes: Any, moments: list[datetime], caption: str) -> None:
         fontweight="bold",
         pad=14,
     )
-    axes.text(0, -0.1, caption, transform=axes.transAxes, color=_FAINT, fontsize=8.5)
+    axes.text(
+        0,
+        -0.1,
+        f"Solid: mid price, at the end what was paid. Dashed: the public strength model. {caption}.",
+        transform=axes.transAxes,
+        color=_FAINT,
+        fontsize=8.5,
+    )

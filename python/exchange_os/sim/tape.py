@@ -57,10 +57,10 @@ class Tape:
         self.orders_by_instrument += np.bincount(placed, minlength=INSTRUMENTS_MAX)
         self._take(events)
 
-    def follow_deployments(self, count: int) -> None:
-        """Takes in deployments, which travel alone."""
+    def follow_deployments(self, count: int, outcomes: int) -> None:
+        """Takes in deployments, which travel alone and have an event each, and one for each outcome."""
         self.commands["deploy"] += count
-        self.events += count
+        self.events += count + outcomes
 
     def _take(self, events: Events) -> None:
         self.events += len(events)

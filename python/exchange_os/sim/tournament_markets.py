@@ -26,11 +26,13 @@ SPOT, PERPETUAL, OUTCOME = 1, 2, 3
 
 _SPLIT = "{ protocol_ppm = 400000, deployer_ppm = 200000, venue_ppm = 200000, insurance_ppm = 200000 }"
 
-_ASSETS = """\
+_SETTLEMENT_ASSET = """\
 [[asset]]
 symbol = "USD"
 decimals = 6
+"""
 
+_MORE_ASSETS = """
 [[asset]]
 symbol = "ETH"
 decimals = 18
@@ -101,9 +103,9 @@ def step_text(count: int) -> str:
 
 def market_file_text(questions: list[Question], names: dict[str, str], opening: bool) -> str:
     """A market file that lists the questions; the opening one also venue, spot and perpetuals."""
-    parts = [_ASSETS]
+    parts = [_SETTLEMENT_ASSET]
     if opening:
-        parts.append(_VENUE)
+        parts += [_MORE_ASSETS, _VENUE]
         for underlying in UNDERLYINGS:
             tick, lot = step_text(underlying.ticks), step_text(underlying.lots)
             parts += [

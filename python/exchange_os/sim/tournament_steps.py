@@ -8,8 +8,6 @@ from .price_paths import HOUR_NS
 from .world_cup import Event, EventKind, TournamentFacts, events, nanoseconds
 
 _MINUTE_NS = HOUR_NS // 60
-IN_PLAY_MINUTES = (30, 60, 90)
-"""Minutes after kick-off, half-time included; every match ends later than the last of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +26,19 @@ class Step:
         return bool(self.opens) or any(event.outcome is not None for event in self.events)
 
 
-def tournament_steps(facts: TournamentFacts, grid_hours: int) -> tuple[Step, ...]:
-    """All moments in order, from the opening of the first questions to the last final whistle."""
+def tournament_steps(
+    facts: TournamentFacts, grid_hours: int, in_play_minutes: tuple[int, ...]
+) -> tuple[Step, ...]:
+    """All moments in order, from the opening of the first questions to the last final whistle.
+
+    `in_play_minutes` after each kick-off, less than 120, the half-time break included, there is one too.
+    """
     happening: dict[int, list[Event]] = {}
     for event in events(facts):
         happening.setdefault(event.at_ns, []).append(event)
     in_play: dict[int, list[tuple[int, int]]] = {}
     for match in facts.matches:
-        for minutes in IN_PLAY_MINUTES:
+        for minutes in in_play_minutes:
             at_ns = nanoseconds(match.kick_off_utc) + minutes * _MINUTE_NS
             in_play.setdefault(at_ns, []).append((match.number, minutes))
     first, last = min(happening), max(happening)

@@ -1,0 +1,157 @@
+"""The demonstration, small: the same seed ends with the same state, and everything it promises holds."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from exchange_os import InvalidArgument, cli, log
+from exchange_os.markets.lint import lint
+from exchange_os.markets.load import load
+from exchange_os.sim import demo, picture, proofs, report
+
+SIZE = 0.02
+
+
+def run(folder: Path, seed: int) -> demo.Played:
+    demo.prepare(folder)
+    return demo.play(folder, seed, SIZE, durable=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "data"
+
+
+@pytest.fixture(scope="module")
+def played(folder: Path) -> demo.Played:
+    return run(folder, 7)
+
+
+def test_the_same_seed_gives_the_same_state(played: demo.Played, tmp_path: Path) -> None:
+    again = run(tmp_path / "again", 7)
+    assert again.state_hash == played.state_hash
+    assert again.tape.commands == played.tape.commands
+
+
+def test_every_question_is_resolved_and_every_market_has_traded(played: demo.Played) -> None:
+    found = report.content(played, [], None, "data")
+    assert found["questions"] == found["questions_resolved"] == 117
+    assert found["accounts"] >= 200
+    assert found["champion"] == "ESP"
+    assert list(found["markets"]) == ["champion", "group winners", "matches", "spot", "perpetuals"]
+    for name, market in found["markets"].items():
+        assert market["trades"] > 100, name
+        assert float(market["fees_usd"]) > 0, name
+    for column in ("questions", "instruments", "orders", "trades"):
+        assert sum(market[column] for market in found["markets"].values()) == found[column]
+    assert found["commands"] == sum(found["commands_by_kind"].values())
+    assert sum(found["rejects"].values()) <= found["commands"] // 1_000
+
+
+def test_money_is_conserved_and_netting_leaves_collateral_free(played: demo.Played) -> None:
+    assert {asset: float(total) for asset, total in played.conservation.items()} == {
+        "USD": 0,
+        "ETH": 0,
+        "BTC": 0,
+    }
+    assert all(sample.saved >= 0 for sample in played.netting.samples)
+    assert 0 < played.netting.peak.netted < played.netting.peak.full
+    assert played.netting.mean_saved > 0
+    questions = [amounts for name, amounts in played.house.items() if name.startswith("question ")]
+    assert questions == [], "every question has paid out what it held"
+
+
+def test_its_directory_proves_itself(played: demo.Played, folder: Path) -> None:
+    found = proofs.prove(played, folder)
+    assert [proof.name for proof in found if not proof.holds] == []
+    assert len(found) == 5
+    verified = log.verify(folder)
+    assert verified.state_hash == played.state_hash
+    assert verified.commands == sum(played.tape.commands.values())
+    assert verified.events == played.tape.events
+
+
+def test_a_log_of_another_run_proves_nothing(played: demo.Played, tmp_path: Path) -> None:
+    demo.prepare(tmp_path / "empty")
+    failed = [proof.name for proof in proofs.prove(played, tmp_path / "empty") if not proof.holds]
+    assert failed == ["replay"]
+
+
+def test_every_market_file_is_accepted_without_a_word(played: demo.Played) -> None:
+    files = played.listings.files
+    assert len(files) > 50
+    for path in (files[0], files[1], files[-1]):
+        assert lint(load(path)) == []
+
+
+@pytest.mark.parametrize(("name", "begins"), [("odds.png", b"\x89PNG\r\n\x1a\n"), ("odds.svg", b"<?xml")])
+def test_the_picture_is_written(played: demo.Played, tmp_path: Path, name: str, begins: bytes) -> None:
+    path = tmp_path / name
+    assert picture.draw_odds(played.odds, played.facts, path, "Seed 7")
+    data = path.read_bytes()
+    assert data.startswith(begins)
+    assert len(data) > 20_000
+    if path.suffix == ".svg":
+        assert data.rstrip().endswith(b"</svg>")
+
+
+def test_odds_end_with_what_was_paid(played: demo.Played) -> None:
+    odds, spain = played.odds, played.facts.team_index["ESP"]
+    assert odds.times_ns == sorted(odds.times_ns)
+    assert odds.market[-1].tolist() == [1_000_000 if team == spain else 0 for team in range(48)]
+    for row in odds.market[:-1]:
+        assert 0 <= row.min() <= row.max() < 1_000_000
+
+
+def test_only_the_directory_of_a_demonstration_is_replaced(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(InvalidArgument, match="not made by a demonstration"):
+        demo.prepare(foreign)
+    with pytest.raises(InvalidArgument, match="not a directory"):
+        demo.prepare(foreign / "thesis.txt")
+    assert (foreign / "thesis.txt").read_text(encoding="utf-8") == "years of work"
+    ours = tmp_path / "ours"
+    demo.prepare(ours)
+    (ours / "segment-1").write_text("old", encoding="utf-8")
+    demo.prepare(ours)
+    assert sorted(path.name for path in ours.iterdir()) == [demo.MARKETS, demo.MARKER]
+
+
+def test_another_seed_ends_otherwise_and_the_command_prints_one_json_document(
+    played: demo.Played, tmp_path: Path
+) -> None:
+    directory = str(tmp_path / "data")
+    arguments = ["demo", directory, "--seed", "8", "--size", str(SIZE), "--svg", "--json"]
+    answer = CliRunner().invoke(cli.main, arguments)
+    assert answer.exit_code == 0, answer.output
+    found = json.loads(answer.stdout)
+    assert found["proven"] is True
+    assert found["seed"] == 8
+    assert found["state_hash"] != played.state_hash
+    assert found["directory"] == directory
+    assert Path(found["picture"]).read_bytes().startswith(b"<?xml")
+    assert CliRunner().invoke(cli.main, ["verify", directory, "--json"]).exit_code == 0
+
+
+def test_a_reader_gets_tables_and_every_proof(played: demo.Played, folder: Path) -> None:
+    found = report.content(played, proofs.prove(played, folder), None, "data")
+    console = Console(record=True, width=140, file=io.StringIO())
+    report.show(found, console)
+    text = console.export_text()
+    assert played.state_hash in text
+    assert text.count("holds ") == 5
+    assert "conservation USD  users + house = 0.000000" in text
+    assert "saved by netting" in text
+
+
+def test_the_command_refuses_a_foreign_directory(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
+    answer = CliRunner().invoke(cli.main, ["demo", str(tmp_path)])
+    assert answer.exit_code == 3
+    assert "choose another directory" in answer.stderr
