@@ -8,10 +8,11 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from exchange_os import InvalidArgument, cli, log
+from exchange_os import AlreadyOpen, Exchange, InvalidArgument, cli, log
 from exchange_os.markets.lint import lint
 from exchange_os.markets.load import load
 from exchange_os.sim import demo, picture, proofs, report
+from exchange_os.sim.population import Kind
 
 SIZE = 0.02
 
@@ -61,6 +62,11 @@ def test_money_is_conserved_and_netting_leaves_collateral_free(played: demo.Play
     assert all(sample.saved >= 0 for sample in played.netting.samples)
     assert 0 < played.netting.peak.netted < played.netting.peak.full
     assert played.netting.mean_saved > 0
+    basket = played.netting.basket
+    assert basket is not None
+    assert basket.short_outcomes > 1
+    assert played.population.kind[basket.account] == Kind.BASKET_SELLER
+    assert basket.collateral.netted < basket.collateral.full
     questions = [amounts for name, amounts in played.house.items() if name.startswith("question ")]
     assert questions == [], "every question has paid out what it held"
 
@@ -121,6 +127,13 @@ def test_only_the_directory_of_a_demonstration_is_replaced(tmp_path: Path) -> No
     (ours / "segment-1").write_text("old", encoding="utf-8")
     demo.prepare(ours)
     assert sorted(path.name for path in ours.iterdir()) == [demo.MARKETS, demo.MARKER]
+
+
+def test_a_demonstration_that_is_running_keeps_its_directory(tmp_path: Path) -> None:
+    demo.prepare(tmp_path / "data")
+    with Exchange.open(tmp_path / "data"), pytest.raises(AlreadyOpen):
+        demo.prepare(tmp_path / "data")
+    demo.prepare(tmp_path / "data")
 
 
 def test_another_seed_ends_otherwise_and_the_command_prints_one_json_document(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from exchange_os import CommandKind, Exchange, InvalidArgument, commands
+from exchange_os import AlreadyOpen, CommandKind, Error, Exchange, InvalidArgument, commands
 from exchange_os.records import Commands, Events
 
 from .beliefs import Beliefs
@@ -113,9 +113,20 @@ def prepare(folder: Path) -> None:
                     f"{folder} is not empty and was not made by a demonstration (it has no {MARKER}); "
                     "choose another directory"
                 )
+            _refuse_if_open(folder)
             shutil.rmtree(folder)
     (folder / MARKETS).mkdir(parents=True)
     (folder / MARKER).write_text(json.dumps({"made_by": "xos demo", "format": 1}) + "\n", encoding="utf-8")
+
+
+def _refuse_if_open(folder: Path) -> None:
+    """A demonstration that is still running keeps its directory."""
+    try:
+        Exchange.open(folder).close()
+    except AlreadyOpen:
+        raise
+    except Error:
+        return  # whatever else is wrong with it goes with it
 
 
 def play(
@@ -190,37 +201,40 @@ class Tournament:
 
     def step(self, place: int, step: Step) -> None:
         """Everything that happens at one moment."""
-        oracle = self._oracle(step)
-        opened = [self.questions[key] for key in step.opens]
-        if opened:
-            # `deploy` hands out no events, and orders expire at the start of any frame: let time pass first.
-            self._send(_tick(), step.at_ns)
-            name = opened[0].key if len(opened) == 1 else f"{opened[0].key}-and-{len(opened) - 1}-more"
-            begun = time.perf_counter()
-            sent = self.listings.list_questions(opened, name, step.at_ns)
-            self.submit_seconds += time.perf_counter() - begun
-            self.tape.follow_deployments(sent, sum(len(question.outcomes) for question in opened))
-            self.frames += sent
-            self.beliefs.publish()
+        decided = self._decided(step)
         if place == 0:
+            self._open_questions(step)
             self._send(self.population.opening(), step.at_ns)
             self._send(self.population.funding(), step.at_ns)
-        if step.opens:
-            self._send(self.takers.split_sets(list(step.opens), _SETS_SPLIT), step.at_ns)
         index = {symbol: int(path[place]) for symbol, path in self.index.items()}
         before = {symbol: int(path[max(0, place - 1)]) for symbol, path in self.index.items()}
         which = self._bookmakers(step)
-        oracle.append(self._prices(index))
+        first = [*decided, self._prices(index)]
         if step.is_news:
-            self._send(np.concatenate([*oracle, self.makers.step_back(which)]), step.at_ns)
-            oracle = []
-        self._send(np.concatenate([*oracle, self.makers.requote(which, index)]), step.at_ns)
+            self._send(np.concatenate([*first, self.makers.step_back(which)]), step.at_ns)
+            first = []
+        if step.opens:
+            # Orders expire at the start of a frame, and `deploy` hands out no events: the frame before saw them.
+            if place > 0:
+                self._open_questions(step)
+            first = [self.takers.split_sets(list(step.opens), _SETS_SPLIT)]
+        self._send(np.concatenate([*first, self.makers.requote(which, index)]), step.at_ns)
         self._send(self._takers(step, index, before), step.at_ns)
         self._note_odds(step.at_ns)
         if place % 3 == 0 and len(self.listings.outcomes):
-            self.netting.take(self.tape, step.at_ns)
+            self.netting.take(self.tape, step.at_ns, self.takers.basket_sellers)
 
-    def _oracle(self, step: Step) -> list[Commands]:
+    def _open_questions(self, step: Step) -> None:
+        opened = [self.questions[key] for key in step.opens]
+        name = opened[0].key if len(opened) == 1 else f"{opened[0].key}-and-{len(opened) - 1}-more"
+        begun = time.perf_counter()
+        sent = self.listings.list_questions(opened, name, step.at_ns)
+        self.submit_seconds += time.perf_counter() - begun
+        self.tape.follow_deployments(sent, sum(len(question.outcomes) for question in opened))
+        self.frames += sent
+        self.beliefs.publish()
+
+    def _decided(self, step: Step) -> list[Commands]:
         """Takes in what has happened; the commands that resolve what is decided."""
         parts = []
         for event in step.events:
@@ -303,12 +317,6 @@ class Tournament:
         self.odds.times_ns.append(time_ns)
         self.odds.market.append(middle)
         self.odds.model.append(self.beliefs.champion)
-
-
-def _tick() -> Commands:
-    batch = commands(1)
-    batch["kind"] = CommandKind.TICK
-    return batch
 
 
 def headline(match: Match) -> str:

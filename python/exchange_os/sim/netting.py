@@ -42,16 +42,40 @@ class Collateral:
         return self.full - self.netted
 
 
+@dataclass(frozen=True, slots=True)
+class Basket:
+    """One account in one question: short so many outcomes of it, of which one can win."""
+
+    account: int
+    question: str
+    short_outcomes: int
+    collateral: Collateral
+
+
 @dataclass(slots=True)
 class NettingRecord:
-    """What was measured through the tournament."""
+    """What was measured through the tournament, and the watched basket that netting helped most."""
 
     samples: list[Collateral] = field(default_factory=list)
+    basket: Basket | None = None
 
-    def take(self, tape: Tape, time_ns: int) -> None:
-        """Measures now."""
+    def take(self, tape: Tape, time_ns: int, watched: Ints) -> None:
+        """Measures now; `watched` are accounts that sell baskets."""
         netted, full = by_account_and_question(tape)
         self.samples.append(Collateral(time_ns, int(netted.sum()), int(full.sum())))
+        saved = (full - netted)[watched]
+        row, column = np.unravel_index(int(saved.argmax()), saved.shape)
+        if self.basket is not None and saved[row, column] <= self.basket.collateral.saved:
+            return
+        account, listings = int(watched[row]), tape.listings
+        number = int(listings.question[listings.outcomes[listings.starts[column]]])
+        here = listings.outcomes[listings.place_in_starts == column]
+        self.basket = Basket(
+            account,
+            next(key for key, found in listings.number.items() if found == number),
+            int(np.count_nonzero(tape.position[account, here] < 0)),
+            Collateral(time_ns, int(netted[account, column]), int(full[account, column])),
+        )
 
     @property
     def peak(self) -> Collateral:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .draws import Flags
-from .netting import Collateral
+from .netting import Basket, Collateral
 from .tournament_markets import ATOMS_PER_TICK_LOT, INSTRUMENTS_MAX, OUTCOME, PERPETUAL, SPOT
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def content(played: Played, proofs: list[Proof], picture: str | None, directory:
             "at_peak": _collateral(peak),
             "mean_saved_usd": money(played.netting.mean_saved),
             "samples": len(played.netting.samples),
+            "basket": _basket(played.netting.basket),
         },
         "house": played.house,
         "conservation": played.conservation,
@@ -112,6 +113,17 @@ def _collateral(sample: Collateral) -> dict[str, Any]:
     }
 
 
+def _basket(basket: Basket | None) -> dict[str, Any] | None:
+    if basket is None:
+        return None
+    return {
+        "account": basket.account,
+        "question": basket.question,
+        "short_outcomes": basket.short_outcomes,
+        **_collateral(basket.collateral),
+    }
+
+
 def show(found: dict[str, Any], console: Console) -> None:
     """Tables for a reader."""
     from rich.table import Table
@@ -143,7 +155,7 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
     lines = {
         "seed and size": f"{found['seed']}, {found['size']:g}",
         "accounts": f"{found['accounts']:,}, one margin account each",
-        "market files": f"{found['market_files']} in {found['directory']}, each accepted by xos lint",
+        "market files": f"{found['market_files']} in {found['directory']}/markets, like any user's",
         "commands": f"{found['commands']:,} in {found['frames']:,} frames: {kinds}",
         "rejected": ", ".join(f"{name} {count:,}" for name, count in found["rejects"].items()) or "none",
         "rebates": f"{_whole(found['rebates_usd'])} USD of the fees went to makers",
@@ -152,6 +164,12 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         f"{_whole(peak['full_usd'])} USD at full collateral per outcome",
         "saved by netting": f"{_whole(peak['saved_usd'])} USD, {peak['saved_percent']} %",
     }
+    if basket := found["collateral"]["basket"]:
+        lines["a basket"] = (
+            f"account {basket['account']} is short {basket['short_outcomes']} outcomes of "
+            f"{basket['question']}: {_whole(basket['netted_usd'])} USD, "
+            f"not {_whole(basket['full_usd'])} USD"
+        )
     for asset, total in found["conservation"].items():
         lines[f"conservation {asset}"] = f"users + house = {total}"
     lines["state hash"] = found["state_hash"]
