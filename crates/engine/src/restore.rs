@@ -175,20 +175,18 @@ impl Engine {
             let id = AccountId::from_index(at);
             self.accounts.push(Account::of(owner));
             self.ledger.add_user();
-            // What is held follows from the orders; only the totals are put back here.
-            let total = source.amount("total")?;
-            source.amount("held")?;
+            // The audit at the end compares what is held with the orders.
+            let settlement = Balance { total: source.amount("total")?, held: source.amount("held")? };
             if !self.assets.is_empty() {
-                self.ledger.restore_user(id, SETTLEMENT, Balance { total, held: Amount::ZERO });
+                self.ledger.restore_user(id, SETTLEMENT, settlement);
             }
             for _ in 0..source.u32("other assets")? {
                 let asset = AssetId(source.u32("asset")?);
-                let total = source.amount("total")?;
-                source.amount("held")?;
+                let balance = Balance { total: source.amount("total")?, held: source.amount("held")? };
                 if asset.index() >= self.assets.len() || asset == SETTLEMENT {
                     return source.malformed("asset");
                 }
-                self.ledger.restore_user(id, asset, Balance { total, held: Amount::ZERO });
+                self.ledger.restore_user(id, asset, balance);
             }
             self.read_stands(source, id)?;
         }
@@ -283,7 +281,7 @@ impl Engine {
                 };
                 let instrument = &self.instruments[at];
                 let per_lot = self.reserve_per_lot(instrument, venue, side, price);
-                self.rest(0, order, &client_id, per_lot);
+                self.link_resting(order, &client_id, per_lot);
             }
         }
         Ok(())

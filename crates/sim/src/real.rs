@@ -54,8 +54,16 @@ impl Machine for Engine {
         if let Some(violation) = self.violation() {
             return Some(format!("invariant {}: {}", violation.invariant, violation.detail));
         }
-        self.audit()
-            .err()
-            .map(|violation| format!("audit, invariant {}: {}", violation.invariant, violation.detail))
+        if let Err(violation) = self.audit() {
+            return Some(format!("audit, invariant {}: {}", violation.invariant, violation.detail));
+        }
+        let snapshot = self.snapshot_bytes();
+        match Engine::from_snapshot(&snapshot) {
+            Err(error) => Some(format!("restore: {error}")),
+            Ok(restored) if restored.snapshot_bytes() != snapshot => {
+                Some("restored, but not the same".into())
+            }
+            Ok(_) => None,
+        }
     }
 }

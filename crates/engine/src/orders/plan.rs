@@ -6,16 +6,20 @@ use crate::margin::{reduces, reducible};
 use crate::orders::is_reduce_only;
 use crate::orders::place::Asked;
 use crate::step::{Refused, refused};
+use std::collections::BTreeMap;
 use xos_book::RestingOrder;
 use xos_protocol::{Reject, SelfTrade, Side};
 use xos_units::{AccountId, Amount, Qty};
 
 /// What the plan already asks of one account.
+#[derive(Clone, Copy, Default)]
 struct Planned {
-    account: AccountId,
     lots: Qty,
     losses: Amount,
 }
+
+/// By account; a tree, because a plan may meet thousands.
+type Plan = BTreeMap<AccountId, Planned>;
 
 impl Engine {
     /// Refuses a fill-or-kill order whose whole quantity cannot fill now.
@@ -23,7 +27,7 @@ impl Engine {
         let owner = self.accounts[asked.account.index()].owner;
         let book = &self.instruments[asked.at].book;
         let (mut found, mut meetings) = (Qty::ZERO, 0);
-        let mut planned: Vec<Planned> = Vec::new();
+        let mut plan = Plan::new();
         let mut next = book.front(asked.side.opposite());
         while let Some(slot) = next
             && found < asked.lots
@@ -44,7 +48,7 @@ impl Engine {
                 }
                 break;
             }
-            let lots = self.countable(asked, resting, asked.lots - found, &mut planned);
+            let lots = self.countable(asked, resting, asked.lots - found, &mut plan);
             found += lots;
             // A reduce-only order whose capacity is used up is met a second time, to be cancelled.
             if lots > Qty::ZERO && lots < resting.remaining && found < asked.lots {
@@ -61,13 +65,7 @@ impl Engine {
     }
 
     /// Lots of a resting order that the plan can count on.
-    fn countable(
-        &self,
-        asked: &Asked,
-        resting: &RestingOrder,
-        wanted: Qty,
-        planned: &mut Vec<Planned>,
-    ) -> Qty {
+    fn countable(&self, asked: &Asked, resting: &RestingOrder, wanted: Qty, plan: &mut Plan) -> Qty {
         let instrument = &self.instruments[asked.at];
         if resting.price > instrument.band_high || resting.price < instrument.band_low {
             return Qty::ZERO;
@@ -78,29 +76,22 @@ impl Engine {
             return lots;
         }
         let (position, _) = self.stand_of(resting.account, instrument.key, resting.side);
-        let at = planned.iter().position(|other| other.account == resting.account);
-        let (before, losses) =
-            at.map_or((Qty::ZERO, Amount::ZERO), |at| (planned[at].lots, planned[at].losses));
+        let before = plan.get(&resting.account).copied().unwrap_or_default();
         if is_reduce_only(resting) {
-            lots = lots.min(reducible(position, resting.side) - before);
+            lots = lots.min(reducible(position, resting.side) - before.lots);
             if lots <= Qty::ZERO {
                 return Qty::ZERO;
             }
         }
         let mut loss = Amount::ZERO;
-        if resting.account != asked.account && !reduces(position, resting.side, before + lots) {
+        if resting.account != asked.account && !reduces(position, resting.side, before.lots + lots) {
             loss = self.loss_of_fill(instrument, resting.side, resting.price, lots);
-            if !self.margin(resting.account).covers(losses + loss) {
+            if !self.margin(resting.account).covers(before.losses + loss) {
                 return Qty::ZERO;
             }
         }
-        match at {
-            Some(at) => {
-                planned[at].lots += lots;
-                planned[at].losses += loss;
-            }
-            None => planned.push(Planned { account: resting.account, lots, losses: loss }),
-        }
+        let planned = Planned { lots: before.lots + lots, losses: before.losses + loss };
+        plan.insert(resting.account, planned);
         lots
     }
 }

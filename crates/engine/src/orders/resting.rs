@@ -21,6 +21,17 @@ impl Engine {
     /// Puts an order into the book and takes its reserve, `per_lot` for each remaining lot.
     #[inline]
     pub(crate) fn rest(&mut self, sequence: u64, order: RestingOrder, client_id: &ClientId, per_lot: Amount) {
+        self.link_resting(order, client_id, per_lot);
+        let instrument = &self.instruments[order.instrument.index()];
+        if let Some(asset) = held_asset(instrument, order.side) {
+            let result = self.ledger.hold(order.account, asset, per_lot.times_lots(order.remaining));
+            self.money(sequence, result);
+        }
+    }
+
+    /// Puts an order into the book and its account's list; what it holds in the ledger is the caller's.
+    #[inline(always)]
+    pub(crate) fn link_resting(&mut self, order: RestingOrder, client_id: &ClientId, per_lot: Amount) {
         let instrument = &mut self.instruments[order.instrument.index()];
         let account = &mut self.accounts[order.account.index()];
         account.orders += 1;
@@ -40,13 +51,10 @@ impl Engine {
             self.order_client_ids.insert(order.id.0, *client_id);
         }
         let reserve = per_lot.times_lots(order.remaining);
-        let held = held_asset(instrument, order.side);
-        let reserve_here = if held.is_some() { Amount::ZERO } else { reserve };
+        let is_held = held_asset(instrument, order.side).is_some();
+        let reserve_here = if is_held { Amount::ZERO } else { reserve };
         stand.add_resting(order.side, order.remaining, reserve_here);
-        if let Some(asset) = held {
-            let result = self.ledger.hold(order.account, asset, reserve);
-            self.money(sequence, result);
-        } else if let Some(question) = instrument.question() {
+        if let Some(question) = instrument.question() {
             self.refresh_worst_case(order.account, question);
         }
     }
