@@ -214,7 +214,7 @@ class Tournament:
             self._send(np.concatenate([*first, self.makers.step_back(which)]), step.at_ns)
             first = []
         if step.opens:
-            # Orders expire at the start of a frame, and `deploy` hands out no events: the frame before saw them.
+            # Orders expire at the start of a frame and `deploy` hands out no events: the last frame had them.
             if place > 0:
                 self._open_questions(step)
             first = [self.takers.split_sets(list(step.opens), _SETS_SPLIT)]
