@@ -33,13 +33,11 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from exchange_os import _core
-    from exchange_os.directory import Directory, Market
-    from exchange_os.results import OrderRow
+    from exchange_os.directory import Directory
     from exchange_os.stream import Subscription
 
 _POST_ONLY, _REDUCE_ONLY, _MARKET = int(Flags.POST_ONLY), int(Flags.REDUCE_ONLY), int(Flags.MARKET)
 _BOTH_SIDES = 2
-_PLAIN: Words = (int(Tif.GTC), 0, int(SelfTrade.NONE), 0, 0, None, None)
 
 
 class CommandMethods:
@@ -66,10 +64,11 @@ class CommandMethods:
 
         `price` is the limit; of a market order (`market=True`, with tif "ioc" or "fok") the protection price.
         """
-        found, row = self._order(account, instrument, side, price, qty, options)
+        result = self._order(account, instrument, side, price, qty, options)
+        row = result.row
         if row[2]:
             raise rejected(row[2], row[8], row[9])
-        return OrderResult(found, row)
+        return result
 
     def try_place(
         self,
@@ -81,7 +80,7 @@ class CommandMethods:
         **options: Unpack[OrderOptions],
     ) -> OrderResult:
         """As `place`, but a reject is a result: `accepted` is False and `rejection` says why."""
-        return OrderResult(*self._order(account, instrument, side, price, qty, options))
+        return self._order(account, instrument, side, price, qty, options)
 
     def buy(
         self, account: int, instrument: str | int, price: Number, qty: Number, **options: Unpack[OrderOptions]
@@ -103,24 +102,28 @@ class CommandMethods:
         price: Number,
         qty: Number,
         options: OrderOptions,
-    ) -> tuple[Market, OrderRow]:
+    ) -> OrderResult:
         """The hot path: a plain order looks up two words and two known numbers, and nothing else."""
         try:
             found, code = self._directory.markets[instrument], SIDES[side]
         except (KeyError, TypeError):
             found, code = self._directory.market(instrument), code_of(SIDES, "side", side)
         ticks, lots = found.price.count(price), found.qty.count(qty)
-        words = self._words(**options) if options else _PLAIN
         try:
-            if not self._subscriptions:
-                return found, self._core.place(account, found.number, code, ticks, lots, *words)
+            if not options and not self._subscriptions:
+                place = self._core.place  # no argument tuple to build
+                return OrderResult(
+                    found, place(account, found.number, code, ticks, lots, 0, 0, 0, 0, 0, None, None)
+                )
+            words = self._words(**options)
             with self._publishing:
                 row = self._core.place(account, found.number, code, ticks, lots, *words)
                 self._publish()
-                return found, row
+            return OrderResult(found, row)
         except (OverflowError, TypeError) as error:
-            given = {"account": account, "price": ticks, "qty": lots, "venue": words[3]}
-            raise misfit(error, **given, expires_ns=words[4], time_ns=words[6]) from error
+            given = {"account": account, "price": ticks, "qty": lots, "venue": options.get("venue")}
+            given |= {"expires_ns": options.get("expires_ns"), "time_ns": options.get("time_ns")}
+            raise misfit(error, given) from error
 
     def _words(
         self,
@@ -174,7 +177,8 @@ class CommandMethods:
                 self._publish()
         except (OverflowError, TypeError) as error:
             raise misfit(
-                error, account=account, order_id=order_id, price=ticks, qty=lots, time_ns=time_ns
+                error,
+                {"account": account, "order_id": order_id, "price": ticks, "qty": lots, "time_ns": time_ns},
             ) from error
         if row[2]:
             raise rejected(row[2], row[8], row[9])
@@ -324,12 +328,14 @@ class CommandMethods:
         except (OverflowError, TypeError) as error:
             raise misfit(
                 error,
-                account=account,
-                order_id=order_id,
-                price=price,
-                qty=qty,
-                amount=amount,
-                time_ns=time_ns,
+                {
+                    "account": account,
+                    "order_id": order_id,
+                    "price": price,
+                    "qty": qty,
+                    "amount": amount,
+                    "time_ns": time_ns,
+                },
             ) from error
         outcome = Outcome(*row)
         if outcome.reason:
@@ -396,7 +402,7 @@ class CommandMethods:
                 self._publish()
                 return events
         except (OverflowError, TypeError) as error:
-            raise misfit(error, time_ns=time_ns) from error
+            raise misfit(error, {"time_ns": time_ns}) from error
 
     def _publish(self) -> None:
         """Hands new events to the subscribers; a subscriber that itself sends commands does not nest."""

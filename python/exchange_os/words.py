@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias, TypedDict
 
 from exchange_os._core import InstrumentState, SelfTrade, Side, Tif
@@ -81,10 +82,10 @@ _BOUNDS = {
 _UNITS = {"price": " ticks", "qty": " lots", "amount": " atoms"}
 
 
-def misfit(error: Exception, **given: object) -> Error:
+def misfit(error: Exception, given: Mapping[str, object]) -> Error:
     """What to say of an argument that its field of the record cannot hold."""
     for name, value in given.items():
-        if value is None:
+        if value is None or (name == "venue" and isinstance(value, str)):
             continue
         if not isinstance(value, int):
             return InvalidArgument(f"{name} is a {type(value).__name__}, expected an integer")
