@@ -5,7 +5,7 @@ use crate::error::NodeError;
 use crate::log::Log;
 use crate::machine::Machine;
 use crate::options::{DEPLOY_BYTES_MAX, Options, check_limits};
-use crate::recovery::Recovery;
+use crate::recovery::{Recovery, hash_of_state};
 use std::borrow::Cow;
 use xos_engine::{Engine, Violation};
 use xos_journal::{JournalError, Position, SnapshotInfo};
@@ -239,8 +239,10 @@ impl Exchange {
     fn write_snapshot(&mut self) -> Result<SnapshotInfo, JournalError> {
         let Some(log) = &mut self.log else { unreachable!("snapshot() has checked it") };
         let engine = self.machine.engine();
-        let mut writer = log.journal.begin_snapshot(log.journal.position(), engine.state_hash())?;
-        writer.write(&engine.snapshot_bytes())?;
+        let bytes = engine.snapshot_bytes();
+        let state_hash = hash_of_state(&bytes).unwrap_or_else(|| engine.state_hash());
+        let mut writer = log.journal.begin_snapshot(log.journal.position(), state_hash)?;
+        writer.write(&bytes)?;
         let info = writer.finish()?;
         self.snapshot_base = info.at.sequence;
         log.journal.finish_snapshot(info.clone())?;

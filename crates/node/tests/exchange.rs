@@ -304,3 +304,20 @@ fn without_durability_a_close_still_syncs() {
     let exchange = Exchange::open(folder.path(), options()).unwrap();
     assert_eq!(exchange.position(), Some(end));
 }
+
+#[test]
+fn large_segments_follow_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Some(Limits { frame_commands_max: 4_096, ..Limits::default() });
+    let large = Options { limits, segment_bytes: 4 << 20, ..options() };
+    let mut exchange = Exchange::open(folder.path(), large.clone()).unwrap();
+    let (batch, mut events) = (vec![tick(); 4_096], Vec::new());
+    for _ in 0..35 {
+        events.clear();
+        exchange.submit(&batch, None, &mut events).unwrap();
+    }
+    let end = exchange.close().unwrap();
+    let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.filter(|name| name.to_str().unwrap().starts_with("segment-")).count(), 4);
+    assert_eq!(Exchange::open(folder.path(), large).unwrap().position(), end);
+}
