@@ -138,15 +138,13 @@ def show(found: dict[str, Any], console: Console) -> None:
     markets.add_row("all", *_cells(found))
     console.print(markets)
 
-    facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    for name, text in _lines(found):
-        facts.add_row(name, Text(text))
-    console.print(facts)
+    lines = _lines(found)
+    width = max(len(name) for name, _ in lines)
+    for name, text in lines:
+        console.print(Text(name.ljust(width + 2), style="dim") + Text(text, style="default"), soft_wrap=True)
     for name, proof in found["proofs"].items():
         mark = Text("holds ", style="green") if proof["holds"] else Text("FAILS ", style="bold red")
-        console.print(mark + Text(f"{name}: {proof['found']}", style="none"), soft_wrap=True)
+        console.print(mark + Text(f"{name}: {proof['found']}", style="default"), soft_wrap=True)
 
 
 def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
