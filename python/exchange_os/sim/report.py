@@ -126,12 +126,19 @@ def _basket(basket: Basket | None) -> dict[str, Any] | None:
 
 def show(found: dict[str, Any], console: Console) -> None:
     """Tables for a reader."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    markets = Table(title="The 2026 World Cup on Exchange OS", title_justify="left", title_style="bold")
+    markets = Table(
+        title="The 2026 World Cup on Exchange OS",
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
     for name in ("market", "questions", "instruments", "orders", "trades", "volume USD", "fees USD"):
-        markets.add_column(name, justify="left" if name == "market" else "right")
+        markets.add_column(name, justify="left" if name == "market" else "right", no_wrap=True)
     for name, row in found["markets"].items():
         markets.add_row(name, *_cells(row))
     markets.add_section()
