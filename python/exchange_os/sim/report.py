@@ -137,8 +137,8 @@ def show(found: dict[str, Any], console: Console) -> None:
         box=SIMPLE_HEAD,
         pad_edge=False,
     )
-    for name in ("market", "questions", "instruments", "orders", "trades", "volume USD", "fees USD"):
-        markets.add_column(name, justify="left" if name == "market" else "right", no_wrap=True)
+    for name in ("", "questions", "markets", "orders", "trades", "volume USD", "fees USD"):
+        markets.add_column(name, justify="right" if name else "left", no_wrap=True)
     for name, row in found["markets"].items():
         markets.add_row(name, *_cells(row))
     markets.add_section()
