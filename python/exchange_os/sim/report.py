@@ -135,7 +135,7 @@ def show(found: dict[str, Any], console: Console) -> None:
         title_justify="left",
         title_style="bold",
         box=SIMPLE_HEAD,
-        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     for name in ("", "questions", "markets", "orders", "trades", "volume USD", "fees USD"):
         markets.add_column(name, justify="right" if name else "left", no_wrap=True)
