@@ -7,4 +7,5 @@ pub mod disk;
 pub mod naive;
 pub mod real;
 pub mod rng;
+pub mod scenario;
 pub mod workload;

@@ -1,0 +1,139 @@
+//! From a row of a `when` table to a command record.
+
+use super::columns::{self, Names, integer, short_bytes};
+use super::parse::nanoseconds;
+use super::table::{Row, Table};
+use xos_engine::Engine;
+use xos_protocol::{CommandKind, CommandRecord, Flags, InstrumentState, Int128, SelfTrade, Side, Tif};
+
+const COLUMNS: &[&str] = &["#", "account", "do", "on", "side", "qty", "price", "amount", "order", "options"];
+const BOTH_SIDES: u8 = 2;
+
+/// What a row of commands is read with.
+pub(super) struct Desk<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) names: &'a Names,
+    pub(super) time_ns: u64,
+}
+
+/// Refuses a table with a column that says nothing.
+pub(super) fn check_columns(table: &Table) -> Result<(), String> {
+    match table.columns.iter().find(|name| !COLUMNS.contains(&name.as_str())) {
+        Some(unknown) => Err(format!("no column {unknown:?} in commands; there are {}", COLUMNS.join(", "))),
+        None => Ok(()),
+    }
+}
+
+impl Desk<'_> {
+    /// The record of a row.
+    pub(super) fn record(&self, table: &Table, row: &Row) -> Result<CommandRecord, String> {
+        let cell = |column| table.cell(row, column);
+        let word = cell("do");
+        let kind = CommandKind::ALL.iter().copied().find(|kind| kind.name() == word);
+        let kind = kind.ok_or(format!("{word:?} is nothing that can be done"))?;
+        let mut record = CommandRecord { kind: kind.code(), ..CommandRecord::default() };
+        if kind != CommandKind::OpenAccount {
+            record.account = present(cell("account")).map_or(Ok(0), |name| self.names.account(name))?;
+        } else {
+            record.client_id = short_bytes(cell("account"))?;
+        }
+        record.instrument = self.target(kind, cell("on"))?;
+        record.order_id = present(cell("order")).map_or(Ok(0), |label| self.names.order(label))?;
+        record.price = present(cell("price")).map_or(Ok(0), integer)?;
+        record.qty = present(cell("qty")).map_or(Ok(0), integer)?;
+        record.amount = Int128::new(present(cell("amount")).map_or(Ok(0), integer)?);
+        record.side = match (cell("side"), kind) {
+            ("", CommandKind::MassCancel) => BOTH_SIDES,
+            ("" | "buy", _) => Side::Buy.code(),
+            ("sell", _) => Side::Sell.code(),
+            (other, _) => return Err(format!("side is {other:?}, expected buy or sell")),
+        };
+        for option in cell("options").split_whitespace() {
+            self.option(&mut record, option)?;
+        }
+        Ok(record)
+    }
+
+    /// The instrument, asset or question of a command; where none is named, the only one it can be.
+    fn target(&self, kind: CommandKind, text: &str) -> Result<u32, String> {
+        use CommandKind as Kind;
+        match (kind, text) {
+            (Kind::Deposit | Kind::Withdraw, "") => Ok(1),
+            (Kind::Deposit | Kind::Withdraw, _) => columns::asset(self.engine, text),
+            (Kind::SplitSet | Kind::MergeSet | Kind::ResolveQuestion, "") => {
+                only("question", self.engine.question_count())
+            }
+            (Kind::SplitSet | Kind::MergeSet | Kind::ResolveQuestion, _) => {
+                columns::question(self.engine, text)
+            }
+            (Kind::Cancel | Kind::MassCancel | Kind::OpenAccount | Kind::Tick | Kind::Deploy, "") => Ok(0),
+            (_, "") => only("instrument", self.engine.instrument_count()),
+            _ => columns::instrument(self.engine, text),
+        }
+    }
+
+    fn option(&self, record: &mut CommandRecord, option: &str) -> Result<(), String> {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        match name {
+            "gtc" => record.tif = Tif::Gtc.code(),
+            "ioc" => record.tif = Tif::Ioc.code(),
+            "fok" => record.tif = Tif::Fok.code(),
+            "gtd" => {
+                record.tif = Tif::Gtd.code();
+                record.expires_ns = self.expiry(value)?;
+            }
+            "post_only" => record.flags |= Flags::POST_ONLY,
+            "reduce_only" => record.flags |= Flags::REDUCE_ONLY,
+            "market" => record.flags |= Flags::MARKET,
+            "self_trade" => {
+                let mode = SelfTrade::ALL.iter().find(|mode| mode.name() == value);
+                record.self_trade = mode.ok_or(format!("self_trade is {value:?}"))?.code();
+            }
+            "venue" => record.venue = columns::venue(self.engine, value)?,
+            "id" | "owner" => record.client_id = short_bytes(value)?,
+            "state" => {
+                let state = InstrumentState::ALL.iter().find(|state| state.name() == value);
+                record.side = state.ok_or(format!("state is {value:?}"))?.code();
+            }
+            "pays" => record.order_id = u64::from(columns::instrument(self.engine, value)?),
+            _ => return raw(record, name, value),
+        }
+        Ok(())
+    }
+
+    /// `+5s` from now.
+    fn expiry(&self, text: &str) -> Result<u64, String> {
+        let wait_ns = text.strip_prefix('+').and_then(nanoseconds);
+        let expires_ns = wait_ns.and_then(|wait_ns| self.time_ns.checked_add(wait_ns));
+        expires_ns.ok_or(format!("gtd is {text:?}, expected as in gtd=+5s"))
+    }
+}
+
+fn present(cell: &str) -> Option<&str> {
+    (!cell.is_empty()).then_some(cell)
+}
+
+fn only(noun: &str, count: usize) -> Result<u32, String> {
+    if count == 1 { Ok(1) } else { Err(format!("there are {count} {noun}s: the column \"on\" says which")) }
+}
+
+/// `raw.tif=9`: the field of the record as it travels, right or wrong.
+fn raw(record: &mut CommandRecord, name: &str, value: &str) -> Result<(), String> {
+    match name {
+        "raw.kind" => record.kind = integer(value)?,
+        "raw.side" => record.side = integer(value)?,
+        "raw.tif" => record.tif = integer(value)?,
+        "raw.flags" => record.flags = integer(value)?,
+        "raw.self_trade" => record.self_trade = integer(value)?,
+        "raw.venue" => record.venue = integer(value)?,
+        "raw.account" => record.account = integer(value)?,
+        "raw.instrument" => record.instrument = integer(value)?,
+        "raw.order_id" => record.order_id = integer(value)?,
+        "raw.price" => record.price = integer(value)?,
+        "raw.qty" => record.qty = integer(value)?,
+        "raw.expires_ns" => record.expires_ns = integer(value)?,
+        "raw.amount" => record.amount = Int128::new(integer(value)?),
+        _ => return Err(format!("the option {name:?} is not known")),
+    }
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! Events as rows: what each column says of each kind of event.
+
+use super::columns::{self, Names};
+use std::collections::BTreeMap;
+use xos_engine::Engine;
+use xos_protocol::{
+    CancelReason, CommandKind, EventFlags, EventKind, EventRecord, InstrumentState, Reject, Side,
+};
+use xos_units::VenueId;
+
+/// Every column that a table of events may have.
+pub(super) const COLUMNS: &[&str] = &[
+    "by",
+    "event",
+    "account",
+    "order",
+    "on",
+    "side",
+    "qty",
+    "price",
+    "left",
+    "venue",
+    "flags",
+    "id",
+    "maker",
+    "maker order",
+    "maker left",
+    "maker venue",
+    "trade",
+    "taker fee",
+    "maker fee",
+    "position",
+    "amount",
+    "total",
+    "value",
+    "limit",
+    "state",
+    "pays",
+];
+/// Columns that are zero or empty wherever a table leaves them out.
+pub(super) const ZERO_IF_ABSENT: &[&str] = &["taker fee", "maker fee"];
+
+/// What events are shown with.
+pub(super) struct Witness<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) names: &'a Names,
+    /// Kinds of the commands so far, by sequence.
+    pub(super) kinds: &'a BTreeMap<u64, u16>,
+}
+
+impl Witness<'_> {
+    /// The cell of an event in a column; empty where the column says nothing of this kind of event.
+    pub(super) fn cell(&self, event: &EventRecord, column: &str) -> String {
+        let Some(kind) = event.kind() else { return format!("kind {}", event.kind) };
+        match column {
+            "by" => self.label(event.sequence),
+            "event" => event_text(event, kind),
+            "account" => self.names.account_name(event.account),
+            "order" if is_about_order(kind) => self.names.order_name(event.order_id),
+            "on" => self.target(event, kind),
+            "side" => self.side(event, kind),
+            "qty" if has_qty(kind) => event.qty.to_string(),
+            "qty" if kind == EventKind::Rejected && event.qty != 0 => event.qty.to_string(),
+            "price" if has_price(kind) || event.price != 0 => event.price.to_string(),
+            "left" if has_left(kind) => event.remaining.to_string(),
+            "venue" => columns::venue_name(self.engine, VenueId(event.venue)),
+            "flags" => columns::flags_text(event.flags),
+            "id" if kind != EventKind::Trade => columns::short_text(&event.client_id()),
+            "amount" if has_amount(kind) => event.amount.get().to_string(),
+            "total" if has_total(kind) => event.counter_amount.get().to_string(),
+            "position" if kind == EventKind::PnlRealised => event.remaining.to_string(),
+            "value" if kind == EventKind::Rejected => event.amount.get().to_string(),
+            "limit" if kind == EventKind::Rejected => event.counter_amount.get().to_string(),
+            "state" if kind == EventKind::InstrumentStateSet => {
+                InstrumentState::from_code(event.side).map_or_else(String::new, |state| state.name().into())
+            }
+            "pays" if kind == EventKind::QuestionResolved => u32::try_from(event.order_id)
+                .map_or_else(|_| String::new(), |id| columns::instrument_name(self.engine, id)),
+            _ if kind == EventKind::Trade => self.trade_cell(event, column),
+            _ => String::new(),
+        }
+    }
+
+    fn trade_cell(&self, event: &EventRecord, column: &str) -> String {
+        match column {
+            "maker" => self.names.account_name(event.counter_account()),
+            "maker order" => self.names.order_name(event.counter_order_id()),
+            "maker left" => event.counter_remaining().to_string(),
+            "maker venue" => columns::venue_name(self.engine, VenueId(event.counter_venue())),
+            "trade" => event.trade_id().to_string(),
+            "taker fee" => event.amount.get().to_string(),
+            "maker fee" => event.counter_amount.get().to_string(),
+            _ => String::new(),
+        }
+    }
+
+    fn label(&self, sequence: u64) -> String {
+        let found = self.names.labels.iter().find(|(_, found)| *found == sequence);
+        found.map_or_else(String::new, |(label, _)| label.clone())
+    }
+
+    fn side(&self, event: &EventRecord, kind: EventKind) -> String {
+        let has_side = match kind {
+            EventKind::Rejected => self.kind_of(event) == Some(CommandKind::Place),
+            EventKind::MassCancelled if event.side == 2 => return "both".into(),
+            _ => is_about_order(kind) || kind == EventKind::MassCancelled,
+        };
+        match Side::from_code(event.side) {
+            Some(side) if has_side => side.name().into(),
+            _ => String::new(),
+        }
+    }
+
+    fn kind_of(&self, event: &EventRecord) -> Option<CommandKind> {
+        self.kinds.get(&event.sequence).and_then(|kind| CommandKind::from_code(*kind))
+    }
+
+    /// The instrument, asset, venue or question that an event is about.
+    fn target(&self, event: &EventRecord, kind: EventKind) -> String {
+        use EventKind as Kind;
+        let id = event.instrument;
+        match kind {
+            Kind::Deposited | Kind::Withdrawn | Kind::AssetDeployed => columns::asset_name(self.engine, id),
+            Kind::SetSplit
+            | Kind::SetMerged
+            | Kind::QuestionResolved
+            | Kind::Payout
+            | Kind::QuestionDeployed => columns::question_name(self.engine, id),
+            Kind::VenueDeployed => columns::venue_name(self.engine, VenueId(event.venue)),
+            Kind::Rejected => match self.kind_of(event) {
+                Some(CommandKind::Deposit | CommandKind::Withdraw) => columns::asset_name(self.engine, id),
+                Some(CommandKind::SplitSet | CommandKind::MergeSet | CommandKind::ResolveQuestion) => {
+                    columns::question_name(self.engine, id)
+                }
+                _ => columns::instrument_name(self.engine, id),
+            },
+            _ => columns::instrument_name(self.engine, id),
+        }
+    }
+}
+
+/// Number and name of a reject.
+pub(super) fn reject_text(code: u16) -> String {
+    let name = Reject::from_code(code).map_or("unknown", Reject::name);
+    format!("{code} {name}")
+}
+
+fn event_text(event: &EventRecord, kind: EventKind) -> String {
+    let detail = match kind {
+        EventKind::Rejected => format!(" {}", reject_text(event.reason)),
+        EventKind::OrderCancelled => {
+            format!(" {}", CancelReason::from_code(event.reason).map_or("unknown", CancelReason::name))
+        }
+        _ => String::new(),
+    };
+    let kept = if event.flags & EventFlags::KEPT_PRIORITY == 0 { "" } else { " kept" };
+    let again = if event.flags & EventFlags::RETRY == 0 { "" } else { " again" };
+    format!("{}{detail}{kept}{again}", kind.name())
+}
+
+fn is_about_order(kind: EventKind) -> bool {
+    use EventKind as Kind;
+    matches!(
+        kind,
+        Kind::OrderAccepted
+            | Kind::Rejected
+            | Kind::Trade
+            | Kind::OrderCancelled
+            | Kind::OrderAmended
+            | Kind::PnlRealised
+    )
+}
+
+fn has_qty(kind: EventKind) -> bool {
+    use EventKind as Kind;
+    is_about_order(kind) && kind != Kind::Rejected
+        || matches!(
+            kind,
+            Kind::MassCancelled | Kind::SetSplit | Kind::SetMerged | Kind::Payout | Kind::QuestionDeployed
+        )
+}
+
+fn has_price(kind: EventKind) -> bool {
+    is_about_order(kind) && kind != EventKind::Rejected
+        || matches!(kind, EventKind::MarkSet | EventKind::IndexSet)
+}
+
+fn has_left(kind: EventKind) -> bool {
+    use EventKind as Kind;
+    matches!(kind, Kind::OrderAccepted | Kind::Trade | Kind::OrderCancelled | Kind::OrderAmended)
+}
+
+fn has_amount(kind: EventKind) -> bool {
+    use EventKind as Kind;
+    matches!(
+        kind,
+        Kind::PnlRealised
+            | Kind::Deposited
+            | Kind::Withdrawn
+            | Kind::SetSplit
+            | Kind::SetMerged
+            | Kind::Payout
+    )
+}
+
+fn has_total(kind: EventKind) -> bool {
+    use EventKind as Kind;
+    matches!(kind, Kind::PnlRealised | Kind::Deposited | Kind::Withdrawn | Kind::Payout)
+}

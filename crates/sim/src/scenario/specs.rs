@@ -1,0 +1,190 @@
+//! Deployments as one line each: the kind, the symbol, and what differs from the defaults.
+
+use super::columns::{integer, symbol_or_number};
+use xos_engine::Engine;
+use xos_protocol::{
+    AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, Limits, Matching, OutcomeSpec, Product,
+    QuestionSpec, Split, VenueSpec,
+};
+use xos_units::{Amount, AssetId};
+
+/// The words of a line as `name=value`, each taken once.
+struct Words<'a> {
+    left: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Words<'a> {
+    fn new(words: &'a [String]) -> Result<Self, String> {
+        let pair = |word: &'a String| word.split_once('=').ok_or(format!("{word:?} is not name=value"));
+        Ok(Self { left: words.iter().map(pair).collect::<Result<_, _>>()? })
+    }
+
+    fn take(&mut self, name: &str) -> Option<&'a str> {
+        let at = self.left.iter().position(|(found, _)| *found == name)?;
+        Some(self.left.remove(at).1)
+    }
+
+    fn text(&mut self, name: &str, default: &str) -> String {
+        self.take(name).unwrap_or(default).to_string()
+    }
+
+    fn number<T: TryFrom<i128>>(&mut self, name: &str, default: T) -> Result<T, String> {
+        self.take(name).map_or(Ok(default), |text| integer(text))
+    }
+
+    fn ppm(&mut self, name: &str, default: i32) -> Result<i32, String> {
+        self.take(name).map_or(Ok(default), ppm)
+    }
+
+    fn end(self) -> Result<(), String> {
+        match self.left.first() {
+            Some((name, _)) => Err(format!("{name:?} is not known here, or stands twice")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `500` is 500 ppm, `0.05%` the same.
+fn ppm(text: &str) -> Result<i32, String> {
+    let Some(percent) = text.strip_suffix('%') else { return integer(text) };
+    let (whole, part) = percent.split_once('.').unwrap_or((percent, ""));
+    if part.len() > 4 {
+        return Err(format!("{text} is finer than one ppm"));
+    }
+    integer(&format!("{whole}{part:0<4}"))
+}
+
+/// The bytes of the deployment that a line describes.
+pub(super) fn body(words: &[String], engine: &Engine) -> Result<Vec<u8>, String> {
+    let kind = words[0].as_str();
+    if kind == "limits" {
+        return Ok(DeployCommand::Genesis(limits(&words[1..])?).to_bytes());
+    }
+    let Some(symbol) = words.get(1) else { return Err(format!("{kind} needs a symbol")) };
+    if kind == "bytes" {
+        return hex(symbol);
+    }
+    let symbol = if symbol == "\"\"" { String::new() } else { symbol.clone() };
+    let mut words = Words::new(&words[2..])?;
+    let command = match kind {
+        "asset" => DeployCommand::Asset(AssetSpec { symbol, decimals: words.number("decimals", 2)? }),
+        "venue" => DeployCommand::Venue(VenueSpec { symbol, fees: venue_fees(&mut words)? }),
+        "spot" => spot(symbol, &mut words, engine)?,
+        "perpetual" => perpetual(symbol, &mut words)?,
+        _ => question(symbol, &mut words)?,
+    };
+    words.end()?;
+    Ok(command.to_bytes())
+}
+
+fn venue_fees(words: &mut Words<'_>) -> Result<Option<Fees>, String> {
+    if words.left.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Fees { maker_ppm: words.ppm("maker", 0)?, taker_ppm: words.ppm("taker", 0)? }))
+}
+
+fn spot(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<DeployCommand, String> {
+    let mut asset = |name: &str| -> Result<u32, String> {
+        let text = words.take(name).ok_or(format!("spot needs {name}=asset"))?;
+        let find = |id| engine.assets().get(AssetId(id).index()).map(|spec| spec.symbol.as_str());
+        symbol_or_number(text, "asset", find)
+    };
+    let (base, quote) = (asset("base")?, asset("quote")?);
+    let product = Product::Spot { base, quote, base_atoms_per_lot: words.number("lot_atoms", 1)? };
+    Ok(DeployCommand::Instrument(InstrumentSpec { symbol, product, terms: terms(words, 1_000_000)? }))
+}
+
+fn perpetual(symbol: String, words: &mut Words<'_>) -> Result<DeployCommand, String> {
+    let product = Product::Perpetual {
+        initial_margin_ppm: words.ppm("im", 100_000)?,
+        maintenance_margin_ppm: words.ppm("mm", 50_000)?,
+    };
+    Ok(DeployCommand::Instrument(InstrumentSpec { symbol, product, terms: terms(words, 1_000_000)? }))
+}
+
+fn question(symbol: String, words: &mut Words<'_>) -> Result<DeployCommand, String> {
+    let names = words.take("outcomes").ok_or("question needs outcomes=A,B")?;
+    let outcomes =
+        names.split(',').map(|name| OutcomeSpec { symbol: name.to_string(), name: name.to_string() });
+    let ticks_per_unit: i64 = words.number("unit", 100)?;
+    let text = words.text("text", "which");
+    Ok(DeployCommand::Question(QuestionSpec {
+        text,
+        outcomes: outcomes.filter(|outcome| !outcome.symbol.is_empty()).collect(),
+        ticks_per_unit,
+        terms: terms(words, ticks_per_unit - 1)?,
+        symbol,
+    }))
+}
+
+fn terms(words: &mut Words<'_>, price_max: i64) -> Result<InstrumentTerms, String> {
+    Ok(InstrumentTerms {
+        quote_atoms_per_tick_lot: words.number("k", 1)?,
+        tick_size: words.text("tick", "1"),
+        lot_size: words.text("lot", "1"),
+        price_max_ticks: words.number("price_max", price_max)?,
+        qty_min_lots: words.number("qty_min", 1)?,
+        qty_max_lots: words.number("qty_max", 1_000_000)?,
+        notional_min: Amount(words.number("notional_min", 0)?),
+        notional_max: Amount(words.number("notional_max", 1_000_000_000_000_000)?),
+        position_max_lots: words.number("position_max", 1_000_000)?,
+        orders_per_account_max: words.number("orders_max", 100)?,
+        band_ppm: words.ppm("band", 0)?,
+        fees: Fees { maker_ppm: words.ppm("maker", 0)?, taker_ppm: words.ppm("taker", 0)? },
+        split: words.take("split").map_or(Ok(Split::default()), split)?,
+        matching: match words.take("matching").unwrap_or("arrival") {
+            "arrival" => Matching::Arrival,
+            "maker_first" => Matching::MakerFirst,
+            other => return Err(format!("matching is {other:?}, expected arrival or maker_first")),
+        },
+    })
+}
+
+/// `protocol:70%,venue:30%`; who is not named gets nothing.
+fn split(text: &str) -> Result<Split, String> {
+    let mut split = Split { protocol_ppm: 0, deployer_ppm: 0, venue_ppm: 0, insurance_ppm: 0 };
+    for part in text.split(',') {
+        let (name, share) = part.split_once(':').ok_or(format!("{part:?} is not name:share"))?;
+        let field = match name {
+            "protocol" => &mut split.protocol_ppm,
+            "deployer" => &mut split.deployer_ppm,
+            "venue" => &mut split.venue_ppm,
+            "insurance" => &mut split.insurance_ppm,
+            _ => return Err(format!("{name:?} has no share; protocol, deployer, venue and insurance can")),
+        };
+        *field = ppm(share)?;
+    }
+    Ok(split)
+}
+
+fn limits(words: &[String]) -> Result<Limits, String> {
+    let standard = Limits::default();
+    let mut words = Words::new(words)?;
+    let limits = Limits {
+        accounts_max: words.number("accounts_max", standard.accounts_max)?,
+        assets_max: words.number("assets_max", standard.assets_max)?,
+        venues_max: words.number("venues_max", standard.venues_max)?,
+        instruments_max: words.number("instruments_max", standard.instruments_max)?,
+        questions_max: words.number("questions_max", standard.questions_max)?,
+        outcomes_per_question_max: words
+            .number("outcomes_per_question_max", standard.outcomes_per_question_max)?,
+        perpetuals_per_account_max: words
+            .number("perpetuals_per_account_max", standard.perpetuals_per_account_max)?,
+        instruments_per_account_max: words
+            .number("instruments_per_account_max", standard.instruments_per_account_max)?,
+        orders_per_account_max: words.number("orders_per_account_max", standard.orders_per_account_max)?,
+        matches_per_command_max: words.number("matches_per_command_max", standard.matches_per_command_max)?,
+        client_ids_max: words.number("client_ids_max", standard.client_ids_max)?,
+        client_id_retention_ns: words.number("client_id_retention_ns", standard.client_id_retention_ns)?,
+        frame_commands_max: words.number("frame_commands_max", standard.frame_commands_max)?,
+    };
+    words.end()?;
+    Ok(limits)
+}
+
+fn hex(text: &str) -> Result<Vec<u8>, String> {
+    let byte = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(byte).collect();
+    bytes.ok_or(format!("{text:?} is not pairs of hexadecimal digits"))
+}
