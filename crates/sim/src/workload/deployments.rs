@@ -213,7 +213,7 @@ fn spoil_product(rng: &mut Rng, spec: &mut InstrumentSpec) {
 }
 
 fn spoil_question(rng: &mut Rng, spec: &mut QuestionSpec) {
-    match rng.below(9) {
+    match rng.below(10) {
         0 => spoil_symbol(rng, &mut spec.symbol, "Q1"),
         1 => spoil_symbol(rng, &mut spec.outcomes[0].symbol, "PERP1"),
         2 => spec.outcomes[1].symbol = spec.outcomes[0].symbol.clone(),
@@ -222,6 +222,13 @@ fn spoil_question(rng: &mut Rng, spec: &mut QuestionSpec) {
         5 => spec.ticks_per_unit = *rng.pick(&[1, 0, 1 << 40]),
         6 => spec.terms.price_max_ticks += 1,
         7 => spec.terms.band_ppm = 5,
+        8 => {
+            // A unit of 2^24 is within the bound of a position's value, one more is not.
+            spec.ticks_per_unit = (1 << 24) + rng.between(0, 1);
+            spec.terms.price_max_ticks = spec.ticks_per_unit - 1;
+            spec.terms.quote_atoms_per_tick_lot = u32::MAX;
+            spec.terms.position_max_lots = (1 << 40) - 1;
+        }
         _ => spoil_terms(rng, &mut spec.terms),
     }
 }

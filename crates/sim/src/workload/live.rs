@@ -9,6 +9,7 @@ pub(super) struct LiveOrder {
     pub(super) id: u64,
     pub(super) account: u32,
     pub(super) instrument: u32,
+    pub(super) side: u8,
     pub(super) price: i64,
     pub(super) total: i64,
     pub(super) remaining: i64,
@@ -36,6 +37,7 @@ impl Live {
                     id: event.order_id,
                     account: event.account,
                     instrument: event.instrument,
+                    side: event.side,
                     price: event.price,
                     total: event.qty,
                     remaining: event.remaining,
@@ -79,6 +81,14 @@ impl Live {
     pub(super) fn nth(&self, number: u64) -> Option<LiveOrder> {
         let count = self.orders.len() as u64;
         (count > 0).then(|| *self.orders.values().nth((number % count) as usize).expect("within the count"))
+    }
+
+    /// Lots and price of the orders of one side of an instrument, best first.
+    pub(super) fn side_of(&self, instrument: u32, side: u8) -> Vec<(i64, i64)> {
+        let orders = self.orders.values().filter(|o| o.instrument == instrument && o.side == side);
+        let mut orders: Vec<(i64, i64)> = orders.map(|o| (o.remaining, o.price)).collect();
+        orders.sort_by_key(|&(_, price)| if side == 0 { -price } else { price });
+        orders
     }
 
     /// One of the positions, by a random number.

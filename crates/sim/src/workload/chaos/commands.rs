@@ -10,9 +10,9 @@ impl Chaos {
             return *self.rng.pick(&self.recent);
         }
         let weights = if self.calm {
-            [700, 80, 30, 1, 1, 24, 20, 20, 10, 1, 25, 1, 1, 0, 0]
+            [700, 80, 30, 1, 1, 24, 20, 20, 10, 1, 25, 1, 1, 0, 0, 60]
         } else {
-            [600, 100, 40, 6, 4, 24, 24, 30, 20, 3, 45, 6, 9, 2, 3]
+            [600, 100, 40, 6, 4, 24, 24, 30, 20, 3, 45, 6, 9, 2, 3, 50]
         };
         let mut record = match self.rng.weighted(&weights) {
             0 => self.draw_place(),
@@ -29,6 +29,7 @@ impl Chaos {
             11 => self.draw_price(CommandKind::SetIndex),
             12 => self.draw_state(),
             13 => self.draw_resolve(),
+            15 => self.draw_sweep(),
             _ => CommandRecord { kind: *self.rng.pick(&[0, 5, 19, 64, 65_535]), ..self.draw_place() },
         };
         if self.rng.one_in(if self.calm { 120 } else { 16 }) {
@@ -42,12 +43,12 @@ impl Chaos {
         record
     }
 
-    fn account(&mut self) -> u32 {
+    pub(super) fn account(&mut self) -> u32 {
         1 + self.rng.below(u64::from(self.live.accounts.max(1))) as u32
     }
 
     /// Mostly an instrument that trades.
-    fn instrument(&mut self) -> u32 {
+    pub(super) fn instrument(&mut self) -> u32 {
         let count = self.instruments.len().max(1) as u64;
         let mut instrument = 1 + self.rng.below(count) as u32;
         for _ in 0..4 {
@@ -58,8 +59,15 @@ impl Chaos {
         instrument
     }
 
-    fn known(&self, instrument: u32) -> Known {
-        let none = Known { question: 0, price_max: 20, qty_max: 20, is_settled: false };
+    pub(super) fn known(&self, instrument: u32) -> Known {
+        let none = Known {
+            question: 0,
+            price_max: 20,
+            qty_min: 1,
+            qty_max: 20,
+            is_settled: false,
+            is_perpetual: false,
+        };
         self.instruments.get((instrument as usize).wrapping_sub(1)).copied().unwrap_or(none)
     }
 
@@ -140,6 +148,25 @@ impl Chaos {
         if record.tif == Tif::Gtd.code() {
             record.expires_ns = self.time_ns + self.rng.below(150);
         }
+        record
+    }
+
+    /// An order for exactly the lots, or one past, of the first few orders that rest on one side.
+    fn draw_sweep(&mut self) -> CommandRecord {
+        let mut record = self.draw_place();
+        let number = self.rng.bits();
+        let Some(target) = self.live.nth(number) else { return record };
+        let resting = self.live.side_of(target.instrument, target.side);
+        let few = 1 + self.rng.below(resting.len() as u64) as usize;
+        let lots: i64 = resting[..few].iter().map(|&(lots, _)| lots).sum();
+        record.instrument = target.instrument;
+        record.side = 1 - target.side;
+        record.flags = 0;
+        record.expires_ns = 0;
+        record.tif = if self.rng.percent(65) { Tif::Fok.code() } else { Tif::Ioc.code() };
+        record.self_trade = if self.rng.percent(60) { 0 } else { self.rng.below(3) as u8 };
+        record.price = resting[few - 1].1;
+        record.qty = if self.rng.one_in(5) { lots - self.rng.between(-1, 3) } else { lots };
         record
     }
 
@@ -239,15 +266,35 @@ impl Chaos {
     }
 
     fn draw_sets(&mut self, kind: CommandKind) -> CommandRecord {
-        CommandRecord {
+        let instrument = self.instrument();
+        let mut record = CommandRecord {
             account: self.account(),
             instrument: 1 + self.rng.below(u64::from(self.questions.max(1))) as u32,
-            qty: {
-                let instrument = self.instrument();
-                self.qty(instrument)
-            },
+            qty: self.qty(instrument),
             client_id: self.client_id(),
             ..command(kind)
+        };
+        if kind == CommandKind::MergeSet && self.rng.percent(70) {
+            self.aim_merge(&mut record);
+        }
+        record
+    }
+
+    /// Names an account that is long every outcome, and as many lots as it can merge, or one more.
+    fn aim_merge(&mut self, record: &mut CommandRecord) {
+        let outcomes = self.outcomes_of(record.instrument);
+        let smallest = |account: u32| {
+            let position = |&i: &u32| self.live.positions.get(&(account, i)).copied().unwrap_or(0);
+            outcomes.iter().map(position).min().unwrap_or(0)
+        };
+        let able: Vec<(u32, i64)> = (1..=self.live.accounts)
+            .map(|account| (account, smallest(account)))
+            .filter(|&(_, lots)| lots > 0)
+            .collect();
+        if !able.is_empty() {
+            let (account, lots) = *self.rng.pick(&able);
+            record.account = account;
+            record.qty = if self.rng.one_in(6) { lots + 1 } else { lots };
         }
     }
 

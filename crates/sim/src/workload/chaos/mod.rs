@@ -1,21 +1,26 @@
 //! Chaos: a small world in which everything collides, and every kind of command, right and wrong.
 
 mod commands;
+mod squeeze;
 
 use super::deployments::{self, Scale};
 use super::live::Live;
 use super::{Body, Frame, client_id, command};
 use crate::rng::Rng;
 use std::collections::VecDeque;
-use xos_protocol::{CommandKind, CommandRecord, DeployCommand, EventKind, EventRecord, Int128, Product};
+use xos_protocol::{
+    CommandKind, CommandRecord, DeployCommand, EventFlags, EventKind, EventRecord, Int128, Product,
+};
 
 /// What the generator remembers of an instrument.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     question: u32,
     price_max: i64,
+    qty_min: i64,
     qty_max: i64,
     is_settled: bool,
+    is_perpetual: bool,
 }
 
 /// A source of frames that looks at the events of the frames before.
@@ -73,6 +78,9 @@ impl Chaos {
 
     /// The next frame; [`Self::observe`] its outcome before asking for another.
     pub fn next_frame(&mut self) -> Frame {
+        if self.set_up.is_empty() && self.live.accounts > 0 && self.rng.one_in(100) {
+            self.plan_squeeze();
+        }
         let frame = match self.set_up.pop_front() {
             Some(frame) => frame,
             None => self.draw_frame(),
@@ -102,6 +110,8 @@ impl Chaos {
             Some(EventKind::AssetDeployed) => self.assets += 1,
             Some(EventKind::VenueDeployed) => self.venues += 1,
             Some(EventKind::QuestionDeployed) => self.questions += 1,
+            Some(EventKind::SetSplit) => self.observe_sets(event, event.qty),
+            Some(EventKind::SetMerged) => self.observe_sets(event, -event.qty),
             Some(EventKind::QuestionResolved) => {
                 let question = event.instrument;
                 for known in self.instruments.iter_mut().filter(|known| known.question == question) {
@@ -111,23 +121,42 @@ impl Chaos {
                 self.live.positions.retain(|(_, i), _| instruments[*i as usize - 1].question != question);
             }
             Some(EventKind::InstrumentDeployed) => {
-                let (question, terms) = match &self.pending {
-                    Some(DeployCommand::Question(spec)) => (self.questions, &spec.terms),
+                let (question, is_perpetual, terms) = match &self.pending {
+                    Some(DeployCommand::Question(spec)) => (self.questions, false, &spec.terms),
                     Some(DeployCommand::Instrument(spec)) => {
-                        let is_perpetual = matches!(spec.product, Product::Perpetual { .. });
-                        if is_perpetual && !self.rng.one_in(6) {
-                            let mark = terms_mark(spec.terms.price_max_ticks);
-                            self.set_up.push_back(self.mark_frame(event.instrument, mark));
-                        }
-                        (0, &spec.terms)
+                        (0, matches!(spec.product, Product::Perpetual { .. }), &spec.terms)
                     }
                     _ => return,
                 };
-                let (price_max, qty_max) = (terms.price_max_ticks, terms.qty_max_lots);
-                self.instruments.push(Known { question, price_max, qty_max, is_settled: false });
+                if is_perpetual && !self.rng.one_in(6) {
+                    let mark = terms_mark(terms.price_max_ticks);
+                    self.set_up.push_back(self.mark_frame(event.instrument, mark));
+                }
+                self.instruments.push(Known {
+                    question,
+                    price_max: terms.price_max_ticks,
+                    qty_min: terms.qty_min_lots,
+                    qty_max: terms.qty_max_lots,
+                    is_settled: false,
+                    is_perpetual,
+                });
             }
             _ => {}
         }
+    }
+
+    fn observe_sets(&mut self, event: &EventRecord, lots: i64) {
+        if event.flags & EventFlags::RETRY != 0 {
+            return;
+        }
+        for instrument in self.outcomes_of(event.instrument) {
+            *self.live.positions.entry((event.account, instrument)).or_default() += lots;
+        }
+    }
+
+    fn outcomes_of(&self, question: u32) -> Vec<u32> {
+        let of_question = (1..).zip(&self.instruments).filter(|(_, known)| known.question == question);
+        of_question.map(|(instrument, _)| instrument).collect()
     }
 
     fn mark_frame(&self, instrument: u32, price: i64) -> Frame {
