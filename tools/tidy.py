@@ -159,7 +159,11 @@ def file_name(source: Source) -> Found:
 
 
 def no_float(source: Source) -> Found:
-    if source.crate is None or source.crate in FLOAT_CRATES or {"benches", "examples"} & set(source.pure.parts):
+    if (
+        source.crate is None
+        or source.crate in FLOAT_CRATES
+        or {"benches", "examples"} & set(source.pure.parts)
+    ):
         return
     yield from _matches(source.rust_code().splitlines(), FLOAT)
 

@@ -36,9 +36,17 @@ impl Engine {
         Some(order)
     }
 
+    /// Whether the command addresses a maker-first instrument. A cancel or amend that names none addresses that of its
+    /// order, if the order rests as the frame begins.
     fn is_maker_first(&self, command: &CommandRecord) -> bool {
-        let instrument = self.instruments.get(command.instrument().index());
-        instrument.is_some_and(|instrument| instrument.matching == Matching::MakerFirst)
+        let mut at = command.instrument().index();
+        if command.instrument == 0
+            && matches!(command.kind(), Some(CommandKind::Cancel | CommandKind::Amend))
+            && let Ok(slot) = self.named_order(command)
+        {
+            at = self.pool.order(slot).instrument.index();
+        }
+        self.instruments.get(at).is_some_and(|instrument| instrument.matching == Matching::MakerFirst)
     }
 
     fn group(&self, command: &CommandRecord) -> u8 {

@@ -29,7 +29,7 @@ impl Flags {
 }
 
 /// One command as it travels, lies in the journal and stands in a numpy array. Fields that a kind does not use
-/// are zero. See the kinds in [`CommandKind`] and the field table in `docs/reference/records.md`.
+/// are zero; only the venue of a cancel or amend, and the order id of a mass cancel, are not looked at. See the kinds in [`CommandKind`] and the field table in `docs/reference/records.md`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct CommandRecord {

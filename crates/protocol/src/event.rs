@@ -3,7 +3,8 @@
 use crate::{ClientId, EventKind, Int128};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Bits of [`EventRecord::flags`]. The low bits repeat the command's [`crate::Flags`].
+/// Bits of [`EventRecord::flags`]. The low bits repeat the order's [`crate::Flags`] where an order is accepted or
+/// amended, the command's where it is rejected, and are zero in trades and cancels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventFlags(pub u8);
 

@@ -27,7 +27,7 @@ pub struct Limits {
     pub orders_per_account_max: u32,
     /// Resting orders that one command may meet; the rest of the order is cancelled.
     pub matches_per_command_max: u32,
-    /// Client ids remembered at a time.
+    /// Client ids remembered at a time. Those of deposits do not count and are never forgotten.
     pub client_ids_max: u32,
     /// How long a client id is remembered, logged nanoseconds; longer while its order rests.
     pub client_id_retention_ns: u64,

@@ -1,7 +1,7 @@
 //! Why a command had no effect: numbered, ordered by precedence.
 //!
-//! A command that is wrong in several ways is refused for the reason with the lowest number that applies to its
-//! kind: the engine checks in this order.
+//! A command that is wrong in several ways is refused for the first reason that the rules list for its kind; within
+//! a kind that is nearly always the lowest number. `docs/internals/rules.md` has the order of each.
 
 macro_rules! rejects {
     ($($code:literal $variant:ident $transient:literal $sentence:literal),+ $(,)?) => {
@@ -43,7 +43,7 @@ macro_rules! rejects {
 rejects! {
     101 UnknownCommand false "command kind {value} is not known",
     102 MalformedCommand false "the byte at offset {limit} of the command holds {value}, which has no meaning there",
-    103 UnknownAccount false "account {value} does not exist; the newest is {limit}",
+    103 UnknownAccount false "account {value} does not exist; the highest valid number is {limit}",
     104 ClientIdsExhausted true "{value} client ids are remembered, the limit is {limit}; the oldest leave after the retention time",
     201 UnknownVenue false "venue {value} does not exist; the newest is {limit}",
     202 UnknownAsset false "asset {value} does not exist; the newest is {limit}",
@@ -68,7 +68,7 @@ rejects! {
     311 QtyAboveMax false "the quantity is {value} lots; the most of the instrument is {limit}",
     312 MarkMissing true "instrument {value} has no mark price yet",
     313 PriceOutsideBand true "the price is {value} ticks; the band around the mark ends at {limit}",
-    314 NothingToReduce true "the account's position of {value} lots leaves nothing to reduce on this side",
+    314 NothingToReduce true "{value} lots stand there: nothing, or too little, to reduce on this side",
     315 NotionalBelowMin false "the notional is {value} atoms; the least of the instrument is {limit}",
     316 NotionalAboveMax false "the notional is {value} atoms; the most of the instrument is {limit}",
     317 OpenOrdersLimit true "the account has {value} resting orders here; the limit is {limit}",
@@ -86,7 +86,7 @@ rejects! {
     501 NotGenesis false "limits can be declared only by the first command; this is {value}",
     502 MalformedDeployment false "the body of the deployment cannot be read",
     503 SettlementAssetMissing false "the first asset must stand before venues, instruments or questions",
-    504 LimitOfDeployments false "{value} stand already; the limit is {limit}",
+    504 LimitOfDeployments false "there is no room for more: {value} counted, {limit} allowed",
     505 SymbolInvalid false "a symbol has 1 to {limit} printable ASCII characters without space; this one has {value} bytes",
     506 SymbolTaken false "the symbol is taken by number {value}",
     507 SpecOutOfBounds false "field {limit} of the specification holds {value}, which is outside its bounds",

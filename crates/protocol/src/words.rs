@@ -144,7 +144,7 @@ words! {
         ReduceOnly = 1 "reduce_only",
         /// Cancels.
         CancelOnly = 2 "cancel_only",
-        /// Cancels; halted by an operator or a failed check.
+        /// Cancels; halted by an operator.
         Halted = 3 "halted",
         /// Nothing: the question is resolved.
         Settled = 4 "settled",

@@ -99,6 +99,7 @@ impl Engine {
             && lots <= resting.remaining
             && lots <= incoming.left
             && resting.side == incoming.side.opposite()
+            && resting.prev == xos_book::NO_SLOT
             && resting.price >= instrument.band_low
             && resting.price <= instrument.band_high
             && (resting.owner != incoming.owner || incoming.self_trade == SelfTrade::None);

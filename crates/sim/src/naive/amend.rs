@@ -20,7 +20,7 @@ impl World {
     }
 
     /// 301: the account's resting order that a cancel or amend names.
-    fn find_order(&self, command: &CommandRecord) -> Result<usize, Refusal> {
+    pub(super) fn find_order(&self, command: &CommandRecord) -> Result<usize, Refusal> {
         let is_named = |order: &Order| {
             let by_id = command.order_id != 0 && order.id == command.order_id;
             let by_client_id =

@@ -175,12 +175,21 @@ impl NaiveEngine {
             command.kind(),
             Some(CommandKind::Place | CommandKind::Amend | CommandKind::Cancel | CommandKind::MassCancel)
         );
-        is_order && self.world.is_maker_first(command.instrument)
+        is_order && self.world.is_maker_first(self.instrument_of(command))
+    }
+
+    /// The instrument that a command addresses: a cancel or amend that names none, that of its resting order.
+    fn instrument_of(&self, command: &CommandRecord) -> u32 {
+        let by_order = matches!(command.kind(), Some(CommandKind::Cancel | CommandKind::Amend));
+        match self.world.find_order(command) {
+            Ok(at) if by_order && command.instrument == 0 => self.world.orders[at].instrument,
+            _ => command.instrument,
+        }
     }
 
     /// Execution group of section 1.
     fn group(&self, command: &CommandRecord) -> u8 {
-        let makers_first = self.world.is_maker_first(command.instrument);
+        let makers_first = self.world.is_maker_first(self.instrument_of(command));
         let is_post_only = command.flags().has(Flags::POST_ONLY);
         match command.kind() {
             Some(CommandKind::Cancel) if makers_first => 1,
