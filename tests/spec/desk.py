@@ -1,0 +1,340 @@
+"""Sends the commands of a scenario through `exchange_os`, each by its own method where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Context, Decimal, Inexact
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from deployment_lines import body_of
+from scenario_file import Row, nanoseconds
+
+import exchange_os as xos
+from exchange_os.records import integers_128, set_amounts
+
+_KINDS = {kind.name.lower(): kind for kind in xos.CommandKind}
+_FLAGS = {flag.name.lower(): flag for flag in xos.Flags if flag.name}
+_TIFS = {"gtc", "ioc", "fok"}
+_WITH_CLIENT_ID = {"place", "amend", "cancel", "deposit", "withdraw", "split_set", "merge_set"}
+_BOTH_SIDES = 2
+_EXACT = Context(prec=60, traps=[Inexact])
+
+Event = dict[str, Any]
+Given = dict[str, Any]
+
+
+class Desk:
+    """An exchange, what the scenario calls things on it, and what came back."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self.time_ns = 0
+        self.accounts: dict[str, int] = {}
+        self.labels: dict[str, int] = {}
+        self.kinds: dict[int, int] = {}
+        self.decimals: dict[str, int] = {}
+        self.methods: set[str] = set()
+        self.open()
+
+    def open(self) -> None:
+        """In memory, or over the directory, which may hold what was there before."""
+        self.exchange = (
+            xos.open() if self.path is None else xos.open(self.path, durable=False, segment_bytes=8 << 20)
+        )
+        self.subscription = self.exchange.subscribe()
+
+    # --- names ---
+
+    def account(self, text: str) -> int:
+        return int(text[1:]) if text.startswith("#") else self.accounts[text]
+
+    def account_name(self, number: int) -> str:
+        return next((name for name, found in self.accounts.items() if found == number), _raw(number))
+
+    def order(self, text: str) -> int:
+        return int(text[1:]) if text.startswith("#") else self.labels[text]
+
+    def order_name(self, number: int) -> str:
+        return next((label for label, found in self.labels.items() if found == number), _raw(number))
+
+    def label_of(self, sequence: int) -> str:
+        return next((label for label, found in self.labels.items() if found == sequence), "")
+
+    def money(self, asset: str, atoms: str | int) -> Decimal:
+        return Decimal(int(atoms)).scaleb(-self.decimals[asset], _EXACT)
+
+    def atoms(self, asset: str, amount: Decimal) -> int:
+        scaled = amount.scaleb(self.decimals[asset], _EXACT)
+        assert scaled == int(scaled)
+        return int(scaled)
+
+    @staticmethod
+    def named(symbols: list[str] | tuple[str, ...], number: int) -> str:
+        """The symbol with this number."""
+        return symbols[number - 1] if 0 < number <= len(symbols) else _raw(number)
+
+    @property
+    def instruments(self) -> list[str]:
+        return [found.symbol for found in self.exchange.instruments()]
+
+    @property
+    def questions(self) -> list[str]:
+        return [found.symbol for found in self.exchange.questions()]
+
+    # --- sending ---
+
+    def deploy(self, words: tuple[str, ...], label: str) -> list[Event]:
+        assets = {symbol: number for number, symbol in enumerate(self.exchange.assets, 1)}
+        body = body_of(words, assets)
+        sequence = self.exchange.sequence + 1
+        self._keep(sequence, label, int(xos.CommandKind.DEPLOY))
+        if words[0] == "asset":
+            pairs = dict(word.split("=") for word in words[2:])
+            self.decimals.setdefault(words[1], int(pairs.get("decimals", 2)))
+        return self._watched(lambda: self.exchange.deploy_body(body, time_ns=self.time_ns))
+
+    def frame(self, rows: list[Row]) -> list[Event]:
+        """A frame: a lonely command by its own method, several as a batch."""
+        first = self.exchange.sequence + 1
+        for sequence, row in enumerate(rows, first):
+            self._keep(sequence, row.get("#", ""), 0)
+        act = self._method(rows[0]) if len(rows) == 1 else None
+        batch = xos.commands(len(rows))
+        amounts = []
+        for at, row in enumerate(rows):
+            fields = self.record(row)
+            amounts.append(fields.pop("amount"))
+            for name, value in fields.items():
+                batch[name][at] = value
+        set_amounts(batch, amounts)
+        for sequence, kind in enumerate(batch["kind"].tolist(), first):
+            self.kinds[sequence] = kind
+        events = self._watched(act or (lambda: self.exchange.submit(batch, time_ns=self.time_ns)))
+        for event in events:
+            if event["kind"] == xos.EventKind.ACCOUNT_OPENED:
+                self.accounts[rows[event["sequence"] - first]["account"]] = event["account"]
+        return events
+
+    def _keep(self, sequence: int, label: str, kind: int) -> None:
+        self.kinds[sequence] = kind
+        if label:
+            assert label not in self.labels, f"two commands are labelled {label!r}"
+            self.labels[label] = sequence
+
+    def _watched(self, act: Callable[[], object]) -> list[Event]:
+        """Does it and takes the events; what the call answered has to agree with them."""
+        refused = None
+        try:
+            answer = act()
+        except xos.Rejected as reject:
+            answer, refused = reject, reject
+        events = [event for array in self.subscription for event in as_events(array)]
+        outcomes = [event for event in events if event["kind"] != xos.EventKind.ORDER_CANCELLED]
+        if isinstance(answer, np.ndarray):
+            assert as_events(answer) == events
+            return events
+        outcome = next(event for event in events if not _is_expiry(event))
+        if isinstance(answer, xos.OrderResult):
+            _agree(answer, outcome, events)
+            refused = answer.rejection
+        elif isinstance(answer, xos.Receipt):
+            assert (answer.sequence, answer.time_ns) == (outcome["sequence"], outcome["time_ns"])
+            assert answer.retry == bool(outcome["flags"] & xos.EventFlags.RETRY)
+        rejected = outcomes[0]["kind"] == xos.EventKind.REJECTED if outcomes else False
+        assert rejected == (refused is not None), (outcome, answer)
+        if refused is not None:
+            told = (refused.code, refused.value, refused.limit)
+            assert told == (outcome["reason"], outcome["amount"], outcome["counter_amount"])
+        return events
+
+    # --- one command by its own method ---
+
+    def _method(self, row: Row) -> Callable[[], object] | None:
+        """The call that sends this row, or None where only a record can say it."""
+        options, do = row.get("options", ""), row["do"]
+        if "raw." in options or "#" in options + row.get("on", ""):
+            return None
+        if (do == "cancel" and row.get("on")) or (do == "tick" and row.get("account")):
+            return None
+        call = getattr(self, f"_{do}", None) or self._transfer_or_price
+        words: dict[str, Any] = _words(options)
+        on = self._on(row)
+        given: dict[str, Any] = {"time_ns": self.time_ns}
+        if do in _WITH_CLIENT_ID:
+            given["client_id"] = words.get("id")
+        account = self.account(row["account"]) if row.get("account") and do != "open_account" else 0
+        self.methods.add(do)
+        return partial(call, row, account, on, words, given)
+
+    def _place(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        side, chosen = cast(Any, row.get("side") or "buy"), self._order_options(words)
+        price, qty = self._price(on, row), self._qty(on, row)
+        return self.exchange.try_place(account, on, side, price, qty, **chosen, **given)
+
+    def _amend(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        given["price"] = self._price(on, row) if row.get("price") else None
+        given["qty"] = self._qty(on, row) if row.get("qty") else None
+        return self.exchange.amend(account, on, self._order(row), post_only="post_only" in words, **given)
+
+    def _cancel(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        return self.exchange.cancel(account, self._order(row), **given)
+
+    def _mass_cancel(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        given["side"] = row.get("side") or None
+        return self.exchange.mass_cancel(account, on or None, **given)
+
+    def _open_account(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        return self.exchange.open_account(words.get("owner", row["account"]), **given)
+
+    def _split_set(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        return self.exchange.split(account, on, Decimal(row["qty"]), **given)
+
+    def _merge_set(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        return self.exchange.merge(account, on, Decimal(row["qty"]), **given)
+
+    def _tick(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        return self.exchange.tick(**given)
+
+    def _set_instrument_state(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        state = xos.InstrumentState[words["state"].upper()]
+        return self.exchange.set_instrument_state(on, state, **given)
+
+    def _resolve_question(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        return self.exchange.resolve(on, words["pays"], **given)
+
+    def _transfer_or_price(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        """deposit, withdraw, set_mark, set_index."""
+        act: Callable[..., object] = getattr(self.exchange, row["do"])
+        if row["do"] in {"deposit", "withdraw"}:
+            return act(account, on, self.money(on, row["amount"]), **given)
+        return act(on, self._price(on, row), **given)
+
+    def _order(self, row: Row) -> int:
+        return self.order(row["order"]) if row.get("order") else 0
+
+    def _on(self, row: Row) -> str:
+        """The asset, question or instrument of a row; where none is named, the only one it can be."""
+        if row.get("on"):
+            return row["on"]
+        match row["do"]:
+            case "deposit" | "withdraw":
+                return self.exchange.assets[0]
+            case "split_set" | "merge_set" | "resolve_question":
+                (only,) = self.questions
+            case "place" | "amend" | "set_mark" | "set_index" | "set_instrument_state":
+                (only,) = self.instruments
+            case _:
+                return ""
+        return only
+
+    def _price(self, on: str, row: Row) -> Decimal:
+        return int(row["price"]) * self.exchange.instrument(on).tick_size
+
+    def _qty(self, on: str, row: Row) -> Decimal:
+        return int(row["qty"]) * self.exchange.instrument(on).lot_size
+
+    def _order_options(self, words: Given) -> dict[str, Any]:
+        chosen: dict[str, Any] = {name: True for name in words if name in _FLAGS}
+        for name in _TIFS & words.keys():
+            chosen["tif"] = name
+        chosen |= {name: words[name] for name in ("self_trade", "venue") if name in words}
+        if "gtd" in words:
+            chosen |= {"tif": "gtd", "expires_ns": self._expiry(words["gtd"])}
+        return chosen
+
+    def _expiry(self, text: str) -> int:
+        wait_ns = nanoseconds(text)
+        assert wait_ns is not None, f"gtd is {text!r}"
+        return self.time_ns + wait_ns
+
+    # --- the same command as a record ---
+
+    def record(self, row: Row) -> dict[str, Any]:
+        """The fields of a row as they travel."""
+        kind, words = _KINDS[row["do"]], _words(row.get("options", ""))
+        opens = kind == xos.CommandKind.OPEN_ACCOUNT
+        fields: dict[str, Any] = {
+            "kind": int(kind),
+            "account": self.account(row["account"]) if row.get("account") and not opens else 0,
+            "instrument": self._number(row),
+            "order_id": self._order(row),
+            "price": int(row.get("price") or 0),
+            "qty": int(row.get("qty") or 0),
+            "amount": int(row.get("amount") or 0),
+            "side": int(row.get("side") == "sell"),
+            "client_id": (words.get("owner", row["account"]) if opens else words.get("id", "")).encode(),
+            "flags": sum(int(_FLAGS[name]) for name in words if name in _FLAGS),
+        }
+        if kind == xos.CommandKind.MASS_CANCEL and not row.get("side"):
+            fields["side"] = _BOTH_SIDES
+        for name, value in words.items():
+            fields |= self._option(name, value)
+        return fields
+
+    def _number(self, row: Row) -> int:
+        on = self._on(row)
+        if not on or on.startswith("#"):
+            return int(on[1:] or 0)
+        match row["do"]:
+            case "deposit" | "withdraw":
+                return self.exchange.assets.index(on) + 1
+            case "split_set" | "merge_set" | "resolve_question":
+                return self.questions.index(on) + 1
+        return self.instruments.index(on) + 1
+
+    def _option(self, name: str, value: str) -> dict[str, int]:
+        match name:
+            case "gtc" | "ioc" | "fok":
+                return {"tif": int(xos.Tif[name.upper()])}
+            case "gtd":
+                return {"tif": int(xos.Tif.GTD), "expires_ns": self._expiry(value)}
+            case "self_trade":
+                return {"self_trade": int(xos.SelfTrade[value.upper()])}
+            case "venue":
+                raw = value.startswith("#")
+                return {"venue": int(value[1:]) if raw else self.exchange.venues.index(value) + 1}
+            case "state":
+                return {"side": int(xos.InstrumentState[value.upper()])}
+            case "pays":
+                raw = value.startswith("#")
+                return {"order_id": int(value[1:]) if raw else self.instruments.index(value) + 1}
+        return {name.removeprefix("raw."): int(value)} if name.startswith("raw.") else {}
+
+
+def as_events(array: Any) -> list[Event]:
+    """Events as dictionaries with their amounts in one piece."""
+    names = array.dtype.names
+    amounts, counters = integers_128(array, "amount"), integers_128(array, "counter_amount")
+    events = [dict(zip(names, row, strict=True)) for row in array.tolist()]
+    for event, amount, counter in zip(events, amounts, counters, strict=True):
+        event |= {"amount": amount, "counter_amount": counter}
+    return events
+
+
+def _agree(answer: xos.OrderResult, outcome: Event, events: list[Event]) -> None:
+    """What place and amend answer is what their events say."""
+    assert answer.sequence == outcome["sequence"]
+    assert answer.retry == bool(outcome["flags"] & xos.EventFlags.RETRY)
+    if outcome["kind"] == xos.EventKind.REJECTED or answer.retry:
+        return
+    trades = [event for event in events if event["kind"] == xos.EventKind.TRADE]
+    assert answer.order_id == outcome["order_id"]
+    assert answer.qty_lots == outcome["qty"]
+    assert [trade.trade_id for trade in answer.fills] == [event["trade_id"] for event in trades]
+    assert answer.filled_lots == sum(event["qty"] for event in trades)
+
+
+def _is_expiry(event: Event) -> bool:
+    cancelled = event["kind"] == xos.EventKind.ORDER_CANCELLED
+    return bool(cancelled and event["reason"] == xos.CancelReason.EXPIRED)
+
+
+def _words(options: str) -> dict[str, str]:
+    return {name: value for name, _, value in (word.partition("=") for word in options.split())}
+
+
+def _raw(number: int) -> str:
+    return f"#{number}" if number else ""

@@ -1,0 +1,142 @@
+"""Events as cells: what each column says of each kind of event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from desk import Desk, Event
+
+import exchange_os as xos
+
+_KIND = xos.EventKind
+_ORDER = {
+    _KIND.ORDER_ACCEPTED,
+    _KIND.TRADE,
+    _KIND.ORDER_CANCELLED,
+    _KIND.ORDER_AMENDED,
+    _KIND.PNL_REALISED,
+}
+_SETS = {_KIND.SET_SPLIT, _KIND.SET_MERGED}
+_REJECTED, _TRADE = {_KIND.REJECTED}, {_KIND.TRADE}
+_TOTAL = {_KIND.PNL_REALISED, _KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.PAYOUT}
+_EVERY = set(_KIND)
+_OF_ASSET = {_KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.ASSET_DEPLOYED}
+_OF_QUESTION = _SETS | {_KIND.QUESTION_RESOLVED, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED}
+_TRANSFERS = {xos.CommandKind.DEPOSIT, xos.CommandKind.WITHDRAW}
+_ON_QUESTIONS = {xos.CommandKind.SPLIT_SET, xos.CommandKind.MERGE_SET, xos.CommandKind.RESOLVE_QUESTION}
+
+Cell = Callable[[Desk, Event], str]
+
+
+def cell(desk: Desk, event: Event, column: str) -> str:
+    """The cell of an event in a column; empty where the column says nothing of this kind of event."""
+    kinds, text = COLUMNS[column]
+    return text(desk, event) if _KIND(event["kind"]) in kinds else ""
+
+
+def flags_text(flags: int) -> str:
+    """The flags of an order in words."""
+    return " ".join(flag.name.lower() for flag in xos.Flags if flags & flag and flag.name)
+
+
+def _field(name: str) -> Cell:
+    return lambda _, event: str(event[name])
+
+
+def _not_zero(name: str) -> Cell:
+    return lambda _, event: str(event[name] or "")
+
+
+def _qty(desk: Desk, event: Event) -> str:
+    return str(event["qty"] or "") if event["kind"] == _KIND.REJECTED else str(event["qty"])
+
+
+def _event(desk: Desk, event: Event) -> str:
+    words = [_KIND(event["kind"]).name.lower()]
+    if event["kind"] == _KIND.REJECTED:
+        words.append(_reject(desk, event))
+    if event["kind"] == _KIND.ORDER_CANCELLED:
+        words.append(xos.CancelReason(event["reason"]).name.lower())
+    if event["flags"] & xos.EventFlags.KEPT_PRIORITY:
+        words.append("kept")
+    if event["flags"] & xos.EventFlags.RETRY:
+        words.append("again")
+    return " ".join(words)
+
+
+def _reject(desk: Desk, event: Event) -> str:
+    reject = xos.Reject(event["reason"])
+    return f"{int(reject)} {reject.name.title().replace('_', '')}"
+
+
+def _on(desk: Desk, event: Event) -> str:
+    """The asset, venue, question or instrument that an event is about."""
+    kind, number, command = event["kind"], event["instrument"], desk.kinds.get(event["sequence"], 0)
+    rejected = kind == _KIND.REJECTED
+    if kind == _KIND.VENUE_DEPLOYED:
+        return desk.named(desk.exchange.venues, event["venue"])
+    if kind in _OF_ASSET or (rejected and command in _TRANSFERS):
+        return desk.named(desk.exchange.assets, number)
+    if kind in _OF_QUESTION or (rejected and command in _ON_QUESTIONS):
+        return desk.named(desk.questions, number)
+    return desk.named(desk.instruments, number)
+
+
+def _side(desk: Desk, event: Event) -> str:
+    kind, side = event["kind"], event["side"]
+    if kind == _KIND.REJECTED and desk.kinds.get(event["sequence"]) != xos.CommandKind.PLACE:
+        return ""
+    if kind == _KIND.MASS_CANCELLED and side == 2:
+        return "both"
+    return xos.Side(side).name.lower() if side < 2 else ""
+
+
+def _venue(name: str) -> Cell:
+    return lambda desk, event: desk.named(desk.exchange.venues, event[name])
+
+
+def _account(name: str) -> Cell:
+    return lambda desk, event: desk.account_name(event[name])
+
+
+def _order(name: str) -> Cell:
+    return lambda desk, event: desk.order_name(event[name])
+
+
+def _state(desk: Desk, event: Event) -> str:
+    return xos.InstrumentState(event["side"]).name.lower()
+
+
+COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
+    "by": (_EVERY, lambda desk, event: desk.label_of(event["sequence"])),
+    "event": (_EVERY, _event),
+    "reject": (_REJECTED, _reject),
+    "account": (_EVERY, _account("account")),
+    "order": (_ORDER | _REJECTED, _order("order_id")),
+    "on": (_EVERY, _on),
+    "side": (_ORDER | _REJECTED | {_KIND.MASS_CANCELLED}, _side),
+    "qty": (_ORDER | _REJECTED | _SETS | {_KIND.MASS_CANCELLED, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED}, _qty),
+    "price": (_EVERY, _not_zero("price")),
+    "left": (_ORDER - {_KIND.PNL_REALISED}, _field("remaining")),
+    "venue": (_EVERY, _venue("venue")),
+    "flags": (_EVERY, lambda _, event: flags_text(event["flags"])),
+    "id": (_EVERY - _TRADE, lambda _, event: event["client_id"].decode(errors="replace")),
+    "position": ({_KIND.PNL_REALISED}, _field("remaining")),
+    "amount": (_TOTAL | _SETS, _field("amount")),
+    "total": (_TOTAL, _field("counter_amount")),
+    "value": (_REJECTED, _field("amount")),
+    "limit": (_REJECTED, _field("counter_amount")),
+    "state": ({_KIND.INSTRUMENT_STATE_SET}, _state),
+    "pays": (
+        {_KIND.QUESTION_RESOLVED},
+        lambda desk, event: desk.named(desk.instruments, event["order_id"]),
+    ),
+    "maker": (_TRADE, _account("counter_account")),
+    "maker order": (_TRADE, _order("counter_order_id")),
+    "maker left": (_TRADE, _field("counter_remaining")),
+    "maker venue": (_TRADE, _venue("counter_venue")),
+    "trade": (_TRADE, _field("trade_id")),
+    "taker fee": (_TRADE, _field("amount")),
+    "maker fee": (_TRADE, _field("counter_amount")),
+}
+FEES = ("taker fee", "maker fee")
