@@ -20,7 +20,7 @@ pub struct Level {
     /// The price.
     pub price: Price,
     /// Sum of the remaining lots.
-    pub lots: u64,
+    pub lots: u128,
     /// Oldest order.
     pub head: Slot,
     /// Youngest order.

@@ -28,7 +28,7 @@ pub struct LevelView {
     /// The price.
     pub price: Price,
     /// Sum of the remaining lots.
-    pub lots: u64,
+    pub lots: u128,
     /// Number of orders.
     pub orders: u32,
 }
@@ -104,7 +104,7 @@ impl Book {
         let level = ladder.level_mut(level_at);
         let tail = level.tail;
         level.tail = slot;
-        level.lots += remaining.0 as u64;
+        level.lots += remaining.0 as u128;
         level.orders += 1;
         if tail == NO_SLOT {
             level.head = slot;
@@ -131,7 +131,7 @@ impl Book {
         }
         let ladder = self.side_mut(order.side);
         let level = ladder.level_mut(order.level);
-        level.lots -= order.remaining.0 as u64;
+        level.lots -= order.remaining.0 as u128;
         level.orders -= 1;
         if level.head == slot {
             level.head = order.next;
@@ -152,7 +152,7 @@ impl Book {
         order.remaining -= lots;
         debug_assert!(order.remaining.0 > 0);
         let (side, level) = (order.side, order.level);
-        self.side_mut(side).level_mut(level).lots -= lots.0 as u64;
+        self.side_mut(side).level_mut(level).lots -= lots.0 as u128;
     }
 
     /// Levels of a side, best first.
@@ -196,7 +196,7 @@ impl Book {
                         side.name()
                     ));
                 }
-                let (mut lots, mut count, mut slot, mut prev) = (0u64, 0u32, level.head, NO_SLOT);
+                let (mut lots, mut count, mut slot, mut prev) = (0u128, 0u32, level.head, NO_SLOT);
                 while slot != NO_SLOT {
                     let order = pool.order(slot);
                     if order.price != level.price
@@ -209,7 +209,7 @@ impl Book {
                     if order.remaining.0 <= 0 || pool.find(order.id) != Some(slot) {
                         return Err(format!("order {} rests with {} lots", order.id.0, order.remaining.0));
                     }
-                    lots += order.remaining.0 as u64;
+                    lots += order.remaining.0 as u128;
                     count += 1;
                     prev = slot;
                     slot = order.next;

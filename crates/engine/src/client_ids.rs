@@ -40,7 +40,7 @@ impl ClientIds {
         let mut left = self.queue.len();
         while left > 0
             && let Some(&(time_ns, key)) = self.queue.front()
-            && time_ns.saturating_add(retention_ns) <= now_ns
+            && now_ns.saturating_sub(time_ns) >= retention_ns
         {
             left -= 1;
             self.queue.pop_front();

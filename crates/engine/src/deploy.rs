@@ -16,6 +16,8 @@ use xos_units::{
 const SYMBOL_BYTES_MAX: usize = 64;
 const DISPLAY_BYTES_MAX: usize = 32;
 const FEE_PPM_MAX: i32 = 100_000;
+/// Times the most lots of an order, one account's resting lots stay inside 64 bits.
+const ORDERS_PER_ACCOUNT_BOUND: i128 = 1 << 22;
 
 impl Engine {
     pub(crate) fn deploy(&mut self, step: &mut Step, body: &[u8]) -> Result<(), Refused> {
@@ -31,6 +33,7 @@ impl Engine {
                 if step.sequence != 1 {
                     return refused(Reject::NotGenesis, step.sequence, 1);
                 }
+                check_bounds(i128::from(limits.orders_per_account_max), 0..=ORDERS_PER_ACCOUNT_BOUND, 22)?;
                 self.limits = limits;
                 step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
                 Ok(())
@@ -269,7 +272,17 @@ fn check_terms(terms: &InstrumentTerms, ticks: i64) -> Result<(), Refused> {
         return refused(Reject::SpecOutOfBounds, sum, 13);
     }
     for text in [&terms.tick_size, &terms.lot_size] {
-        check_bounds(text.len() as i128, 1..=DISPLAY_BYTES_MAX as i128, 21)?;
+        if !is_positive_decimal(text) {
+            return refused(Reject::SpecOutOfBounds, text.len() as i128, 21);
+        }
     }
     Ok(())
+}
+
+/// ASCII digits with at most one point between digits, not all zero.
+fn is_positive_decimal(text: &str) -> bool {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let positive = text.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
+    text.len() <= DISPLAY_BYTES_MAX && digits(whole) && digits(fraction) && positive
 }

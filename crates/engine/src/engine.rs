@@ -15,6 +15,8 @@ use xos_protocol::{
 };
 use xos_units::{AccountId, OwnerId};
 
+const REJECTED: u16 = EventKind::Rejected.code();
+
 /// What the log says of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
@@ -333,7 +335,12 @@ impl Engine {
         if let Err(refused) = act(self, step) {
             emit_rejected(step, command, refused);
         }
-        if let Some(answer) = step.events.get(first) {
+        // A deposit that was refused may come again; one that was credited never.
+        let refused_deposit =
+            for_ever && step.events.get(first).is_some_and(|answer| answer.kind == REJECTED);
+        if let Some(answer) = step.events.get(first)
+            && !refused_deposit
+        {
             self.client_ids.remember(key, *answer, self.time_ns, for_ever);
         }
         Ok(())

@@ -62,6 +62,14 @@ impl Margin {
         (self.equity - loss).as_requirement() >= self.initial
     }
 
+    /// Whether the account can bear to reduce by `lots` at a loss: equity pays for it, after what was lost before, and
+    /// it is no more than the margin that the lots give free. Otherwise closing far from the mark would leave a debt.
+    #[inline]
+    pub(crate) fn bears(&self, instrument: &Instrument, before: Amount, loss: Amount, lots: Qty) -> bool {
+        let freed = Requirement(widening(instrument.margin_value, lots.0));
+        loss == Amount::ZERO || (before + loss <= self.equity && loss.as_requirement() <= freed)
+    }
+
     /// Headroom in atoms.
     pub(crate) fn headroom(&self) -> Amount {
         self.equity - self.initial.ceil()
@@ -232,10 +240,13 @@ impl Engine {
         price: Price,
         lots: Qty,
     ) -> bool {
-        if matches!(instrument.traded, Traded::Spot { .. }) || reduces(position, side, lots) {
+        let loss = self.loss_of_fill(instrument, side, price, lots);
+        let reducing = reduces(position, side, lots);
+        if matches!(instrument.traded, Traded::Spot { .. }) || (reducing && loss == Amount::ZERO) {
             return true;
         }
-        self.margin(owner).covers(self.loss_of_fill(instrument, side, price, lots))
+        let margin = self.margin(owner);
+        margin.covers(loss) || (reducing && margin.bears(instrument, Amount::ZERO, loss, lots))
     }
 
     /// What a fill loses at once against the mark; 0 for outcomes, whose reserve is exact.

@@ -5,7 +5,10 @@ use crate::engine::Engine;
 use crate::step::{Refused, Step, refused, wide};
 use xos_ledger::{Party, Reason, SETTLEMENT};
 use xos_protocol::{CommandRecord, EventKind, EventRecord, Reject};
-use xos_units::{AccountId, Amount, Position, Qty, QuestionId};
+use xos_units::{AMOUNT_ATOMS_BOUND, AccountId, Amount, Position, Qty, QuestionId};
+
+/// Complete sets of one question outstanding at a time, at most.
+const SETS_BOUND: i64 = 1 << 60;
 
 impl Engine {
     fn open_question(&self, command: &CommandRecord) -> Result<QuestionId, Refused> {
@@ -46,6 +49,11 @@ impl Engine {
             }
         }
         let value = unit.times_lots(sets);
+        let locked = unit.times_lots(Qty(self.questions[question.index()].sets)) + value;
+        let most = unit.times_lots(Qty(SETS_BOUND)).min(Amount(AMOUNT_ATOMS_BOUND - 1));
+        if locked > most {
+            return refused(Reject::SupplyLimit, locked.0, most.0);
+        }
         let worst = self.worst_case_with(holder, question, None, sets.0);
         let mut margin = self.margin_with_worst_case(account, question, worst);
         margin.equity -= value;

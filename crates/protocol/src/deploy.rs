@@ -25,7 +25,12 @@ pub enum DeployCommand {
 impl DeployCommand {
     /// From the bytes of a variable frame.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        rmp_serde::from_slice(bytes).map_err(|error| error.to_string())
+        let mut source = std::io::Cursor::new(bytes);
+        let command = rmp_serde::from_read(&mut source).map_err(|error| error.to_string())?;
+        match bytes.len() as u64 - source.position() {
+            0 => Ok(command),
+            left => Err(format!("{left} bytes follow the specification")),
+        }
     }
 
     /// To the bytes of a variable frame.
@@ -254,6 +259,9 @@ mod tests {
         let command = DeployCommand::Instrument(InstrumentSpec { symbol: "BTC-PERP".into(), product, terms });
         assert_eq!(DeployCommand::from_bytes(&command.to_bytes()), Ok(command));
         assert!(DeployCommand::from_bytes(b"\x81\xa5asset").is_err());
+        let mut longer = DeployCommand::Genesis(Limits::default()).to_bytes();
+        longer.push(0xc0);
+        assert!(DeployCommand::from_bytes(&longer).is_err());
         let genesis = DeployCommand::Genesis(Limits::default());
         assert_eq!(DeployCommand::from_bytes(&genesis.to_bytes()), Ok(genesis));
     }

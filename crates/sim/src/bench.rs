@@ -16,7 +16,7 @@ use xos_protocol::{CommandKind, CommandRecord, EventKind, EventRecord, Reject};
 use xos_units::{AssetId, InstrumentId};
 
 /// Commands of one frame in a run.
-pub const FRAME_COMMANDS: usize = 4_096;
+pub const FRAME_COMMANDS: usize = 512;
 
 /// A prepared run: what sets the exchange up, what is not timed, what is.
 pub struct Run {

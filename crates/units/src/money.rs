@@ -103,10 +103,14 @@ pub fn widening(a: i128, b: i64) -> i128 {
 }
 
 impl Amount {
-    /// This amount as a requirement, exact.
+    /// This amount as a requirement: exact, and at the ends of the range as far as numbers go, where comparing with a
+    /// requirement, which is bounded, still gives the right answer.
     #[inline(always)]
     pub fn as_requirement(self) -> Requirement {
-        Requirement(widening(self.0, i64::from(crate::PPM_ONE)))
+        match i64::try_from(self.0) {
+            Ok(small) => Requirement(i128::from(small) * i128::from(crate::PPM_ONE)),
+            Err(_) => Requirement(self.0.saturating_mul(i128::from(crate::PPM_ONE))),
+        }
     }
 
     /// `self x rate` in millionths of an atom, exact.

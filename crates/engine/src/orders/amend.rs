@@ -98,9 +98,7 @@ impl Engine {
             replaced_lots: order.remaining,
             replaced_reserve: replaced.times_lots(order.remaining),
         };
-        if !is_reduce_only(order) {
-            self.check_position_limit(&asked)?;
-        }
+        self.check_position_limit(&asked)?;
         let per_lot = self.check_money(&asked)?;
         Ok((lots, per_lot))
     }

@@ -73,8 +73,12 @@ impl Engine {
         };
         self.deliver(sequence, incoming.at, &taker, &maker, price, lots);
         self.pay_fees(sequence, incoming.at, &taker, &maker, taker_fee, maker_fee);
-        let taker_closed = self.move_position(sequence, incoming.at, &taker, price, lots);
-        let maker_closed = self.move_position(sequence, incoming.at, &maker, price, lots);
+        // An account that trades with itself moves no position: it must not turn unrealised profit into cash.
+        let (mut taker_closed, mut maker_closed) = (None, None);
+        if taker.account != maker.account {
+            taker_closed = self.move_position(sequence, incoming.at, &taker, price, lots);
+            maker_closed = self.move_position(sequence, incoming.at, &maker, price, lots);
+        }
         if resting_left > Qty::ZERO {
             self.instruments[incoming.at].book.shrink(&mut self.pool, slot, lots);
         } else {

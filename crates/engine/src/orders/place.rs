@@ -163,9 +163,7 @@ impl Engine {
             replaced_lots: Qty::ZERO,
             replaced_reserve: Amount::ZERO,
         };
-        if !reduce_only {
-            self.check_position_limit(&asked)?;
-        }
+        self.check_position_limit(&asked)?;
         if words.tif == Tif::Fok {
             self.check_fillable(&asked, words.self_trade)?;
         }
@@ -226,12 +224,15 @@ impl Engine {
             Traded::Spot { .. } => self.check_spot_money(asked, instrument, reserve).map(|()| per_lot),
             Traded::Perpetual { .. } => {
                 let (position, resting) = self.stand_of(asked.account, instrument.key, asked.side);
-                if reduces(position, asked.side, asked.lots + resting - asked.replaced_lots) {
+                let reducing = reduces(position, asked.side, asked.lots + resting - asked.replaced_lots);
+                let loss = self.loss_of_fill(instrument, asked.side, asked.price, asked.lots);
+                if reducing && loss == Amount::ZERO {
                     return Ok(per_lot);
                 }
-                let loss = self.loss_of_fill(instrument, asked.side, asked.price, asked.lots);
                 let margin = self.margin_with(asked.account, Some(&change));
-                if margin.covers(loss) {
+                if margin.covers(loss)
+                    || (reducing && margin.bears(instrument, Amount::ZERO, loss, asked.lots))
+                {
                     return Ok(per_lot);
                 }
                 let missing = loss - margin.headroom();

@@ -84,10 +84,15 @@ impl Engine {
             }
         }
         let mut loss = Amount::ZERO;
-        if resting.account != asked.account && !reduces(position, resting.side, before.lots + lots) {
+        if resting.account != asked.account {
             loss = self.loss_of_fill(instrument, resting.side, resting.price, lots);
-            if !self.margin(resting.account).covers(before.losses + loss) {
-                return Qty::ZERO;
+            let reducing = reduces(position, resting.side, before.lots + lots);
+            if !(reducing && loss == Amount::ZERO) {
+                let margin = self.margin(resting.account);
+                let bears = reducing && margin.bears(instrument, before.losses, loss, lots);
+                if !bears && !margin.covers(before.losses + loss) {
+                    return Qty::ZERO;
+                }
             }
         }
         let planned = Planned { lots: before.lots + lots, losses: before.losses + loss };

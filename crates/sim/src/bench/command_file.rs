@@ -104,7 +104,7 @@ impl CommandFile {
         let users = self.records.iter().map(|record| record.uid).max().unwrap_or(1);
         let mut deployments = vec![
             DeployCommand::Genesis(Limits {
-                orders_per_account_max: u32::MAX,
+                orders_per_account_max: 1 << 22,
                 matches_per_command_max: u32::MAX,
                 ..Limits::default()
             })

@@ -21,6 +21,8 @@ impl World {
         };
         if let DeployCommand::Genesis(limits) = command {
             check(cause.sequence == 1, Reject::NotGenesis, cause.sequence, 1)?;
+            let orders = limits.orders_per_account_max;
+            bound(22, orders, orders <= 1 << 22)?;
             self.limits = limits;
             events.push(cause.event(EventKind::Ticked));
             return Ok(());
@@ -174,7 +176,14 @@ fn new_instrument(
     Instrument { symbol, spec, terms, kind, state: InstrumentState::Continuous, mark: 0, index: 0 }
 }
 
-/// 603.
+/// Digits, perhaps a point and digits, and something other than zero among them.
+fn is_positive_decimal(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    let digits = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+    parts.len() <= 2 && parts.iter().all(digits) && text.chars().any(|c| ('1'..='9').contains(&c))
+}
+
+/// 504.
 fn check_room(standing: u32, limit: u32) -> Result<(), Refusal> {
     check(standing < limit, Reject::LimitOfDeployments, standing, limit)
 }
@@ -225,7 +234,7 @@ fn check_terms(terms: &InstrumentTerms, highest: i64) -> Result<(), Refusal> {
     let is_whole = parts.iter().all(|part| (0..=1_000_000).contains(part)) && sum == 1_000_000;
     bound(13, sum, is_whole)?;
     for text in [&terms.tick_size, &terms.lot_size] {
-        bound(21, text.len() as i128, (1..=32).contains(&text.len()))?;
+        bound(21, text.len() as i128, (1..=32).contains(&text.len()) && is_positive_decimal(text))?;
     }
     Ok(())
 }

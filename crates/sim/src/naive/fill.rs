@@ -31,8 +31,10 @@ impl World {
 
         self.exchange(incoming, &resting, lots, price);
         self.charge(incoming, &resting, taker_fee, maker_fee);
-        let taker_closed = self.move_position(incoming, lots, price);
-        let maker_closed = self.move_position(&resting, lots, price);
+        // An account that trades with itself moves no position.
+        let with_itself = incoming.account == resting.account;
+        let taker_closed = if with_itself { None } else { self.move_position(incoming, lots, price) };
+        let maker_closed = if with_itself { None } else { self.move_position(&resting, lots, price) };
         let closed = [(&*incoming, taker_closed), (&resting, maker_closed)];
         for (order, closed) in closed {
             if let Some(closed) = closed {

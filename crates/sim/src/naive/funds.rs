@@ -116,6 +116,9 @@ impl World {
             let max = terms.position_max_lots;
             check(reached <= max, Reject::PositionLimit, reached, max)?;
         }
+        let locked = question.unit_value(question.sets) + question.unit_value(lots);
+        let most = question.unit_value(1 << 60).min((1 << 96) - 1);
+        check(locked <= most, Reject::SupplyLimit, locked, most)?;
         let (before, after) = self.headroom_around(account, id, lots);
         check(after >= 0, Reject::InsufficientMargin, -after, before)?;
 

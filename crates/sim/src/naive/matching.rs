@@ -112,11 +112,16 @@ impl World {
             lots = lots.min(closable);
         }
         let instrument = self.instrument(resting.instrument);
-        if instrument.is_spot() || resting.account == incoming.account || lots <= closable {
+        if instrument.is_spot() || resting.account == incoming.account {
             return Ok(lots);
         }
-        let headroom = self.headroom(&self.standing(resting.account));
+        let standing = self.standing(resting.account);
+        let headroom = self.headroom(&standing);
+        let equity = headroom + self.initial_margin(&standing);
         let loss = instrument.loss_against_mark(resting.side, resting.price, lots);
+        if lots <= closable && (loss == 0 || (loss <= equity && instrument.frees(lots, loss))) {
+            return Ok(lots);
+        }
         if headroom - loss >= 0 { Ok(lots) } else { Err(CancelReason::Unaffordable) }
     }
 
@@ -184,11 +189,16 @@ impl World {
         }
         let instrument = self.instrument(resting.instrument);
         let reduces = closable > 0 && so_far.lots + lots <= closable;
-        if instrument.is_spot() || resting.account == incoming.account || reduces {
+        if instrument.is_spot() || resting.account == incoming.account {
             return Some(Planned { lots, loss: 0 });
         }
-        let headroom = self.headroom(&self.standing(resting.account));
+        let standing = self.standing(resting.account);
+        let headroom = self.headroom(&standing);
+        let equity = headroom + self.initial_margin(&standing);
         let loss = instrument.loss_against_mark(resting.side, resting.price, lots);
+        if reduces && (loss == 0 || (so_far.loss + loss <= equity && instrument.frees(lots, loss))) {
+            return Some(Planned { lots, loss });
+        }
         (headroom - so_far.loss - loss >= 0).then_some(Planned { lots, loss })
     }
 }

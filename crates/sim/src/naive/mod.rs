@@ -242,6 +242,9 @@ impl NaiveEngine {
             events.push(cause.rejected(command, refusal));
         }
         let answer = events[outcome_at];
+        if is_deposit && answer.kind() == Some(EventKind::Rejected) {
+            return Ok(());
+        }
         self.world.remembered.insert(key, Remembered { time_ns: cause.time_ns, is_deposit, answer });
         Ok(())
     }

@@ -140,7 +140,7 @@ impl World {
         (1..=self.questions.len() as u32).map(|question| self.worst_case(standing, question)).sum()
     }
 
-    fn initial_margin(&self, standing: &Standing) -> i128 {
+    pub(super) fn initial_margin(&self, standing: &Standing) -> i128 {
         let mut millionths = 0;
         for (id, instrument) in self.perpetuals() {
             let Kind::Perpetual { im_ppm } = instrument.kind else { unreachable!("filtered") };

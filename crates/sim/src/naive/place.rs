@@ -157,7 +157,7 @@ impl World {
     /// 321; the order itself does not rest, or is not counted.
     pub(super) fn check_position_limit(&self, order: &Order) -> Result<(), Refusal> {
         let instrument = self.instrument(order.instrument);
-        if instrument.is_spot() || order.is_reduce_only() {
+        if instrument.is_spot() {
             return Ok(());
         }
         let position = self.holding(order.account, order.instrument).position;
@@ -195,11 +195,14 @@ impl World {
         let instrument = self.instrument(order.instrument);
         let closable = self.holding(order.account, order.instrument).closable_by(order.side);
         let reduces = closable > 0 && order.remaining + self.other_lots(order) <= closable;
-        if instrument.is_perpetual() && reduces {
-            return Ok(());
-        }
         after.orders.push(order.clone());
         let loss = instrument.loss_against_mark(order.side, order.price, order.remaining);
+        if instrument.is_perpetual() && reduces {
+            let equity = self.headroom(&after) + self.initial_margin(&after);
+            if loss == 0 || (loss <= equity && instrument.frees(order.remaining, loss)) {
+                return Ok(());
+            }
+        }
         let headroom_after = self.headroom(&after) - loss;
         let takes_nothing = !instrument.is_perpetual() && headroom_after >= headroom_before;
         let passes = headroom_after >= 0 || takes_nothing;

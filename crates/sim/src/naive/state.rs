@@ -127,6 +127,14 @@ impl Instrument {
         Some((self.mark - width, self.mark + width))
     }
 
+    /// Whether the margin that `lots` of a perpetual give free is at least a loss.
+    pub(super) fn frees(&self, lots: i64, loss: i128) -> bool {
+        match self.kind {
+            Kind::Perpetual { im_ppm } => loss * 1_000_000 <= self.value(self.mark, lots) * im_ppm,
+            _ => true,
+        }
+    }
+
     /// What `lots` at `price` lose at once against the mark of a perpetual.
     pub(super) fn loss_against_mark(&self, side: Side, price: i64, lots: i64) -> i128 {
         match (self.kind, side) {
