@@ -30,6 +30,7 @@ pub const TURNS: &[&str] = &[
     "payout taken from an account",
     "settlement total below zero",
     "decrement that left the resting order",
+    "split beyond the bound of money",
 ];
 
 impl Coverage {
@@ -40,6 +41,8 @@ impl Coverage {
         match event.kind() {
             Some(EventKind::Rejected) => {
                 *self.rejects.entry(event.reason).or_default() += 1;
+                let is_supply = event.reason == Reject::SupplyLimit.code();
+                self.turn("split beyond the bound of money", is_supply && event.qty > 0);
                 if event.reason == Reject::SpecOutOfBounds.code() {
                     *self.fields.entry(counter).or_default() += 1;
                 }
@@ -106,7 +109,7 @@ impl Coverage {
         for kind in EventKind::ALL {
             want(self.kinds.contains_key(&kind.code()), format!("event {}", kind.name()));
         }
-        for field in 1..=21 {
+        for field in 1..=22 {
             want(self.fields.contains_key(&field), format!("specification field {field}"));
         }
         for turn in TURNS {

@@ -193,7 +193,21 @@ fn spoil_terms(rng: &mut Rng, terms: &mut InstrumentTerms) {
         9 => terms.band_ppm = *rng.pick(&[-1, 1_000_000]),
         10 => terms.fees = bad_fees(rng),
         11 => terms.split.protocol_ppm += *rng.pick(&[1, -1, i32::MIN / 2]),
-        12 => terms.tick_size = "9".repeat(*rng.pick(&[0, 33])),
+        12 => {
+            let texts = [
+                "",
+                "0",
+                "0.00",
+                "1.",
+                ".5",
+                "1.2.3",
+                "-1",
+                "1e3",
+                "ten",
+                "0.000000000000000000000000000001",
+            ];
+            terms.tick_size = (*rng.pick(&texts)).into();
+        }
         _ => terms.lot_size = "9".repeat(*rng.pick(&[0, 33, 32])),
     }
 }

@@ -1,6 +1,7 @@
 //! Chaos: a small world in which everything collides, and every kind of command, right and wrong.
 
 mod commands;
+mod giant;
 mod squeeze;
 
 use super::deployments::{self, Scale};
@@ -79,7 +80,11 @@ impl Chaos {
     /// The next frame; [`Self::observe`] its outcome before asking for another.
     pub fn next_frame(&mut self) -> Frame {
         if self.set_up.is_empty() && self.live.accounts > 0 && self.rng.one_in(100) {
-            self.plan_squeeze();
+            if self.rng.one_in(16) {
+                self.plan_giant();
+            } else {
+                self.plan_squeeze();
+            }
         }
         let frame = match self.set_up.pop_front() {
             Some(frame) => frame,
@@ -170,7 +175,11 @@ impl Chaos {
         if rng.one_in(8) {
             bodies.push(DeployCommand::Venue(deployments::venue(rng, 9)));
         }
-        bodies.push(DeployCommand::Genesis(deployments::limits(rng)));
+        let mut limits = deployments::limits(rng);
+        if rng.one_in(24) {
+            limits.orders_per_account_max = (1 << 22) + rng.below(2) as u32;
+        }
+        bodies.push(DeployCommand::Genesis(limits));
         let assets = 2 + rng.below(2) as usize;
         bodies.extend((1..=assets).map(|number| DeployCommand::Asset(deployments::asset(number))));
         for number in 1..=1 + rng.below(3) as usize {
@@ -191,6 +200,17 @@ impl Chaos {
         for number in 1..=1 + rng.below(2) as usize {
             let outcomes = 2 + rng.below(4) as usize;
             bodies.push(DeployCommand::Question(deployments::question(rng, scale, number, outcomes)));
+        }
+        for number in 50..50 + rng.below(9) as usize {
+            let mut body = match rng.below(6) {
+                0 => DeployCommand::Asset(deployments::asset(number)),
+                1 => DeployCommand::Venue(deployments::venue(rng, number)),
+                2 => DeployCommand::Instrument(deployments::spot(rng, scale, format!("S{number}"), 2, 1)),
+                3 => DeployCommand::Instrument(deployments::perpetual(rng, scale, format!("P{number}"))),
+                _ => DeployCommand::Question(deployments::question(rng, scale, number, 2)),
+            };
+            deployments::spoil(rng, &mut body);
+            bodies.push(body);
         }
         self.set_up.extend(bodies.iter().map(|body| Frame::deploy(self.time_ns, body)));
         self.plan_accounts(assets as u32);
