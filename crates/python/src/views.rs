@@ -181,7 +181,7 @@ impl Exchange {
         py: Python<'_>,
         instrument: u32,
         depth: usize,
-    ) -> PyResult<(u64, Vec<(i64, u64, u32)>, Vec<(i64, u64, u32)>)> {
+    ) -> PyResult<(u64, Vec<(i64, u128, u32)>, Vec<(i64, u128, u32)>)> {
         self.engine(py, |engine| {
             let book = engine.book(InstrumentId(instrument), depth);
             let side = |levels: Vec<xos_engine::LevelView>| {
