@@ -50,7 +50,8 @@ impl Engine {
         }
         let value = unit.times_lots(sets);
         let locked = unit.times_lots(Qty(self.questions[question.index()].sets)) + value;
-        let most = unit.times_lots(Qty(SETS_BOUND)).min(Amount(AMOUNT_ATOMS_BOUND - 1));
+        let most = unit.0.saturating_mul(i128::from(SETS_BOUND)).min(AMOUNT_ATOMS_BOUND - 1);
+        let most = Amount(most);
         if locked > most {
             return refused(Reject::SupplyLimit, locked.0, most.0);
         }

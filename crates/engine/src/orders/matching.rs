@@ -42,7 +42,14 @@ impl Engine {
                 }
             }
             match self.tradable(incoming, &resting) {
-                Ok(lots) => self.fill(step, incoming, slot, &resting, lots),
+                Ok(lots) => {
+                    self.fill(step, incoming, slot, &resting, lots);
+                    if lots < resting.remaining && incoming.left > Qty::ZERO {
+                        // Only a reduce-only order leaves lots while more are wanted: it has nothing left to reduce.
+                        let rest = RestingOrder { remaining: resting.remaining - lots, ..resting };
+                        self.cancel_met(step, slot, &rest, CancelReason::ReduceOnly);
+                    }
+                }
                 Err(reason) => self.cancel_met(step, slot, &resting, reason),
             }
             if self.violation.is_some() {

@@ -48,15 +48,7 @@ impl Engine {
                 }
                 break;
             }
-            let lots = self.countable(asked, resting, asked.lots - found, &mut plan);
-            found += lots;
-            // A reduce-only order whose capacity is used up is met a second time, to be cancelled.
-            if lots > Qty::ZERO && lots < resting.remaining && found < asked.lots {
-                if meetings == self.limits.matches_per_command_max {
-                    break;
-                }
-                meetings += 1;
-            }
+            found += self.countable(asked, resting, asked.lots - found, &mut plan);
         }
         if found < asked.lots {
             return refused(Reject::FokNotFillable, found.0, asked.lots.0);
@@ -78,7 +70,9 @@ impl Engine {
         let (position, _) = self.stand_of(resting.account, instrument.key, resting.side);
         let before = plan.get(&resting.account).copied().unwrap_or_default();
         if is_reduce_only(resting) {
-            lots = lots.min(reducible(position, resting.side) - before.lots);
+            // Trades of the account with itself move no position.
+            let used = if resting.account == asked.account { Qty::ZERO } else { before.lots };
+            lots = lots.min(reducible(position, resting.side) - used);
             if lots <= Qty::ZERO {
                 return Qty::ZERO;
             }

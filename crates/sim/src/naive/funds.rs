@@ -117,7 +117,7 @@ impl World {
             check(reached <= max, Reject::PositionLimit, reached, max)?;
         }
         let locked = question.unit_value(question.sets) + question.unit_value(lots);
-        let most = question.unit_value(1 << 60).min((1 << 96) - 1);
+        let most = question.unit_value(1).saturating_mul(1 << 60).min((1 << 96) - 1);
         check(locked <= most, Reject::SupplyLimit, locked, most)?;
         let (before, after) = self.headroom_around(account, id, lots);
         check(after >= 0, Reject::InsufficientMargin, -after, before)?;

@@ -49,7 +49,12 @@ impl World {
                 continue;
             }
             match self.lots_of_meeting(incoming, &resting) {
-                Ok(lots) => self.fill(cause, incoming, at, lots, events),
+                Ok(lots) => {
+                    self.fill(cause, incoming, at, lots, events);
+                    if lots < resting.remaining && incoming.remaining > 0 {
+                        self.cancel_resting(cause, at, CancelReason::ReduceOnly, events);
+                    }
+                }
                 Err(reason) => self.cancel_resting(cause, at, reason, events),
             }
         }
@@ -158,13 +163,6 @@ impl World {
             so_far.lots += step.lots;
             so_far.loss += step.loss;
             reached += step.lots;
-            // A reduce-only order whose capacity is used up is met a second time, to be cancelled.
-            if reached < incoming.remaining && step.lots < resting.remaining {
-                if met >= self.limits.matches_per_command_max {
-                    break;
-                }
-                met += 1;
-            }
         }
         reached
     }
@@ -182,7 +180,8 @@ impl World {
         let closable = self.holding(resting.account, resting.instrument).closable_by(resting.side);
         let mut lots = wanted.min(resting.remaining);
         if resting.is_reduce_only() {
-            lots = lots.min((closable - so_far.lots).max(0));
+            let used = if resting.account == incoming.account { 0 } else { so_far.lots };
+            lots = lots.min((closable - used).max(0));
             if lots == 0 {
                 return None;
             }
