@@ -255,10 +255,10 @@ fn fill_or_kill_looks_through_orders_that_it_would_cancel() {
 }
 
 #[test]
-fn fill_or_kill_counts_the_second_meeting_of_a_reduce_only_order() {
-    // Resting: a reduce-only order that can trade 2 of its 6, then 5 lots. With two meetings the second order is
-    // out of reach, because the first is met twice.
-    for (meetings, fills) in [(2, false), (3, true)] {
+fn fill_or_kill_meets_a_used_up_reduce_only_order_once() {
+    // Resting: a reduce-only order that can trade 2 of its 6, then 5 lots. The first leaves when it is used up, which is
+    // no second meeting, so two meetings reach the second.
+    for (meetings, fills) in [(1, false), (2, true)] {
         let mut desk = Desk::new(Limits { matches_per_command_max: meetings, ..Limits::default() });
         desk.rest(4, SELL, 10, 6);
         desk.send(order(3, BUY, 10, 6));
