@@ -140,14 +140,12 @@ impl World {
         let mut walk: Vec<&Order> = self.orders.iter().filter(|o| o.is_met_by(incoming)).collect();
         // A stable sort: equal prices keep their order of arrival.
         walk.sort_by_key(|o| o.price * incoming.side.sign());
-        let mut met = 0;
         let mut reached = 0;
         let mut planned: BTreeMap<u32, Planned> = BTreeMap::new();
-        for resting in walk {
+        for (met, resting) in (0u32..).zip(walk) {
             if reached == incoming.remaining || met >= self.limits.matches_per_command_max {
                 break;
             }
-            met += 1;
             let same_owner = self.has_same_owner(incoming.account, resting.account);
             if same_owner && incoming.self_trade != SelfTrade::None {
                 if incoming.self_trade == SelfTrade::CancelMaker {
