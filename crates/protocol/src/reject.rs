@@ -6,7 +6,7 @@
 macro_rules! rejects {
     ($($code:literal $variant:ident $transient:literal $sentence:literal),+ $(,)?) => {
         /// Numbered reason of a rejection. Ranges: 1xx record and session, 2xx market, 3xx order, 4xx risk and
-        /// money, 5xx deployment.
+        /// money, 5xx deployment; inside a range, a group of its own begins at a number that ends in 1.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u16)]
         pub enum Reject { $(#[doc = $sentence] $variant = $code),+ }
@@ -97,8 +97,8 @@ const _: () = {
     while i < CODES.len() {
         assert!(CODES[i - 1] < CODES[i], "rejects are ordered by precedence");
         assert!(
-            CODES[i] == CODES[i - 1] + 1 || (CODES[i] / 100 > CODES[i - 1] / 100 && CODES[i] % 100 == 1),
-            "no gaps inside a range"
+            CODES[i] == CODES[i - 1] + 1 || (CODES[i] / 10 > CODES[i - 1] / 10 && CODES[i] % 10 == 1),
+            "no gaps inside a group"
         );
         i += 1;
     }
