@@ -137,13 +137,12 @@ fmt: $(STAMPS)/packages ## format Rust and Python
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
 
-# Without an index address: uv takes the machine's own. Pins stay as they are unless pyproject.toml asks
-# for more; `make lock UPGRADE=--upgrade` moves them all.
+# uv.lock names addresses, so it is not kept: requirements.lock is its export. Without a uv.lock every pin moves to the
+# newest that pyproject.toml allows; `make lock UPGRADE=--upgrade` moves them all in any case.
 lock: $(STAMPS)/venv ## bring requirements.lock up to date with pyproject.toml
 	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal \
-		--python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url $(UPGRADE) \
-		--quiet --output-file requirements.lock
+	@UV_PYTHON_DOWNLOADS=never $(BIN)/uv export --format requirements-txt --no-emit-project --all-extras --group dev \
+		--no-annotate --no-header $(UPGRADE) --quiet --output-file requirements.lock
 	@if grep -n http requirements.lock; then echo "make: requirements.lock names an address" >&2; exit 1; fi
 
 clean: ## remove what the build made (.venv, .tools, target, caches)
