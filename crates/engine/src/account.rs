@@ -152,6 +152,11 @@ impl Account {
 
     #[inline(always)]
     pub(crate) fn find(&self, key: StandKey) -> Option<usize> {
+        // Most accounts stand in one instrument.
+        if self.stands.first().is_some_and(|stand| stand.key == key) { Some(0) } else { self.search(key) }
+    }
+
+    fn search(&self, key: StandKey) -> Option<usize> {
         if self.stands.len() <= WALK_MAX {
             self.stands.iter().position(|stand| stand.key == key)
         } else {
@@ -165,21 +170,24 @@ impl Account {
     }
 
     /// The stand on an instrument, made if it is not there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn stand_mut(&mut self, key: StandKey) -> &mut Stand {
         let at = match self.find(key) {
             Some(at) => at,
-            None => {
-                let at = self.stands.partition_point(|stand| stand.key < key);
-                // Most accounts stand in few instruments: grow by one, then by a quarter, not by doubling.
-                if self.stands.len() == self.stands.capacity() {
-                    self.stands.reserve_exact(1 + self.stands.len() / 4);
-                }
-                self.stands.insert(at, Stand::new(key));
-                at
-            }
+            None => self.new_stand(key),
         };
         &mut self.stands[at]
+    }
+
+    #[cold]
+    fn new_stand(&mut self, key: StandKey) -> usize {
+        let at = self.stands.partition_point(|stand| stand.key < key);
+        // Most accounts stand in few instruments: grow by one, then by a quarter, not by doubling.
+        if self.stands.len() == self.stands.capacity() {
+            self.stands.reserve_exact(1 + self.stands.len() / 4);
+        }
+        self.stands.insert(at, Stand::new(key));
+        at
     }
 
     /// Removes the stand if nothing is left in it.

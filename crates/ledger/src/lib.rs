@@ -3,7 +3,7 @@
 
 mod posting;
 
-pub use posting::{LedgerError, Party, Posting, Reason};
+pub use posting::{Fee, LedgerError, Party, Posting, Reason};
 
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, QuestionId, VenueId};
 
@@ -224,31 +224,40 @@ impl Ledger {
         Ok(())
     }
 
-    /// Moves `total` from one party in shares to several: as many postings, the giver's balance touched once.
-    #[inline]
-    pub fn post_shares(
-        &mut self,
-        from: Party,
-        shares: &[(Party, Amount)],
-        asset: AssetId,
-        total: Amount,
-        reason: Reason,
-        sequence: u64,
-    ) -> Result<(), LedgerError> {
-        self.adjust(from, asset, -total)?;
-        for (to, amount) in shares {
-            if amount.0 > 0 {
-                self.adjust(*to, asset, *amount)?;
-                if let Some(trail) = &mut self.trail {
-                    trail.push(Posting { from, to: *to, asset, amount: *amount, reason, sequence });
-                }
-            } else if amount.0 < 0 {
-                return Err(LedgerError::NegativeAmount { amount: *amount, reason });
-            }
+    /// Moves a fee from its payer to its receivers: as many postings, each balance touched once. What the shares add
+    /// up to must be what was paid.
+    #[inline(always)]
+    pub fn post_fee(&mut self, fee: &Fee) -> Result<(), LedgerError> {
+        let (asset, row) = (fee.asset, fee.asset.index());
+        let shares = [fee.deployer, fee.venue, fee.insurance, fee.protocol, fee.rounding];
+        if shares.iter().fold(0, |signs, share| signs | share.0) < 0 {
+            let amount = shares.into_iter().min().unwrap_or_default();
+            return Err(LedgerError::NegativeAmount { amount, reason: Reason::Fee });
         }
-        let sum = self.sums[asset.index()];
-        if sum != Amount::ZERO {
-            return Err(LedgerError::NotZeroSum { asset, sum });
+        let payer = self.balance_mut(fee.payer, asset);
+        payer.total -= fee.paid;
+        let free = payer.free();
+        if free < Amount::ZERO && asset != SETTLEMENT {
+            return Err(LedgerError::Negative { party: Party::User(fee.payer), asset, balance: free });
+        }
+        let (quote, deployer) = &mut self.deployers[fee.instrument.index()];
+        if *quote != asset {
+            return Err(LedgerError::WrongAsset { party: Party::Deployer(fee.instrument), asset });
+        }
+        // Receivers only gain: none of them can fall below zero.
+        *deployer += fee.deployer;
+        self.venues[fee.through.0 as usize][row] += fee.venue;
+        self.house[1][row] += fee.protocol;
+        self.house[2][row] += fee.insurance;
+        self.house[3][row] += fee.rounding;
+        let received = fee.deployer + fee.venue + fee.insurance + fee.protocol + fee.rounding;
+        let sum = &mut self.sums[row];
+        *sum += received - fee.paid;
+        if *sum != Amount::ZERO {
+            return Err(LedgerError::NotZeroSum { asset, sum: *sum });
+        }
+        if let Some(trail) = &mut self.trail {
+            trail.extend(fee.postings());
         }
         Ok(())
     }
@@ -408,6 +417,59 @@ mod tests {
         assert!(
             ledger.post(Party::User(a), Party::User(b), SETTLEMENT, Amount(-1), Reason::Trade, 1).is_err()
         );
+    }
+
+    fn fee(payer: AccountId, asset: AssetId, shares: [i128; 5]) -> Fee {
+        let [deployer, venue, insurance, protocol, rounding] = shares.map(Amount);
+        let paid = Amount(shares.iter().sum());
+        let (instrument, through) = (InstrumentId(1), VenueId(0));
+        let sequence = 1;
+        Fee {
+            payer,
+            asset,
+            paid,
+            instrument,
+            through,
+            deployer,
+            venue,
+            insurance,
+            protocol,
+            rounding,
+            sequence,
+        }
+    }
+
+    #[test]
+    fn a_fee_is_divided_and_nothing_is_left() {
+        let (mut ledger, a, _) = ledger();
+        ledger.keep_trail();
+        ledger.post_fee(&fee(a, SETTLEMENT, [1, 2, 3, 4, 5])).unwrap();
+        let receivers =
+            [Party::Deployer(InstrumentId(1)), Party::Venue(VenueId(0)), Party::Insurance, Party::Protocol];
+        for (party, share) in receivers.into_iter().chain([Party::Rounding]).zip(1..) {
+            assert_eq!(ledger.house(party, SETTLEMENT), Amount(share), "{party:?}");
+        }
+        assert_eq!(ledger.settlement(a).total, Amount(-15));
+        assert_eq!(ledger.take_trail().len(), 5);
+        ledger.post_fee(&fee(a, SETTLEMENT, [0, 0, 0, 7, 0])).unwrap();
+        assert_eq!(ledger.take_trail().len(), 1, "nothing is not posted");
+        ledger.audit().unwrap();
+    }
+
+    #[test]
+    fn a_broken_fee_is_found() {
+        let (ledger, a, _) = ledger();
+        let sound = fee(a, SETTLEMENT, [1, 2, 3, 4, 5]);
+        let lost = Fee { paid: Amount(16), ..sound };
+        assert!(matches!(ledger.clone().post_fee(&lost), Err(LedgerError::NotZeroSum { .. })));
+        let below = fee(a, SETTLEMENT, [1, 2, 3, 4, -1]);
+        assert!(matches!(ledger.clone().post_fee(&below), Err(LedgerError::NegativeAmount { .. })));
+        let unpaid = Fee { asset: AssetId(2), ..sound };
+        assert!(matches!(ledger.clone().post_fee(&unpaid), Err(LedgerError::Negative { .. })));
+        let mut rich = ledger.clone();
+        rich.post(Party::External, Party::User(a), AssetId(2), Amount(99), Reason::Deposit, 1).unwrap();
+        assert!(matches!(rich.post_fee(&unpaid), Err(LedgerError::WrongAsset { .. })));
+        ledger.clone().post_fee(&sound).unwrap();
     }
 
     #[test]

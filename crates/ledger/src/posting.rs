@@ -67,6 +67,55 @@ pub struct Posting {
     pub sequence: u64,
 }
 
+/// A trading fee and who receives which part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fee {
+    /// Who pays.
+    pub payer: AccountId,
+    /// Of what.
+    pub asset: AssetId,
+    /// All of it.
+    pub paid: Amount,
+    /// Whose deployer receives.
+    pub instrument: InstrumentId,
+    /// The venue that receives: the one that brought the order.
+    pub through: VenueId,
+    /// Share of the deployer.
+    pub deployer: Amount,
+    /// Share of the venue.
+    pub venue: Amount,
+    /// Share of the insurance fund.
+    pub insurance: Amount,
+    /// Share of the protocol.
+    pub protocol: Amount,
+    /// What the rounding of the shares left.
+    pub rounding: Amount,
+    /// Sequence of the command that caused it.
+    pub sequence: u64,
+}
+
+impl Fee {
+    /// The movements that it means; shares of nothing are none.
+    pub fn postings(&self) -> impl Iterator<Item = Posting> {
+        let Self { payer, asset, sequence, .. } = *self;
+        let shares = [
+            (Party::Deployer(self.instrument), self.deployer),
+            (Party::Venue(self.through), self.venue),
+            (Party::Insurance, self.insurance),
+            (Party::Protocol, self.protocol),
+            (Party::Rounding, self.rounding),
+        ];
+        shares.into_iter().filter(|(_, amount)| *amount != Amount::ZERO).map(move |(to, amount)| Posting {
+            from: Party::User(payer),
+            to,
+            asset,
+            amount,
+            reason: Reason::Fee,
+            sequence,
+        })
+    }
+}
+
 /// A broken invariant of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LedgerError {

@@ -5,7 +5,7 @@ use crate::instrument::Traded;
 use crate::orders::Incoming;
 use crate::step::{Step, wide};
 use xos_book::{RestingOrder, Slot};
-use xos_ledger::{Party, Reason, SETTLEMENT};
+use xos_ledger::{Fee, Party, Reason, SETTLEMENT};
 use xos_protocol::{EventKind, SelfTrade, Side};
 use xos_risk::{Closed, fee_base, fees_of_fill};
 use xos_units::{
@@ -170,28 +170,33 @@ impl Engine {
     }
 
     /// Divides a fee among its receivers: shares round down, what is left is rounding's.
-    #[inline(always)]
+    #[inline(never)]
     fn split_fee(&mut self, sequence: u64, at: usize, payer: &FillSide, quote: AssetId, fee: Amount) {
         if fee == Amount::ZERO {
             return;
         }
-        let (id, split) = (self.instruments[at].id, self.instruments[at].split);
+        let (instrument, split) = (self.instruments[at].id, self.instruments[at].split);
         let mut rest = fee;
         let mut share_of = |ppm: i32| {
             let share = if ppm == 0 { Amount::ZERO } else { share_down(fee, Ppm(ppm)) };
             rest -= share;
             share
         };
-        let shares = [
-            (Party::Deployer(id), share_of(split.deployer_ppm)),
-            (Party::Venue(payer.venue), share_of(split.venue_ppm)),
-            (Party::Insurance, share_of(split.insurance_ppm)),
-            (Party::Protocol, share_of(split.protocol_ppm)),
-        ];
-        let [deployer, venue, insurance, protocol] = shares;
-        let shares = [deployer, venue, insurance, protocol, (Party::Rounding, rest)];
-        let result =
-            self.ledger.post_shares(Party::User(payer.account), &shares, quote, fee, Reason::Fee, sequence);
+        let (deployer, venue) = (share_of(split.deployer_ppm), share_of(split.venue_ppm));
+        let (insurance, protocol) = (share_of(split.insurance_ppm), share_of(split.protocol_ppm));
+        let result = self.ledger.post_fee(&Fee {
+            payer: payer.account,
+            asset: quote,
+            paid: fee,
+            instrument,
+            through: payer.venue,
+            deployer,
+            venue,
+            insurance,
+            protocol,
+            rounding: rest,
+            sequence,
+        });
         self.money(sequence, result);
     }
 
