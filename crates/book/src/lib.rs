@@ -92,31 +92,24 @@ impl Book {
         ladder.worse_than(order.price).map(|level| ladder.level(level).head)
     }
 
-    /// Puts the order at the back of its price level.
+    /// Stores the order at the back of its price level.
     #[inline]
-    pub fn rest(&mut self, pool: &mut OrderPool, slot: Slot) {
-        let (side, price, remaining) = {
-            let order = pool.order(slot);
-            (order.side, order.price, order.remaining)
-        };
-        let ladder = self.side_mut(side);
-        let level_at = ladder.find_or_insert(price);
-        let level = ladder.level_mut(level_at);
-        let tail = level.tail;
+    pub fn rest(&mut self, pool: &mut OrderPool, order: &mut RestingOrder) -> Slot {
+        let ladder = self.side_mut(order.side);
+        order.level = ladder.find_or_insert(order.price);
+        let level = ladder.level_mut(order.level);
+        (order.prev, order.next) = (level.tail, NO_SLOT);
+        let slot = pool.insert(order);
         level.tail = slot;
-        level.lots += remaining.0 as u128;
+        level.lots += order.remaining.0 as u128;
         level.orders += 1;
-        if tail == NO_SLOT {
+        if order.prev == NO_SLOT {
             level.head = slot;
-        }
-        let order = pool.order_mut(slot);
-        order.level = level_at;
-        order.prev = tail;
-        order.next = NO_SLOT;
-        if tail != NO_SLOT {
-            pool.order_mut(tail).next = slot;
+        } else {
+            pool.order_mut(order.prev).next = slot;
         }
         self.orders += 1;
+        slot
     }
 
     /// Takes the order out of its level; its slot stays with the caller.

@@ -97,15 +97,15 @@ impl Default for OrderPool {
 impl OrderPool {
     /// Stores an order and indexes it.
     #[inline]
-    pub fn insert(&mut self, order: RestingOrder) -> Slot {
+    pub fn insert(&mut self, order: &RestingOrder) -> Slot {
         let id = order.id.0;
         let slot = match self.free.pop() {
             Some(slot) => {
-                self.orders[slot as usize] = order;
+                self.orders[slot as usize] = *order;
                 slot
             }
             None => {
-                self.orders.push(order);
+                self.orders.push(*order);
                 Slot::try_from(self.orders.len() - 1).expect("the pool is bounded far below u32")
             }
         };

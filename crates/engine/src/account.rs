@@ -102,6 +102,15 @@ impl Stand {
         Amount(self.sell_reserve.get())
     }
 
+    /// Lots of the resting orders of one side.
+    #[inline(always)]
+    pub(crate) fn resting(&self, side: Side) -> Qty {
+        match side {
+            Side::Buy => self.buys,
+            Side::Sell => self.sells,
+        }
+    }
+
     /// More, or with negative numbers fewer, resting lots and their reserve on one side.
     #[inline(always)]
     pub(crate) fn add_resting(&mut self, side: Side, lots: Qty, reserve: Amount) {

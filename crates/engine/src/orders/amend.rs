@@ -74,9 +74,9 @@ impl Engine {
         let instrument = &self.instruments[order.instrument.index()];
         check_qty_max(instrument, lots + (order.total - order.remaining))?;
         check_mark_and_band(instrument, order.side, price)?;
+        let (position, resting) = self.stand_of(order.account, instrument.key, order.side);
         let mut lots = lots;
         if is_reduce_only(order) {
-            let (position, _) = self.stand_of(order.account, instrument.key, order.side);
             let capacity = reducible(position, order.side);
             if capacity == Qty::ZERO {
                 return refused(Reject::NothingToReduce, position, 0);
@@ -95,6 +95,8 @@ impl Engine {
             price,
             lots,
             venue: order.venue,
+            position,
+            others: resting - order.remaining,
             replaced_lots: order.remaining,
             replaced_reserve: replaced.times_lots(order.remaining),
         };
@@ -114,39 +116,10 @@ impl Engine {
     ) {
         let filled = order.total - order.remaining;
         let client_id = if order.has_client_id { self.order_client_ids[&order.id.0] } else { [0; 32] };
-        let moved = RestingOrder {
-            price,
-            total: filled + lots,
-            remaining: lots,
-            ..RestingOrder::unlinked(order.id, order.side, price, filled + lots)
-        };
-        let moved = RestingOrder {
-            expires_ns: order.expires_ns,
-            account: order.account,
-            owner: order.owner,
-            instrument: order.instrument,
-            venue: order.venue,
-            tif: order.tif,
-            flags: order.flags,
-            self_trade: order.self_trade,
-            has_client_id: order.has_client_id,
-            ..moved
-        };
+        let moved = RestingOrder { price, total: filled + lots, remaining: lots, ..*order };
         self.remove_resting(step.sequence, slot);
         step.push_order(EventKind::OrderAmended, &moved);
-        let incoming = Incoming {
-            id: moved.id,
-            account: moved.account,
-            owner: moved.owner,
-            at: moved.instrument.index(),
-            side: moved.side,
-            limit: price,
-            left: lots,
-            venue: moved.venue,
-            self_trade: moved.self_trade,
-            per_lot,
-            as_resting: moved,
-        };
+        let incoming = Incoming { order: moved, at: moved.instrument.index(), per_lot };
         self.work(step, incoming, &client_id);
     }
 }

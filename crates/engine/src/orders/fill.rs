@@ -35,22 +35,23 @@ impl Engine {
         self.check_fill(sequence, incoming, resting, lots);
         let instrument = &self.instruments[incoming.at];
         let price = resting.price;
-        let instrument_fees = (self.fees(incoming.venue, instrument), self.fees(resting.venue, instrument));
+        let instrument_fees =
+            (self.fees(incoming.order.venue, instrument), self.fees(resting.venue, instrument));
         let base = fee_base(instrument.outcome_terms(), price, lots, instrument.k);
         let (taker_fee, maker_fee) =
             fees_of_fill(base, Ppm(instrument_fees.0.taker_ppm), Ppm(instrument_fees.1.maker_ppm));
-        incoming.left -= lots;
+        incoming.order.remaining -= lots;
         self.last_trade_id += 1;
         let resting_left = resting.remaining - lots;
         let event = step.push(EventKind::Trade);
-        event.side = incoming.side.code();
-        event.venue = incoming.venue.0;
-        event.account = incoming.account.0;
+        event.side = incoming.order.side.code();
+        event.venue = incoming.order.venue.0;
+        event.account = incoming.order.account.0;
         event.instrument = instrument.id.0;
-        event.order_id = incoming.id.0;
+        event.order_id = incoming.order.id.0;
         event.price = price.0;
         event.qty = lots.0;
-        event.remaining = incoming.left.0;
+        event.remaining = incoming.order.remaining.0;
         event.detail = [0; 32];
         let (id, account, venue) = (resting.id.0, resting.account.0, resting.venue.0);
         event.set_counterpart(id, account, venue, resting_left.0, self.last_trade_id);
@@ -60,10 +61,10 @@ impl Engine {
         // The resting side gives its reserve back before it pays.
         self.unreserve(sequence, resting, lots);
         let taker = FillSide {
-            account: incoming.account,
-            order: incoming.id,
-            venue: incoming.venue,
-            side: incoming.side,
+            account: incoming.order.account,
+            order: incoming.order.id,
+            venue: incoming.order.venue,
+            side: incoming.order.side,
         };
         let maker = FillSide {
             account: resting.account,
@@ -101,15 +102,17 @@ impl Engine {
         let sound = incoming.reaches(resting.price)
             && lots > Qty::ZERO
             && lots <= resting.remaining
-            && lots <= incoming.left
-            && resting.side == incoming.side.opposite()
+            && lots <= incoming.order.remaining
+            && resting.side == incoming.order.side.opposite()
             && resting.prev == xos_book::NO_SLOT
             && resting.price >= instrument.band_low
             && resting.price <= instrument.band_high
-            && (resting.owner != incoming.owner || incoming.self_trade == SelfTrade::None);
+            && (resting.owner != incoming.order.owner || incoming.order.self_trade == SelfTrade::None);
         if !sound {
-            let detail =
-                format!("order {} must not fill {} lots of order {}", incoming.id.0, lots.0, resting.id.0);
+            let detail = format!(
+                "order {} must not fill {} lots of order {}",
+                incoming.order.id.0, lots.0, resting.id.0
+            );
             self.halt(10, sequence, detail);
         }
     }

@@ -23,9 +23,9 @@ impl Engine {
     #[inline(always)]
     pub(crate) fn match_incoming(&mut self, step: &mut Step, incoming: &mut Incoming) -> bool {
         let mut meetings = 0;
-        while incoming.left > Qty::ZERO {
+        while incoming.order.remaining > Qty::ZERO {
             let book = &self.instruments[incoming.at].book;
-            let Some(slot) = book.front(incoming.side.opposite()) else { return false };
+            let Some(slot) = book.front(incoming.order.side.opposite()) else { return false };
             let resting = *self.pool.order(slot);
             if !incoming.reaches(resting.price) {
                 return false;
@@ -35,7 +35,7 @@ impl Engine {
                 return true;
             }
             meetings += 1;
-            if resting.owner == incoming.owner && incoming.self_trade != SelfTrade::None {
+            if resting.owner == incoming.order.owner && incoming.order.self_trade != SelfTrade::None {
                 match self.prevent_self_trade(step, incoming, slot, &resting) {
                     Met::Trade | Met::Again => continue,
                     Met::End => return true,
@@ -44,7 +44,7 @@ impl Engine {
             match self.tradable(incoming, &resting) {
                 Ok(lots) => {
                     self.fill(step, incoming, slot, &resting, lots);
-                    if lots < resting.remaining && incoming.left > Qty::ZERO {
+                    if lots < resting.remaining && incoming.order.remaining > Qty::ZERO {
                         // Only a reduce-only order leaves lots while more are wanted: it has nothing left to reduce.
                         let rest = RestingOrder { remaining: resting.remaining - lots, ..resting };
                         self.cancel_met(step, slot, &rest, CancelReason::ReduceOnly);
@@ -66,7 +66,7 @@ impl Engine {
         if resting.price > instrument.band_high || resting.price < instrument.band_low {
             return Err(CancelReason::OutsideBand);
         }
-        let mut lots = incoming.left.min(resting.remaining);
+        let mut lots = incoming.order.remaining.min(resting.remaining);
         if is_reduce_only(resting) {
             let (position, _) = self.stand_of(resting.account, instrument.key, resting.side);
             let capacity = reducible(position, resting.side);
@@ -75,7 +75,7 @@ impl Engine {
             }
             lots = lots.min(capacity);
         }
-        if resting.account != incoming.account {
+        if resting.account != incoming.order.account {
             let (position, _) = self.stand_of(resting.account, instrument.key, resting.side);
             if !self.affords(instrument, resting.account, resting.side, position, resting.price, lots) {
                 return Err(CancelReason::Unaffordable);
@@ -91,8 +91,8 @@ impl Engine {
 
     /// Cancels what is left of the incoming order.
     fn cancel_incoming(&mut self, step: &mut Step, incoming: &mut Incoming, reason: CancelReason) {
-        step.emit_cancelled(&incoming.as_resting, reason, incoming.left, Qty::ZERO);
-        incoming.left = Qty::ZERO;
+        step.emit_cancelled(&incoming.order, reason, incoming.order.remaining, Qty::ZERO);
+        incoming.order.remaining = Qty::ZERO;
     }
 
     fn prevent_self_trade(
@@ -103,7 +103,7 @@ impl Engine {
         resting: &RestingOrder,
     ) -> Met {
         const REASON: CancelReason = CancelReason::SelfTrade;
-        match incoming.self_trade {
+        match incoming.order.self_trade {
             SelfTrade::None => Met::Trade,
             SelfTrade::CancelTaker => {
                 self.cancel_incoming(step, incoming, REASON);
@@ -119,7 +119,7 @@ impl Engine {
                 Met::End
             }
             SelfTrade::Decrement => {
-                let lots = incoming.left.min(resting.remaining);
+                let lots = incoming.order.remaining.min(resting.remaining);
                 if lots == resting.remaining {
                     self.cancel_met(step, slot, resting, REASON);
                 } else {
@@ -129,9 +129,9 @@ impl Engine {
                     }
                     step.emit_cancelled(resting, REASON, lots, resting.remaining - lots);
                 }
-                incoming.left -= lots;
-                step.emit_cancelled(&incoming.as_resting, REASON, lots, incoming.left);
-                if incoming.left == Qty::ZERO { Met::End } else { Met::Again }
+                incoming.order.remaining -= lots;
+                step.emit_cancelled(&incoming.order, REASON, lots, incoming.order.remaining);
+                if incoming.order.remaining == Qty::ZERO { Met::End } else { Met::Again }
             }
         }
     }

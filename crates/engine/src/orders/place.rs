@@ -20,6 +20,9 @@ pub(crate) struct Asked {
     pub(crate) price: Price,
     pub(crate) lots: Qty,
     pub(crate) venue: xos_units::VenueId,
+    /// Signed lots that the account holds, and those of its other resting orders on this side.
+    pub(crate) position: i64,
+    pub(crate) others: Qty,
     /// Lots and reserve of the resting order that this one replaces.
     pub(crate) replaced_lots: Qty,
     pub(crate) replaced_reserve: Amount,
@@ -57,19 +60,7 @@ impl Engine {
             ..RestingOrder::unlinked(OrderId(step.sequence), words.side, command.price(), lots)
         };
         step.push_order(EventKind::OrderAccepted, &order);
-        let incoming = Incoming {
-            id: order.id,
-            account: order.account,
-            owner,
-            at,
-            side: order.side,
-            limit: order.price,
-            left: lots,
-            venue: order.venue,
-            self_trade: words.self_trade,
-            per_lot,
-            as_resting: order,
-        };
+        let incoming = Incoming { order, at, per_lot };
         self.work(step, incoming, &command.client_id);
         Ok(())
     }
@@ -78,12 +69,12 @@ impl Engine {
     #[inline(always)]
     pub(crate) fn work(&mut self, step: &mut Step, mut incoming: Incoming, client_id: &[u8; 32]) {
         let cancelled = self.match_incoming(step, &mut incoming);
-        if !cancelled && incoming.left > Qty::ZERO {
-            let order = RestingOrder { remaining: incoming.left, ..incoming.as_resting };
+        let order = &incoming.order;
+        if !cancelled && order.remaining > Qty::ZERO {
             match order.tif {
                 Tif::Gtc | Tif::Gtd => self.rest(step.sequence, order, client_id, incoming.per_lot),
                 Tif::Ioc | Tif::Fok => {
-                    step.emit_cancelled(&order, CancelReason::IocRemainder, order.remaining, Qty::ZERO);
+                    step.emit_cancelled(order, CancelReason::IocRemainder, order.remaining, Qty::ZERO);
                 }
             }
         }
@@ -131,7 +122,8 @@ impl Engine {
         check_mark_and_band(instrument, words.side, command.price())?;
         let account = &self.accounts[command.account().index()];
         let stand = account.stand(instrument.key);
-        let position = stand.map_or(0, |stand| stand.lots);
+        let (position, others) =
+            stand.map_or((0, Qty::ZERO), |stand| (stand.lots, stand.resting(words.side)));
         let lots = if reduce_only { to_reduce(position, words.side, command.qty())? } else { command.qty() };
         check_notional(instrument, command.price(), lots, reduce_only)?;
         if rests {
@@ -160,6 +152,8 @@ impl Engine {
             price: command.price(),
             lots,
             venue: command.venue(),
+            position,
+            others,
             replaced_lots: Qty::ZERO,
             replaced_reserve: Amount::ZERO,
         };
@@ -190,9 +184,7 @@ impl Engine {
         if instrument.class() == Class::Spot {
             return Ok(());
         }
-        let (position, resting) = self.stand_of(asked.account, instrument.key, asked.side);
-        let resting = resting - asked.replaced_lots;
-        let reached = position * asked.side.sign() + resting.0 + asked.lots.0;
+        let reached = asked.position * asked.side.sign() + asked.others.0 + asked.lots.0;
         if reached > instrument.position_max {
             return refused(Reject::PositionLimit, reached, instrument.position_max);
         }
@@ -204,7 +196,7 @@ impl Engine {
     pub(crate) fn stand_of(&self, account: AccountId, key: StandKey, side: Side) -> (i64, Qty) {
         match self.accounts[account.index()].stand(key) {
             None => (0, Qty::ZERO),
-            Some(stand) => (stand.lots, if side == Side::Buy { stand.buys } else { stand.sells }),
+            Some(stand) => (stand.lots, stand.resting(side)),
         }
     }
 
@@ -223,8 +215,7 @@ impl Engine {
         match instrument.traded {
             Traded::Spot { .. } => self.check_spot_money(asked, instrument, reserve).map(|()| per_lot),
             Traded::Perpetual { .. } => {
-                let (position, resting) = self.stand_of(asked.account, instrument.key, asked.side);
-                let reducing = reduces(position, asked.side, asked.lots + resting - asked.replaced_lots);
+                let reducing = reduces(asked.position, asked.side, asked.lots + asked.others);
                 let loss = self.loss_of_fill(instrument, asked.side, asked.price, asked.lots);
                 if reducing && loss == Amount::ZERO {
                     return Ok(per_lot);

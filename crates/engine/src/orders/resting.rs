@@ -20,8 +20,14 @@ pub(crate) fn held_asset(instrument: &Instrument, side: Side) -> Option<AssetId>
 impl Engine {
     /// Puts an order into the book and takes its reserve, `per_lot` for each remaining lot.
     #[inline]
-    pub(crate) fn rest(&mut self, sequence: u64, order: RestingOrder, client_id: &ClientId, per_lot: Amount) {
-        self.link_resting(order, client_id, per_lot);
+    pub(crate) fn rest(
+        &mut self,
+        sequence: u64,
+        order: &RestingOrder,
+        client_id: &ClientId,
+        per_lot: Amount,
+    ) {
+        self.link_resting(*order, client_id, per_lot);
         let instrument = &self.instruments[order.instrument.index()];
         if let Some(asset) = held_asset(instrument, order.side) {
             let result = self.ledger.hold(order.account, asset, per_lot.times_lots(order.remaining));
@@ -31,19 +37,19 @@ impl Engine {
 
     /// Puts an order into the book and its account's list; what it holds in the ledger is the caller's.
     #[inline(always)]
-    pub(crate) fn link_resting(&mut self, order: RestingOrder, client_id: &ClientId, per_lot: Amount) {
+    pub(crate) fn link_resting(&mut self, mut order: RestingOrder, client_id: &ClientId, per_lot: Amount) {
         let instrument = &mut self.instruments[order.instrument.index()];
         let account = &mut self.accounts[order.account.index()];
         account.orders += 1;
         let stand = account.stand_mut(instrument.key);
         stand.orders += 1;
         let head = stand.head;
-        let slot = self.pool.insert(RestingOrder { own_prev: NO_SLOT, own_next: head, ..order });
+        (order.own_prev, order.own_next) = (NO_SLOT, head);
+        let slot = instrument.book.rest(&mut self.pool, &mut order);
         stand.head = slot;
         if head != NO_SLOT {
             self.pool.order_mut(head).own_prev = slot;
         }
-        instrument.book.rest(&mut self.pool, slot);
         if order.tif == Tif::Gtd {
             self.expiries.insert((order.expires_ns, order.id.0));
         }
