@@ -28,7 +28,7 @@ pub(crate) fn bench_commands<'py>(
     timed(py, prepare, times_by_kind)
 }
 
-/// Runs a seeded workload, `steady` or `many`.
+/// Runs a seeded workload: `steady`, `many` or `cross`.
 #[pyfunction]
 #[pyo3(signature = (workload, seed, accounts, resting, commands, times_by_kind, /))]
 pub(crate) fn bench_workload<'py>(
@@ -42,12 +42,10 @@ pub(crate) fn bench_workload<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let prepare = || {
         let shape = MarketShape { seed, accounts, resting, commands };
-        let market = match workload {
-            "steady" => Market::steady(shape),
-            "many" => Market::many(shape),
-            other => {
-                return Err(format!("no workload is named {other:?}; there are \"steady\" and \"many\""));
-            }
+        let Some(market) = Market::named(workload, shape) else {
+            return Err(format!(
+                "no workload is named {workload:?}; there are \"steady\", \"many\" and \"cross\""
+            ));
         };
         Ok(Run::of_market(market))
     };

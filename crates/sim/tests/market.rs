@@ -1,6 +1,7 @@
 //! The markets for benchmarks on the naive engine: nothing is refused, and the simple books end as it does.
 
-use xos_protocol::{CommandKind, EventKind, EventRecord, Flags, Tif};
+use std::collections::BTreeMap;
+use xos_protocol::{CommandKind, EventKind, EventRecord, Flags, Reject, Tif};
 use xos_sim::naive::NaiveEngine;
 use xos_sim::workload::{Market, MarketShape};
 
@@ -21,10 +22,14 @@ fn run(market: &Market, frame: usize) -> (NaiveEngine, Vec<EventRecord>) {
     (engine, events)
 }
 
-fn check(market: &Market) {
+/// Shares of the commands in percent: place, cancel, amend, immediate-or-cancel.
+const STEADY_MIX: [usize; 4] = [45, 40, 10, 5];
+
+fn check(market: &Market, shares: [usize; 4]) {
     let (_, events) = run(market, 512);
     let of_kind = |kind: EventKind| events.iter().filter(move |event| event.kind() == Some(kind));
-    let refused: Vec<_> = of_kind(EventKind::Rejected).take(3).collect();
+    let killed = Reject::FokNotFillable.code();
+    let refused: Vec<_> = of_kind(EventKind::Rejected).filter(|e| e.reason != killed).take(3).collect();
     assert!(refused.is_empty(), "{}: {refused:?}", market.name);
     let trades = of_kind(EventKind::Trade).count() as i128;
     let lots: i128 = of_kind(EventKind::Trade).map(|event| i128::from(event.qty)).sum();
@@ -37,17 +42,16 @@ fn check(market: &Market) {
         let of_kind = market.commands.iter().filter(|c| c.kind() == Some(kind) && c.tif() == Some(tif));
         100 * of_kind.count() / market.commands.len()
     };
-    let mix = [
-        (CommandKind::Place, Tif::Gtc, 45),
-        (CommandKind::Cancel, Tif::Gtc, 40),
-        (CommandKind::Amend, Tif::Gtc, 10),
-        (CommandKind::Place, Tif::Ioc, 5),
+    let kinds = [
+        (CommandKind::Place, Tif::Gtc),
+        (CommandKind::Cancel, Tif::Gtc),
+        (CommandKind::Amend, Tif::Gtc),
+        (CommandKind::Place, Tif::Ioc),
     ];
-    for (kind, tif, wanted) in mix {
+    for ((kind, tif), wanted) in kinds.into_iter().zip(shares) {
         let found = share(kind, tif);
         assert!(found.abs_diff(wanted) <= 2, "{}: {found} % {} {}", market.name, kind.name(), tif.name());
     }
-    assert!(market.commands.iter().any(|command| command.flags().has(Flags::MARKET)));
 }
 
 const SHAPE: MarketShape = MarketShape { seed: 11, accounts: 40, resting: 300, commands: 6_000 };
@@ -55,7 +59,8 @@ const SHAPE: MarketShape = MarketShape { seed: 11, accounts: 40, resting: 300, c
 #[test]
 fn steady_is_followed_by_the_simple_book() {
     let market = Market::steady(SHAPE);
-    check(&market);
+    check(&market, STEADY_MIX);
+    assert!(market.commands.iter().any(|command| command.flags().has(Flags::MARKET)));
     let resting = market.expected[3];
     assert!((250..350).contains(&resting), "{resting} orders rest at the end");
     assert_eq!(market.commands, Market::steady(SHAPE).commands, "the same seed gives the same commands");
@@ -64,7 +69,7 @@ fn steady_is_followed_by_the_simple_book() {
 #[test]
 fn many_trades_every_product() {
     let market = Market::many(SHAPE);
-    check(&market);
+    check(&market, STEADY_MIX);
     let (_, events) = run(&market, 1);
     let traded = |from: u32, to: u32| {
         events.iter().any(|e| e.kind() == Some(EventKind::Trade) && (from..=to).contains(&e.instrument))
@@ -78,4 +83,23 @@ fn steady_keeps_its_size() {
     let market = Market::steady(MarketShape::full(3, commands));
     let resting = market.expected[3];
     assert!((9_500..10_500).contains(&resting), "{resting} orders rest after {commands} commands");
+}
+
+#[test]
+fn cross_gives_every_account_several_positions() {
+    let market = Market::cross(SHAPE);
+    check(&market, [48, 37, 8, 7]);
+    let (_, events) = run(&market, 512);
+    let mut positions: BTreeMap<(u32, u32), i64> = BTreeMap::new();
+    for event in events.iter().filter(|event| event.kind() == Some(EventKind::Trade)) {
+        let signed = if event.side == 0 { event.qty } else { -event.qty };
+        *positions.entry((event.account, event.instrument)).or_default() += signed;
+        *positions.entry((event.counter_account(), event.instrument)).or_default() -= signed;
+    }
+    for account in 1..=SHAPE.accounts {
+        let held = positions.iter().filter(|((holder, _), lots)| *holder == account && **lots != 0).count();
+        assert!((3..=8).contains(&held), "account {account} holds {held} positions");
+    }
+    let killed = market.commands.iter().filter(|command| command.tif() == Some(Tif::Fok)).count();
+    assert!(killed > 0, "some orders are fill-or-kill");
 }

@@ -21,7 +21,9 @@ def command() -> None:
     "--prefill", default=0, type=click.IntRange(min=0), help="Commands of the file that only fill the book."
 )
 @click.option("--expect", help="Totals the file must end with: trades,lots,notional,resting.")
-@click.option("--workload", type=click.Choice(["steady", "many"]), help="A seeded market instead of a file.")
+@click.option(
+    "--workload", type=click.Choice(["steady", "many", "cross"]), help="A seeded market instead of a file."
+)
 @click.option(
     "--count", default=1_000_000, show_default=True, type=click.IntRange(min=1), help="Its commands."
 )

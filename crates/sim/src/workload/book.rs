@@ -73,6 +73,11 @@ impl SimpleBook {
 
     /// Rests an order that takes nothing.
     pub(super) fn rest(&mut self, id: u64, place: &CommandRecord) {
+        self.rest_part(id, place, place.qty);
+    }
+
+    /// Rests what a new order has left.
+    pub(super) fn rest_part(&mut self, id: u64, place: &CommandRecord, remaining: i64) {
         let order = BookOrder {
             id,
             account: place.account,
@@ -80,7 +85,7 @@ impl SimpleBook {
             side: place.side().expect("checked by the writer"),
             price: place.price,
             total: place.qty,
-            remaining: place.qty,
+            remaining,
             at: self.live.len(),
         };
         self.live.push(id);
@@ -129,14 +134,29 @@ impl SimpleBook {
         self.level(&after).push_back(id);
     }
 
-    /// Matches an immediate-or-cancel order.
-    pub(super) fn take(&mut self, record: &CommandRecord) {
+    /// One of the `newest` orders that rest, by a random number.
+    pub(super) fn newest(&self, number: u64, newest: usize) -> Option<u64> {
+        let ids = self.orders.iter().rev().flatten().take(newest).map(|order| order.id);
+        let ids: Vec<u64> = ids.collect();
+        (!ids.is_empty()).then(|| ids[(number % ids.len() as u64) as usize])
+    }
+
+    /// Lots that an order can take at its price.
+    pub(super) fn reachable(&self, record: &CommandRecord) -> i128 {
+        let side = record.side().expect("checked by the writer");
+        let levels = &self.sides[record.instrument as usize - 1][usize::from(side.opposite().code())];
+        let reached = levels.iter().filter(|(price, _)| (**price - record.price) * side.sign() <= 0);
+        reached.flat_map(|(_, queue)| queue).map(|id| i128::from(self.order(*id).remaining)).sum()
+    }
+
+    /// Matches an order; gives the lots left.
+    pub(super) fn take(&mut self, record: &CommandRecord) -> i64 {
         let side = record.side().expect("checked by the writer");
         let mut left = record.qty;
         while left > 0 {
-            let Some(price) = self.best(record.instrument, side.opposite()) else { return };
+            let Some(price) = self.best(record.instrument, side.opposite()) else { return left };
             if (price - record.price) * side.sign() > 0 {
-                return;
+                return left;
             }
             let levels = &self.sides[record.instrument as usize - 1][usize::from(side.opposite().code())];
             let id = levels[&price][0];
@@ -149,5 +169,6 @@ impl SimpleBook {
                 self.cancel(id);
             }
         }
+        left
     }
 }

@@ -1,7 +1,10 @@
-//! Markets for benchmarks, generated up front: `steady` on one perpetual, `many` on fifty instruments.
+//! Markets for benchmarks, generated up front: `steady` on one perpetual, `many` on fifty instruments, `cross` on
+//! sixteen perpetuals of which every account holds several.
 //!
 //! Cancels and amends name orders by the sequence that their place will have, found by a simple book that follows
 //! the commands. Every account is rich and trades with anybody, so that book is right: nothing is refused.
+
+mod cross;
 
 use super::book::SimpleBook;
 use super::command;
@@ -44,19 +47,29 @@ impl MarketShape {
 /// A log in three parts, in this order; the first deployment has sequence 1.
 #[derive(Clone, Debug)]
 pub struct Market {
-    /// `steady` or `many`.
+    /// `steady`, `many` or `cross`.
     pub name: &'static str,
     /// Deployments, one frame each.
     pub deployments: Vec<Vec<u8>>,
     /// Accounts, deposits, marks, then the resting orders.
     pub prefill: Vec<CommandRecord>,
-    /// The commands: 45 % place, 40 % cancel, 10 % amend, 5 % that take.
+    /// The commands: of `steady` and `many` 45 % place, 40 % cancel, 10 % amend, 5 % that take.
     pub commands: Vec<CommandRecord>,
     /// What the simple books have at the end: trades, lots, ticks times lots, resting orders.
     pub expected: [i128; 4],
 }
 
 impl Market {
+    /// The market of this name, if there is one.
+    pub fn named(name: &str, shape: MarketShape) -> Option<Self> {
+        match name {
+            "steady" => Some(Self::steady(shape)),
+            "many" => Some(Self::many(shape)),
+            "cross" => Some(Self::cross(shape)),
+            _ => None,
+        }
+    }
+
     /// One perpetual.
     pub fn steady(shape: MarketShape) -> Self {
         let deployments = [asset(1), DeployCommand::Instrument(perpetual(1))];
@@ -178,6 +191,19 @@ impl Writer {
     fn write(mut self, deployments: &[DeployCommand], perpetuals: &[u32]) -> Market {
         self.next_sequence += deployments.len() as u64;
         let mut prefill = Vec::new();
+        self.set_up(&mut prefill, perpetuals);
+        while self.book.resting() < self.shape.resting {
+            prefill.push(self.place());
+        }
+        let mut commands = Vec::with_capacity(self.shape.commands);
+        for _ in 0..self.shape.commands {
+            commands.push(self.draw());
+        }
+        self.finish(deployments, prefill, commands)
+    }
+
+    /// Accounts with their deposits, and the marks of the perpetuals.
+    fn set_up(&mut self, prefill: &mut Vec<CommandRecord>, perpetuals: &[u32]) {
         for account in 1..=self.shape.accounts {
             let mut open = command(CommandKind::OpenAccount);
             open.client_id[..4].copy_from_slice(&account.to_le_bytes());
@@ -193,13 +219,14 @@ impl Writer {
             prefill.push(CommandRecord { instrument, price, ..command(CommandKind::SetMark) });
         }
         self.next_sequence += prefill.len() as u64;
-        while self.book.resting() < self.shape.resting {
-            prefill.push(self.place());
-        }
-        let mut commands = Vec::with_capacity(self.shape.commands);
-        for _ in 0..self.shape.commands {
-            commands.push(self.draw());
-        }
+    }
+
+    fn finish(
+        self,
+        deployments: &[DeployCommand],
+        prefill: Vec<CommandRecord>,
+        commands: Vec<CommandRecord>,
+    ) -> Market {
         Market {
             name: self.name,
             deployments: deployments.iter().map(DeployCommand::to_bytes).collect(),
