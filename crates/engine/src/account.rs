@@ -111,15 +111,30 @@ impl Stand {
         }
     }
 
-    /// More, or with negative numbers fewer, resting lots and their reserve on one side.
     #[inline(always)]
-    pub(crate) fn add_resting(&mut self, side: Side, lots: Qty, reserve: Amount) {
-        let (resting, reserved) = match side {
+    fn resting_mut(&mut self, side: Side) -> (&mut Qty, &mut Int128) {
+        match side {
             Side::Buy => (&mut self.buys, &mut self.buy_reserve),
             Side::Sell => (&mut self.sells, &mut self.sell_reserve),
-        };
+        }
+    }
+
+    /// More resting lots and their reserve on one side.
+    #[inline(always)]
+    pub(crate) fn add_resting(&mut self, side: Side, lots: Qty, reserve: Amount) {
+        let (resting, reserved) = self.resting_mut(side);
         *resting += lots;
         *reserved = Int128::new(reserved.get() + reserve.0);
+    }
+
+    /// Fewer resting lots on one side; gives the reserve that is left there.
+    #[inline(always)]
+    pub(crate) fn take_resting(&mut self, side: Side, lots: Qty, reserve: Amount) -> Amount {
+        let (resting, reserved) = self.resting_mut(side);
+        *resting -= lots;
+        let left = reserved.get() - reserve.0;
+        *reserved = Int128::new(left);
+        Amount(left)
     }
 
     #[inline(always)]

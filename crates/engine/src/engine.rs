@@ -192,7 +192,7 @@ impl Engine {
     ) -> Result<(), FrameError> {
         self.begin(header, 1, events)?;
         let mut step =
-            Step { sequence: header.first_sequence, time_ns: header.time_ns, client_id: [0; 32], events };
+            Step { sequence: header.first_sequence, time_ns: header.time_ns, client_id: &[0; 32], events };
         if let Err(refused) = self.deploy(&mut step, body) {
             let command = CommandRecord { kind: CommandKind::Deploy.code(), ..Default::default() };
             emit_rejected(&mut step, &command, refused);
@@ -227,7 +227,7 @@ impl Engine {
         self.busy = true;
         self.time_ns = header.time_ns;
         let mut step =
-            Step { sequence: header.first_sequence, time_ns: header.time_ns, client_id: [0; 32], events };
+            Step { sequence: header.first_sequence, time_ns: header.time_ns, client_id: &[0; 32], events };
         self.expire_orders(&mut step);
         let pool = &self.pool;
         self.client_ids.forget(header.time_ns, self.limits.client_id_retention_ns, |answer| {
@@ -261,7 +261,7 @@ impl Engine {
         if self.violation.is_some() {
             return;
         }
-        let mut step = Step { sequence, time_ns: self.time_ns, client_id: command.client_id, events };
+        let mut step = Step { sequence, time_ns: self.time_ns, client_id: &command.client_id, events };
         if let Err(refused) = self.dispatch(&mut step, command) {
             emit_rejected(&mut step, command, refused);
         }

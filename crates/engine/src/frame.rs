@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::step::Step;
 use xos_protocol::{CancelReason, CommandKind, CommandRecord, Flags, Matching};
-use xos_units::{OrderId, Qty};
+use xos_units::OrderId;
 
 /// Groups of a frame, executed in this order.
 const CONTROL: u8 = 0;
@@ -74,9 +74,7 @@ impl Engine {
                 self.halt(10, step.sequence, format!("order {id} is due to expire but does not rest"));
                 return;
             };
-            let order = *self.pool.order(slot);
-            self.remove_resting(step.sequence, slot);
-            step.emit_cancelled(&order, CancelReason::Expired, order.remaining, Qty::ZERO);
+            self.cancel_resting(step, slot, CancelReason::Expired);
         }
         if !self.emptied.is_empty() {
             self.forget_empty_stands();

@@ -116,9 +116,7 @@ impl Engine {
             book.queue(&self.pool, Side::Buy).chain(book.queue(&self.pool, Side::Sell)).collect();
         slots.sort_unstable_by_key(|slot| self.pool.order(*slot).id);
         for slot in slots {
-            let order = *self.pool.order(slot);
-            self.remove_resting(step.sequence, slot);
-            step.emit_cancelled(&order, CancelReason::Settled, order.remaining, Qty::ZERO);
+            self.cancel_resting(step, slot, CancelReason::Settled);
         }
         self.instruments[instrument.index()].state = InstrumentState::Settled;
     }

@@ -27,7 +27,7 @@ pub(crate) fn refused<T>(
 pub(crate) struct Step<'a> {
     pub(crate) sequence: u64,
     pub(crate) time_ns: u64,
-    pub(crate) client_id: ClientId,
+    pub(crate) client_id: &'a ClientId,
     pub(crate) events: &'a mut Vec<EventRecord>,
 }
 
@@ -39,7 +39,7 @@ impl Step<'_> {
             kind: kind.code(),
             sequence: self.sequence,
             time_ns: self.time_ns,
-            detail: self.client_id,
+            detail: *self.client_id,
             ..EventRecord::ZERO
         });
         self.events.last_mut().expect("just pushed")
@@ -51,7 +51,7 @@ impl Step<'_> {
         self.events.push(EventRecord {
             sequence: self.sequence,
             time_ns: self.time_ns,
-            detail: self.client_id,
+            detail: *self.client_id,
             ..event
         });
     }

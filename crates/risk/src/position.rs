@@ -24,7 +24,7 @@ pub struct Closed {
 
 impl Holding {
     /// A fill of `lots` at `price`: opens, adds, reduces or flips.
-    #[inline]
+    #[inline(always)]
     pub fn fill(&mut self, buy: bool, price: Price, lots: Qty, k: u32) -> Option<Closed> {
         let sign = if buy { 1 } else { -1 };
         let closing = if self.lots.signum() == -sign { lots.min(Qty(self.lots.abs())) } else { Qty::ZERO };

@@ -90,7 +90,10 @@ additive!(Requirement);
 /// `quote_atoms_per_tick_lot`. With the admission bounds (2^40 x 2^40 x 2^32) it cannot overflow.
 #[inline(always)]
 pub fn notional(price: Price, lots: Qty, k: u32) -> Amount {
-    Amount(widening(i128::from(price.0) * i128::from(k), lots.0))
+    match price.0.checked_mul(i64::from(k)) {
+        Some(per_lot) => Amount(i128::from(per_lot) * i128::from(lots.0)),
+        None => Amount(i128::from(price.0) * i128::from(k) * i128::from(lots.0)),
+    }
 }
 
 /// `a x b`, checked. Nearly every amount fits 64 bits, and then one widening multiplication cannot overflow.

@@ -46,7 +46,7 @@ impl Engine {
 
     fn amend_away(&mut self, step: &mut Step, slot: Slot, order: &RestingOrder, price: Price, total: Qty) {
         let amended = RestingOrder { price, total, remaining: Qty::ZERO, ..*order };
-        self.remove_resting(step.sequence, slot);
+        self.remove_resting(step.sequence, slot, order);
         step.push_order(EventKind::OrderAmended, &amended);
         step.emit_cancelled(order, CancelReason::AmendedAway, order.remaining, Qty::ZERO);
     }
@@ -117,9 +117,9 @@ impl Engine {
         let filled = order.total - order.remaining;
         let client_id = if order.has_client_id { self.order_client_ids[&order.id.0] } else { [0; 32] };
         let moved = RestingOrder { price, total: filled + lots, remaining: lots, ..*order };
-        self.remove_resting(step.sequence, slot);
+        self.remove_resting(step.sequence, slot, order);
         step.push_order(EventKind::OrderAmended, &moved);
-        let incoming = Incoming { order: moved, at: moved.instrument.index(), per_lot };
-        self.work(step, incoming, &client_id);
+        let mut incoming = Incoming { order: moved, at: moved.instrument.index(), per_lot };
+        self.work(step, &mut incoming, &client_id);
     }
 }

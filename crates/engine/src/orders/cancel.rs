@@ -5,7 +5,7 @@ use crate::shape;
 use crate::step::{Refused, Step, refused};
 use xos_book::{NO_SLOT, Slot};
 use xos_protocol::{CancelReason, CommandKind, CommandRecord, EventKind, EventRecord, Reject, Side};
-use xos_units::{AccountId, Qty};
+use xos_units::AccountId;
 
 impl Engine {
     pub(crate) fn cancel(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
@@ -13,9 +13,7 @@ impl Engine {
         self.known_account(command)?;
         let slot = self.named_order(command)?;
         // ---- Everything is checked. Below this line nothing fails. ----
-        let order = *self.pool.order(slot);
-        self.remove_resting(step.sequence, slot);
-        step.emit_cancelled(&order, CancelReason::Requested, order.remaining, Qty::ZERO);
+        self.cancel_resting(step, slot, CancelReason::Requested);
         Ok(())
     }
 
@@ -64,9 +62,7 @@ impl Engine {
             ..Default::default()
         });
         for slot in slots {
-            let order = *self.pool.order(slot);
-            self.remove_resting(step.sequence, slot);
-            step.emit_cancelled(&order, CancelReason::MassCancel, order.remaining, Qty::ZERO);
+            self.cancel_resting(step, slot, CancelReason::MassCancel);
         }
         Ok(())
     }

@@ -204,7 +204,7 @@ impl Engine {
     }
 
     /// Moves one side's position and, for a perpetual, posts what it realised.
-    #[inline(always)]
+    #[inline(never)]
     fn move_position(
         &mut self,
         sequence: u64,

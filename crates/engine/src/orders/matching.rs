@@ -46,11 +46,10 @@ impl Engine {
                     self.fill(step, incoming, slot, &resting, lots);
                     if lots < resting.remaining && incoming.order.remaining > Qty::ZERO {
                         // Only a reduce-only order leaves lots while more are wanted: it has nothing left to reduce.
-                        let rest = RestingOrder { remaining: resting.remaining - lots, ..resting };
-                        self.cancel_met(step, slot, &rest, CancelReason::ReduceOnly);
+                        self.cancel_resting(step, slot, CancelReason::ReduceOnly);
                     }
                 }
-                Err(reason) => self.cancel_met(step, slot, &resting, reason),
+                Err(reason) => self.cancel_resting(step, slot, reason),
             }
             if self.violation.is_some() {
                 return true;
@@ -84,11 +83,6 @@ impl Engine {
         Ok(lots)
     }
 
-    fn cancel_met(&mut self, step: &mut Step, slot: Slot, resting: &RestingOrder, reason: CancelReason) {
-        self.remove_resting(step.sequence, slot);
-        step.emit_cancelled(resting, reason, resting.remaining, Qty::ZERO);
-    }
-
     /// Cancels what is left of the incoming order.
     fn cancel_incoming(&mut self, step: &mut Step, incoming: &mut Incoming, reason: CancelReason) {
         step.emit_cancelled(&incoming.order, reason, incoming.order.remaining, Qty::ZERO);
@@ -110,18 +104,18 @@ impl Engine {
                 Met::End
             }
             SelfTrade::CancelMaker => {
-                self.cancel_met(step, slot, resting, REASON);
+                self.cancel_resting(step, slot, REASON);
                 Met::Again
             }
             SelfTrade::CancelBoth => {
-                self.cancel_met(step, slot, resting, REASON);
+                self.cancel_resting(step, slot, REASON);
                 self.cancel_incoming(step, incoming, REASON);
                 Met::End
             }
             SelfTrade::Decrement => {
                 let lots = incoming.order.remaining.min(resting.remaining);
                 if lots == resting.remaining {
-                    self.cancel_met(step, slot, resting, REASON);
+                    self.cancel_resting(step, slot, REASON);
                 } else {
                     self.shrink_resting(step.sequence, slot, lots);
                     if let Some(question) = self.instruments[incoming.at].question() {

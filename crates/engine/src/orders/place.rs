@@ -59,16 +59,16 @@ impl Engine {
             has_client_id: command.has_client_id(),
             ..RestingOrder::unlinked(OrderId(step.sequence), words.side, command.price(), lots)
         };
-        step.push_order(EventKind::OrderAccepted, &order);
-        let incoming = Incoming { order, at, per_lot };
-        self.work(step, incoming, &command.client_id);
+        let mut incoming = Incoming { order, at, per_lot };
+        step.push_order(EventKind::OrderAccepted, &incoming.order);
+        self.work(step, &mut incoming, &command.client_id);
         Ok(())
     }
 
     /// Matches an order and lets the remainder rest or go.
     #[inline(always)]
-    pub(crate) fn work(&mut self, step: &mut Step, mut incoming: Incoming, client_id: &[u8; 32]) {
-        let cancelled = self.match_incoming(step, &mut incoming);
+    pub(crate) fn work(&mut self, step: &mut Step, incoming: &mut Incoming, client_id: &[u8; 32]) {
+        let cancelled = self.match_incoming(step, incoming);
         let order = &incoming.order;
         if !cancelled && order.remaining > Qty::ZERO {
             match order.tif {
@@ -206,12 +206,8 @@ impl Engine {
         let instrument = &self.instruments[asked.at];
         let per_lot = self.reserve_per_lot(instrument, asked.venue, asked.side, asked.price);
         let reserve = per_lot.times_lots(asked.lots);
-        let change = Change::side(instrument.key, asked.side, asked.lots, reserve).plus(Change::side(
-            instrument.key,
-            asked.side,
-            -asked.replaced_lots,
-            -asked.replaced_reserve,
-        ));
+        let more = (asked.lots - asked.replaced_lots, reserve - asked.replaced_reserve);
+        let change = Change::side(instrument.key, asked.side, more.0, more.1);
         match instrument.traded {
             Traded::Spot { .. } => self.check_spot_money(asked, instrument, reserve).map(|()| per_lot),
             Traded::Perpetual { .. } => {

@@ -1,8 +1,9 @@
 //! How an order rests and leaves: book, account's list, reserves, expiry, client id, all in step.
 
 use crate::engine::Engine;
+use crate::step::Step;
 use xos_book::{NO_SLOT, RestingOrder, Slot};
-use xos_protocol::{ClientId, Side, Tif};
+use xos_protocol::{CancelReason, ClientId, Side, Tif};
 use xos_units::{Amount, AssetId, Qty};
 
 use crate::instrument::{Instrument, Traded};
@@ -66,26 +67,26 @@ impl Engine {
     }
 
     /// Gives back the reserve of `lots` of an order. The worst case of its question is stale until refreshed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unreserve(&mut self, sequence: u64, order: &RestingOrder, lots: Qty) {
         let instrument = &self.instruments[order.instrument.index()];
         let amount = self.reserve_per_lot(instrument, order.venue, order.side, order.price).times_lots(lots);
         let held = held_asset(instrument, order.side);
         let stand = self.accounts[order.account.index()].stand_mut(instrument.key);
-        stand.add_resting(order.side, -lots, if held.is_some() { Amount::ZERO } else { -amount });
-        if let Some(asset) = held {
-            let result = self.ledger.release(order.account, asset, amount);
-            return self.money(sequence, result);
-        }
-        if stand.buy_reserve().0 < 0 || stand.sell_reserve().0 < 0 {
+        let left = stand.take_resting(order.side, lots, if held.is_some() { Amount::ZERO } else { amount });
+        if left < Amount::ZERO {
             let detail =
                 format!("order {} gave back more than account {} had reserved", order.id.0, order.account.0);
             self.halt(4, sequence, detail);
         }
+        if let Some(asset) = held {
+            let result = self.ledger.release(order.account, asset, amount);
+            self.money(sequence, result);
+        }
     }
 
     /// Takes lots off a resting order that keeps its place, with their reserve.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn shrink_resting(&mut self, sequence: u64, slot: Slot, lots: Qty) {
         let order = *self.pool.order(slot);
         self.unreserve(sequence, &order, lots);
@@ -93,18 +94,25 @@ impl Engine {
     }
 
     /// Takes a resting order out of everything, with its remaining reserve.
-    #[inline]
-    pub(crate) fn remove_resting(&mut self, sequence: u64, slot: Slot) {
-        let order = *self.pool.order(slot);
-        self.unreserve(sequence, &order, order.remaining);
-        self.unlink_resting(sequence, slot, &order);
+    #[inline(always)]
+    pub(crate) fn remove_resting(&mut self, sequence: u64, slot: Slot, order: &RestingOrder) {
+        self.unreserve(sequence, order, order.remaining);
+        self.unlink_resting(sequence, slot, order);
         if let Some(question) = self.instruments[order.instrument.index()].question() {
             self.refresh_worst_case(order.account, question);
         }
     }
 
+    /// Takes a resting order out of everything and tells why.
+    #[inline(never)]
+    pub(crate) fn cancel_resting(&mut self, step: &mut Step, slot: Slot, reason: CancelReason) {
+        let order = *self.pool.order(slot);
+        self.remove_resting(step.sequence, slot, &order);
+        step.emit_cancelled(&order, reason, order.remaining, Qty::ZERO);
+    }
+
     /// Takes an order whose reserve is already given back out of the book and its account's list.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unlink_resting(&mut self, sequence: u64, slot: Slot, order: &RestingOrder) {
         let at = order.instrument.index();
         self.instruments[at].book.unlink(&mut self.pool, slot);
