@@ -17,16 +17,18 @@ pub(crate) struct IdIndex {
     cells: Vec<Cell>,
     shift: u32,
     len: usize,
+    /// Ids that fit before the table grows: two thirds of its cells.
+    len_max: usize,
 }
 
 impl IdIndex {
     pub(crate) fn new() -> Self {
-        Self { cells: vec![EMPTY; 16], shift: 64 - 4, len: 0 }
+        Self { cells: vec![EMPTY; 16], shift: 64 - 4, len: 0, len_max: 16 * 2 / 3 }
     }
 
     #[inline(always)]
     fn home(&self, id: u64) -> usize {
-        (id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as usize
+        id.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_shr(self.shift) as usize
     }
 
     #[inline(always)]
@@ -52,7 +54,7 @@ impl IdIndex {
 
     #[inline]
     pub(crate) fn insert(&mut self, id: u64, slot: Slot) {
-        if (self.len + 1) * 3 > self.cells.len() * 2 {
+        if self.len >= self.len_max {
             self.grow();
         }
         let mask = self.cells.len() - 1;
@@ -91,10 +93,12 @@ impl IdIndex {
         self.cells[hole] = EMPTY;
     }
 
+    #[cold]
     fn grow(&mut self) {
         let bigger = vec![EMPTY; self.cells.len() * 2];
         let old = std::mem::replace(&mut self.cells, bigger);
         self.shift -= 1;
+        self.len_max = self.cells.len() * 2 / 3;
         self.len = 0;
         for cell in old.into_iter().filter(|cell| cell.slot != NO_SLOT) {
             self.insert(cell.id, cell.slot);

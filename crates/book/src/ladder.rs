@@ -8,6 +8,18 @@ use xos_units::Price;
 const NONE: u32 = u32::MAX;
 const HEIGHT_MAX: usize = 7;
 
+/// Which child of a node a key leads to, `depth` nodes above the leaf.
+#[inline(always)]
+fn digit(key: u64, depth: u32) -> usize {
+    (key.wrapping_shr(depth.wrapping_mul(6)) & 63) as usize
+}
+
+/// Whether a tree is too low for a key. Bounded prices keep the shift below 64.
+#[inline(always)]
+fn exceeds(key: u64, height: u32) -> bool {
+    key.wrapping_shr(height.wrapping_mul(6)) != 0
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Node {
     used: u64,
@@ -93,12 +105,12 @@ impl Ladder {
     fn reach(&mut self, key: u64) {
         if self.root == NONE {
             self.height = 1;
-            while key >> (6 * self.height) != 0 {
+            while exceeds(key, self.height) {
                 self.height += 1;
             }
             self.root = self.new_node();
         }
-        while key >> (6 * self.height) != 0 {
+        while exceeds(key, self.height) {
             let root = self.new_node();
             self.nodes[root as usize].used = 1;
             self.nodes[root as usize].child[0] = self.root;
@@ -114,12 +126,12 @@ impl Ladder {
             return self.best;
         }
         let key = price.0 as u64;
-        if self.root == NONE || key >> (6 * self.height) != 0 {
+        if self.root == NONE || exceeds(key, self.height) {
             self.reach(key);
         }
         let mut node = self.root;
         for depth in (1..self.height).rev() {
-            let slot = ((key >> (6 * depth)) & 63) as usize;
+            let slot = digit(key, depth);
             let child = self.nodes[node as usize].child[slot];
             node = if child != NONE {
                 child
@@ -130,7 +142,7 @@ impl Ladder {
                 made
             };
         }
-        let slot = (key & 63) as usize;
+        let slot = digit(key, 0);
         let found = self.nodes[node as usize].child[slot];
         if found != NONE {
             return found;
@@ -149,12 +161,12 @@ impl Ladder {
     #[inline]
     pub fn find(&self, price: Price) -> Option<u32> {
         let key = price.0 as u64;
-        if self.root == NONE || key >> (6 * self.height) != 0 {
+        if self.root == NONE || exceeds(key, self.height) {
             return None;
         }
         let mut node = self.root;
         for depth in (0..self.height).rev() {
-            node = self.nodes[node as usize].child[((key >> (6 * depth)) & 63) as usize];
+            node = self.nodes[node as usize].child[digit(key, depth)];
             if node == NONE {
                 return None;
             }
@@ -192,7 +204,7 @@ impl Ladder {
         for depth in (0..self.height).rev() {
             path[depth as usize] = node;
             if depth > 0 {
-                node = self.nodes[node as usize].child[((key >> (6 * depth)) & 63) as usize];
+                node = self.nodes[node as usize].child[digit(key, depth)];
             }
         }
         path
@@ -203,9 +215,9 @@ impl Ladder {
     pub fn remove(&mut self, price: Price) {
         let key = price.0 as u64;
         let path = self.path(key);
-        let level = self.nodes[path[0] as usize].child[(key & 63) as usize];
+        let level = self.nodes[path[0] as usize].child[digit(key, 0)];
         for depth in 0..self.height {
-            let slot = ((key >> (6 * depth)) & 63) as usize;
+            let slot = digit(key, depth);
             let node = &mut self.nodes[path[depth as usize] as usize];
             node.child[slot] = NONE;
             node.used &= !(1 << slot);
@@ -243,7 +255,7 @@ impl Ladder {
         let key = price.0 as u64;
         let path = self.path(key);
         for depth in 0..self.height {
-            let slot = (key >> (6 * depth)) & 63;
+            let slot = digit(key, depth);
             let used = self.nodes[path[depth as usize] as usize].used;
             let rest = match self.side {
                 Side::Buy => used & ((1 << slot) - 1),

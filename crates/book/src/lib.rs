@@ -68,10 +68,12 @@ impl Book {
         self.side(side).best().map(|level| self.side(side).level(level).price)
     }
 
-    /// Oldest order of the best level of a side.
+    /// Best price of a side and the oldest order there.
     #[inline(always)]
-    pub fn front(&self, side: Side) -> Option<Slot> {
-        self.side(side).best().map(|level| self.side(side).level(level).head)
+    pub fn front(&self, side: Side) -> Option<(Price, Slot)> {
+        let ladder = self.side(side);
+        let level = ladder.level(ladder.best()?);
+        Some((level.price, level.head))
     }
 
     /// Youngest order of a level, if there is such a level.
@@ -161,7 +163,7 @@ impl Book {
 
     /// Orders of a side in price-time order.
     pub fn queue<'a>(&'a self, pool: &'a OrderPool, side: Side) -> impl Iterator<Item = Slot> + 'a {
-        let mut next = self.front(side);
+        let mut next = self.front(side).map(|(_, slot)| slot);
         std::iter::from_fn(move || {
             let slot = next?;
             next = self.after(pool, slot);

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
 use xos_protocol::{Fees, Side};
 use xos_risk::{OutcomeStand, worst_case, worst_side};
-use xos_units::{AccountId, Amount, Ppm, Price, Qty, QuestionId, Requirement, VenueId, widening};
+use xos_units::{AccountId, Amount, Ppm, Price, Qty, QuestionId, Requirement, VenueId, widening_up};
 
 /// A change of resting orders to be judged before it is made.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,7 @@ impl Margin {
     /// it is no more than the margin that the lots give free. Otherwise closing far from the mark would leave a debt.
     #[inline]
     pub(crate) fn bears(&self, instrument: &Instrument, before: Amount, loss: Amount, lots: Qty) -> bool {
-        let freed = Requirement(widening(instrument.margin_value, lots.0));
+        let freed = Requirement(widening_up(instrument.margin_value, lots.0));
         loss == Amount::ZERO || (before + loss <= self.equity && loss.as_requirement() <= freed)
     }
 
@@ -83,7 +83,7 @@ impl Engine {
         margin.equity += xos_risk::unrealised(lots, instrument.mark_value, cost);
         margin.equity -= orders.buy_reserve + orders.sell_reserve;
         let worst = worst_side(lots, orders.buys, orders.sells);
-        margin.initial += Requirement(widening(instrument.margin_value, worst.0));
+        margin.initial += Requirement(widening_up(instrument.margin_value, worst.0));
     }
 
     /// Equity and requirement of an account, with `change` made to its orders on a perpetual.

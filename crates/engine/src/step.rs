@@ -59,17 +59,23 @@ impl Step<'_> {
     /// Adds the event that an order stands as told.
     #[inline(always)]
     pub(crate) fn push_order(&mut self, kind: EventKind, order: &RestingOrder) -> &mut EventRecord {
-        let event = self.push(kind);
-        event.side = order.side.code();
-        event.flags = order.flags;
-        event.venue = order.venue.0;
-        event.account = order.account.0;
-        event.instrument = order.instrument.0;
-        event.order_id = order.id.0;
-        event.price = order.price.0;
-        event.qty = order.total.0;
-        event.remaining = order.remaining.0;
-        event
+        self.events.push(EventRecord {
+            kind: kind.code(),
+            side: order.side.code(),
+            flags: order.flags,
+            venue: order.venue.0,
+            sequence: self.sequence,
+            account: order.account.0,
+            instrument: order.instrument.0,
+            order_id: order.id.0,
+            price: order.price.0,
+            qty: order.total.0,
+            remaining: order.remaining.0,
+            detail: *self.client_id,
+            time_ns: self.time_ns,
+            ..EventRecord::ZERO
+        });
+        self.events.last_mut().expect("just pushed")
     }
 
     /// Lots of an order left without a trade.

@@ -56,10 +56,10 @@ impl Engine {
     fn slot_ahead(&self, command: &CommandRecord) -> Option<xos_book::Slot> {
         let instrument = self.instruments.get(command.instrument().index())?;
         let side = command.side()?;
-        let best = instrument.book.best_price(side.opposite())?;
+        let (best, oldest) = instrument.book.front(side.opposite())?;
         let crosses = if side == Side::Buy { command.price() >= best } else { command.price() <= best };
         if crosses {
-            return instrument.book.front(side.opposite());
+            return Some(oldest);
         }
         instrument.book.back_of_level(side, command.price())
     }

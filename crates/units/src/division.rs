@@ -9,8 +9,8 @@ const ONE_I128: i128 = PPM_ONE as i128;
 /// Fee on a base amount, rounded up: the payer never pays less than the rate. `base >= 0`, `rate >= 0`.
 #[inline]
 pub fn fee_up(base: Amount, rate: Ppm) -> Amount {
-    match small_product(base, rate) {
-        Some(small) => Amount(i128::from(small.div_ceil(ONE_U64))),
+    match small_product(base, rate).and_then(|small| small.checked_add(ONE_U64 - 1)) {
+        Some(small) => Amount(i128::from(small / ONE_U64)),
         None => Amount((base.0 * i128::from(rate.0) + ONE_I128 - 1) / ONE_I128),
     }
 }

@@ -8,7 +8,7 @@ mod ids;
 mod money;
 
 pub use ids::{AccountId, AssetId, InstrumentId, OrderId, OwnerId, QuestionId, VenueId};
-pub use money::{Amount, Position, Ppm, Price, Qty, Rate, Requirement, notional, widening};
+pub use money::{Amount, Position, Ppm, Price, Qty, Rate, Requirement, notional, widening, widening_up};
 
 /// Ticks of any price stay below this (design section 4).
 pub const PRICE_TICKS_BOUND: i64 = 1 << 40;

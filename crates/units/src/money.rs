@@ -92,7 +92,7 @@ additive!(Requirement);
 pub fn notional(price: Price, lots: Qty, k: u32) -> Amount {
     match price.0.checked_mul(i64::from(k)) {
         Some(per_lot) => Amount(i128::from(per_lot) * i128::from(lots.0)),
-        None => Amount(i128::from(price.0) * i128::from(k) * i128::from(lots.0)),
+        None => Amount(wide(i128::from(price.0) * i128::from(k), lots.0)),
     }
 }
 
@@ -101,8 +101,24 @@ pub fn notional(price: Price, lots: Qty, k: u32) -> Amount {
 pub fn widening(a: i128, b: i64) -> i128 {
     match i64::try_from(a) {
         Ok(small) => i128::from(small) * i128::from(b),
-        Err(_) => a * i128::from(b),
+        Err(_) => wide(a, b),
     }
+}
+
+/// `a x b`, checked, quickest where neither is negative.
+#[inline(always)]
+pub fn widening_up(a: i128, b: i64) -> i128 {
+    match (u64::try_from(a), u64::try_from(b)) {
+        // Below 2^64 x 2^63.
+        (Ok(a), Ok(b)) => (u128::from(a) * u128::from(b)) as i128,
+        _ => wide(a, b),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn wide(a: i128, b: i64) -> i128 {
+    a * i128::from(b)
 }
 
 impl Amount {
@@ -110,8 +126,8 @@ impl Amount {
     /// requirement, which is bounded, still gives the right answer.
     #[inline(always)]
     pub fn as_requirement(self) -> Requirement {
-        match i64::try_from(self.0) {
-            Ok(small) => Requirement(i128::from(small) * i128::from(crate::PPM_ONE)),
+        match u64::try_from(self.0) {
+            Ok(small) => Requirement((u128::from(small) * crate::PPM_ONE as u128) as i128),
             Err(_) => Requirement(self.0.saturating_mul(i128::from(crate::PPM_ONE))),
         }
     }
@@ -125,7 +141,7 @@ impl Amount {
     /// `self x lots`, exact; used for amounts per lot.
     #[inline(always)]
     pub fn times_lots(self, lots: Qty) -> Amount {
-        Amount(widening(self.0, lots.0))
+        Amount(widening_up(self.0, lots.0))
     }
 
     /// Absolute value.

@@ -25,11 +25,11 @@ impl Engine {
         let mut meetings = 0;
         while incoming.order.remaining > Qty::ZERO {
             let book = &self.instruments[incoming.at].book;
-            let Some(slot) = book.front(incoming.order.side.opposite()) else { return false };
-            let resting = *self.pool.order(slot);
-            if !incoming.reaches(resting.price) {
+            let Some((best, slot)) = book.front(incoming.order.side.opposite()) else { return false };
+            if !incoming.reaches(best) {
                 return false;
             }
+            let resting = *self.pool.order(slot);
             if meetings == self.limits.matches_per_command_max {
                 self.cancel_incoming(step, incoming, CancelReason::MatchLimit);
                 return true;

@@ -69,20 +69,23 @@ impl Engine {
     #[inline(always)]
     pub(crate) fn work(&mut self, step: &mut Step, incoming: &mut Incoming, client_id: &[u8; 32]) {
         let cancelled = self.match_incoming(step, incoming);
-        let order = &incoming.order;
-        if !cancelled && order.remaining > Qty::ZERO {
-            match order.tif {
-                Tif::Gtc | Tif::Gtd => self.rest(step.sequence, order, client_id, incoming.per_lot),
-                Tif::Ioc | Tif::Fok => {
-                    step.emit_cancelled(order, CancelReason::IocRemainder, order.remaining, Qty::ZERO);
-                }
+        let order = &mut incoming.order;
+        if cancelled || order.remaining == Qty::ZERO {
+            return;
+        }
+        match order.tif {
+            Tif::Gtc | Tif::Gtd => self.rest(step.sequence, order, client_id, incoming.per_lot),
+            Tif::Ioc | Tif::Fok => {
+                return step.emit_cancelled(order, CancelReason::IocRemainder, order.remaining, Qty::ZERO);
             }
         }
-        let book = &self.instruments[incoming.at].book;
-        if let (Some(bid), Some(ask)) = (book.best_price(Side::Buy), book.best_price(Side::Sell))
-            && bid >= ask
+        // Only an order that rests can cross the book.
+        let best = self.instruments[incoming.at].book.best_price(incoming.order.side.opposite());
+        if let Some(best) = best
+            && incoming.reaches(best)
         {
-            let detail = format!("bid {} meets ask {} on instrument {}", bid.0, ask.0, incoming.at + 1);
+            let (price, at) = (incoming.order.price.0, incoming.at + 1);
+            let detail = format!("an order rests at {price} and meets {} on instrument {at}", best.0);
             self.halt(8, step.sequence, detail);
         }
     }

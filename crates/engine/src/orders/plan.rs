@@ -28,7 +28,7 @@ impl Engine {
         let book = &self.instruments[asked.at].book;
         let (mut found, mut meetings) = (Qty::ZERO, 0);
         let mut plan = Plan::new();
-        let mut next = book.front(asked.side.opposite());
+        let mut next = book.front(asked.side.opposite()).map(|(_, slot)| slot);
         while let Some(slot) = next
             && found < asked.lots
         {

@@ -24,21 +24,30 @@ impl Engine {
     pub(crate) fn rest(
         &mut self,
         sequence: u64,
-        order: &RestingOrder,
+        order: &mut RestingOrder,
         client_id: &ClientId,
         per_lot: Amount,
     ) {
-        self.link_resting(*order, client_id, per_lot);
-        let instrument = &self.instruments[order.instrument.index()];
-        if let Some(asset) = held_asset(instrument, order.side) {
-            let result = self.ledger.hold(order.account, asset, per_lot.times_lots(order.remaining));
-            self.money(sequence, result);
+        let reserve = per_lot.times_lots(order.remaining);
+        match held_asset(&self.instruments[order.instrument.index()], order.side) {
+            None => self.link(order, client_id, reserve),
+            Some(asset) => {
+                let result = self.ledger.hold(order.account, asset, reserve);
+                self.money(sequence, result);
+                self.link(order, client_id, Amount::ZERO);
+            }
         }
     }
 
     /// Puts an order into the book and its account's list; what it holds in the ledger is the caller's.
-    #[inline(always)]
     pub(crate) fn link_resting(&mut self, mut order: RestingOrder, client_id: &ClientId, per_lot: Amount) {
+        let is_held = held_asset(&self.instruments[order.instrument.index()], order.side).is_some();
+        let reserve = if is_held { Amount::ZERO } else { per_lot.times_lots(order.remaining) };
+        self.link(&mut order, client_id, reserve);
+    }
+
+    #[inline(always)]
+    fn link(&mut self, order: &mut RestingOrder, client_id: &ClientId, reserve: Amount) {
         let instrument = &mut self.instruments[order.instrument.index()];
         let account = &mut self.accounts[order.account.index()];
         account.orders += 1;
@@ -46,8 +55,9 @@ impl Engine {
         stand.orders += 1;
         let head = stand.head;
         (order.own_prev, order.own_next) = (NO_SLOT, head);
-        let slot = instrument.book.rest(&mut self.pool, &mut order);
+        let slot = instrument.book.rest(&mut self.pool, order);
         stand.head = slot;
+        stand.add_resting(order.side, order.remaining, reserve);
         if head != NO_SLOT {
             self.pool.order_mut(head).own_prev = slot;
         }
@@ -57,10 +67,6 @@ impl Engine {
         if order.has_client_id {
             self.order_client_ids.insert(order.id.0, *client_id);
         }
-        let reserve = per_lot.times_lots(order.remaining);
-        let is_held = held_asset(instrument, order.side).is_some();
-        let reserve_here = if is_held { Amount::ZERO } else { reserve };
-        stand.add_resting(order.side, order.remaining, reserve_here);
         if let Some(question) = instrument.question() {
             self.refresh_worst_case(order.account, question);
         }
