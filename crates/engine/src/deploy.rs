@@ -1,5 +1,6 @@
 //! Deployments: assets, venues, instruments, questions, and the limits in the first command.
 
+use crate::defence::{Defence, Switches};
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Question};
 use crate::step::{Refused, Step, refused};
@@ -112,7 +113,7 @@ impl Engine {
     fn deploy_instrument(&mut self, step: &mut Step, spec: InstrumentSpec) -> Result<(), Refused> {
         check_count(self.instruments.len(), self.limits.instruments_max as usize)?;
         self.check_instrument_symbol(&spec.symbol)?;
-        check_terms(&spec.terms, spec.terms.price_max_ticks)?;
+        check_terms(&spec.terms, spec.terms.price_max_ticks, self.switches)?;
         match spec.product {
             Product::Spot { base, quote, base_atoms_per_lot } => {
                 let exists = |id: u32| AssetId(id).index() < self.assets.len();
@@ -173,7 +174,7 @@ impl Engine {
         if spec.terms.price_max_ticks != spec.ticks_per_unit - 1 || spec.terms.band_ppm != 0 {
             return refused(Reject::SpecOutOfBounds, spec.terms.price_max_ticks, 20);
         }
-        check_terms(&spec.terms, spec.ticks_per_unit)?;
+        check_terms(&spec.terms, spec.ticks_per_unit, self.switches)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let outcomes = spec.outcomes.len();
         let id = self.add_question(spec);
@@ -244,7 +245,7 @@ fn check_fees(fees: &Fees) -> Result<(), Refused> {
 }
 
 /// Fields 2 to 13 and 21. `ticks` is the highest value of one lot: the highest price, or an outcome's unit.
-fn check_terms(terms: &InstrumentTerms, ticks: i64) -> Result<(), Refused> {
+fn check_terms(terms: &InstrumentTerms, ticks: i64, switches: Switches) -> Result<(), Refused> {
     let lots_max = i128::from(QTY_LOTS_BOUND - 1);
     check_bounds(i128::from(terms.quote_atoms_per_tick_lot), 1..=i128::from(u32::MAX), 2)?;
     check_bounds(i128::from(terms.price_max_ticks), 1..=i128::from(PRICE_TICKS_BOUND - 1), 3)?;
@@ -255,7 +256,7 @@ fn check_terms(terms: &InstrumentTerms, ticks: i64) -> Result<(), Refused> {
     check_bounds(i128::from(terms.position_max_lots), 1..=lots_max, 8)?;
     let most =
         xos_units::notional(Price(ticks), Qty(terms.position_max_lots), terms.quote_atoms_per_tick_lot);
-    if most.0 >= AMOUNT_ATOMS_BOUND {
+    if most.0 >= AMOUNT_ATOMS_BOUND && switches.defends(Defence::SpecBounds) {
         return refused(Reject::SpecOutOfBounds, terms.position_max_lots, 8);
     }
     check_bounds(i128::from(terms.orders_per_account_max), 1..=i128::MAX, 9)?;

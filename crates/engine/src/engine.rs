@@ -2,6 +2,7 @@
 
 use crate::account::{Account, StandKey};
 use crate::client_ids::ClientIds;
+use crate::defence::{Defence, Switches};
 use crate::instrument::{Instrument, Question};
 use crate::step::{Refused, Step};
 use crate::touch::RUN;
@@ -113,6 +114,7 @@ pub struct Engine {
     /// Set while a frame executes: found set, the last frame did not end.
     pub(crate) busy: bool,
     pub(crate) frame_order: Vec<u32>,
+    pub(crate) switches: Switches,
 }
 
 impl Default for Engine {
@@ -148,6 +150,7 @@ impl Engine {
             violation: None,
             busy: false,
             frame_order: Vec::new(),
+            switches: Switches::default(),
         }
     }
 
@@ -319,7 +322,7 @@ impl Engine {
         for_ever: bool,
         act: impl FnOnce(&mut Self, &mut Step) -> Result<(), Refused>,
     ) -> Result<(), Refused> {
-        if !command.has_client_id() {
+        if !command.has_client_id() || !self.defends(Defence::Idempotence) {
             return act(self, step);
         }
         let key = (command.account(), command.client_id);

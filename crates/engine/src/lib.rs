@@ -6,6 +6,7 @@ mod account;
 mod audit;
 mod canonical;
 mod client_ids;
+mod defence;
 mod deploy;
 mod engine;
 mod frame;
@@ -22,6 +23,7 @@ mod touch;
 mod views;
 
 pub use audit::AuditReport;
+pub use defence::Defence;
 pub use engine::{Engine, FrameError, FrameHeader, Violation};
 pub use restore::RestoreError;
 pub use views::{

@@ -1,6 +1,7 @@
 //! Prices, states and the resolution of questions.
 
 use crate::account::{Class, StandKey};
+use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::step::{Refused, Step, refused, wide};
 use std::mem::offset_of;
@@ -35,7 +36,9 @@ impl Engine {
     ) -> Result<(), Refused> {
         let at = self.live_instrument(command)?;
         self.check_unsettled(at)?;
-        crate::orders::check_price(&self.instruments[at], command.price())?;
+        if self.defends(Defence::PricesArePositive) {
+            crate::orders::check_price(&self.instruments[at], command.price())?;
+        }
         // ---- Everything is checked. Below this line nothing fails. ----
         let instrument = &mut self.instruments[at];
         let kind = if kind == CommandKind::SetMark {

@@ -1,6 +1,7 @@
 //! Accounts, and money from and to outside.
 
 use crate::account::Account;
+use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::step::{Refused, Step, refused, wide};
 use xos_ledger::{Party, Reason, SETTLEMENT};
@@ -75,7 +76,8 @@ impl Engine {
         let (account, asset) = (command.account(), command.asset());
         let free = self.ledger.balance(account, asset).free();
         let available = if asset == SETTLEMENT { self.withdrawable(account) } else { free };
-        if amount > available {
+        let exempt = account.0 == 1 && !self.defends(Defence::NoExemption);
+        if amount > available && !exempt && self.defends(Defence::WithdrawalCheck) {
             return refused(Reject::InsufficientBalance, amount.0, available.0);
         }
         // ---- Everything is checked. Below this line nothing fails. ----
@@ -106,7 +108,8 @@ impl Engine {
         for stand in account.stands.iter().take_while(|stand| stand.key.is_perpetual()) {
             let instrument = &self.instruments[stand.key.instrument().index()];
             let profit = unrealised(stand.lots, instrument.mark_value, stand.holding().cost);
-            equity += profit.min(Amount::ZERO);
+            let counted = if self.defends(Defence::ProfitStays) { profit.min(Amount::ZERO) } else { profit };
+            equity += counted;
             equity -= stand.buy_reserve() + stand.sell_reserve();
             let notional = Amount(i128::from(stand.lots.abs()) * instrument.mark_value);
             tenth += notional.times(xos_units::Ppm(xos_units::PPM_ONE / 10));

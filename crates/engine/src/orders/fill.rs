@@ -1,5 +1,6 @@
 //! The fill: money and positions of both sides, and the checks that nothing was made or lost.
 
+use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::instrument::Traded;
 use crate::orders::Incoming;
@@ -38,8 +39,15 @@ impl Engine {
         let instrument_fees =
             (self.fees(incoming.order.venue, instrument), self.fees(resting.venue, instrument));
         let base = fee_base(instrument.outcome_terms(), price, lots, instrument.k);
-        let (taker_fee, maker_fee) =
-            fees_of_fill(base, Ppm(instrument_fees.0.taker_ppm), Ppm(instrument_fees.1.maker_ppm));
+        let rates = (Ppm(instrument_fees.0.taker_ppm), Ppm(instrument_fees.1.maker_ppm));
+        let (mut taker_fee, mut maker_fee) = fees_of_fill(base, rates.0, rates.1);
+        if !self.defends(Defence::FeesRoundUp) {
+            (taker_fee, maker_fee) =
+                (share_down(base, rates.0), share_down(base, rates.1.max(Ppm::default())));
+        }
+        if rates.1.0 < 0 && !self.defends(Defence::RebateCap) {
+            maker_fee = -share_down(base, Ppm(-rates.1.0));
+        }
         incoming.order.remaining -= lots;
         self.last_trade_id += 1;
         let resting_left = resting.remaining - lots;

@@ -1,5 +1,6 @@
 //! The match: price-time, with self-trade prevention, bands, reduce-only and affordability judged at each meeting.
 
+use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::margin::reducible;
 use crate::orders::{Incoming, is_reduce_only};
@@ -30,7 +31,7 @@ impl Engine {
                 return false;
             }
             let resting = *self.pool.order(slot);
-            if meetings == self.limits.matches_per_command_max {
+            if meetings >= self.limits.matches_per_command_max && self.defends(Defence::MatchLimit) {
                 self.cancel_incoming(step, incoming, CancelReason::MatchLimit);
                 return true;
             }

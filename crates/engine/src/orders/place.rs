@@ -1,6 +1,7 @@
 //! Place: the ladder of checks, a marked line, and what cannot fail any more.
 
 use crate::account::{Class, StandKey};
+use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
 use crate::margin::{Change, reduces, reducible};
@@ -211,6 +212,9 @@ impl Engine {
         let reserve = per_lot.times_lots(asked.lots);
         let more = (asked.lots - asked.replaced_lots, reserve - asked.replaced_reserve);
         let change = Change::side(instrument.key, asked.side, more.0, more.1);
+        if asked.account.0 == 1 && !self.defends(Defence::NoExemption) {
+            return Ok(per_lot);
+        }
         match instrument.traded {
             Traded::Spot { .. } => self.check_spot_money(asked, instrument, reserve).map(|()| per_lot),
             Traded::Perpetual { .. } => {

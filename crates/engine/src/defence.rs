@@ -1,0 +1,79 @@
+//! The defences that the incident list names, each with a switch that only tests have: a scenario must pass with its
+//! defence and fail without it, or it proves nothing. Without the feature `defence_switches` every question here is
+//! answered by the compiler.
+
+use crate::engine::Engine;
+
+macro_rules! defences {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// A defence that a test can switch off.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Defence { $($(#[$doc])* $name),+ }
+
+        impl Defence {
+            /// Every defence.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),+ }
+            }
+        }
+    };
+}
+
+defences! {
+    /// Fees round up.
+    FeesRoundUp,
+    /// A rebate is at most the taker fee of the same fill.
+    RebateCap,
+    /// Specifications stay within the bounds of the number types.
+    SpecBounds,
+    /// A client id takes effect once.
+    Idempotence,
+    /// What leaves is at most what is withdrawable.
+    WithdrawalCheck,
+    /// No account is exempt from margin: off, account 1 is.
+    NoExemption,
+    /// One command meets a bounded number of orders.
+    MatchLimit,
+    /// Unrealised profit does not leave.
+    ProfitStays,
+    /// Prices are at least one tick.
+    PricesArePositive,
+}
+
+/// The defences that are switched off.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Switches {
+    #[cfg(feature = "defence_switches")]
+    off: u64,
+}
+
+impl Switches {
+    /// Whether a defence stands.
+    #[inline(always)]
+    pub(crate) const fn defends(self, defence: Defence) -> bool {
+        #[cfg(feature = "defence_switches")]
+        return self.off & 1 << defence as u8 == 0;
+        #[cfg(not(feature = "defence_switches"))]
+        {
+            let _ = defence;
+            true
+        }
+    }
+}
+
+impl Engine {
+    /// Whether a defence stands: always, but in a test that switched it off.
+    #[inline(always)]
+    pub(crate) fn defends(&self, defence: Defence) -> bool {
+        self.switches.defends(defence)
+    }
+
+    /// Switches a defence off, to show that its scenario notices.
+    #[cfg(feature = "defence_switches")]
+    pub fn switch_off(&mut self, defence: Defence) {
+        self.switches.off |= 1 << defence as u8;
+    }
+}
