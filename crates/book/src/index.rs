@@ -55,7 +55,7 @@ impl IdIndex {
     #[inline]
     pub(crate) fn insert(&mut self, id: u64, slot: Slot) {
         if self.len >= self.len_max {
-            self.grow();
+            self.resize(self.cells.len() * 2);
         }
         let mask = self.cells.len() - 1;
         let mut at = self.home(id) & mask;
@@ -93,12 +93,22 @@ impl IdIndex {
         self.cells[hole] = EMPTY;
     }
 
+    /// Makes room for as many ids in all.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        let mut cells = self.cells.len();
+        while count * 3 > cells * 2 {
+            cells *= 2;
+        }
+        if cells > self.cells.len() {
+            self.resize(cells);
+        }
+    }
+
     #[cold]
-    fn grow(&mut self) {
-        let bigger = vec![EMPTY; self.cells.len() * 2];
-        let old = std::mem::replace(&mut self.cells, bigger);
-        self.shift -= 1;
-        self.len_max = self.cells.len() * 2 / 3;
+    fn resize(&mut self, cells: usize) {
+        let old = std::mem::replace(&mut self.cells, vec![EMPTY; cells]);
+        self.shift = 64 - cells.ilog2();
+        self.len_max = cells * 2 / 3;
         self.len = 0;
         for cell in old.into_iter().filter(|cell| cell.slot != NO_SLOT) {
             self.insert(cell.id, cell.slot);

@@ -49,8 +49,8 @@ pub struct RestingOrder {
     pub flags: u8,
     /// Its own self-trade mode, used when an amend makes it take.
     pub self_trade: SelfTrade,
-    /// Whether a client id is kept for it elsewhere.
-    pub has_client_id: bool,
+    /// Number under which its client id is kept elsewhere; `NO_SLOT`: it has none.
+    pub client_id_at: u32,
 }
 
 impl RestingOrder {
@@ -75,7 +75,7 @@ impl RestingOrder {
             tif: Tif::Gtc,
             flags: 0,
             self_trade: SelfTrade::None,
-            has_client_id: false,
+            client_id_at: NO_SLOT,
         }
     }
 }
@@ -111,6 +111,12 @@ impl OrderPool {
         };
         self.index.insert(id, slot);
         slot
+    }
+
+    /// Makes room for as many orders more.
+    pub fn reserve(&mut self, count: usize) {
+        self.orders.reserve(count.saturating_sub(self.free.len()));
+        self.index.reserve(self.len() + count);
     }
 
     /// Forgets an order that is in no book any more.

@@ -1,13 +1,18 @@
 //! The full recomputation of what is checked step by step in production: run at snapshots, at restore, by the
 //! auditor, and in every test.
 
+use crate::account::Stand;
 use crate::engine::{Engine, Violation};
 use crate::orders::held_asset;
-use std::collections::BTreeMap;
+use std::hint::black_box;
+use xos_book::NO_SLOT;
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::Side;
 use xos_risk::worst_case;
 use xos_units::{AccountId, Amount, AssetId, Qty};
+
+/// Accounts whose orders are read ahead.
+const AHEAD: usize = 16;
 
 /// What an audit counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +40,22 @@ struct Reserved {
 impl Engine {
     /// Recomputes balances, books, reserves, worst cases and open interest from first principles.
     pub fn audit(&self) -> Result<AuditReport, Violation> {
+        self.check_everything()?;
+        let assets = (0..self.assets.len()).map(AssetId::from_index).map(|asset| {
+            let house =
+                self.ledger.house_accounts(asset).into_iter().fold(Amount::ZERO, |sum, (_, b)| sum + b);
+            (asset, self.ledger.users_total(asset), house)
+        });
+        Ok(AuditReport {
+            accounts: self.accounts.len(),
+            orders: self.pool.len(),
+            stands: self.accounts.iter().map(|account| account.stands.len()).sum(),
+            assets: assets.collect(),
+        })
+    }
+
+    /// An audit without its report.
+    pub(crate) fn check_everything(&self) -> Result<(), Violation> {
         let fail = |invariant, detail: String| Err(Violation { invariant, sequence: self.sequence, detail });
         if let Err(error) = self.ledger.audit() {
             return fail(1, error.to_string());
@@ -50,41 +71,14 @@ impl Engine {
         if let Err(detail) = self.audit_positions() {
             return fail(17, detail);
         }
-        let assets = (0..self.assets.len()).map(AssetId::from_index).map(|asset| {
-            let house =
-                self.ledger.house_accounts(asset).into_iter().fold(Amount::ZERO, |sum, (_, b)| sum + b);
-            (asset, self.ledger.users_total(asset), house)
-        });
-        Ok(AuditReport {
-            accounts: self.accounts.len(),
-            orders: self.pool.len(),
-            stands: self.accounts.iter().map(|account| account.stands.len()).sum(),
-            assets: assets.collect(),
-        })
+        Ok(())
     }
 
     fn audit_reserves(&self) -> Result<(), String> {
-        let mut reserved: BTreeMap<(u32, u32), Reserved> = BTreeMap::new();
-        let mut held: BTreeMap<(u32, u32), Amount> = BTreeMap::new();
-        for instrument in &self.instruments {
-            for side in [Side::Buy, Side::Sell] {
-                for slot in instrument.book.queue(&self.pool, side) {
-                    let order = self.pool.order(slot);
-                    let per_lot = self.reserve_per_lot(instrument, order.venue, side, order.price);
-                    let amount = per_lot.times_lots(order.remaining);
-                    let sum = reserved.entry((order.account.0, instrument.key.0)).or_default();
-                    sum.orders += 1;
-                    *(if side == Side::Buy { &mut sum.buys } else { &mut sum.sells }) += order.remaining;
-                    match held_asset(instrument, side) {
-                        Some(asset) => *held.entry((order.account.0, asset.0)).or_default() += amount,
-                        None if side == Side::Buy => sum.buy_reserve += amount,
-                        None => sum.sell_reserve += amount,
-                    }
-                }
-            }
-        }
+        let (mut resting, mut held) = (0, Vec::new());
         for (at, account) in self.accounts.iter().enumerate() {
             let id = AccountId::from_index(at);
+            self.read_orders_ahead(at);
             let mut orders = 0;
             for stand in &account.stands {
                 let stored = Reserved {
@@ -94,11 +88,11 @@ impl Engine {
                     buy_reserve: stand.buy_reserve(),
                     sell_reserve: stand.sell_reserve(),
                 };
-                let found = reserved.remove(&(id.0, stand.key.0)).unwrap_or_default();
+                let found = self.added_up(id, stand, &mut held)?;
                 if stored != found {
+                    let instrument = stand.key.instrument();
                     return Err(format!(
-                        "account {id} instrument {}: {stored:?}, orders say {found:?}",
-                        stand.key.0
+                        "account {id} instrument {instrument}: {stored:?}, orders say {found:?}"
                     ));
                 }
                 orders += stand.orders;
@@ -106,17 +100,75 @@ impl Engine {
             if orders != account.orders {
                 return Err(format!("account {id} counts {} orders, {orders} rest", account.orders));
             }
-            for asset in (0..self.assets.len()).map(AssetId::from_index) {
-                let (kept, found) = (self.ledger.balance(id, asset).held, held.get(&(id.0, asset.0)));
-                if kept != found.copied().unwrap_or_default() {
-                    return Err(format!(
-                        "account {id} holds {} atoms of asset {asset}, orders {found:?}",
-                        kept.0
-                    ));
-                }
+            resting += orders as usize;
+            self.audit_held(id, &mut held)?;
+        }
+        // Every list and every queue holds orders of the pool and no two the same: the counts say that they hold all.
+        let queued: usize = self.instruments.iter().map(|instrument| instrument.book.orders() as usize).sum();
+        if (resting, queued) == (self.pool.len(), self.pool.len()) {
+            Ok(())
+        } else {
+            Err(format!("{} orders: accounts know {resting}, books {queued}", self.pool.len()))
+        }
+    }
+
+    /// Adds up the orders of an account on an instrument; what they hold in the ledger goes to `held`.
+    fn added_up(
+        &self,
+        id: AccountId,
+        stand: &Stand,
+        held: &mut Vec<(AssetId, Amount)>,
+    ) -> Result<Reserved, String> {
+        let instrument = &self.instruments[stand.key.instrument().index()];
+        let (mut sum, mut slot, mut before) = (Reserved::default(), stand.head, NO_SLOT);
+        while slot != NO_SLOT {
+            let order = self.pool.order(slot);
+            let listed = order.account == id && order.instrument == instrument.id && order.own_prev == before;
+            if !listed || sum.orders == stand.orders || self.pool.find(order.id) != Some(slot) {
+                return Err(format!("order {} is not where account {id} has it", order.id.0));
+            }
+            let per_lot = self.reserve_per_lot(instrument, order.venue, order.side, order.price);
+            let amount = per_lot.times_lots(order.remaining);
+            let buys = order.side == Side::Buy;
+            sum.orders += 1;
+            *(if buys { &mut sum.buys } else { &mut sum.sells }) += order.remaining;
+            match held_asset(instrument, order.side) {
+                Some(asset) => match held.iter_mut().find(|(other, _)| *other == asset) {
+                    Some((_, sum)) => *sum += amount,
+                    None => held.push((asset, amount)),
+                },
+                None => *(if buys { &mut sum.buy_reserve } else { &mut sum.sell_reserve }) += amount,
+            }
+            (before, slot) = (slot, order.own_next);
+        }
+        Ok(sum)
+    }
+
+    /// Compares what the ledger holds for an account with what its orders hold, and empties `held`.
+    fn audit_held(&self, id: AccountId, held: &mut Vec<(AssetId, Amount)>) -> Result<(), String> {
+        for (asset, balance) in self.ledger.balances(id) {
+            let at = held.iter().position(|(other, _)| *other == asset);
+            let found = at.map_or(Amount::ZERO, |at| held.swap_remove(at).1);
+            if balance.held != found {
+                let kept = balance.held.0;
+                return Err(format!("account {id} holds {kept} atoms of asset {asset}, orders {}", found.0));
             }
         }
-        if reserved.is_empty() { Ok(()) } else { Err("orders rest whose accounts do not know them".into()) }
+        match held.pop() {
+            Some((asset, found)) => {
+                Err(format!("account {id} holds nothing of asset {asset}, orders {}", found.0))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the first orders of accounts to come, so that they are in cache when their turn comes.
+    fn read_orders_ahead(&self, at: usize) {
+        let head = |account: usize| Some(self.accounts.get(account)?.stands.first()?.head);
+        let far = head(at + 2 * AHEAD).map_or(0, |slot| self.pool.touch(slot));
+        let near = head(at + AHEAD).filter(|slot| *slot != NO_SLOT);
+        let near = near.map_or(0, |slot| self.pool.touch_index(self.pool.order(slot).id));
+        black_box(far ^ near);
     }
 
     fn audit_positions(&self) -> Result<(), String> {

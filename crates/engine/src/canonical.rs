@@ -1,6 +1,7 @@
 //! The canonical bytes of the state: the same for any engine that follows the rules, whatever its structures. The
 //! state hash is their BLAKE3; a snapshot is these bytes and the session part behind them.
 
+use crate::account::Stand;
 use crate::engine::Engine;
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::Side;
@@ -50,6 +51,22 @@ struct Hasher {
 
 const PIECE_BYTES: usize = 1 << 16;
 
+/// Compares with bytes that are there already.
+struct Comparison<'a> {
+    rest: &'a [u8],
+    same: bool,
+}
+
+impl Sink for Comparison<'_> {
+    #[inline(always)]
+    fn put(&mut self, bytes: &[u8]) {
+        match self.rest.split_at_checked(bytes.len()) {
+            Some((expected, rest)) if expected == bytes => self.rest = rest,
+            _ => self.same = false,
+        }
+    }
+}
+
 impl Sink for Hasher {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
@@ -78,6 +95,13 @@ impl Engine {
         bytes
     }
 
+    /// Whether these bytes are the canonical state.
+    pub(crate) fn is_state(&self, bytes: &[u8]) -> bool {
+        let mut comparison = Comparison { rest: bytes, same: true };
+        self.write_state(&mut comparison);
+        comparison.same && comparison.rest.is_empty()
+    }
+
     /// A snapshot: the length of the canonical state, the state, and the session part (sequence, time, client
     /// ids).
     pub fn snapshot_bytes(&self) -> Vec<u8> {
@@ -94,16 +118,10 @@ impl Engine {
         sink.u64(self.time_ns);
         let permanent = self.client_ids.permanent();
         sink.count(permanent.len());
-        for (key, answer) in permanent {
-            sink.u32(key.0.0);
-            sink.put(&key.1);
-            sink.put(answer.as_bytes());
-        }
+        sink.put(permanent.as_bytes());
         sink.count(self.client_ids.remembered());
-        for (time_ns, key, answer) in self.client_ids.passing() {
+        for (time_ns, answer) in self.client_ids.passing() {
             sink.u64(time_ns);
-            sink.u32(key.0.0);
-            sink.put(&key.1);
             sink.put(answer.as_bytes());
         }
     }
@@ -164,14 +182,13 @@ impl Engine {
                 sink.amount(balance.total);
                 sink.amount(balance.held);
             }
-            let mut stands: Vec<_> = account.stands.iter().collect();
-            stands.sort_unstable_by_key(|stand| stand.key.instrument());
-            sink.count(stands.len());
-            for stand in stands {
-                sink.u32(stand.key.instrument().0);
-                sink.i64(stand.lots);
-                sink.amount(stand.holding().cost);
-                sink.amount(stand.holding().realised);
+            sink.count(account.stands.len());
+            if account.stands.is_sorted_by_key(|stand| stand.key.instrument()) {
+                account.stands.iter().for_each(|stand| write_stand(sink, stand));
+            } else {
+                let mut stands: Vec<_> = account.stands.iter().collect();
+                stands.sort_unstable_by_key(|stand| stand.key.instrument());
+                stands.into_iter().for_each(|stand| write_stand(sink, stand));
             }
         }
     }
@@ -206,9 +223,15 @@ impl Engine {
         sink.i64(order.total.0);
         sink.i64(order.remaining.0);
         sink.u64(order.expires_ns);
-        let client_id = if order.has_client_id { self.order_client_ids[&order.id.0] } else { [0; 32] };
-        sink.put(&client_id);
+        sink.put(&self.client_id_of(order));
     }
+}
+
+fn write_stand(sink: &mut impl Sink, stand: &Stand) {
+    sink.u32(stand.key.instrument().0);
+    sink.i64(stand.lots);
+    sink.amount(stand.holding().cost);
+    sink.amount(stand.holding().realised);
 }
 
 /// MessagePack by field name.

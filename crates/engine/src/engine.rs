@@ -4,9 +4,10 @@ use crate::account::{Account, StandKey};
 use crate::client_ids::ClientIds;
 use crate::defence::{Defence, Switches};
 use crate::instrument::{Instrument, Question};
+use crate::lookup::Lookup;
 use crate::step::{Refused, Step};
 use crate::touch::RUN;
-use std::collections::{BTreeMap, BTreeSet, HashMap}; // tidy: lookup only
+use std::collections::BTreeSet;
 use std::fmt;
 use xos_book::OrderPool;
 use xos_ledger::Ledger;
@@ -14,7 +15,7 @@ use xos_protocol::{
     AssetSpec, ClientId, CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Int128, Limits,
     Reject, VenueSpec,
 };
-use xos_units::{AccountId, OwnerId};
+use xos_units::{AccountId, OrderId};
 
 const REJECTED: u16 = EventKind::Rejected.code();
 
@@ -101,10 +102,10 @@ pub struct Engine {
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) questions: Vec<Question>,
     pub(crate) accounts: Vec<Account>,
-    pub(crate) owners: BTreeMap<ClientId, OwnerId>,
+    /// From an owner's bytes to its number.
+    pub(crate) owners: Lookup,
     pub(crate) owner_ids: Vec<ClientId>,
     pub(crate) client_ids: ClientIds,
-    pub(crate) order_client_ids: HashMap<u64, ClientId>,
     pub(crate) expiries: BTreeSet<(u64, u64)>,
     pub(crate) last_trade_id: u64,
     pub(crate) maker_first_instruments: usize,
@@ -139,10 +140,9 @@ impl Engine {
             instruments: Vec::new(),
             questions: Vec::new(),
             accounts: Vec::new(),
-            owners: BTreeMap::new(),
+            owners: Lookup::default(),
             owner_ids: Vec::new(),
             client_ids: ClientIds::default(),
-            order_client_ids: HashMap::new(),
             expiries: BTreeSet::new(),
             last_trade_id: 0,
             maker_first_instruments: 0,
@@ -232,10 +232,14 @@ impl Engine {
         let mut step =
             Step { sequence: header.first_sequence, time_ns: header.time_ns, client_id: &[0; 32], events };
         self.expire_orders(&mut step);
-        let pool = &self.pool;
-        self.client_ids.forget(header.time_ns, self.limits.client_id_retention_ns, |answer| {
-            answer.kind == EventKind::OrderAccepted.code()
-                && pool.find(xos_units::OrderId(answer.order_id)).is_some()
+        let pool = &mut self.pool;
+        self.client_ids.forget(header.time_ns, self.limits.client_id_retention_ns, |answer, number| {
+            let accepted = answer.kind == EventKind::OrderAccepted.code();
+            let slot = accepted.then(|| pool.find(OrderId(answer.order_id))).flatten();
+            if let Some(slot) = slot {
+                pool.order_mut(slot).client_id_at = number;
+            }
+            slot.is_some()
         });
         Ok(())
     }
@@ -325,8 +329,8 @@ impl Engine {
         if !command.has_client_id() || !self.defends(Defence::Idempotence) {
             return act(self, step);
         }
-        let key = (command.account(), command.client_id);
-        if let Some(answer) = self.client_ids.answer(&key) {
+        let tag = self.client_ids.tag(command.account(), &command.client_id);
+        if let Some(answer) = self.client_ids.answer(tag, command.account(), &command.client_id) {
             step.events.push(EventRecord { flags: answer.flags | EventFlags::RETRY, ..*answer });
             return Ok(());
         }
@@ -338,13 +342,13 @@ impl Engine {
         if let Err(refused) = act(self, step) {
             emit_rejected(step, command, refused);
         }
-        // A deposit that was refused may come again; one that was credited never.
-        let refused_deposit =
-            for_ever && step.events.get(first).is_some_and(|answer| answer.kind == REJECTED);
-        if let Some(answer) = step.events.get(first)
-            && !refused_deposit
-        {
-            self.client_ids.remember(key, *answer, self.time_ns, for_ever);
+        let Some(answer) = step.events.get(first) else { return Ok(()) };
+        debug_assert_eq!((answer.account, answer.detail), (command.account, command.client_id));
+        if !for_ever {
+            self.client_ids.remember(tag, answer, self.time_ns);
+        } else if answer.kind != REJECTED {
+            // A deposit that was refused may come again; one that was credited never.
+            self.client_ids.remember_for_ever(tag, answer);
         }
         Ok(())
     }

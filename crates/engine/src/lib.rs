@@ -11,6 +11,7 @@ mod deploy;
 mod engine;
 mod frame;
 mod instrument;
+mod lookup;
 mod margin;
 mod markets;
 mod money;

@@ -35,11 +35,13 @@ impl Engine {
     pub(crate) fn owner(&mut self, bytes: [u8; 32]) -> OwnerId {
         let next =
             OwnerId(u32::try_from(self.owner_ids.len()).expect("there are no more owners than accounts"));
-        let id = *self.owners.entry(bytes).or_insert(next);
-        if id == next {
-            self.owner_ids.push(bytes);
+        let tag = self.owners.tag(&bytes, 0);
+        if let Some(known) = self.owners.find(tag, |at| self.owner_ids[at as usize] == bytes) {
+            return OwnerId(known);
         }
-        id
+        self.owners.insert(tag, next.0);
+        self.owner_ids.push(bytes);
+        next
     }
 
     fn check_amount(&self, command: &CommandRecord) -> Result<Amount, Refused> {

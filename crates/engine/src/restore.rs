@@ -2,13 +2,23 @@
 
 use crate::account::Account;
 use crate::engine::Engine;
+use crate::lookup::Tag;
 use std::fmt;
+use std::hint::black_box;
 use xos_book::RestingOrder;
 use xos_ledger::{Balance, Party, SETTLEMENT};
-use xos_protocol::{EventRecord, InstrumentState, SelfTrade, Side, Tif};
+use xos_protocol::{ClientId, EventKind, EventRecord, InstrumentState, SelfTrade, Side, Tif};
 use xos_risk::Holding;
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId, VenueId};
 use zerocopy::FromBytes;
+
+/// Sizes of what there are many of.
+const ACCOUNT_BYTES_LEAST: usize = 72;
+const STAND_BYTES: usize = 44;
+const ORDER_BYTES: usize = 82;
+const PASSING_BYTES: usize = 8 + size_of::<EventRecord>();
+/// Things whose memory is read ahead.
+const AHEAD: usize = 16;
 
 /// Why a snapshot cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +30,8 @@ pub enum RestoreError {
         /// What was being read.
         what: &'static str,
     },
-    /// The engine built from the snapshot has another state hash.
-    HashDiffers,
+    /// The engine built from the snapshot has another state, and so another hash.
+    Differs,
     /// An invariant fails in it.
     Unsound(String),
 }
@@ -32,9 +42,7 @@ impl fmt::Display for RestoreError {
             Self::Malformed { offset, what } => {
                 write!(f, "the snapshot is malformed at offset {offset} ({what})")
             }
-            Self::HashDiffers => {
-                write!(f, "the state built from the snapshot has another hash than the snapshot's")
-            }
+            Self::Differs => write!(f, "the state built from the snapshot is another than the snapshot's"),
             Self::Unsound(detail) => write!(f, "the state built from the snapshot is unsound: {detail}"),
         }
     }
@@ -80,6 +88,19 @@ impl<'a> Source<'a> {
         let bytes = self.take(length, what)?;
         rmp_serde::from_slice(bytes).map_err(|_| RestoreError::Malformed { offset, what })
     }
+    /// A number of things of which each takes at least as many bytes: more than the rest can hold is no number.
+    fn count(&mut self, bytes_least: usize, what: &'static str) -> Read<usize> {
+        let offset = self.at;
+        let count = self.u32(what)? as usize;
+        if count > (self.bytes.len() - self.at) / bytes_least {
+            return Err(RestoreError::Malformed { offset, what });
+        }
+        Ok(count)
+    }
+    fn event(&mut self) -> Read<EventRecord> {
+        let bytes = self.take(size_of::<EventRecord>(), "answer")?;
+        Ok(EventRecord::read_from_bytes(bytes).expect("the length is right"))
+    }
     fn word<T>(&mut self, word: impl Fn(u8) -> Option<T>, what: &'static str) -> Read<T> {
         let offset = self.at;
         let [byte] = self.array(what)?;
@@ -91,7 +112,8 @@ impl<'a> Source<'a> {
 }
 
 impl Engine {
-    /// Builds the engine that `snapshot_bytes` was taken of, and checks that it is the same.
+    /// Builds the engine that `snapshot_bytes` was taken of. It passes the audit, and its canonical state is, byte for
+    /// byte, the one in the snapshot; whether that has the expected hash is the caller's to compare.
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, RestoreError> {
         let mut source = Source { bytes, at: 0 };
         let length = usize::try_from(source.u64("length of the state")?).unwrap_or(usize::MAX);
@@ -111,11 +133,9 @@ impl Engine {
         if let Some(violation) = &engine.violation {
             return Err(RestoreError::Unsound(violation.detail.clone()));
         }
-        engine.audit().map_err(|violation| RestoreError::Unsound(violation.detail))?;
-        if engine.state_hash() != *blake3::hash(state).as_bytes() {
-            return Err(RestoreError::HashDiffers);
-        }
-        Ok(engine)
+        engine.check_everything().map_err(|violation| RestoreError::Unsound(violation.detail))?;
+        // The same bytes have the same hash, and comparing is cheaper.
+        if engine.is_state(state) { Ok(engine) } else { Err(RestoreError::Differs) }
     }
 
     fn read_deployments(&mut self, source: &mut Source) -> Read<()> {
@@ -168,9 +188,19 @@ impl Engine {
     }
 
     fn read_accounts(&mut self, source: &mut Source) -> Read<()> {
-        let count = source.u32("accounts")? as usize;
+        let count = source.count(ACCOUNT_BYTES_LEAST, "accounts")?;
         self.accounts.reserve_exact(count);
+        self.ledger.reserve_users(count);
+        self.owner_ids.reserve(count);
+        self.owners.reserve(count);
+        let mut before = source.at;
         for at in 0..count {
+            // Most accounts take as many bytes as the one before.
+            let ahead = source.at + AHEAD * (source.at - before);
+            if let Some(owner) = source.bytes.get(ahead..).and_then(|bytes| bytes.first_chunk()) {
+                black_box(self.owners.touch(self.owners.tag(owner, 0)));
+            }
+            before = source.at;
             let owner = self.owner(source.array("owner")?);
             let id = AccountId::from_index(at);
             self.accounts.push(Account::of(owner));
@@ -194,7 +224,8 @@ impl Engine {
     }
 
     fn read_stands(&mut self, source: &mut Source, id: AccountId) -> Read<()> {
-        let count = source.u32("stands")? as usize;
+        let count = source.count(STAND_BYTES, "stands")?;
+        self.accounts[id.index()].stands.reserve_exact(count);
         for _ in 0..count {
             let instrument = InstrumentId(source.u32("instrument")?);
             let holding = Holding {
@@ -207,11 +238,7 @@ impl Engine {
             };
             instrument.position_changed(0, holding.lots);
             instrument.cost_sum += holding.cost;
-            let (key, question) = (instrument.key, instrument.question());
-            self.accounts[id.index()].stand_mut(key).set_holding(holding);
-            if let Some(question) = question {
-                self.refresh_worst_case(id, question);
-            }
+            self.accounts[id.index()].stand_mut(instrument.key).set_holding(holding);
         }
         Ok(())
     }
@@ -250,62 +277,143 @@ impl Engine {
 
     /// Rests every order again, in the order of its queue.
     fn read_orders(&mut self, source: &mut Source) -> Read<()> {
+        let mut expiries = Vec::new();
         for at in 0..self.instruments.len() {
-            for _ in 0..source.u32("orders")? {
-                let id = OrderId(source.u64("order")?);
-                let account = AccountId(source.u32("account")?);
-                let venue = VenueId(source.u16("venue")?);
-                let side = source.word(Side::from_code, "side")?;
-                let tif = source.word(Tif::from_code, "tif")?;
-                let [flags] = source.array("flags")?;
-                let self_trade = source.word(SelfTrade::from_code, "self-trade mode")?;
-                let (price, total) = (Price(source.i64("price")?), Qty(source.i64("total")?));
-                let (remaining, expires_ns) = (Qty(source.i64("remaining")?), source.u64("expiry")?);
-                let client_id = source.array("client id")?;
-                let known = account.index() < self.accounts.len() && (venue.0 as usize) <= self.venues.len();
-                if !known || remaining.0 < 1 || price.0 < 1 || self.pool.find(id).is_some() {
-                    return source.malformed("order");
+            let count = source.count(ORDER_BYTES, "orders")?;
+            self.pool.reserve(count);
+            // Orders of one level have one reserve a lot, unless their venues' fees differ.
+            let mut last = (VenueId(0), Side::Buy, Price::ZERO, Amount::ZERO);
+            for _ in 0..count {
+                self.read_accounts_ahead(source);
+                let order = self.read_order(source, InstrumentId::from_index(at))?;
+                if (last.0, last.1, last.2) != (order.venue, order.side, order.price) {
+                    let instrument = &self.instruments[at];
+                    let per_lot = self.reserve_per_lot(instrument, order.venue, order.side, order.price);
+                    last = (order.venue, order.side, order.price, per_lot);
                 }
-                let order = RestingOrder {
-                    remaining,
-                    expires_ns,
-                    account,
-                    owner: self.accounts[account.index()].owner,
-                    instrument: InstrumentId::from_index(at),
-                    venue,
-                    tif,
-                    flags,
-                    self_trade,
-                    has_client_id: client_id != [0; 32],
-                    ..RestingOrder::unlinked(id, side, price, total)
-                };
-                let instrument = &self.instruments[at];
-                let per_lot = self.reserve_per_lot(instrument, venue, side, price);
-                self.link_resting(order, &client_id, per_lot);
+                if order.tif == Tif::Gtd {
+                    expiries.push((order.expires_ns, order.id.0));
+                }
+                self.queue_restored(order, last.3);
             }
         }
+        self.expiries = expiries.into_iter().collect();
+        self.find_worst_cases();
         Ok(())
+    }
+
+    /// An order without its client id, which is known by its answer in the session part.
+    #[inline(always)]
+    fn read_order(&self, source: &mut Source, instrument: InstrumentId) -> Read<RestingOrder> {
+        let id = OrderId(source.u64("order")?);
+        let account = AccountId(source.u32("account")?);
+        let venue = VenueId(source.u16("venue")?);
+        let side = source.word(Side::from_code, "side")?;
+        let tif = source.word(Tif::from_code, "tif")?;
+        let [flags] = source.array("flags")?;
+        let self_trade = source.word(SelfTrade::from_code, "self-trade mode")?;
+        let (price, total) = (Price(source.i64("price")?), Qty(source.i64("total")?));
+        let (remaining, expires_ns) = (Qty(source.i64("remaining")?), source.u64("expiry")?);
+        source.take(size_of::<ClientId>(), "client id")?;
+        let known = account.index() < self.accounts.len() && (venue.0 as usize) <= self.venues.len();
+        if !known || remaining.0 < 1 || price.0 < 1 || self.pool.find(id).is_some() {
+            return source.malformed("order");
+        }
+        let owner = self.accounts[account.index()].owner;
+        Ok(RestingOrder {
+            remaining,
+            expires_ns,
+            account,
+            owner,
+            instrument,
+            venue,
+            tif,
+            flags,
+            self_trade,
+            ..RestingOrder::unlinked(id, side, price, total)
+        })
+    }
+
+    /// Reads the accounts of orders that come soon, so that the cache misses overlap.
+    #[inline(always)]
+    fn read_accounts_ahead(&self, source: &Source) {
+        let account = |orders: usize| {
+            let at = source.at + orders * ORDER_BYTES + size_of::<u64>();
+            let bytes = source.bytes.get(at..)?.first_chunk()?;
+            self.accounts.get(AccountId(u32::from_le_bytes(*bytes)).index())
+        };
+        let far = account(2 * AHEAD).map_or(0, |account| account.orders);
+        let near = account(AHEAD).and_then(|account| account.stands.first()).map_or(0, |stand| stand.head);
+        black_box(far ^ near);
+    }
+
+    /// The worst case of every question in which an account stands.
+    fn find_worst_cases(&mut self) {
+        for at in 0..self.accounts.len() {
+            let mut last = None;
+            for stand in 0..self.accounts[at].stands.len() {
+                let instrument = self.accounts[at].stands[stand].key.instrument();
+                let question = self.instruments[instrument.index()].question();
+                if let Some(id) = question
+                    && question != last
+                {
+                    self.refresh_worst_case(AccountId::from_index(at), id);
+                    last = question;
+                }
+            }
+        }
     }
 
     fn read_session(&mut self, source: &mut Source) -> Read<()> {
         self.sequence = source.u64("sequence")?;
         self.time_ns = source.u64("time")?;
-        for _ in 0..source.u32("permanent client ids")? {
-            let (key, answer) = read_answer(source)?;
-            self.client_ids.remember(key, answer, 0, true);
+        let permanent = source.count(size_of::<EventRecord>(), "permanent client ids")?;
+        self.client_ids.reserve(permanent);
+        for _ in 0..permanent {
+            let answer = source.event()?;
+            let tag = self.new_id(source, &answer)?;
+            self.client_ids.remember_for_ever(tag, &answer);
         }
-        for _ in 0..source.u32("client ids")? {
-            let time_ns = source.u64("time of a client id")?;
-            let (key, answer) = read_answer(source)?;
-            self.client_ids.remember(key, answer, time_ns, false);
+        let passing = source.count(PASSING_BYTES, "client ids")?;
+        self.client_ids.reserve(passing);
+        for done in (0..passing).step_by(AHEAD) {
+            self.read_ids(source, AHEAD.min(passing - done))?;
         }
         if source.at == source.bytes.len() { Ok(()) } else { source.malformed("end of the snapshot") }
     }
-}
 
-fn read_answer(source: &mut Source) -> Read<(crate::client_ids::IdKey, EventRecord)> {
-    let key = (AccountId(source.u32("account")?), source.array("client id")?);
-    let bytes = source.take(size_of::<EventRecord>(), "answer")?;
-    let answer = EventRecord::read_from_bytes(bytes).expect("the length is right");
-    Ok((key, answer))
+    /// Some ids that pass at once, so that the cache misses overlap.
+    fn read_ids(&mut self, source: &mut Source, count: usize) -> Read<()> {
+        let mut answers = [(0, EventRecord::ZERO); AHEAD];
+        let mut seen = 0;
+        for (time_ns, answer) in &mut answers[..count] {
+            (*time_ns, *answer) = (source.u64("time of a client id")?, source.event()?);
+            let tag = self.client_ids.tag(AccountId(answer.account), &answer.detail);
+            seen ^= self.client_ids.touch(tag) ^ self.pool.touch_index(OrderId(answer.order_id));
+        }
+        let mut slots = [None; AHEAD];
+        for (slot, (_, answer)) in slots.iter_mut().zip(&answers[..count]) {
+            let accepted = answer.kind == EventKind::OrderAccepted.code();
+            *slot = accepted.then(|| self.pool.find(OrderId(answer.order_id))).flatten();
+            seen ^= slot.map_or(0, |slot| self.pool.touch(slot));
+        }
+        black_box(seen);
+        for (slot, (time_ns, answer)) in slots.into_iter().zip(&answers[..count]) {
+            let tag = self.new_id(source, answer)?;
+            if let Some(slot) = slot {
+                self.pool.order_mut(slot).client_id_at = self.client_ids.next_number();
+            }
+            self.client_ids.remember(tag, answer, *time_ns);
+        }
+        Ok(())
+    }
+
+    fn new_id(&self, source: &Source, answer: &EventRecord) -> Read<Tag> {
+        let account = AccountId(answer.account);
+        let tag = self.client_ids.tag(account, &answer.detail);
+        match self.client_ids.answer(tag, account, &answer.detail) {
+            Some(_) => source.malformed("client id"),
+            None => Ok(tag),
+        }
+    }
 }

@@ -270,8 +270,7 @@ impl Engine {
     }
 
     fn order_view(&self, order: &RestingOrder) -> OrderView {
-        let client_id = if order.has_client_id { self.order_client_ids[&order.id.0] } else { [0; 32] };
-        OrderView { order: *order, client_id }
+        OrderView { order: *order, client_id: self.client_id_of(order) }
     }
 
     /// A resting order.

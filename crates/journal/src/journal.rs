@@ -414,6 +414,11 @@ impl Journal {
         snapshot::read_body(&*self.disk, info, take)
     }
 
+    /// Reads a snapshot's whole body, checked.
+    pub fn snapshot_body(&self, info: &SnapshotInfo) -> Result<Vec<u8>, JournalError> {
+        snapshot::whole_body(&*self.disk, info)
+    }
+
     /// The newest snapshot whose body is sound, and what was wrong with the newer ones.
     pub fn newest_snapshot(&self) -> (Option<(SnapshotInfo, Vec<u8>)>, Vec<JournalError>) {
         snapshot::newest(&*self.disk, &self.snapshots)

@@ -195,6 +195,11 @@ impl ReadOnlyJournal {
         snapshot::read_body(&*self.disk, info, take)
     }
 
+    /// Reads a snapshot's whole body, checked.
+    pub fn snapshot_body(&self, info: &SnapshotInfo) -> Result<Vec<u8>, JournalError> {
+        snapshot::whole_body(&*self.disk, info)
+    }
+
     /// Reads the log from a sequence on.
     pub fn read_from(&self, sequence: u64, check: Check) -> Result<FrameReader, JournalError> {
         FrameReader::new(self.disk.clone(), self.survey.segments.clone(), sequence, self.report.end, check)

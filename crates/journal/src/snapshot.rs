@@ -129,12 +129,31 @@ pub(crate) fn read_body(
         take(&buffer[..piece]);
         done += piece as u64;
     }
-    if *hasher.finalize().as_bytes() != info.body_hash {
-        let (file, sequence) = (name.clone(), info.at.sequence);
-        let why = "the hash of its body differs from the content".to_string();
-        return Err(JournalError::CorruptSnapshot { file, offset: SNAPSHOT_HEADER_BYTES, sequence, why });
+    check_hash(info, &hasher)
+}
+
+/// Reads a whole body, each byte to the place where it stays, and checks its hash.
+pub(crate) fn whole_body(disk: &dyn Disk, info: &SnapshotInfo) -> Result<Vec<u8>, JournalError> {
+    let name = &info.file;
+    let file = disk.open(name, Access::Read).map_err(|e| JournalError::io("open", name, 0, e))?;
+    let mut hasher = blake3::Hasher::new();
+    let mut body = vec![0; info.body_bytes as usize];
+    let mut done = 0;
+    for piece in body.chunks_mut(BUFFER_BYTES) {
+        read_exact(&*file, name, piece, SNAPSHOT_HEADER_BYTES + done)?;
+        hasher.update(piece);
+        done += piece.len() as u64;
     }
-    Ok(())
+    check_hash(info, &hasher).map(|()| body)
+}
+
+fn check_hash(info: &SnapshotInfo, body: &blake3::Hasher) -> Result<(), JournalError> {
+    if *body.finalize().as_bytes() == info.body_hash {
+        return Ok(());
+    }
+    let (file, sequence) = (info.file.clone(), info.at.sequence);
+    let why = "the hash of its body differs from the content".to_string();
+    Err(JournalError::CorruptSnapshot { file, offset: SNAPSHOT_HEADER_BYTES, sequence, why })
 }
 
 /// Writes one snapshot, piece by piece; it may move to another thread. Until
@@ -218,9 +237,8 @@ pub(crate) fn newest(
 ) -> (Option<(SnapshotInfo, Vec<u8>)>, Vec<JournalError>) {
     let mut skipped = Vec::new();
     for info in snapshots {
-        let mut body = Vec::with_capacity(info.body_bytes as usize);
-        match read_body(disk, info, |piece| body.extend_from_slice(piece)) {
-            Ok(()) => return (Some((info.clone(), body)), skipped),
+        match whole_body(disk, info) {
+            Ok(body) => return (Some((info.clone(), body)), skipped),
             Err(error) => skipped.push(error),
         }
     }

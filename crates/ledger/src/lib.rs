@@ -79,6 +79,11 @@ impl Ledger {
         self.users.push(UserRow::default());
     }
 
+    /// Makes room for as many accounts more.
+    pub fn reserve_users(&mut self, count: usize) {
+        self.users.reserve_exact(count);
+    }
+
     /// Number of assets.
     pub fn assets(&self) -> usize {
         self.sums.len()
@@ -126,6 +131,14 @@ impl Ledger {
             .collect();
         rows.sort_unstable_by_key(|(asset, _)| *asset);
         rows.into_iter()
+    }
+
+    /// All balances of an account, in no order.
+    #[inline]
+    pub fn balances(&self, account: AccountId) -> impl Iterator<Item = (AssetId, Balance)> + '_ {
+        let row = &self.users[account.index()];
+        let settlement = (!self.sums.is_empty()).then_some((SETTLEMENT, row.settlement));
+        settlement.into_iter().chain(row.others.iter().copied())
     }
 
     #[inline(always)]

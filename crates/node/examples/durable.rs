@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(words.next().ok_or("usage: durable <folder> [runs] [accounts]")?);
     let runs: usize = words.next().map_or(Ok(5), |word| word.parse())?;
     let accounts: u32 = words.next().map_or(Ok(0), |word| word.parse())?;
-    for ids in [false, true] {
+    for ids in [false, true].into_iter().filter(|_| runs > 0) {
         for (batch, commands) in [(65_536, 1_000_000), (4_096, 500_000), (512, 200_000), (64, 60_000)] {
             throughput(&root, runs, batch, commands, ids)?;
         }
@@ -68,7 +68,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         latencies.push(in_fresh(&root, |path| durable_latency(path, 2_000))?);
     }
     latencies.sort_by_key(|report| report.p50_ns * 1_000 / report.raw_p50_ns);
-    println!("median of {runs} by ratio: {}", latencies[runs / 2]);
+    if let Some(median) = latencies.get(runs / 2) {
+        println!("median of {runs} by ratio: {median}");
+    }
     if accounts > 0 {
         println!("{}", in_fresh(&root, |path| durable_restart(path, accounts, accounts))?);
     }

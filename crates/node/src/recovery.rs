@@ -87,9 +87,8 @@ pub(crate) fn recover(
 fn restore(journal: &Journal, directory: &str) -> Result<(Engine, Option<u64>, Vec<String>), OpenError> {
     let mut skipped: Vec<_> = journal.report().bad_snapshots.iter().map(ToString::to_string).collect();
     for info in journal.snapshots() {
-        let mut bytes = Vec::with_capacity(usize::try_from(info.body_bytes).unwrap_or(0));
-        let read = journal.read_snapshot(info, |piece| bytes.extend_from_slice(piece));
-        match read.map_err(|error| error.to_string()).and_then(|()| engine_of(info, &bytes)) {
+        let body = journal.snapshot_body(info).map_err(|error| error.to_string());
+        match body.and_then(|body| engine_of(info, &body)) {
             Ok(engine) => return Ok((engine, Some(info.at.sequence), skipped)),
             Err(why) => skipped.push(why),
         }
@@ -104,7 +103,7 @@ fn restore(journal: &Journal, directory: &str) -> Result<(Engine, Option<u64>, V
 /// Builds the engine of a snapshot and compares it with what the snapshot's header says.
 pub(crate) fn engine_of(info: &SnapshotInfo, bytes: &[u8]) -> Result<Engine, String> {
     let engine = Engine::from_snapshot(bytes).map_err(|error| format!("{}: {error}", info.file))?;
-    // from_snapshot has proven that the engine's state has the hash of these bytes.
+    // from_snapshot has proven that the engine's state is these bytes.
     if hash_of_state(bytes) != Some(info.state_hash) {
         return Err(format!("{}: its state has another hash than its header says", info.file));
     }

@@ -146,9 +146,8 @@ pub(crate) fn begin(
         if info.at.sequence + 1 < first_sequence {
             continue;
         }
-        let mut bytes = Vec::new();
-        let read = journal.read_snapshot(info, |piece| bytes.extend_from_slice(piece));
-        match read.map_err(|error| error.to_string()).and_then(|()| engine_of(info, &bytes)) {
+        let body = journal.snapshot_body(info).map_err(|error| error.to_string());
+        match body.and_then(|body| engine_of(info, &body)) {
             Ok(engine) => return Ok((engine, info.at.sequence)),
             Err(why) => skipped.push(why),
         }

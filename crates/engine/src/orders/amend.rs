@@ -115,11 +115,10 @@ impl Engine {
         per_lot: Amount,
     ) {
         let filled = order.total - order.remaining;
-        let client_id = if order.has_client_id { self.order_client_ids[&order.id.0] } else { [0; 32] };
         let moved = RestingOrder { price, total: filled + lots, remaining: lots, ..*order };
         self.remove_resting(step.sequence, slot, order);
         step.push_order(EventKind::OrderAmended, &moved);
         let mut incoming = Incoming { order: moved, at: moved.instrument.index(), per_lot };
-        self.work(step, &mut incoming, &client_id);
+        self.work(step, &mut incoming);
     }
 }

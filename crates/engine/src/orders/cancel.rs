@@ -40,7 +40,8 @@ impl Engine {
     }
 
     fn find_by_client_id(&self, command: &CommandRecord) -> Option<Slot> {
-        let answer = self.client_ids.answer(&(command.account(), command.client_id))?;
+        let tag = self.client_ids.tag(command.account(), &command.client_id);
+        let answer = self.client_ids.answer(tag, command.account(), &command.client_id)?;
         let accepted = answer.kind == EventKind::OrderAccepted.code();
         accepted.then(|| self.pool.find(xos_units::OrderId(answer.order_id))).flatten()
     }

@@ -9,7 +9,7 @@ use crate::orders::Incoming;
 use crate::orders::resting::held_asset;
 use crate::shape::{self, PlaceWords};
 use crate::step::{Refused, Step, refused};
-use xos_book::RestingOrder;
+use xos_book::{NO_SLOT, RestingOrder};
 use xos_protocol::{CancelReason, CommandRecord, EventKind, Flags, InstrumentState, Reject, Side, Tif};
 use xos_units::{AccountId, Amount, OrderId, Price, Qty, notional};
 
@@ -57,25 +57,25 @@ impl Engine {
             tif: words.tif,
             flags: words.flags.0,
             self_trade: words.self_trade,
-            has_client_id: command.has_client_id(),
+            client_id_at: if command.has_client_id() { self.client_ids.next_number() } else { NO_SLOT },
             ..RestingOrder::unlinked(OrderId(step.sequence), words.side, command.price(), lots)
         };
         let mut incoming = Incoming { order, at, per_lot };
         step.push_order(EventKind::OrderAccepted, &incoming.order);
-        self.work(step, &mut incoming, &command.client_id);
+        self.work(step, &mut incoming);
         Ok(())
     }
 
     /// Matches an order and lets the remainder rest or go.
     #[inline(always)]
-    pub(crate) fn work(&mut self, step: &mut Step, incoming: &mut Incoming, client_id: &[u8; 32]) {
+    pub(crate) fn work(&mut self, step: &mut Step, incoming: &mut Incoming) {
         let cancelled = self.match_incoming(step, incoming);
         let order = &mut incoming.order;
         if cancelled || order.remaining == Qty::ZERO {
             return;
         }
         match order.tif {
-            Tif::Gtc | Tif::Gtd => self.rest(step.sequence, order, client_id, incoming.per_lot),
+            Tif::Gtc | Tif::Gtd => self.rest(step.sequence, order, incoming.per_lot),
             Tif::Ioc | Tif::Fok => {
                 return step.emit_cancelled(order, CancelReason::IocRemainder, order.remaining, Qty::ZERO);
             }

@@ -19,35 +19,51 @@ pub(crate) fn held_asset(instrument: &Instrument, side: Side) -> Option<AssetId>
 }
 
 impl Engine {
+    /// The client id of a resting order; zero: none.
+    pub(crate) fn client_id_of(&self, order: &RestingOrder) -> ClientId {
+        match order.client_id_at {
+            NO_SLOT => [0; 32],
+            number => self.client_ids.client_id_at(number),
+        }
+    }
+
     /// Puts an order into the book and takes its reserve, `per_lot` for each remaining lot.
     #[inline]
-    pub(crate) fn rest(
-        &mut self,
-        sequence: u64,
-        order: &mut RestingOrder,
-        client_id: &ClientId,
-        per_lot: Amount,
-    ) {
+    pub(crate) fn rest(&mut self, sequence: u64, order: &mut RestingOrder, per_lot: Amount) {
         let reserve = per_lot.times_lots(order.remaining);
         match held_asset(&self.instruments[order.instrument.index()], order.side) {
-            None => self.link(order, client_id, reserve),
+            None => self.link(order, reserve),
             Some(asset) => {
                 let result = self.ledger.hold(order.account, asset, reserve);
                 self.money(sequence, result);
-                self.link(order, client_id, Amount::ZERO);
+                self.link(order, Amount::ZERO);
             }
         }
     }
 
-    /// Puts an order into the book and its account's list; what it holds in the ledger is the caller's.
-    pub(crate) fn link_resting(&mut self, mut order: RestingOrder, client_id: &ClientId, per_lot: Amount) {
+    /// Puts an order of a snapshot into the book and its account's list. What it holds in the ledger, its expiry and
+    /// the worst case of its question are the caller's.
+    #[inline(always)]
+    pub(crate) fn queue_restored(&mut self, mut order: RestingOrder, per_lot: Amount) {
         let is_held = held_asset(&self.instruments[order.instrument.index()], order.side).is_some();
         let reserve = if is_held { Amount::ZERO } else { per_lot.times_lots(order.remaining) };
-        self.link(&mut order, client_id, reserve);
+        self.queue_up(&mut order, reserve);
     }
 
     #[inline(always)]
-    fn link(&mut self, order: &mut RestingOrder, client_id: &ClientId, reserve: Amount) {
+    fn link(&mut self, order: &mut RestingOrder, reserve: Amount) {
+        self.queue_up(order, reserve);
+        if order.tif == Tif::Gtd {
+            self.expiries.insert((order.expires_ns, order.id.0));
+        }
+        if let Some(question) = self.instruments[order.instrument.index()].question() {
+            self.refresh_worst_case(order.account, question);
+        }
+    }
+
+    /// Puts an order into its two queues: the book's and its account's.
+    #[inline(always)]
+    fn queue_up(&mut self, order: &mut RestingOrder, reserve: Amount) {
         let instrument = &mut self.instruments[order.instrument.index()];
         let account = &mut self.accounts[order.account.index()];
         account.orders += 1;
@@ -60,15 +76,6 @@ impl Engine {
         stand.add_resting(order.side, order.remaining, reserve);
         if head != NO_SLOT {
             self.pool.order_mut(head).own_prev = slot;
-        }
-        if order.tif == Tif::Gtd {
-            self.expiries.insert((order.expires_ns, order.id.0));
-        }
-        if order.has_client_id {
-            self.order_client_ids.insert(order.id.0, *client_id);
-        }
-        if let Some(question) = instrument.question() {
-            self.refresh_worst_case(order.account, question);
         }
     }
 
@@ -153,9 +160,6 @@ impl Engine {
         }
         if order.tif == Tif::Gtd {
             self.expiries.remove(&(order.expires_ns, order.id.0));
-        }
-        if order.has_client_id {
-            self.order_client_ids.remove(&order.id.0);
         }
         self.pool.release(slot);
     }
