@@ -172,6 +172,7 @@ impl Engine {
     }
 
     fn audit_positions(&self) -> Result<(), String> {
+        let mut holding = vec![0; self.instruments.len()];
         let mut sums: Vec<(i128, i128, Amount)> = vec![(0, 0, Amount::ZERO); self.instruments.len()];
         for (at, account) in self.accounts.iter().enumerate() {
             for stand in &account.stands {
@@ -179,6 +180,12 @@ impl Engine {
                 sum.0 += i128::from(stand.lots.max(0));
                 sum.1 += i128::from((-stand.lots).max(0));
                 sum.2 += stand.holding().cost;
+                let holds = stand.key.is_perpetual() && stand.lots != 0;
+                let holders = &self.instruments[stand.key.instrument().index()].holders;
+                if holds != holders.contains(AccountId::from_index(at)) {
+                    return Err(format!("account {}: holders of {} are wrong", at + 1, stand.key.0));
+                }
+                holding[stand.key.instrument().index()] += usize::from(holds);
                 if stand.is_empty() || (stand.lots == 0 && stand.holding().cost != Amount::ZERO) {
                     return Err(format!("account {} keeps an empty stand", at + 1));
                 }
@@ -201,6 +208,15 @@ impl Engine {
             }
             if total != account.worst_cases() {
                 return Err(format!("account {}: worst cases add up to {}", at + 1, total.0));
+            }
+        }
+        for (instrument, holding) in self.instruments.iter().zip(holding) {
+            if instrument.holders.len() != holding {
+                let listed = instrument.holders.len();
+                return Err(format!(
+                    "instrument {}: {holding} accounts hold, {listed} are listed",
+                    instrument.id
+                ));
             }
         }
         for (instrument, (long, short, cost)) in self.instruments.iter().zip(sums) {

@@ -1,12 +1,13 @@
 //! An instrument as the engine keeps it: terms in the form the hot path reads, prices, book, open interest.
 
 use crate::account::{Class, StandKey};
+use crate::holders::AccountSet;
 use xos_book::Book;
 use xos_protocol::{
     Fees, InstrumentSpec, InstrumentState, InstrumentTerms, Matching, Product, QuestionSpec, Split,
 };
 use xos_risk::OutcomeTerms;
-use xos_units::{Amount, AssetId, InstrumentId, PPM_ONE, Ppm, Price, Qty, QuestionId};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, PPM_ONE, Ppm, Price, Qty, QuestionId};
 
 /// What is traded, with the terms only that product has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub(crate) struct Instrument {
     pub(crate) short_lots: i128,
     /// Sum of the costs of all positions; a perpetual's clearing account mirrors it.
     pub(crate) cost_sum: Amount,
+    /// Accounts with a position, of a perpetual.
+    pub(crate) holders: AccountSet,
     /// The specification; an outcome's is its question's.
     pub(crate) spec: Option<Box<InstrumentSpec>>,
 }
@@ -67,6 +70,15 @@ impl Instrument {
         let mut instrument = Self::new(id, traded, &spec.terms);
         instrument.spec = Some(Box::new(spec));
         instrument
+    }
+
+    #[inline(never)]
+    fn holder_changed(&mut self, account: AccountId, holds: bool) {
+        if holds {
+            self.holders.insert(account);
+        } else {
+            self.holders.remove(account);
+        }
     }
 
     pub(crate) fn outcome(id: InstrumentId, question: QuestionId, spec: &QuestionSpec) -> Self {
@@ -106,6 +118,7 @@ impl Instrument {
             long_lots: 0,
             short_lots: 0,
             cost_sum: Amount::ZERO,
+            holders: AccountSet::default(),
             spec: None,
         }
     }
@@ -159,9 +172,12 @@ impl Instrument {
         }
     }
 
-    /// Moves open interest as one position changes.
+    /// Moves open interest, and keeps a perpetual's holders, as one position changes.
     #[inline(always)]
-    pub(crate) fn position_changed(&mut self, before: i64, after: i64) {
+    pub(crate) fn position_changed(&mut self, account: AccountId, before: i64, after: i64) {
+        if (before == 0) != (after == 0) && self.class() == Class::Perpetual {
+            self.holder_changed(account, after != 0);
+        }
         self.long_lots += i128::from(after.max(0) - before.max(0));
         self.short_lots += i128::from((-after).max(0) - (-before).max(0));
     }

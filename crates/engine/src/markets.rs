@@ -40,12 +40,10 @@ impl Engine {
             crate::orders::check_price(&self.instruments[at], command.price())?;
         }
         // ---- Everything is checked. Below this line nothing fails. ----
-        let instrument = &mut self.instruments[at];
         let kind = if kind == CommandKind::SetMark {
-            instrument.set_mark(command.price());
             EventKind::MarkSet
         } else {
-            instrument.index = command.price();
+            self.instruments[at].index = command.price();
             EventKind::IndexSet
         };
         step.emit(EventRecord {
@@ -54,6 +52,9 @@ impl Engine {
             price: command.price,
             ..Default::default()
         });
+        if kind == EventKind::MarkSet {
+            self.set_mark(step, at, command.price());
+        }
         Ok(())
     }
 
@@ -143,7 +144,7 @@ impl Engine {
                 if key.instrument() == paying {
                     won = lots;
                 }
-                self.instruments[key.instrument().index()].position_changed(lots, 0);
+                self.instruments[key.instrument().index()].position_changed(account, lots, 0);
                 self.emptied.push((account, *key));
             }
             if holds {

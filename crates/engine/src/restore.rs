@@ -236,7 +236,7 @@ impl Engine {
             let Some(instrument) = self.instruments.get_mut(instrument.index()) else {
                 return source.malformed("instrument");
             };
-            instrument.position_changed(0, holding.lots);
+            instrument.position_changed(id, 0, holding.lots);
             instrument.cost_sum += holding.cost;
             self.accounts[id.index()].stand_mut(instrument.key).set_holding(holding);
         }

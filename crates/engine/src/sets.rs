@@ -83,7 +83,7 @@ impl Engine {
             if stand.is_empty() {
                 self.emptied.push((account, key));
             }
-            self.instruments[key.instrument().index()].position_changed(before, after);
+            self.instruments[key.instrument().index()].position_changed(account, before, after);
         }
         self.finish_sets(step, command, question, value, EventKind::SetSplit);
         Ok(())
@@ -127,7 +127,7 @@ impl Engine {
             if stand.is_empty() {
                 self.emptied.push((account, key));
             }
-            self.instruments[key.instrument().index()].position_changed(before, before - sets.0);
+            self.instruments[key.instrument().index()].position_changed(account, before, before - sets.0);
         }
         self.finish_sets(step, command, question, value, EventKind::SetMerged);
         Ok(())

@@ -231,7 +231,7 @@ impl Engine {
         let closed = after.fill(side.side == Side::Buy, price, lots, instrument.k);
         stand.set_holding(after);
         instrument.cost_sum += after.cost - before.cost;
-        instrument.position_changed(before.lots, after.lots);
+        instrument.position_changed(side.account, before.lots, after.lots);
         if stand.is_empty() {
             self.emptied.push((side.account, instrument.key));
         }
