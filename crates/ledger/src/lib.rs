@@ -38,8 +38,9 @@ struct UserRow {
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     users: Vec<UserRow>,
-    /// External, protocol, insurance, rounding; then one row a venue. Each by asset.
-    house: [Vec<Amount>; 4],
+    /// By asset: external, protocol, insurance, rounding.
+    house: Vec<[Amount; 4]>,
+    /// One row a venue, each by asset.
     venues: Vec<Vec<Amount>>,
     deployers: Vec<(AssetId, Amount)>,
     clearing: Vec<Amount>,
@@ -52,7 +53,8 @@ pub struct Ledger {
 impl Ledger {
     /// Room for one more asset.
     pub fn add_asset(&mut self) {
-        for row in self.house.iter_mut().chain(&mut self.venues) {
+        self.house.push([Amount::ZERO; 4]);
+        for row in &mut self.venues {
             row.push(Amount::ZERO);
         }
         self.sums.push(Amount::ZERO);
@@ -161,10 +163,10 @@ impl Ledger {
     pub fn house(&self, party: Party, asset: AssetId) -> Amount {
         match party {
             Party::User(account) => self.balance(account, asset).total,
-            Party::External => self.house[0][asset.index()],
-            Party::Protocol => self.house[1][asset.index()],
-            Party::Insurance => self.house[2][asset.index()],
-            Party::Rounding => self.house[3][asset.index()],
+            Party::External => self.house[asset.index()][0],
+            Party::Protocol => self.house[asset.index()][1],
+            Party::Insurance => self.house[asset.index()][2],
+            Party::Rounding => self.house[asset.index()][3],
             Party::Venue(VenueId(venue)) => self.venues[venue as usize][asset.index()],
             Party::Deployer(instrument) => match self.deployers[instrument.index()] {
                 (quote, amount) if quote == asset => amount,
@@ -185,10 +187,10 @@ impl Ledger {
                 balance.total += by;
                 (balance.free(), asset == SETTLEMENT)
             }
-            Party::External => (add(&mut self.house[0][asset.index()], by), true),
-            Party::Protocol => (add(&mut self.house[1][asset.index()], by), false),
-            Party::Insurance => (add(&mut self.house[2][asset.index()], by), false),
-            Party::Rounding => (add(&mut self.house[3][asset.index()], by), false),
+            Party::External => (add(&mut self.house[asset.index()][0], by), true),
+            Party::Protocol => (add(&mut self.house[asset.index()][1], by), false),
+            Party::Insurance => (add(&mut self.house[asset.index()][2], by), false),
+            Party::Rounding => (add(&mut self.house[asset.index()][3], by), false),
             Party::Venue(VenueId(venue)) => (add(&mut self.venues[venue as usize][asset.index()], by), false),
             Party::Deployer(instrument) => {
                 let (quote, amount) = &mut self.deployers[instrument.index()];
@@ -260,9 +262,10 @@ impl Ledger {
         // Receivers only gain: none of them can fall below zero.
         *deployer += fee.deployer;
         self.venues[fee.through.0 as usize][row] += fee.venue;
-        self.house[1][row] += fee.protocol;
-        self.house[2][row] += fee.insurance;
-        self.house[3][row] += fee.rounding;
+        let [_, protocol, insurance, rounding] = &mut self.house[row];
+        *protocol += fee.protocol;
+        *insurance += fee.insurance;
+        *rounding += fee.rounding;
         let received = fee.deployer + fee.venue + fee.insurance + fee.protocol + fee.rounding;
         let sum = &mut self.sums[row];
         *sum += received - fee.paid;
@@ -314,7 +317,10 @@ impl Ledger {
     /// Adds every balance of every asset up from nothing. Each must come to zero.
     pub fn audit(&self) -> Result<(), LedgerError> {
         let mut sums = vec![Amount::ZERO; self.sums.len()];
-        for row in self.house.iter().chain(&self.venues) {
+        for (at, row) in self.house.iter().enumerate() {
+            sums[at] += row.iter().fold(Amount::ZERO, |sum, amount| sum + *amount);
+        }
+        for row in &self.venues {
             for (at, amount) in row.iter().enumerate() {
                 sums[at] += *amount;
             }

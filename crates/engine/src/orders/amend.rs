@@ -90,7 +90,7 @@ impl Engine {
         let replaced = self.reserve_per_lot(instrument, order.venue, order.side, order.price);
         let asked = Asked {
             account: order.account,
-            at: order.instrument.index(),
+            instrument,
             side: order.side,
             price,
             lots,

@@ -23,7 +23,7 @@ struct FillSide {
 }
 
 impl Engine {
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn fill(
         &mut self,
         step: &mut Step,

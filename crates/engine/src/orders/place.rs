@@ -14,9 +14,9 @@ use xos_protocol::{CancelReason, CommandRecord, EventKind, Flags, InstrumentStat
 use xos_units::{AccountId, Amount, OrderId, Price, Qty, notional};
 
 /// What a price and quantity are judged as: a new order, or an amended one with its old part known.
-pub(crate) struct Asked {
+pub(crate) struct Asked<'a> {
     pub(crate) account: AccountId,
-    pub(crate) at: usize,
+    pub(crate) instrument: &'a Instrument,
     pub(crate) side: Side,
     pub(crate) price: Price,
     pub(crate) lots: Qty,
@@ -30,6 +30,7 @@ pub(crate) struct Asked {
 }
 
 impl Engine {
+    #[inline(always)]
     pub(crate) fn place(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
         let words = shape::place(command)?;
         self.known_account(command)?;
@@ -151,7 +152,7 @@ impl Engine {
         }
         let asked = Asked {
             account: command.account(),
-            at,
+            instrument,
             side: words.side,
             price: command.price(),
             lots,
@@ -184,7 +185,7 @@ impl Engine {
 
     #[inline(always)]
     pub(crate) fn check_position_limit(&self, asked: &Asked) -> Result<(), Refused> {
-        let instrument = &self.instruments[asked.at];
+        let instrument = asked.instrument;
         if instrument.class() == Class::Spot {
             return Ok(());
         }
@@ -207,7 +208,7 @@ impl Engine {
     /// Whether the account can pay for, or margin, what it asks; gives the reserve of one lot.
     #[inline(always)]
     pub(crate) fn check_money(&self, asked: &Asked) -> Result<Amount, Refused> {
-        let instrument = &self.instruments[asked.at];
+        let instrument = asked.instrument;
         let per_lot = self.reserve_per_lot(instrument, asked.venue, asked.side, asked.price);
         let reserve = per_lot.times_lots(asked.lots);
         let more = (asked.lots - asked.replaced_lots, reserve - asked.replaced_reserve);
@@ -216,7 +217,7 @@ impl Engine {
             return Ok(per_lot);
         }
         match instrument.traded {
-            Traded::Spot { .. } => self.check_spot_money(asked, instrument, reserve).map(|()| per_lot),
+            Traded::Spot { .. } => self.check_spot_money(asked, reserve).map(|()| per_lot),
             Traded::Perpetual { .. } => {
                 let reducing = reduces(asked.position, asked.side, asked.lots + asked.others);
                 let loss = self.loss_of_fill(instrument, asked.side, asked.price, asked.lots);
@@ -248,13 +249,8 @@ impl Engine {
         }
     }
 
-    fn check_spot_money(
-        &self,
-        asked: &Asked,
-        instrument: &Instrument,
-        needed: Amount,
-    ) -> Result<(), Refused> {
-        let asset = held_asset(instrument, asked.side).expect("a spot order holds an asset");
+    fn check_spot_money(&self, asked: &Asked, needed: Amount) -> Result<(), Refused> {
+        let asset = held_asset(asked.instrument, asked.side).expect("a spot order holds an asset");
         let mut available = self.ledger.balance(asked.account, asset).free() + asked.replaced_reserve;
         if asset == xos_ledger::SETTLEMENT {
             available = available.min(self.margin(asked.account).headroom() + asked.replaced_reserve);

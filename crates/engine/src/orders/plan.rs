@@ -25,7 +25,7 @@ impl Engine {
     /// Refuses a fill-or-kill order whose whole quantity cannot fill now.
     pub(crate) fn check_fillable(&self, asked: &Asked, mode: SelfTrade) -> Result<(), Refused> {
         let owner = self.accounts[asked.account.index()].owner;
-        let book = &self.instruments[asked.at].book;
+        let book = &asked.instrument.book;
         let (mut found, mut meetings) = (Qty::ZERO, 0);
         let mut plan = Plan::new();
         let mut next = book.front(asked.side.opposite()).map(|(_, slot)| slot);
@@ -58,7 +58,7 @@ impl Engine {
 
     /// Lots of a resting order that the plan can count on.
     fn countable(&self, asked: &Asked, resting: &RestingOrder, wanted: Qty, plan: &mut Plan) -> Qty {
-        let instrument = &self.instruments[asked.at];
+        let instrument = asked.instrument;
         if resting.price > instrument.band_high || resting.price < instrument.band_low {
             return Qty::ZERO;
         }
