@@ -95,6 +95,12 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "instrument": "0: all",
         "qty": "number of orders",
     },
+    "cancel_all_after_set": {
+        "account": "",
+        "qty": "milliseconds of the countdown, 0: none",
+        "amount": "deadline, nanoseconds since 1970 UTC",
+    },
+    "cancel_all_after_fired": {"account": "", "qty": "number of orders"},
     "account_opened": {"account": "its number"},
     "deposited": {"account": "", **_MOVED},
     "withdrawn": {"account": "", **_MOVED},

@@ -74,6 +74,7 @@ class CommandKind(IntEnum):
     AMEND = 2
     CANCEL = 3
     MASS_CANCEL = 4
+    CANCEL_ALL_AFTER = 5
     OPEN_ACCOUNT = 16
     DEPOSIT = 17
     WITHDRAW = 18
@@ -126,6 +127,7 @@ class CancelReason(IntEnum):
     OUTSIDE_BAND = 9
     SETTLED = 10
     MATCH_LIMIT = 11
+    CANCEL_ALL_AFTER = 20
 
 class EventKind(IntEnum):
     ORDER_ACCEPTED = 1
@@ -135,6 +137,8 @@ class EventKind(IntEnum):
     ORDER_AMENDED = 5
     PNL_REALISED = 6
     MASS_CANCELLED = 7
+    CANCEL_ALL_AFTER_SET = 8
+    CANCEL_ALL_AFTER_FIRED = 9
     ACCOUNT_OPENED = 16
     DEPOSITED = 17
     WITHDRAWN = 18
@@ -188,6 +192,7 @@ class Reject(IntEnum):
     POST_ONLY_WOULD_CROSS = 320
     POSITION_LIMIT = 321
     FOK_NOT_FILLABLE = 322
+    COUNTDOWN_OUT_OF_BOUNDS = 341
     AMOUNT_NOT_POSITIVE = 401
     AMOUNT_ABOVE_MAX = 402
     SUPPLY_LIMIT = 403

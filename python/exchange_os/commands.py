@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from exchange_os._core import CommandKind, Flags, InstrumentState, SelfTrade, Side, Tif
 from exchange_os.errors import InvalidArgument
-from exchange_os.exact import Number
+from exchange_os.exact import Number, Scale
 from exchange_os.records import Events, events_from_bytes
 from exchange_os.rejects import rejected
 from exchange_os.results import Cancelled, OrderResult, Outcome, Receipt
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _POST_ONLY, _REDUCE_ONLY, _MARKET = int(Flags.POST_ONLY), int(Flags.REDUCE_ONLY), int(Flags.MARKET)
 _BOTH_SIDES = 2
+_MILLISECONDS = Scale(Decimal("0.001"), "countdown", "millisecond")
 
 
 class CommandMethods:
@@ -213,6 +214,21 @@ class CommandMethods:
         return self._command(
             CommandKind.MASS_CANCEL, side=code, account=account, instrument=number, time_ns=time_ns
         ).qty
+
+    def cancel_all_after(
+        self, account: int, seconds: Number, *, time_ns: int | None = None
+    ) -> Receipt:
+        """Starts a countdown after which all resting orders of the account leave: a dead man's switch.
+
+        Call it again before `seconds` have passed, and it starts anew; 0 stops it. Whole milliseconds, at most
+        a day. It runs out with the first command at or after its deadline, in logged time; see `tick`.
+        """
+        countdown_ms = _MILLISECONDS.count(seconds)
+        return _receipt(
+            self._command(
+                CommandKind.CANCEL_ALL_AFTER, account=account, qty=countdown_ms, time_ns=time_ns
+            )
+        )
 
     # --- accounts and money ---
 

@@ -132,11 +132,11 @@ class Desk:
         except xos.Rejected as reject:
             answer, refused = reject, reject
         events = [event for array in self.subscription for event in as_events(array)]
-        outcomes = [event for event in events if event["kind"] != xos.EventKind.ORDER_CANCELLED]
+        outcomes = [event for event in events if not _is_of_time(event)]
         if isinstance(answer, np.ndarray):
             assert as_events(answer) == events
             return events
-        outcome = next(event for event in events if not _is_expiry(event))
+        outcome = next(event for event in events if not _is_of_time(event))
         if isinstance(answer, xos.OrderResult):
             _agree(answer, outcome, events)
             refused = answer.rejection
@@ -185,6 +185,9 @@ class Desk:
     def _mass_cancel(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         given["side"] = row.get("side") or None
         return self.exchange.mass_cancel(account, on or None, **given)
+
+    def _cancel_all_after(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        return self.exchange.cancel_all_after(account, Decimal(row["qty"]) / 1_000, **given)
 
     def _open_account(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         return self.exchange.open_account(words.get("owner", row["account"]), **given)
@@ -327,9 +330,10 @@ def _agree(answer: xos.OrderResult, outcome: Event, events: list[Event]) -> None
     assert answer.filled_lots == sum(event["qty"] for event in trades)
 
 
-def _is_expiry(event: Event) -> bool:
-    cancelled = event["kind"] == xos.EventKind.ORDER_CANCELLED
-    return bool(cancelled and event["reason"] == xos.CancelReason.EXPIRED)
+def _is_of_time(event: Event) -> bool:
+    if event["kind"] == xos.EventKind.ORDER_CANCELLED:
+        return event["reason"] in {xos.CancelReason.EXPIRED, xos.CancelReason.CANCEL_ALL_AFTER}
+    return bool(event["kind"] == xos.EventKind.CANCEL_ALL_AFTER_FIRED)
 
 
 def _words(options: str) -> dict[str, str]:

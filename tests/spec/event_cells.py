@@ -19,6 +19,7 @@ _ORDER = {
 _SETS = {_KIND.SET_SPLIT, _KIND.SET_MERGED}
 _REJECTED, _TRADE = {_KIND.REJECTED}, {_KIND.TRADE}
 _TOTAL = {_KIND.PNL_REALISED, _KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.PAYOUT}
+_COUNTDOWN = {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CANCEL_ALL_AFTER_FIRED}
 _EVERY = set(_KIND)
 _OF_ASSET = {_KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.ASSET_DEPLOYED}
 _OF_QUESTION = _SETS | {_KIND.QUESTION_RESOLVED, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED}
@@ -115,14 +116,21 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "order": (_ORDER | _REJECTED, _order("order_id")),
     "on": (_EVERY, _on),
     "side": (_ORDER | _REJECTED | {_KIND.MASS_CANCELLED}, _side),
-    "qty": (_ORDER | _REJECTED | _SETS | {_KIND.MASS_CANCELLED, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED}, _qty),
+    "qty": (
+        _ORDER
+        | _REJECTED
+        | _SETS
+        | _COUNTDOWN
+        | {_KIND.MASS_CANCELLED, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED},
+        _qty,
+    ),
     "price": (_EVERY, _not_zero("price")),
     "left": (_ORDER - {_KIND.PNL_REALISED}, _field("remaining")),
     "venue": (_EVERY, _venue("venue")),
     "flags": (_EVERY, lambda _, event: flags_text(event["flags"])),
     "id": (_EVERY - _TRADE, lambda _, event: event["client_id"].decode(errors="replace")),
     "position": ({_KIND.PNL_REALISED}, _field("remaining")),
-    "amount": (_TOTAL | _SETS, _field("amount")),
+    "amount": (_TOTAL | _SETS | {_KIND.CANCEL_ALL_AFTER_SET}, _field("amount")),
     "total": (_TOTAL, _field("counter_amount")),
     "value": (_REJECTED, _field("amount")),
     "limit": (_REJECTED, _field("counter_amount")),

@@ -139,6 +139,11 @@ impl Engine {
                 }
             }
         }
+        sink.count(self.countdowns.running().len());
+        for (account, deadline_ns) in self.countdowns.running() {
+            sink.u32(account.0);
+            sink.u64(deadline_ns);
+        }
     }
 
     fn write_deployments(&self, sink: &mut impl Sink) {

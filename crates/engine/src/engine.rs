@@ -2,6 +2,7 @@
 
 use crate::account::{Account, StandKey};
 use crate::client_ids::ClientIds;
+use crate::countdowns::Countdowns;
 use crate::defence::{Defence, Switches};
 use crate::instrument::{Instrument, Question};
 use crate::lookup::Lookup;
@@ -107,6 +108,7 @@ pub struct Engine {
     pub(crate) owner_ids: Vec<ClientId>,
     pub(crate) client_ids: ClientIds,
     pub(crate) expiries: BTreeSet<(u64, u64)>,
+    pub(crate) countdowns: Countdowns,
     pub(crate) last_trade_id: u64,
     pub(crate) maker_first_instruments: usize,
     /// Stands that may have become empty during the command.
@@ -144,6 +146,7 @@ impl Engine {
             owner_ids: Vec::new(),
             client_ids: ClientIds::default(),
             expiries: BTreeSet::new(),
+            countdowns: Countdowns::default(),
             last_trade_id: 0,
             maker_first_instruments: 0,
             emptied: Vec::new(),
@@ -232,6 +235,7 @@ impl Engine {
         let mut step =
             Step { sequence: header.first_sequence, time_ns: header.time_ns, client_id: &[0; 32], events };
         self.expire_orders(&mut step);
+        self.fire_countdowns(&mut step);
         let pool = &mut self.pool;
         self.client_ids.forget(header.time_ns, self.limits.client_id_retention_ns, |answer, number| {
             let accepted = answer.kind == EventKind::OrderAccepted.code();
@@ -311,6 +315,7 @@ impl Engine {
                 step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
                 Ok(())
             }
+            CommandKind::CancelAllAfter => self.cancel_all_after(step, command),
             CommandKind::SetMark | CommandKind::SetIndex => self.set_price(step, command, kind),
             CommandKind::SetInstrumentState => self.set_instrument_state(step, command),
             _ => self.resolve_question(step, command),

@@ -6,6 +6,7 @@ mod account;
 mod audit;
 mod canonical;
 mod client_ids;
+mod countdowns;
 mod defence;
 mod deploy;
 mod engine;

@@ -126,6 +126,7 @@ impl Engine {
         engine.read_house(&mut source)?;
         engine.last_trade_id = source.u64("last trade")?;
         engine.read_orders(&mut source)?;
+        engine.read_countdowns(&mut source)?;
         if source.at != state.len() {
             return source.malformed("end of the state");
         }
@@ -362,6 +363,18 @@ impl Engine {
                 }
             }
         }
+    }
+
+    fn read_countdowns(&mut self, source: &mut Source) -> Read<()> {
+        for _ in 0..source.count(12, "countdowns")? {
+            let account = AccountId(source.u32("account")?);
+            if account.index() >= self.accounts.len() {
+                return source.malformed("account");
+            }
+            let deadline_ns = source.u64("deadline")?;
+            self.countdowns.set(account, Some(deadline_ns));
+        }
+        Ok(())
     }
 
     fn read_session(&mut self, source: &mut Source) -> Read<()> {

@@ -36,6 +36,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::Amend => &[SIDE..FLAGS, SELF_TRADE..VENUE, EXPIRES..CLIENT_ID],
         CommandKind::Cancel => &[SIDE..VENUE, PRICE..CLIENT_ID],
         CommandKind::MassCancel => &[TIF..VENUE, PRICE..CLIENT_ID],
+        CommandKind::CancelAllAfter => &[SIDE..ACCOUNT, INSTRUMENT..QTY, EXPIRES..END],
         CommandKind::OpenAccount => &[SIDE..ACCOUNT, INSTRUMENT..CLIENT_ID],
         CommandKind::Deposit | CommandKind::Withdraw => &[SIDE..ACCOUNT, ORDER_ID..AMOUNT],
         CommandKind::SplitSet | CommandKind::MergeSet => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..CLIENT_ID],

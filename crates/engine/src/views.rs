@@ -273,6 +273,11 @@ impl Engine {
         OrderView { order: *order, client_id: self.client_id_of(order) }
     }
 
+    /// When the countdown of an account runs out, logged nanoseconds; none: none runs.
+    pub fn countdown_deadline_ns(&self, account: AccountId) -> Option<u64> {
+        self.countdowns.deadline_ns(account)
+    }
+
     /// A resting order.
     pub fn order(&self, id: OrderId) -> Option<OrderView> {
         self.pool.find(id).map(|slot| self.order_view(self.pool.order(slot)))

@@ -1,6 +1,6 @@
 //! The fixed 128-byte event record.
 
-use crate::{ClientId, EventKind, Int128};
+use crate::{CancelReason, ClientId, EventKind, Int128};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Bits of [`EventRecord::flags`]. The low bits repeat the order's [`crate::Flags`] where an order is accepted or
@@ -42,7 +42,7 @@ pub struct EventRecord {
     pub order_id: u64,
     /// Ticks.
     pub price: i64,
-    /// Lots: accepted total, filled, cancelled, closed.
+    /// Lots: accepted total, filled, cancelled, closed; milliseconds of a countdown.
     pub qty: i64,
     /// Lots of the order still open after this event; the position after pnl_realised.
     pub remaining: i64,
@@ -118,6 +118,17 @@ impl EventRecord {
     /// The client id of the causing command; meaningless in a trade.
     pub fn client_id(&self) -> ClientId {
         self.detail
+    }
+    /// Whether the passing of time caused it, not a command: such events come before those of a frame's commands.
+    pub fn is_of_time(&self) -> bool {
+        match self.kind() {
+            Some(EventKind::CancelAllAfterFired) => true,
+            Some(EventKind::OrderCancelled) => matches!(
+                CancelReason::from_code(self.reason),
+                Some(CancelReason::Expired | CancelReason::CancelAllAfter)
+            ),
+            _ => false,
+        }
     }
     /// The kind, if its number is known.
     #[inline(always)]

@@ -17,7 +17,7 @@ pub use deploy::{
     Split, VenueSpec,
 };
 pub use event::{EventFlags, EventRecord};
-pub use limits::Limits;
+pub use limits::{COUNTDOWN_MS_MAX, Limits};
 pub use reject::Reject;
 pub use words::{CancelReason, CommandKind, EventKind, InstrumentState, Matching, SelfTrade, Side, Tif};
 

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Longest countdown of cancel_all_after, milliseconds: a day.
+pub const COUNTDOWN_MS_MAX: i64 = 24 * 3_600 * 1_000;
+
 /// The declared limits of an exchange. They are part of the log: its first command may set them, and replay
 /// finds the same ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

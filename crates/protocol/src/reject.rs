@@ -77,6 +77,7 @@ rejects! {
     320 PostOnlyWouldCross true "the price of {value} ticks would trade against {limit}",
     321 PositionLimit true "the position could reach {value} lots; the limit is {limit}",
     322 FokNotFillable true "of the whole quantity only {value} lots can fill now, {limit} are asked for",
+    341 CountdownOutOfBounds false "the countdown is {value} ms; it is 0, to stop it, or 1 to {limit}",
     401 AmountNotPositive false "the amount is {value} atoms; the least is 1",
     402 AmountAboveMax false "the amount is {value} atoms; the most is {limit}",
     403 SupplyLimit true "the asset's supply would reach {value} atoms; the limit is {limit}",

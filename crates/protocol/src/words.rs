@@ -40,6 +40,8 @@ words! {
         Cancel = 3 "cancel",
         /// Take all resting orders of an account out, on one instrument or all.
         MassCancel = 4 "mass_cancel",
+        /// Cancel all of an account's resting orders unless the command comes again in time (a dead man's switch).
+        CancelAllAfter = 5 "cancel_all_after",
         /// Open a margin account for an owner.
         OpenAccount = 16 "open_account",
         /// Credit an account from outside.
@@ -176,6 +178,8 @@ words! {
         Settled = 10 "settled",
         /// The command met the declared number of matches.
         MatchLimit = 11 "match_limit",
+        /// The countdown of cancel_all_after ran out.
+        CancelAllAfter = 20 "cancel_all_after",
     }
 }
 
@@ -196,6 +200,10 @@ words! {
         PnlRealised = 6 "pnl_realised",
         /// The outcome of a mass cancel; one order_cancelled for each order follows.
         MassCancelled = 7 "mass_cancelled",
+        /// A countdown runs, or stands still (`qty` 0).
+        CancelAllAfterSet = 8 "cancel_all_after_set",
+        /// A countdown ran out; one order_cancelled for each order follows.
+        CancelAllAfterFired = 9 "cancel_all_after_fired",
         /// An account stands.
         AccountOpened = 16 "account_opened",
         /// An account was credited from outside.

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyTuple};
-use xos_protocol::{CancelReason, EventFlags, EventKind, EventRecord, Int128};
+use xos_protocol::{EventFlags, EventKind, EventRecord, Int128};
 use zerocopy::IntoBytes;
 
 /// What happened to one order that was placed or amended.
@@ -14,12 +14,9 @@ pub(crate) struct OrderOutcome {
     trades: Vec<u8>,
 }
 
-/// The outcome event of a frame of one command: good-till-date orders that expire come before it.
+/// The outcome event of a frame of one command: what the passing of time did comes before it.
 pub(crate) fn outcome_at(events: &[EventRecord]) -> Option<usize> {
-    let expired = |event: &EventRecord| {
-        event.kind == EventKind::OrderCancelled.code() && event.reason == CancelReason::Expired.code()
-    };
-    events.iter().position(|event| !expired(event))
+    events.iter().position(|event| !event.is_of_time())
 }
 
 impl OrderOutcome {

@@ -5,7 +5,7 @@ use crate::shape;
 use crate::step::{Refused, Step, refused};
 use xos_book::{NO_SLOT, Slot};
 use xos_protocol::{CancelReason, CommandKind, CommandRecord, EventKind, EventRecord, Reject, Side};
-use xos_units::AccountId;
+use xos_units::{AccountId, InstrumentId};
 
 impl Engine {
     pub(crate) fn cancel(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
@@ -53,7 +53,8 @@ impl Engine {
             return refused(Reject::UnknownInstrument, command.instrument, self.instruments.len() as i128);
         }
         // ---- Everything is checked. Below this line nothing fails. ----
-        let slots = self.orders_of(account, command);
+        let instrument = (command.instrument != 0).then(|| command.instrument());
+        let slots = self.orders_of(account, instrument, command.side());
         step.emit(EventRecord {
             kind: EventKind::MassCancelled.code(),
             side: command.side,
@@ -68,17 +69,22 @@ impl Engine {
         Ok(())
     }
 
-    /// The orders that a mass cancel means, by id.
-    fn orders_of(&self, account: AccountId, command: &CommandRecord) -> Vec<Slot> {
+    /// The resting orders of an account, on one instrument or all, of one side or both, by id.
+    pub(crate) fn orders_of(
+        &self,
+        account: AccountId,
+        instrument: Option<InstrumentId>,
+        wanted: Option<Side>,
+    ) -> Vec<Slot> {
         let mut slots = Vec::new();
         for stand in &self.accounts[account.index()].stands {
-            if command.instrument != 0 && stand.key.instrument() != command.instrument() {
+            if instrument.is_some_and(|instrument| stand.key.instrument() != instrument) {
                 continue;
             }
             let mut slot = stand.head;
             while slot != NO_SLOT {
                 let order = self.pool.order(slot);
-                if Side::from_code(command.side).is_none_or(|side| side == order.side) {
+                if wanted.is_none_or(|side| side == order.side) {
                     slots.push(slot);
                 }
                 slot = order.own_next;

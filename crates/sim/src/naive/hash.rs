@@ -50,6 +50,11 @@ impl World {
         for instrument in 1..=self.instruments.len() as u32 {
             self.write_book(instrument, &mut out);
         }
+        out.count(self.countdowns.len());
+        for (&account, &deadline_ns) in &self.countdowns {
+            out.u32(account);
+            out.u64(deadline_ns);
+        }
         out.0
     }
 

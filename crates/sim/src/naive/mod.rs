@@ -5,6 +5,7 @@
 //! engine must show the same events and the same state after every command.
 
 mod amend;
+mod countdowns;
 mod deploy;
 mod events;
 mod fill;
@@ -146,7 +147,7 @@ impl NaiveEngine {
         Ok(())
     }
 
-    /// Orders expire, then client ids are forgotten.
+    /// Orders expire, countdowns run out, then client ids are forgotten.
     fn let_time_pass(&mut self, first_sequence: u64, time_ns: u64, events: &mut Vec<EventRecord>) {
         self.last_time_ns = time_ns;
         let cause = Cause { sequence: first_sequence, time_ns, client_id: [0; 32] };
@@ -155,6 +156,7 @@ impl NaiveEngine {
         for order in expired {
             events.push(cause.cancelled(&order, CancelReason::Expired, order.remaining, 0));
         }
+        self.world.run_out_countdowns(&cause, events);
         self.world.forget_empty_holdings();
         self.world.forget_client_ids(time_ns);
     }
@@ -252,8 +254,13 @@ impl NaiveEngine {
 
 /// Whether commands of this kind act for the account they name, which must exist.
 fn names_account(kind: CommandKind) -> bool {
-    use CommandKind::{Amend, Cancel, Deposit, MassCancel, MergeSet, Place, SplitSet, Withdraw};
-    matches!(kind, Place | Amend | Cancel | MassCancel | Deposit | Withdraw | SplitSet | MergeSet)
+    use CommandKind::{
+        Amend, Cancel, CancelAllAfter, Deposit, MassCancel, MergeSet, Place, SplitSet, Withdraw,
+    };
+    matches!(
+        kind,
+        Place | Amend | Cancel | MassCancel | CancelAllAfter | Deposit | Withdraw | SplitSet | MergeSet
+    )
 }
 
 /// Whether the first answer to a client id of this kind of command is remembered.
@@ -276,6 +283,7 @@ impl World {
             CommandKind::Amend => self.amend(cause, command, events),
             CommandKind::Cancel => self.cancel(cause, command, events),
             CommandKind::MassCancel => self.mass_cancel(cause, command, events),
+            CommandKind::CancelAllAfter => self.cancel_all_after(cause, command, events),
             CommandKind::OpenAccount => self.open_account(cause, command, events),
             CommandKind::Deposit => self.deposit(cause, command, events),
             CommandKind::Withdraw => self.withdraw(cause, command, events),

@@ -74,6 +74,7 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
             check_byte(command.side <= 2, command.side, SIDE)?;
             check_zero(command, &[TIF, FLAGS, SELF_TRADE, PRICE, QTY, EXPIRES, AMOUNT])
         }
+        CommandKind::CancelAllAfter => check_only(command, &[ACCOUNT, QTY]),
         CommandKind::OpenAccount => check_only(command, &[ACCOUNT, CLIENT_ID]),
         CommandKind::Deposit | CommandKind::Withdraw => {
             check_only(command, &[ACCOUNT, INSTRUMENT, AMOUNT, CLIENT_ID])

@@ -220,6 +220,8 @@ pub(super) struct World {
     pub(super) house: BTreeMap<(House, u32), i128>,
     pub(super) last_trade_id: u64,
     pub(super) remembered: BTreeMap<(u32, ClientId), Remembered>,
+    /// Account and deadline of every countdown of cancel_all_after.
+    pub(super) countdowns: BTreeMap<u32, u64>,
 }
 
 impl World {

@@ -66,7 +66,15 @@ impl Desk<'_> {
             (Kind::SplitSet | Kind::MergeSet | Kind::ResolveQuestion, _) => {
                 columns::question(self.engine, text)
             }
-            (Kind::Cancel | Kind::MassCancel | Kind::OpenAccount | Kind::Tick | Kind::Deploy, "") => Ok(0),
+            (
+                Kind::Cancel
+                | Kind::MassCancel
+                | Kind::CancelAllAfter
+                | Kind::OpenAccount
+                | Kind::Tick
+                | Kind::Deploy,
+                "",
+            ) => Ok(0),
             (_, "") => only("instrument", self.engine.instrument_count()),
             _ => columns::instrument(self.engine, text),
         }

@@ -176,7 +176,13 @@ fn has_qty(kind: EventKind) -> bool {
     is_about_order(kind) && kind != Kind::Rejected
         || matches!(
             kind,
-            Kind::MassCancelled | Kind::SetSplit | Kind::SetMerged | Kind::Payout | Kind::QuestionDeployed
+            Kind::MassCancelled
+                | Kind::CancelAllAfterSet
+                | Kind::CancelAllAfterFired
+                | Kind::SetSplit
+                | Kind::SetMerged
+                | Kind::Payout
+                | Kind::QuestionDeployed
         )
 }
 
@@ -200,6 +206,7 @@ fn has_amount(kind: EventKind) -> bool {
             | Kind::SetSplit
             | Kind::SetMerged
             | Kind::Payout
+            | Kind::CancelAllAfterSet
     )
 }
 

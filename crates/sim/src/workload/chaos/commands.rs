@@ -10,9 +10,9 @@ impl Chaos {
             return *self.rng.pick(&self.recent);
         }
         let weights = if self.calm {
-            [700, 80, 30, 1, 1, 24, 20, 20, 10, 1, 25, 1, 1, 0, 0, 60]
+            [700, 80, 30, 1, 1, 24, 20, 20, 10, 1, 25, 1, 1, 0, 0, 60, 2]
         } else {
-            [600, 100, 40, 6, 4, 24, 24, 30, 20, 3, 45, 6, 9, 2, 3, 50]
+            [600, 100, 40, 6, 4, 24, 24, 30, 20, 3, 45, 6, 9, 2, 3, 50, 6]
         };
         let mut record = match self.rng.weighted(&weights) {
             0 => self.draw_place(),
@@ -30,7 +30,8 @@ impl Chaos {
             12 => self.draw_state(),
             13 => self.draw_resolve(),
             15 => self.draw_sweep(),
-            _ => CommandRecord { kind: *self.rng.pick(&[0, 5, 19, 64, 65_535]), ..self.draw_place() },
+            16 => self.draw_countdown(),
+            _ => CommandRecord { kind: *self.rng.pick(&[0, 19, 64, 65_535]), ..self.draw_place() },
         };
         if self.rng.one_in(if self.calm { 120 } else { 16 }) {
             self.spoil(&mut record);
@@ -230,6 +231,13 @@ impl Chaos {
             side: self.rng.below(3) as u8,
             ..command(CommandKind::MassCancel)
         }
+    }
+
+    /// Mostly so short that it runs out soon; now and then at the longest, or one past it.
+    fn draw_countdown(&mut self) -> CommandRecord {
+        let longest = xos_protocol::COUNTDOWN_MS_MAX;
+        let qty = *self.rng.pick(&[1, 1, 1, 0, longest, longest + 1, -1]);
+        CommandRecord { account: self.account(), qty, ..command(CommandKind::CancelAllAfter) }
     }
 
     fn draw_open_account(&mut self) -> CommandRecord {

@@ -265,6 +265,7 @@ impl Chaos {
             0..24 => 0,
             24..36 => 1 + self.rng.below(4),
             36..39 => 10 + self.rng.below(40),
+            _ if self.rng.one_in(4) => 1_000_000 + self.rng.below(2),
             _ => 1 + self.rng.below(2_000),
         };
         self.time_ns + step
