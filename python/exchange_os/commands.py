@@ -215,19 +215,15 @@ class CommandMethods:
             CommandKind.MASS_CANCEL, side=code, account=account, instrument=number, time_ns=time_ns
         ).qty
 
-    def cancel_all_after(
-        self, account: int, seconds: Number, *, time_ns: int | None = None
-    ) -> Receipt:
+    def cancel_all_after(self, account: int, seconds: Number, *, time_ns: int | None = None) -> Receipt:
         """Starts a countdown after which all resting orders of the account leave: a dead man's switch.
 
-        Call it again before `seconds` have passed, and it starts anew; 0 stops it. Whole milliseconds, at most
-        a day. It runs out with the first command at or after its deadline, in logged time; see `tick`.
+        Call it again before `seconds` have passed, and it starts anew; 0 stops it. Whole milliseconds, a day
+        at most. It runs out with the first command at or after its deadline, in logged time; see `tick`.
         """
         countdown_ms = _MILLISECONDS.count(seconds)
         return _receipt(
-            self._command(
-                CommandKind.CANCEL_ALL_AFTER, account=account, qty=countdown_ms, time_ns=time_ns
-            )
+            self._command(CommandKind.CANCEL_ALL_AFTER, account=account, qty=countdown_ms, time_ns=time_ns)
         )
 
     # --- accounts and money ---
