@@ -26,6 +26,8 @@ __all__ = [
     "Tif",
     "__version__",
     "bench_commands",
+    "bench_replay",
+    "bench_restart",
     "bench_workload",
     "build_info",
     "canonical_deployment",
@@ -220,6 +222,14 @@ def bench_commands(
     path: str | PathLike[str], prefill: int, expected: Sequence[int] | None, times_by_kind: bool, /
 ) -> dict[str, Any]:
     """Runs a file of 64-byte commands of which the first `prefill` are not timed."""
+
+def bench_replay(
+    path: str | PathLike[str], commands: int, batch: int, accounts: int, runs: int, /
+) -> dict[str, int]:
+    """Writes a log of so many commands in frames of one size into a new directory and executes it again."""
+
+def bench_restart(path: str | PathLike[str], accounts: int, orders: int, /) -> dict[str, int]:
+    """Builds an exchange in a new directory, takes a snapshot, goes on a little, and opens it again."""
 
 def bench_workload(
     workload: str, seed: int, accounts: int, resting: int, commands: int, times_by_kind: bool, /

@@ -138,7 +138,7 @@ class Halted(Error):
 
 
 class NoExchangeHere(Error, FileNotFoundError):
-    """The directory holds no exchange, and creating one was not asked for."""
+    """The directory holds no exchange, and none was made: it was not asked for, or other files are there."""
 
     number = 901
 

@@ -158,6 +158,21 @@ def test_bench_engine(tmp_path: Path) -> None:
     assert run("bench", "engine", "--commands", tmp_path / "w.bin", "--expect", "1,2").exit_code == 2
 
 
+def test_bench_replay_and_restart(tmp_path: Path) -> None:
+    report = answer("bench", "replay", "--count", 3_000, "--batch", 64, "--runs", 1, "--directory", tmp_path)
+    assert report["commands"] == 3_000 + 2 + 2_001, "deployments, accounts with their money, the mark"
+    assert report["frames"] == 2 + 1 + 47
+    assert report["read_commands_per_s"] > report["commands_per_s"] > 0
+    assert (
+        "commands a second" in run("bench", "replay", "--count", 500, "--runs", 1, "--accounts", 9).output
+    )
+    report = answer("bench", "restart", "--accounts", 500, "--orders", 700, "--directory", tmp_path)
+    assert (report["accounts"], report["resting_orders"]) == (500, 700)
+    assert report["snapshot_bytes"] > 0
+    assert "resting orders" in run("bench", "restart", "--accounts", 5, "--orders", 7).output
+    assert not list(tmp_path.iterdir()), "what was measured is removed"
+
+
 def test_a_bench_that_ends_wrongly_fails(tmp_path: Path) -> None:
     record = bytearray(64)
     record[0:8] = (1).to_bytes(8, "little")

@@ -16,7 +16,7 @@ use crate::snapshot::{self, SnapshotInfo, SnapshotWriter};
 use crate::survey::{SegmentInfo, Survey};
 use crate::sync::{SpareOutcome, SpareTicket, SyncOutcome, SyncTicket, spare_name};
 
-const LOCK_NAME: &str = "lock";
+pub(crate) const LOCK_NAME: &str = "lock";
 
 /// How to open a journal.
 #[derive(Debug, Clone)]

@@ -62,6 +62,6 @@ pub use segment::{
     segment_name,
 };
 pub use snapshot::{SNAPSHOT_HEADER_BYTES, SnapshotInfo, SnapshotWriter, snapshot_name};
-pub use survey::{SegmentInfo, TornTail};
+pub use survey::{SegmentInfo, TornTail, is_journal_file};
 pub use sync::{SpareOutcome, SpareTicket, SyncOutcome, SyncTicket};
 pub use verify::{VerifyReport, verify};

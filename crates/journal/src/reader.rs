@@ -64,6 +64,11 @@ impl FrameReader {
         Ok(Self { disk, segments, next_segment: begin, cursor: None, position, from, end, check })
     }
 
+    /// The end of the log that is read.
+    pub fn end(&self) -> Position {
+        self.end
+    }
+
     /// The position after the last frame that was returned or passed over.
     pub fn position(&self) -> Position {
         self.position
@@ -168,6 +173,11 @@ impl ReadOnlyJournal {
     /// The end of the log.
     pub fn position(&self) -> Position {
         self.report.end
+    }
+
+    /// From where on opening went through the log, frame by frame, and checked its chain.
+    pub fn scanned_from(&self) -> Position {
+        self.survey.scanned_from
     }
 
     /// The first sequence that is still in the log.

@@ -152,7 +152,10 @@ fn begin(disk: &dyn Disk, options: &Options, survey: &Survey) -> Result<Ready, J
     let name = segment_name(1);
     let temporary = format!("{name}{TEMPORARY}");
     let file = preallocate(disk, &temporary, header.capacity)?;
-    publish(disk, &*file, &temporary, &header, || Ok(()))?;
+    publish(disk, &*file, &temporary, &header, || Ok(())).inspect_err(|_| {
+        // The first failure is the one to tell of; what is left here, the next start removes.
+        let _ = disk.remove(&temporary);
+    })?;
     let report = RecoveryReport { created: true, ..report(survey, origin, None) };
     let offset = crate::segment::SEGMENT_HEADER_BYTES;
     Ok(Ready { file, info: SegmentInfo { file: name, header }, offset, report })

@@ -181,7 +181,11 @@ pub(crate) fn preallocate(
     bytes: u64,
 ) -> Result<Arc<dyn DiskFile>, JournalError> {
     let file = disk.create(name).map_err(|e| JournalError::io("create", name, 0, e))?;
-    write_zeros(&*file, name, 0, bytes)?;
+    if let Err(error) = write_zeros(&*file, name, 0, bytes) {
+        // A full disk shall not stay full of zeros that nobody needs. The next start would remove it, too.
+        let _ = disk.remove(name);
+        return Err(error);
+    }
     Ok(file)
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::disk::{Access, Disk};
 use crate::error::JournalError;
 use crate::frame::{Flaw, Hash, Position};
-use crate::journal::{Defences, Options};
+use crate::journal::{Defences, LOCK_NAME, Options};
 use crate::marker::{self, MARKER_NAME, MarkerState};
 use crate::scan::{FrameCursor, Step};
 use crate::segment::{self, GenesisId, SegmentHeader, TEMPORARY};
@@ -90,6 +90,8 @@ pub(crate) struct Survey {
     /// `None` if there is no segment.
     pub(crate) tail: Option<Tail>,
     pub(crate) scanned: Scanned,
+    /// Where the scan began.
+    pub(crate) scanned_from: Position,
     defences: Defences,
 }
 
@@ -140,6 +142,7 @@ impl Survey {
             witness: Witness { sequence: 0, source: String::new() },
             tail: None,
             scanned: Scanned::default(),
+            scanned_from: genesis.origin(),
             defences: options.defences,
         };
         if survey.defences.marker {
@@ -213,6 +216,7 @@ impl Survey {
             self.witness.hear(last.header.start().sequence, &last.file);
         }
         let mut position = self.segments[begin].header.start();
+        self.scanned_from = position;
         let mut landmarks = self.landmarks();
         landmarks.reach(None, &position, &self.segments[begin].file, 0)?;
         let mut buffer = Vec::new();
@@ -386,6 +390,12 @@ impl Landmarks {
 
 fn frame_source(name: &str, offset: u64) -> String {
     format!("the frame at offset {offset} of {name}")
+}
+
+/// Whether a file of this name may belong to a journal. A directory with files and none of ours is somebody else's.
+pub fn is_journal_file(name: &str) -> bool {
+    let numbered = segment::parse_name(name).is_some() || snapshot::parse_name(name).is_some();
+    numbered || is_temporary(name) || name == MARKER_NAME || name == LOCK_NAME
 }
 
 fn is_temporary(name: &str) -> bool {

@@ -5,7 +5,9 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use xos_node::Options;
-use xos_node::bench::{LatencyReport, Mix, durable_latency, durable_restart, durable_throughput_with};
+use xos_node::bench::{
+    LatencyReport, Mix, durable_latency, durable_replay, durable_restart, durable_throughput_with,
+};
 
 fn in_fresh<T, E: Error + 'static>(
     root: &Path,
@@ -70,6 +72,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     latencies.sort_by_key(|report| report.p50_ns * 1_000 / report.raw_p50_ns);
     if let Some(median) = latencies.get(runs / 2) {
         println!("median of {runs} by ratio: {median}");
+    }
+    for (batch, commands) in [(4_096, 1_000_000), (512, 1_000_000), (64, 500_000), (1, 100_000)] {
+        println!("{}", in_fresh(&root, |path| durable_replay(path, commands, batch, 1_000, runs.max(1)))?);
     }
     if accounts > 0 {
         println!("{}", in_fresh(&root, |path| durable_restart(path, accounts, accounts))?);

@@ -2,9 +2,11 @@
 //! and with opening the directory again to the same state.
 
 mod mix;
+mod replay;
 mod restart;
 
 pub use mix::Mix;
+pub use replay::{ReplayMeasurement, durable_replay};
 pub use restart::{RestartReport, durable_restart};
 
 use crate::error::{NodeError, OpenError};

@@ -113,6 +113,8 @@ pub enum OpenError {
     Halted { file: String, offset: u64, violation: Violation },
     /// The log no longer begins at its first command, and no snapshot can stand in.
     NoSnapshot { directory: String, first_sequence: u64, skipped: Vec<String> },
+    /// The directory holds files and none of an exchange.
+    NotAnExchange { directory: String, found: String },
 }
 
 impl OpenError {
@@ -127,6 +129,7 @@ impl OpenError {
             Self::BadFrame { .. } => 626,
             Self::Halted { .. } => 627,
             Self::NoSnapshot { .. } => 628,
+            Self::NotAnExchange { .. } => 629,
         }
     }
 }
@@ -173,6 +176,11 @@ impl fmt::Display for OpenError {
                 "the log in {directory} begins at sequence {first_sequence} and no snapshot can be used ({}); \
                  nothing was changed; restore a snapshot or the older segments, then start again",
                 if skipped.is_empty() { "there is none".to_string() } else { skipped.join("; ") }
+            ),
+            Self::NotAnExchange { directory, found } => write!(
+                f,
+                "{directory} is not an exchange: it holds {found} and nothing of an exchange; nothing was changed; \
+                 name an empty or a new directory to begin one, or the directory of an exchange"
             ),
         }
     }

@@ -12,7 +12,7 @@ use std::time::Instant;
 use xos_engine::Engine;
 use xos_journal::{
     Disk, FRAME_HEADER_BYTES, GenesisId, IoFault, Journal, JournalError, MARKER_NAME, RealDisk,
-    SEGMENT_HEADER_BYTES,
+    SEGMENT_HEADER_BYTES, is_journal_file,
 };
 use xos_protocol::{DeployCommand, Limits};
 
@@ -30,7 +30,8 @@ impl Exchange {
         Ok(exchange)
     }
 
-    /// Opens the exchange in a directory, making it if there is none. One process at a time can have it open.
+    /// Opens the exchange in a directory, making it if the directory is missing or empty. One process at a time can
+    /// have it open.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
         let path = path.as_ref();
         let disk = RealDisk::new(path).map_err(|error| OpenError::Directory {
@@ -99,15 +100,23 @@ fn open_journal(disk: Arc<dyn Disk>, options: &Options) -> Result<Journal, OpenE
         keep_snapshots: options.snapshots_kept,
         ..Default::default()
     };
+    let directory = disk.describe();
+    let names = || {
+        let unread = |error| OpenError::Directory { path: directory.clone(), fault: IoFault::from(error) };
+        disk.list().map_err(unread)
+    };
+    let found = names()?;
+    if !found.iter().any(|name| is_journal_file(name))
+        && let Some(found) = found.into_iter().min()
+    {
+        return Err(OpenError::NotAnExchange { directory, found });
+    }
     match Journal::open(disk.clone(), existing.clone()) {
         Err(JournalError::NothingThere { .. }) => {}
         other => return Ok(other?),
     }
     // A journal gets its marker and its snapshots after its first segment, and never loses its last segment.
-    let directory = disk.describe();
-    let names = disk
-        .list()
-        .map_err(|error| OpenError::Directory { path: directory.clone(), fault: IoFault::from(error) })?;
+    let names = names()?;
     let trace =
         |name: &String| name == MARKER_NAME || name.starts_with("snapshot-") && name.ends_with(".xoss");
     if let Some(witness) = names.into_iter().filter(trace).min() {

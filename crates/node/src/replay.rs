@@ -40,6 +40,8 @@ pub struct ReplayedFrame<'a> {
     pub file: &'a str,
     /// Where in the segment it begins.
     pub offset: u64,
+    /// Sequence of the last command that the log holds.
+    pub log_ends: u64,
 }
 
 /// What a replay did, and where it ended.
@@ -97,7 +99,10 @@ pub fn replay_on(
     let (engine, snapshot_sequence) = begin(&journal, before, &disk.describe())?;
     let begun = Instant::now();
     let mut machine = Machine::new(engine, options.failpoint);
-    let mut reader = journal.read_from(snapshot_sequence + 1, Check::Full)?;
+    // What opening went through it has checked with its chain.
+    let checked = snapshot_sequence >= journal.scanned_from().sequence;
+    let check = if checked { Check::Crc } else { Check::Full };
+    let mut reader = journal.read_from(snapshot_sequence + 1, check)?;
     let mut events = Vec::new();
     let (mut frames, mut commands, mut event_count) = (0, 0, 0);
     let last = options.to_sequence.unwrap_or(u64::MAX);
@@ -165,6 +170,7 @@ pub(crate) fn replay_frame<'a>(
     events: &'a mut Vec<EventRecord>,
 ) -> Result<Option<ReplayedFrame<'a>>, OpenError> {
     events.clear();
+    let log_ends = reader.end().sequence;
     let Some(frame) = reader.next_frame()? else { return Ok(None) };
     let (sequence, offset) = (frame.header.first_sequence, frame.offset);
     let file = || frame.file.to_string();
@@ -183,5 +189,6 @@ pub(crate) fn replay_frame<'a>(
         events,
         file: frame.file,
         offset,
+        log_ends,
     }))
 }

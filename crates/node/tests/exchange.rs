@@ -16,6 +16,24 @@ fn tick() -> CommandRecord {
     CommandRecord { kind: CommandKind::Tick.code(), ..Default::default() }
 }
 
+/// A directory with somebody else's files is not made an exchange, and not touched.
+#[test]
+fn a_directory_with_other_files_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("holiday.jpg"), b"sun").unwrap();
+    let error = Exchange::open(folder.path(), Options::default()).err().expect("not an exchange");
+    assert_eq!(error.code(), 629);
+    let text = error.to_string();
+    assert!(text.contains("holds holiday.jpg") && text.contains(folder.path().to_str().unwrap()), "{text}");
+    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names, ["holiday.jpg"]);
+    // In a directory of its own the other file does no harm.
+    let own = folder.path().join("new");
+    Exchange::open(&own, Options::default()).unwrap().close().unwrap();
+    std::fs::write(own.join("holiday.jpg"), b"sun").unwrap();
+    Exchange::open(&own, Options::default()).unwrap().close().unwrap();
+}
+
 #[test]
 fn in_memory_and_on_disk_answer_the_same() {
     let folder = tempfile::tempdir().unwrap();

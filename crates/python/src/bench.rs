@@ -1,4 +1,4 @@
-//! The engine under load, for `xos bench engine`.
+//! Measurements, for `xos bench`.
 
 use crate::fault::panic_text;
 use crate::outcome::integer_of;
@@ -50,6 +50,61 @@ pub(crate) fn bench_workload<'py>(
         Ok(Run::of_market(market))
     };
     timed(py, prepare, times_by_kind)
+}
+
+/// Writes a log of so many commands in frames of one size into a new directory and executes it again, `runs` times.
+#[pyfunction]
+#[pyo3(signature = (path, commands, batch, accounts, runs, /))]
+pub(crate) fn bench_replay<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    commands: usize,
+    batch: usize,
+    accounts: u32,
+    runs: usize,
+) -> PyResult<Bound<'py, PyDict>> {
+    let report = measured(py, || xos_node::bench::durable_replay(&path, commands, batch, accounts, runs))?;
+    let dict = PyDict::new(py);
+    dict.set_item("commands", report.commands)?;
+    dict.set_item("frames", report.frames)?;
+    dict.set_item("commands_per_frame", report.batch)?;
+    dict.set_item("events", report.events)?;
+    dict.set_item("commands_per_s", report.commands_per_s())?;
+    dict.set_item("read_commands_per_s", report.read_commands_per_s())?;
+    dict.set_item("open_commands_per_s", report.open_commands_per_s())?;
+    Ok(dict)
+}
+
+/// Builds an exchange of this size in a new directory, takes a snapshot, goes on a little, and opens it again.
+#[pyfunction]
+#[pyo3(signature = (path, accounts, orders, /))]
+pub(crate) fn bench_restart<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    accounts: u32,
+    orders: u32,
+) -> PyResult<Bound<'py, PyDict>> {
+    let report = measured(py, || xos_node::bench::durable_restart(&path, accounts, orders))?;
+    let dict = PyDict::new(py);
+    dict.set_item("accounts", report.accounts)?;
+    dict.set_item("resting_orders", report.orders)?;
+    dict.set_item("snapshot_bytes", report.snapshot_bytes)?;
+    dict.set_item("tail_commands", report.tail)?;
+    dict.set_item("snapshot_ms", report.snapshot_ns / 1_000_000)?;
+    dict.set_item("audit_ms", report.audit_ns / 1_000_000)?;
+    dict.set_item("open_ms", report.open_ns / 1_000_000)?;
+    Ok(dict)
+}
+
+fn measured<T: Send>(
+    py: Python<'_>,
+    measure: impl FnOnce() -> Result<T, xos_node::bench::BenchError> + Send,
+) -> PyResult<T> {
+    let done = py.detach(|| catch_unwind(AssertUnwindSafe(measure)));
+    match done {
+        Ok(result) => result.map_err(|error| PyRuntimeError::new_err(error.to_string())),
+        Err(panic) => Err(PyRuntimeError::new_err(panic_text(&*panic))),
+    }
 }
 
 fn timed<'py>(

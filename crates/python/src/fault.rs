@@ -77,6 +77,7 @@ impl Fault {
                 Self::Corrupt { why, file: directory, offset: 0, sequence: first_sequence }
             }
             OpenError::Halted { .. } => Self::Halted(why),
+            OpenError::NotAnExchange { .. } => Self::NothingThere(why),
             _ => Self::Refused(why),
         }
     }

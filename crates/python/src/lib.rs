@@ -19,7 +19,7 @@ mod _core {
     use pyo3::types::PyDict;
 
     #[pymodule_export]
-    use crate::bench::{bench_commands, bench_workload};
+    use crate::bench::{bench_commands, bench_replay, bench_restart, bench_workload};
     #[pymodule_export]
     use crate::exchange::Exchange;
     #[pymodule_export]

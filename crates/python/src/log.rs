@@ -116,13 +116,12 @@ pub(crate) fn replay<'py>(
     let mut breath = Breath::new(progress);
     let report = reading(py, || {
         let fault = |error| Fault::from_open(error, Some(&path));
-        let last = xos_node::inspect(&path, 1, 0).map_err(fault)?.end().sequence;
-        let last = last.min(to_sequence.unwrap_or(u64::MAX));
         let options = ReplayOptions { from_sequence, to_sequence, use_snapshots, ..Default::default() };
         xos_node::replay(&path, &options, &mut |frame| {
             if let Some(on_events) = &on_events {
                 attached(|py| on_events.call1(py, (PyBytes::new(py, frame.events.as_bytes()),)).map(|_| ()));
             }
+            let last = frame.log_ends.min(to_sequence.unwrap_or(u64::MAX));
             breath.at(frame.first_sequence + u64::from(frame.count) - 1, last);
         })
         .map_err(fault)

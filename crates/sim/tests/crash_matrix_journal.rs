@@ -271,6 +271,26 @@ fn a_full_disk_has_its_own_error() {
     }
 }
 
+/// A disk that fills up while the first segment is made is left as it was found.
+#[test]
+fn a_first_open_on_a_full_disk_leaves_no_segment() {
+    use std::io::ErrorKind::StorageFull;
+    let whole = SimDisk::new();
+    world::open(&whole, Defences::default()).expect("a good disk");
+    let mut failed = 0;
+    for number in 0..whole.operation_count() {
+        let disk = SimDisk::new();
+        disk.plan(number, Fault::Error(StorageFull, 50));
+        let Err(error) = world::open(&disk, Defences::default()) else { continue };
+        failed += 1;
+        let names = disk.names();
+        assert!(names.iter().all(|name| !name.ends_with(".tmp")), "{error}: {names:?}");
+        disk.restart(Loss::Process);
+        world::open(&disk, Defences::default()).expect("space again");
+    }
+    assert!(failed > 0, "no step of opening failed");
+}
+
 /// Where the promise ends: the power cut takes the marker, and rot hits what was synced last. What is
 /// lost silently is at most the last frame on the disk; everything before it is refused.
 #[test]

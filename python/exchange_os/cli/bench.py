@@ -1,6 +1,7 @@
 """`xos bench`: measured speed, with the checks that make a number mean something."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -69,6 +70,81 @@ def engine(
     _print(report, as_json)
     if not report["passed"]:
         ctx.exit(FAILED)
+
+
+_directory = click.option(
+    "--directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder in which the measured exchange is made and removed again. [default: the system's for such]",
+)
+
+
+@command.command(name="replay")
+@click.option(
+    "--count", default=1_000_000, show_default=True, type=click.IntRange(min=1), help="Commands of the log."
+)
+@click.option(
+    "--batch", default=4_096, show_default=True, type=click.IntRange(1, 65_536), help="Commands of a frame."
+)
+@click.option(
+    "--accounts", default=1_000, show_default=True, type=click.IntRange(min=2), help="Their accounts."
+)
+@click.option("--runs", default=3, show_default=True, type=click.IntRange(min=1), help="Replays measured.")
+@_directory
+@json_option
+def replay(count: int, batch: int, accounts: int, runs: int, directory: Path | None, as_json: bool) -> None:
+    """Write a log and execute it again: commands per second of replaying, of reading alone, of opening.
+
+    Every run must end in the state of the exchange that wrote the log.
+    """
+    from exchange_os import _core
+
+    with TemporaryDirectory(prefix="xos-bench-", dir=directory) as folder:
+        report = _core.bench_replay(Path(folder) / "exchange", count, batch, accounts, runs)
+    if as_json:
+        say_json(report)
+        return
+    say_pairs(
+        f"replay: {report['commands_per_s']:,} commands a second, median of {runs}",
+        {
+            "commands": report["commands"],
+            "frames": report["frames"],
+            "events": report["events"],
+            "reading alone, a second": f"{report['read_commands_per_s']:,}",
+            "opening, a second": f"{report['open_commands_per_s']:,}",
+        },
+    )
+
+
+@command.command(name="restart")
+@click.option(
+    "--accounts", default=1_000_000, show_default=True, type=click.IntRange(min=2), help="Accounts."
+)
+@click.option(
+    "--orders", default=1_000_000, show_default=True, type=click.IntRange(min=1), help="Resting orders."
+)
+@_directory
+@json_option
+def restart(accounts: int, orders: int, directory: Path | None, as_json: bool) -> None:
+    """Build an exchange, take a snapshot, go on for 100,000 commands, and open it again."""
+    from exchange_os import _core
+
+    with TemporaryDirectory(prefix="xos-bench-", dir=directory) as folder:
+        report = _core.bench_restart(Path(folder) / "exchange", accounts, orders)
+    if as_json:
+        say_json(report)
+        return
+    say_pairs(
+        f"restart: {report['open_ms']:,} ms",
+        {
+            "accounts": report["accounts"],
+            "resting orders": report["resting_orders"],
+            "bytes of the snapshot": f"{report['snapshot_bytes']:,}",
+            "ms to write it": f"{report['snapshot_ms']:,}",
+            "ms of the audit before it": f"{report['audit_ms']:,}",
+            "commands behind it": report["tail_commands"],
+        },
+    )
 
 
 def _totals(text: str | None) -> list[int] | None:

@@ -115,7 +115,9 @@ def prepare(folder: Path) -> None:
                 )
             _refuse_if_open(folder)
             shutil.rmtree(folder)
-    (folder / MARKETS).mkdir(parents=True)
+    # An exchange begins in an empty directory: it comes first, what the demonstration adds comes after it.
+    Exchange.open(folder).close()
+    (folder / MARKETS).mkdir()
     (folder / MARKER).write_text(json.dumps({"made_by": "xos demo", "format": 1}) + "\n", encoding="utf-8")
 
 
