@@ -171,7 +171,7 @@ impl Engine {
                 let mut sequence = header.first_sequence;
                 for run in commands.chunks(RUN) {
                     if ahead {
-                        self.touch(run);
+                        self.touch(sequence, run);
                     }
                     for command in run {
                         self.execute(sequence, command, events);
