@@ -1,8 +1,11 @@
 //! Pure margin mathematics: no state, no I/O. Formulas are those of `docs/internals/rules.md`, sections 3 to 6.
 
+pub mod adl;
+mod bankruptcy;
 mod position;
 mod reserve;
 
+pub use bankruptcy::Closing;
 pub use position::{Closed, Holding};
 pub use reserve::{OutcomeTerms, fee_base, fees_of_fill, reserve_per_lot};
 

@@ -49,6 +49,70 @@ pub fn cost_part_up(cost: Amount, part: Qty, whole: Qty) -> Amount {
     Amount(a * part + (r * part + whole - 1) / whole)
 }
 
+/// `whole x part / parts`, rounded down, and what is left of the product. `whole >= 0`, `0 <= part <= parts`,
+/// `parts > 0`, `whole x part < 2^127`.
+#[inline]
+pub fn proportion_down(whole: Qty, part: i128, parts: i128) -> (Qty, i128) {
+    debug_assert!(whole.0 >= 0 && part >= 0 && part <= parts && parts > 0);
+    let product = part * i128::from(whole.0);
+    let down = match (u64::try_from(product), u64::try_from(parts)) {
+        (Ok(product), Ok(parts)) => i128::from(product / parts),
+        _ => product / parts,
+    };
+    (Qty(i64::try_from(down).expect("no more than the whole")), product - down * parts)
+}
+
+/// `value x part / parts` of an amount of either sign, rounded towards minus infinity. `0 <= part <= parts < 2^126`,
+/// `parts > 0`.
+#[inline]
+pub fn portion_down(value: Amount, part: i128, parts: i128) -> Amount {
+    debug_assert!(part >= 0 && part <= parts && parts > 0);
+    // value = a x parts + r, so value x part / parts = a x part + r x part / parts.
+    let (a, r) = (value.0.div_euclid(parts), value.0.rem_euclid(parts));
+    match r.checked_mul(part) {
+        Some(product) => Amount(a * part + product / parts),
+        None => Amount(a * part + long_division(r, part, parts)),
+    }
+}
+
+/// `r x part / parts`, rounded down, one bit of `part` at a time: r x (the bits so far) = down x parts + left.
+#[cold]
+fn long_division(r: i128, part: i128, parts: i128) -> i128 {
+    let (mut down, mut left) = (0i128, 0i128);
+    for bit in (0..128 - part.leading_zeros()).rev() {
+        (down, left) = (2 * down, 2 * left);
+        if part >> bit & 1 == 1 {
+            left += r;
+        }
+        // left < 3 x parts
+        while left >= parts {
+            left -= parts;
+            down += 1;
+        }
+    }
+    down
+}
+
+/// Ticks of a value of `lots`, rounded towards plus infinity where `up`, else towards minus infinity. `lots > 0`.
+#[inline]
+pub fn ticks_of_value(value: Amount, lots: Qty, k: u32, up: bool) -> i128 {
+    let per_tick = i128::from(lots.0) * i128::from(k);
+    let down = value.0.div_euclid(per_tick);
+    down + i128::from(up && value.0.rem_euclid(per_tick) != 0)
+}
+
+/// `part / whole` in millionths, rounded down and never above `most`; `most` where `whole <= 0`. `part >= 0`.
+#[inline]
+pub fn ratio_ppm_down(part: Amount, whole: Amount, most: i64) -> i64 {
+    if whole.0 <= 0 {
+        return most;
+    }
+    match part.0.checked_mul(ONE_I128) {
+        Some(product) => i64::try_from(product / whole.0).unwrap_or(most).min(most),
+        None => i64::try_from((part.0 / whole.0).saturating_mul(ONE_I128)).unwrap_or(most).min(most),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +140,20 @@ mod tests {
         assert_eq!(cost_part_up(Amount(-10), Qty(3), Qty(3)), Amount(-10));
     }
 
+    #[test]
+    fn ticks_and_ratios_round_as_they_say() {
+        let ticks = |value, up| ticks_of_value(Amount(value), Qty(3), 2, up);
+        assert_eq!((ticks(13, true), ticks(13, false), ticks(12, true)), (3, 2, 2));
+        assert_eq!((ticks(-13, true), ticks(-13, false)), (-2, -3));
+        let ratio = |part, whole| ratio_ppm_down(Amount(part), Amount(whole), 5_000_000);
+        assert_eq!(
+            (ratio(2, 3), ratio(9, 1), ratio(1, 0), ratio(1, -4)),
+            (666_666, 5_000_000, 5_000_000, 5_000_000)
+        );
+        assert_eq!(ratio(1 << 120, 1 << 119), 2_000_000);
+        assert_eq!(proportion_down(Qty(10), 3, 7), (Qty(4), 2));
+    }
+
     proptest! {
         #[test]
         fn narrow_and_wide_paths_agree(base in 0i128..1i128 << 96, rate in 0i32..=1_000_000) {
@@ -93,6 +171,17 @@ mod tests {
             prop_assert!((first.0 - 1) * i128::from(whole) < exact_scaled);
             let rest = Amount(cost) - first;
             prop_assert_eq!(first + cost_part_up(rest, Qty(whole - part), Qty(whole - part)), Amount(cost));
+        }
+
+        #[test]
+        fn portions_of_any_width_are_exact(value in -(1i128 << 90)..1i128 << 90, part in 0i128..1 << 61, more in 0i128..1 << 61, shift in 0u32..60) {
+            let parts = part + more + 1;
+            // The same ratio with wide numbers gives the same, and the narrow one is checked by multiplying back.
+            let down = portion_down(Amount(value), part, parts);
+            prop_assert_eq!(portion_down(Amount(value), part << shift, parts << shift), down);
+            let (a, r) = (value.div_euclid(parts), value.rem_euclid(parts));
+            prop_assert_eq!(down.0, a * part + r * part / parts);
+            prop_assert_eq!(long_division(r, part, parts), r * part / parts);
         }
 
         #[test]
