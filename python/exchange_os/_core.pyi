@@ -36,6 +36,7 @@ __all__ = [
     "event_fields",
     "rejects",
     "replay",
+    "sim_adl",
     "verify",
 ]
 
@@ -235,6 +236,9 @@ def bench_workload(
     workload: str, seed: int, accounts: int, resting: int, commands: int, times_by_kind: bool, /
 ) -> dict[str, Any]:
     """Runs a seeded workload, `steady` or `many`."""
+
+def sim_adl(seed: int, accounts: int, markets: int, /) -> dict[str, Any]:
+    """Runs the cascade of a seed under every rule of auto-deleveraging."""
 
 def verify(
     path: str | PathLike[str], quick: bool, progress: Callable[[int, int], object] | None, /

@@ -1,5 +1,6 @@
 //! The Python module `exchange_os._core`. Bindings only: every rule lives in the crates above this one.
 
+mod adl;
 mod bench;
 mod exchange;
 mod fault;
@@ -18,6 +19,8 @@ mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyDict;
 
+    #[pymodule_export]
+    use crate::adl::sim_adl;
     #[pymodule_export]
     use crate::bench::{bench_commands, bench_replay, bench_restart, bench_workload};
     #[pymodule_export]

@@ -1,5 +1,6 @@
 //! Seeded worlds: the naive engine, workloads, the differential harness, benchmarks and faults.
 
+pub mod adl;
 pub mod bench;
 pub mod coverage;
 pub mod differential;

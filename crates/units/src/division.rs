@@ -107,6 +107,11 @@ pub fn ratio_ppm_down(part: Amount, whole: Amount, most: i64) -> i64 {
     if whole.0 <= 0 {
         return most;
     }
+    if let (Ok(part), Ok(whole)) = (u64::try_from(part.0), u64::try_from(whole.0))
+        && let Some(product) = part.checked_mul(ONE_U64)
+    {
+        return i64::try_from(product / whole).unwrap_or(most).min(most);
+    }
     match part.0.checked_mul(ONE_I128) {
         Some(product) => i64::try_from(product / whole.0).unwrap_or(most).min(most),
         None => i64::try_from((part.0 / whole.0).saturating_mul(ONE_I128)).unwrap_or(most).min(most),

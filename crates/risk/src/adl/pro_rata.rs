@@ -9,17 +9,21 @@ use xos_units::{Qty, division::proportion_down};
 /// `wanted`, or to all the capacity where that is less. The order of the candidates changes nothing.
 pub fn pro_rata(wanted: Qty, candidates: &[Candidate], leverage_max_ppm: i64) -> Vec<Qty> {
     let mut given = vec![Qty::ZERO; candidates.len()];
-    let leverage = |at: usize| i128::from(candidates[at].leverage_ppm.clamp(1, leverage_max_ppm));
-    let weight = |at: usize| i128::from(candidates[at].capacity.0) * leverage(at);
+    let leverage = |at: usize| candidates[at].leverage_ppm.clamp(1, leverage_max_ppm);
+    let weight = |at: usize| i128::from(candidates[at].capacity.0) * i128::from(leverage(at));
     let mut order: Vec<usize> = (0..candidates.len()).filter(|&at| candidates[at].capacity.0 > 0).collect();
-    // A candidate is full where (lots left) x leverage reaches (weight left): the highest leverage fills first.
-    order.sort_unstable_by_key(|&at| (-leverage(at), candidates[at].account));
     let mut weights: i128 = order.iter().map(|&at| weight(at)).sum();
     let mut left = wanted;
     let mut full = 0;
+    // A candidate is full where (lots left) x leverage reaches (weight left): the highest leverage fills first.
+    let fills = |left: Qty, top: i64, weights: i128| i128::from(left.0) * i128::from(top) >= weights;
+    let highest = order.iter().map(|&at| leverage(at)).max().unwrap_or(0);
+    if fills(left, highest, weights) {
+        order.sort_unstable_by_key(|&at| (-leverage(at), candidates[at].account));
+    }
     while full < order.len() {
-        let top = leverage(order[full]);
-        if i128::from(left.0) * top < weights {
+        let top = if full == 0 { highest } else { leverage(order[full]) };
+        if !fills(left, top, weights) {
             break;
         }
         while full < order.len() && leverage(order[full]) == top {

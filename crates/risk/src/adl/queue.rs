@@ -1,7 +1,7 @@
 //! The rules of others, for comparison: one account after the other, each closed as far as it goes.
 
 use super::{Candidate, LEVERAGE_PPM_BOUND};
-use xos_units::{AccountId, Amount, Qty, division::ratio_ppm_down};
+use xos_units::{Amount, Qty, division::ratio_ppm_down};
 
 /// What ranks a position in a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +39,10 @@ impl Standing {
     }
 }
 
-/// The highest score first, ties by account, each giving all its capacity until `wanted` is reached.
-pub fn queue(wanted: Qty, candidates: &[Candidate], score: impl Fn(AccountId) -> i128) -> Vec<Qty> {
-    let mut order: Vec<_> = (0..candidates.len())
-        .map(|at| (-score(candidates[at].account), candidates[at].account, at))
-        .collect();
+/// The highest score first, given by place, ties by account, each giving all its capacity until `wanted` is reached.
+pub fn queue(wanted: Qty, candidates: &[Candidate], score: impl Fn(usize) -> i128) -> Vec<Qty> {
+    let mut order: Vec<_> =
+        (0..candidates.len()).map(|at| (-score(at), candidates[at].account, at)).collect();
     order.sort_unstable();
     one_by_one(wanted, candidates, order.into_iter().map(|(_, _, at)| at))
 }
@@ -71,6 +70,7 @@ fn one_by_one(wanted: Qty, candidates: &[Candidate], order: impl Iterator<Item =
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use xos_units::AccountId;
 
     fn standing(long: bool, notional: i128, entry: i128, equity: i128) -> Standing {
         let (notional, entry) = (Amount(notional), Amount(entry));
@@ -104,7 +104,7 @@ mod tests {
         };
         let all = [of(1, 10), of(2, 20), of(3, 30)];
         let lots = |given: Vec<Qty>| given.iter().map(|lots| lots.0).collect::<Vec<_>>();
-        assert_eq!(lots(queue(Qty(25), &all, |account| i128::from(account.0 == 2))), [5, 20, 0]);
+        assert_eq!(lots(queue(Qty(25), &all, |at| i128::from(at == 1))), [5, 20, 0]);
         assert_eq!(lots(random_start(Qty(25), &all, 2)), [0, 0, 25]);
         assert_eq!(lots(random_start(Qty(45), &all, 2)), [10, 5, 30]);
         assert_eq!(lots(random_start(Qty(99), &all, 1)), [10, 20, 30]);
@@ -118,7 +118,7 @@ mod tests {
                 account: AccountId(at as u32 + 1), capacity: Qty(lots), leverage_ppm: 1_000_000,
             }).collect();
             let due = wanted.min(capacities.iter().sum());
-            let scored = queue(Qty(wanted), &all, |account| i128::from(account.0 % 7));
+            let scored = queue(Qty(wanted), &all, |at| at as i128 % 7);
             let started = random_start(Qty(wanted), &all, start.index(all.len()));
             for given in [scored, started] {
                 prop_assert_eq!(given.iter().map(|lots| lots.0).sum::<i64>(), due);
