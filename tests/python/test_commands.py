@@ -163,9 +163,7 @@ def test_bench_replay_and_restart(tmp_path: Path) -> None:
     assert report["commands"] == 3_000 + 2 + 2_001, "deployments, accounts with their money, the mark"
     assert report["frames"] == 2 + 1 + 47
     assert report["read_commands_per_s"] > report["commands_per_s"] > 0
-    assert (
-        "commands a second" in run("bench", "replay", "--count", 500, "--runs", 1, "--accounts", 9).output
-    )
+    assert "commands a second" in run("bench", "replay", "--count", 500, "--runs", 1, "--accounts", 9).output
     report = answer("bench", "restart", "--accounts", 500, "--orders", 700, "--directory", tmp_path)
     assert (report["accounts"], report["resting_orders"]) == (500, 700)
     assert report["snapshot_bytes"] > 0

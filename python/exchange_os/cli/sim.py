@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,10 @@ def adl(
 ) -> None:
     """Send one cascade of the shape of 10 October 2025 through four rules of auto-deleveraging.
 
-    Pro-rata is the engine's rule; the queue by profit times leverage closes at the mark before the bankruptcy, as
-    Hyperliquid documents it, and once more at the bankruptcy price; the random start is dYdX's. Overshoot is
-    what the other side lost against the mark beyond the deficit. Exit code 1 if pro-rata overshoots by more
-    than a thousandth of the deficit.
+    Pro-rata is the engine's rule; the queue by profit times leverage closes at the mark before the
+    bankruptcy, as Hyperliquid documents it, and once more at the bankruptcy price; the random start is
+    dYdX's. Overshoot is what the other side lost against the mark beyond the deficit. Exit code 1 if
+    pro-rata overshoots by more than a thousandth of the deficit.
     """
     from exchange_os import _core
 
@@ -67,23 +68,23 @@ def _show(found: dict[str, Any]) -> None:
     names = [rule["name"] for rule in found["rules"]]
     title = f"Seed {found['seed']}: {found['accounts']:,} accounts, {found['markets']} markets, "
     table = Table(title=f"{title}{found['positions']:,} positions", title_justify="left")
-    table.add_column("millions of dollars, where nothing else is said")
+    table.add_column("millions of dollars", no_wrap=True)
     for name in names:
         table.add_column(name, justify="right")
     rows: list[tuple[str, Any]] = [
-        ("deficit of bankrupt accounts", lambda rule: _millions(rule["deficit"])),
-        ("haircut of the other side", lambda rule: _millions(rule["haircut"])),
+        ("deficit", lambda rule: _millions(rule["deficit"])),
+        ("haircut", lambda rule: _millions(rule["haircut"])),
         ("overshoot", lambda rule: _millions(rule["overshoot"])),
         ("overshoot, % of deficit", lambda rule: f"{100 * rule['overshoot'] / max(rule['deficit'], 1):,.4f}"),
-        ("haircut beyond the profit taken", lambda rule: _millions(rule["beyond_profit"])),
+        ("haircut beyond profit", lambda rule: _millions(rule["beyond_profit"])),
         ("closed", lambda rule: _millions(rule["closed"])),
-        ("closed that hedged something", lambda rule: _millions(rule["hedged_closed"])),
+        ("closed though hedging", lambda rule: _millions(rule["hedged_closed"])),
         ("bankrupt accounts", lambda rule: f"{rule['bankrupt']:,}"),
         ("fills", lambda rule: f"{rule['fills']:,}"),
         ("accounts that gave", lambda rule: f"{rule['payers']:,}"),
-        ("gini of haircut over profit", lambda rule: f"{rule['gini_ppm'] / 1e6:.3f}"),
-        ("borne by the hardest-hit 5 % of profit, %", lambda rule: f"{rule['hardest_twentieth_ppm'] / 1e4:.1f}"),
-        ("winners who gave 10 x the average part", lambda rule: f"{rule['hit_tenfold']:,}"),
+        ("gini of haircut / profit", lambda rule: f"{rule['gini_ppm'] / 1e6:.3f}"),
+        ("on the hardest-hit 5 % of profit, %", lambda rule: f"{rule['hardest_twentieth_ppm'] / 1e4:.1f}"),
+        ("gave 10 x the average part", lambda rule: f"{rule['hit_tenfold']:,}"),
         ("time, ms", lambda rule: f"{rule['adl_ns'] / 1e6:,.0f}"),
         ("time of a fill, ns", lambda rule: f"{rule['adl_ns'] / max(rule['fills'], 1):,.0f}"),
     ]
@@ -92,7 +93,7 @@ def _show(found: dict[str, Any]) -> None:
     table.add_section()
     for at, bucket in enumerate(leverage_names(found)):
         cells = [f"{100 * haircut / max(profit, 1):.2f}" for _, profit, haircut in _bucket(found, at)]
-        table.add_row(f"% of profit given at leverage {bucket}", *cells)
+        table.add_row(f"% of profit, leverage {bucket}", *cells)
     console.print(table)
     if found["picture"]:
         console.print(f"picture: {found['picture']}")
@@ -105,5 +106,5 @@ def _bucket(found: dict[str, Any], at: int) -> list[tuple[int, int, int]]:
 def leverage_names(found: dict[str, Any]) -> list[str]:
     """What the buckets of leverage are called."""
     ends = [tenths / 10 for tenths in found["leverage_tenths"]]
-    inner = [f"{low:g} to {high:g}" for low, high in zip(ends, ends[1:], strict=False)]
+    inner = [f"{low:g} to {high:g}" for low, high in pairwise(ends)]
     return [f"up to {ends[0]:g}", *inner, f"above {ends[-1]:g}"]

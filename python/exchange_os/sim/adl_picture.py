@@ -56,7 +56,7 @@ def _curves(axes: Any, found: dict[str, Any]) -> None:
 
 
 def _amounts(axes: Any, found: dict[str, Any]) -> None:
-    names = [rule["name"].replace(" at ", "\nat ") for rule in found["rules"]]
+    names = [rule["name"].replace(", ", ",\n") for rule in found["rules"]]
     deficit = [rule["deficit"] / 1e12 for rule in found["rules"]]
     overshoot = [rule["overshoot"] / 1e12 for rule in found["rules"]]
     axes.bar(names, deficit, color=_FAINT, label="deficit")

@@ -141,14 +141,19 @@ impl Cascade<'_> {
     }
 
     fn candidates(&self, market: usize, long: bool, price: Price) -> [(Vec<usize>, Vec<Candidate>); 2] {
-        let mut tiers = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
+        let most = self.world.markets[market].holders.len();
+        let tier = || (Vec::with_capacity(most), Vec::with_capacity(most));
+        let mut tiers = [tier(), tier()];
         for &at in &self.world.markets[market].holders {
             let position = &self.world.positions[at];
             let trader = &self.world.traders[position.account];
             if position.lots == 0 || (position.lots > 0) == long || trader.dead {
                 continue;
             }
-            let leverage = leverage_ppm(trader.gross, trader.equity, LEVERAGE_PPM_BOUND);
+            let leverage = match self.ruling.rule {
+                Rule::ProRata => leverage_ppm(trader.gross, trader.equity, LEVERAGE_PPM_BOUND),
+                Rule::Queue | Rule::RandomStart => 1,
+            };
             let (account, lots) = (AccountId(position.account as u32 + 1), position.lots.abs());
             let profit = unrealised(position.lots, i128::from(price.0) * i128::from(K), position.cost);
             let first = match (self.ruling.hedge_aware, profit > Amount::ZERO) {

@@ -46,12 +46,7 @@ pub struct Ruling {
 pub const RULINGS: [Ruling; 4] = [
     Ruling { name: "pro-rata", rule: Rule::ProRata, pricing: Pricing::Bankruptcy, hedge_aware: true },
     Ruling { name: "queue", rule: Rule::Queue, pricing: Pricing::PreviousMark, hedge_aware: false },
-    Ruling {
-        name: "queue at bankruptcy price",
-        rule: Rule::Queue,
-        pricing: Pricing::Bankruptcy,
-        hedge_aware: false,
-    },
+    Ruling { name: "queue, own price", rule: Rule::Queue, pricing: Pricing::Bankruptcy, hedge_aware: false },
     Ruling {
         name: "random start",
         rule: Rule::RandomStart,
