@@ -2,12 +2,16 @@
 
 pub mod adl;
 mod bankruptcy;
+mod liquidation_price;
 mod position;
 mod reserve;
+mod tiers;
 
 pub use bankruptcy::Closing;
+pub use liquidation_price::liquidation_price;
 pub use position::{Closed, Holding};
 pub use reserve::{OutcomeTerms, fee_base, fees_of_fill, reserve_per_lot};
+pub use tiers::{InitialTerms, OpenInterestScaling, Tiers, leverage_rate};
 
 use xos_units::{Amount, Ppm, Price, Qty, Requirement, notional, widening};
 

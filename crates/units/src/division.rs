@@ -118,6 +118,13 @@ pub fn ratio_ppm_down(part: Amount, whole: Amount, most: i64) -> i64 {
     }
 }
 
+/// `part / whole` of a rate, rounded up. `0 <= part <= whole`, both of them amounts within bounds.
+pub fn ratio_up(part: Amount, whole: Amount, rate: Ppm) -> Ppm {
+    debug_assert!(part.0 >= 0 && part <= whole && whole.0 > 0 && rate.0 >= 0);
+    let scaled = part.0 * i128::from(rate.0);
+    Ppm(i32::try_from((scaled + whole.0 - 1) / whole.0).expect("at most the rate itself"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
