@@ -157,7 +157,12 @@ pub(crate) struct Account {
     pub(crate) stands: Vec<Stand>,
     /// Nothing for the many accounts that stand in no question.
     questions: Option<Box<WorstCases>>,
+    /// Nothing for the many accounts that chose no leverage.
+    pub(crate) leverages: Option<Box<Leverages>>,
 }
+
+/// Chosen leverages, in order of instrument.
+pub(crate) type Leverages = Vec<(InstrumentId, u32)>;
 
 /// Worst case of each question in which an account stands, and their sum.
 #[derive(Clone, Debug, Default)]

@@ -195,6 +195,12 @@ impl Engine {
                 stands.sort_unstable_by_key(|stand| stand.key.instrument());
                 stands.into_iter().for_each(|stand| write_stand(sink, stand));
             }
+            let leverages = account.leverages.as_ref().map_or(&[][..], |chosen| chosen);
+            sink.count(leverages.len());
+            for (instrument, leverage) in leverages {
+                sink.u32(instrument.0);
+                sink.u32(*leverage);
+            }
         }
     }
 

@@ -6,8 +6,8 @@ use crate::instrument::{Instrument, Question};
 use crate::step::{Refused, Step, refused};
 use xos_ledger::Party;
 use xos_protocol::{
-    AssetSpec, DeployCommand, EventKind, EventRecord, Fees, InstrumentSpec, InstrumentTerms, Matching,
-    Product, QuestionSpec, Reject, VenueSpec,
+    AssetSpec, DeployCommand, EventKind, EventRecord, Fees, InstrumentSpec, InstrumentTerms, MarginSpec,
+    Matching, Product, QuestionSpec, Reject, VenueSpec,
 };
 use xos_units::{
     AMOUNT_ATOMS_BOUND, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price, QTY_LOTS_BOUND,
@@ -131,6 +131,7 @@ impl Engine {
                 check_bounds(i128::from(maintenance), 1..=i128::from(initial), 17)?;
             }
         }
+        check_margin(&spec)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let id = self.add_instrument(spec);
         step.emit(EventRecord {
@@ -276,6 +277,28 @@ fn check_terms(terms: &InstrumentTerms, ticks: i64, switches: Switches) -> Resul
         if !is_positive_decimal(text) {
             return refused(Reject::SpecOutOfBounds, text.len() as i128, 21);
         }
+    }
+    Ok(())
+}
+
+/// Fields 51 to 57.
+fn check_margin(spec: &InstrumentSpec) -> Result<(), Refused> {
+    let Some(margin) = &spec.margin else { return Ok(()) };
+    let Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm } = spec.product else {
+        return refused(Reject::SpecOutOfBounds, 1, 51);
+    };
+    check_bounds(margin.tiers.len() as i128, 0..=MarginSpec::TIERS_MAX as i128, 52)?;
+    let (mut from, mut initial, mut maintenance) = (0, initial_margin_ppm, maintenance_margin_ppm);
+    for tier in &margin.tiers {
+        check_bounds(tier.notional_from.0, from + 1..=AMOUNT_ATOMS_BOUND - 1, 53)?;
+        check_bounds(i128::from(tier.initial_ppm), i128::from(initial)..=i128::from(PPM_ONE), 54)?;
+        let most = i128::from(tier.initial_ppm);
+        check_bounds(i128::from(tier.maintenance_ppm), i128::from(maintenance)..=most, 55)?;
+        (from, initial, maintenance) = (tier.notional_from.0, tier.initial_ppm, tier.maintenance_ppm);
+    }
+    if let Some(bounds) = &margin.open_interest_scaling {
+        check_bounds(bounds.lower.0, 0..=AMOUNT_ATOMS_BOUND - 1, 56)?;
+        check_bounds(bounds.upper.0, bounds.lower.0 + 1..=AMOUNT_ATOMS_BOUND - 1, 57)?;
     }
     Ok(())
 }

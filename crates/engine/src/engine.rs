@@ -311,6 +311,7 @@ impl Engine {
                     _ => engine.merge_set(step, command),
                 })
             }
+            CommandKind::SetLeverage => self.set_leverage(step, command),
             CommandKind::Tick => {
                 step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
                 Ok(())

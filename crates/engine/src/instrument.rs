@@ -2,6 +2,7 @@
 
 use crate::account::{Class, StandKey};
 use crate::holders::AccountSet;
+use crate::tiers::PerpetualMargin;
 use xos_book::Book;
 use xos_protocol::{
     Fees, InstrumentSpec, InstrumentState, InstrumentTerms, Matching, Product, QuestionSpec, Split,
@@ -29,8 +30,10 @@ pub(crate) struct Instrument {
     pub(crate) index: Price,
     /// Mark x k: value of one lot.
     pub(crate) mark_value: i128,
-    /// Mark x k x initial margin rate: requirement of one lot.
+    /// Mark x k x initial margin rate of the first tier: requirement of one lot where there is no more to it.
     pub(crate) margin_value: i128,
+    /// Tiers and open-interest scaling; none: one rate for every size.
+    pub(crate) margin: Option<Box<PerpetualMargin>>,
     /// Bounds of the band; the widest prices where there is none.
     pub(crate) band_low: Price,
     pub(crate) band_high: Price,
@@ -68,6 +71,7 @@ impl Instrument {
             },
         };
         let mut instrument = Self::new(id, traded, &spec.terms);
+        instrument.margin = PerpetualMargin::of(&spec).map(Box::new);
         instrument.spec = Some(Box::new(spec));
         instrument
     }
@@ -102,6 +106,7 @@ impl Instrument {
             index: Price::ZERO,
             mark_value: 0,
             margin_value: 0,
+            margin: None,
             band_low: Price(i64::MIN),
             band_high: Price(i64::MAX),
             price_max: Price(terms.price_max_ticks),
@@ -130,6 +135,7 @@ impl Instrument {
         if let Traded::Perpetual { initial, .. } = self.traded {
             self.margin_value = self.mark_value * i128::from(initial.0);
         }
+        self.scale_by_open_interest();
         if self.band_ppm > 0 && mark > Price::ZERO {
             let width = i128::from(mark.0) * i128::from(self.band_ppm) / i128::from(PPM_ONE);
             let width = i64::try_from(width).expect("a band is narrower than the mark");
@@ -180,6 +186,9 @@ impl Instrument {
         }
         self.long_lots += i128::from(after.max(0) - before.max(0));
         self.short_lots += i128::from((-after).max(0) - (-before).max(0));
+        if self.margin.is_some() {
+            self.scale_by_open_interest();
+        }
     }
 }
 

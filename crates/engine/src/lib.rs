@@ -14,6 +14,7 @@ mod frame;
 mod holders;
 mod instrument;
 mod lookup;
+mod leverage;
 mod margin;
 mod markets;
 mod money;
@@ -23,6 +24,7 @@ mod restore;
 mod sets;
 mod shape;
 mod step;
+mod tiers;
 mod touch;
 mod views;
 

@@ -78,12 +78,24 @@ impl Margin {
 
 impl Engine {
     #[inline(always)]
-    fn add_perpetual(&self, margin: &mut Margin, key: StandKey, lots: i64, cost: Amount, orders: &Change) {
+    fn add_perpetual(
+        &self,
+        margin: &mut Margin,
+        account: &Account,
+        lots: i64,
+        cost: Amount,
+        orders: &Change,
+    ) {
+        let key = orders.key;
         let instrument = &self.instruments[key.instrument().index()];
         margin.equity += xos_risk::unrealised(lots, instrument.mark_value, cost);
         margin.equity -= orders.buy_reserve + orders.sell_reserve;
         let worst = worst_side(lots, orders.buys, orders.sells);
-        margin.initial += Requirement(widening_up(instrument.margin_value, worst.0));
+        margin.initial += if instrument.margin.is_none() && account.leverages.is_none() {
+            Requirement(widening_up(instrument.margin_value, worst.0))
+        } else {
+            instrument.initial_of(worst, account.leverage(instrument.id))
+        };
     }
 
     /// Equity and requirement of an account, with `change` made to its orders on a perpetual.
@@ -112,12 +124,12 @@ impl Engine {
                 orders = orders.plus(*change);
                 pending = None;
             }
-            self.add_perpetual(&mut margin, stand.key, stand.lots, stand.holding().cost, &orders);
+            self.add_perpetual(&mut margin, account, stand.lots, stand.holding().cost, &orders);
         }
         if let Some(change) = pending
             && change.key.is_perpetual()
         {
-            self.add_perpetual(&mut margin, change.key, 0, Amount::ZERO, change);
+            self.add_perpetual(&mut margin, account, 0, Amount::ZERO, change);
         }
         margin
     }

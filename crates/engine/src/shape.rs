@@ -40,6 +40,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::OpenAccount => &[SIDE..ACCOUNT, INSTRUMENT..CLIENT_ID],
         CommandKind::Deposit | CommandKind::Withdraw => &[SIDE..ACCOUNT, ORDER_ID..AMOUNT],
         CommandKind::SplitSet | CommandKind::MergeSet => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..CLIENT_ID],
+        CommandKind::SetLeverage => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..END],
         CommandKind::Tick => &[SIDE..INSTRUMENT, INSTRUMENT..END],
         CommandKind::SetMark | CommandKind::SetIndex => &[SIDE..INSTRUMENT, ORDER_ID..PRICE, QTY..END],
         CommandKind::SetInstrumentState => &[TIF..INSTRUMENT, ORDER_ID..END],

@@ -2,14 +2,13 @@
 
 use crate::account::Stand;
 use crate::engine::{Engine, Violation};
-use crate::instrument::Traded;
 use xos_book::{LevelView, NO_SLOT, RestingOrder};
 use xos_ledger::{Balance, Party};
 use xos_protocol::{
-    AssetSpec, ClientId, InstrumentState, InstrumentTerms, Limits, Matching, Product, QuestionSpec, Side,
-    VenueSpec,
+    AssetSpec, ClientId, InstrumentSpec, InstrumentState, InstrumentTerms, Limits, Matching, Product,
+    QuestionSpec, Side, VenueSpec,
 };
-use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Ppm, Price, Qty, QuestionId};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId};
 
 /// Balance of an asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +69,8 @@ pub struct InstrumentView<'a> {
     pub symbol: &'a str,
     /// Spot or perpetual; none for an outcome.
     pub product: Option<Product>,
+    /// As deployed; none for an outcome, whose question has it.
+    pub spec: Option<&'a InstrumentSpec>,
     /// The question of an outcome.
     pub question: Option<QuestionId>,
     /// Its terms.
@@ -116,6 +117,8 @@ pub struct AccountRisk {
     pub maintenance: Amount,
     /// Reserves of perpetual orders.
     pub order_reserves: Amount,
+    /// What the maintenance margin is held against: equity with what spot orders hold.
+    pub equity_for_maintenance: Amount,
     /// Equity less initial margin and order reserves.
     pub headroom: Amount,
     /// What may be withdrawn.
@@ -187,6 +190,7 @@ impl Engine {
             id,
             symbol: self.symbol(id),
             product: instrument.spec.as_ref().map(|spec| spec.product),
+            spec: instrument.spec.as_deref(),
             question: instrument.question(),
             terms,
             state: instrument.state,
@@ -321,21 +325,17 @@ impl Engine {
             return None;
         }
         let margin = self.margin(account);
-        let (mut maintenance, mut order_reserves) = (xos_units::Requirement::ZERO, Amount::ZERO);
-        for stand in known.stands.iter().take_while(|stand| stand.key.is_perpetual()) {
-            let instrument = &self.instruments[stand.key.instrument().index()];
-            order_reserves += stand.buy_reserve() + stand.sell_reserve();
-            if let Traded::Perpetual { maintenance: Ppm(rate), .. } = instrument.traded {
-                let notional = Amount(i128::from(stand.lots.abs()) * instrument.mark_value);
-                maintenance += notional.times(Ppm(rate));
-            }
-        }
+        let (equity_for_maintenance, maintenance) = self.maintenance(account);
+        let perpetuals = known.stands.iter().take_while(|stand| stand.key.is_perpetual());
+        let order_reserves =
+            perpetuals.fold(Amount::ZERO, |sum, stand| sum + stand.buy_reserve() + stand.sell_reserve());
         let mut worst_cases = known.questions().to_vec();
         worst_cases.sort_unstable_by_key(|(id, _)| *id);
         Some(AccountRisk {
             equity: margin.equity + order_reserves,
             initial: margin.initial.ceil(),
             maintenance: maintenance.ceil(),
+            equity_for_maintenance: equity_for_maintenance.floor(),
             order_reserves,
             headroom: margin.headroom(),
             withdrawable: self.withdrawable(account),

@@ -55,7 +55,7 @@ pub struct CommandRecord {
     /// Ticks. Limit or protection price; new price of an amend (0: keep); mark or index price.
     pub price: i64,
     /// Lots. Quantity; new total quantity, filled part included, of an amend (0: keep); sets to split or merge;
-    /// milliseconds of a countdown (0: stop it).
+    /// milliseconds of a countdown (0: stop it); leverage to choose (0: none).
     pub qty: i64,
     /// End of a good-till-date order, nanoseconds since 1970 UTC of logged time.
     pub expires_ns: u64,

@@ -153,6 +153,48 @@ pub enum Product {
     },
 }
 
+/// A margin tier above the first, whose rates the product has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarginTier {
+    /// Notional at mark above which the rates count, settlement atoms; more than the tier before.
+    #[serde(with = "atoms")]
+    pub notional_from: Amount,
+    /// Initial margin of what is above, ppm; at least that of the tier before.
+    pub initial_ppm: i32,
+    /// Maintenance margin of what is above, ppm; at least that of the tier before, at most the initial one.
+    pub maintenance_ppm: i32,
+}
+
+/// Open interest between whose bounds the initial margin rate rises from the first tier's to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenInterestBounds {
+    /// Notional at mark up to which nothing changes, settlement atoms.
+    #[serde(with = "atoms")]
+    pub lower: Amount,
+    /// Notional from which on a position needs all of its value; above `lower`.
+    #[serde(with = "atoms")]
+    pub upper: Amount,
+}
+
+/// Margin terms of a perpetual beyond its first pair of rates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarginSpec {
+    /// Tiers above the first; at most [`MarginSpec::TIERS_MAX`].
+    #[serde(default)]
+    pub tiers: Vec<MarginTier>,
+    /// None: the rate does not depend on open interest.
+    #[serde(default)]
+    pub open_interest_scaling: Option<OpenInterestBounds>,
+}
+
+impl MarginSpec {
+    /// Most tiers above the first.
+    pub const TIERS_MAX: usize = 16;
+}
+
 /// A spot instrument or a perpetual.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,6 +205,16 @@ pub struct InstrumentSpec {
     pub product: Product,
     /// What every product has.
     pub terms: InstrumentTerms,
+    /// Tiers and scaling of a perpetual; none: one tier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<MarginSpec>,
+}
+
+impl InstrumentSpec {
+    /// An instrument without anything that may be left out.
+    pub fn new(symbol: String, product: Product, terms: InstrumentTerms) -> Self {
+        Self { symbol, product, terms, margin: None }
+    }
 }
 
 /// One outcome of a question.
@@ -256,7 +308,14 @@ mod tests {
             matching: Matching::Arrival,
         };
         let product = Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 };
-        let command = DeployCommand::Instrument(InstrumentSpec { symbol: "BTC-PERP".into(), product, terms });
+        let mut spec = InstrumentSpec::new("BTC-PERP".into(), product, terms);
+        let command = DeployCommand::Instrument(spec.clone());
+        assert_eq!(DeployCommand::from_bytes(&command.to_bytes()), Ok(command));
+        let tier =
+            MarginTier { notional_from: Amount(1 << 90), initial_ppm: 100_000, maintenance_ppm: 50_000 };
+        let open_interest_scaling = Some(OpenInterestBounds { lower: Amount(1), upper: Amount(1 << 95) });
+        spec.margin = Some(MarginSpec { tiers: vec![tier], open_interest_scaling });
+        let command = DeployCommand::Instrument(spec);
         assert_eq!(DeployCommand::from_bytes(&command.to_bytes()), Ok(command));
         assert!(DeployCommand::from_bytes(b"\x81\xa5asset").is_err());
         let mut longer = DeployCommand::Genesis(Limits::default()).to_bytes();

@@ -13,8 +13,8 @@ mod words;
 
 pub use command::{ClientId, CommandRecord, Flags};
 pub use deploy::{
-    AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, OutcomeSpec, Product, QuestionSpec,
-    Split, VenueSpec,
+    AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, MarginSpec, MarginTier,
+    OpenInterestBounds, OutcomeSpec, Product, QuestionSpec, Split, VenueSpec,
 };
 pub use event::{EventFlags, EventRecord};
 pub use limits::{COUNTDOWN_MS_MAX, Limits};

@@ -84,6 +84,8 @@ rejects! {
     404 InsufficientBalance true "{value} atoms are needed, {limit} are free",
     405 InsufficientMargin true "{value} atoms of margin are missing; equity less requirements was {limit}",
     406 AccountsLimit false "{value} accounts stand; the limit is {limit}",
+    411 NotAPerpetual false "instrument {value} is not a perpetual",
+    412 LeverageOutOfBounds true "the leverage is {value}; from 1 to {limit} are open to a position of this size with its orders",
     501 NotGenesis false "limits can be declared only by the first command; this is {value}",
     502 MalformedDeployment false "the body of the deployment cannot be read",
     503 SettlementAssetMissing false "the first asset must stand before venues, instruments or questions",

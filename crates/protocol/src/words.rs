@@ -52,6 +52,8 @@ words! {
         SplitSet = 20 "split_set",
         /// Give one lot of every outcome and receive one unit a lot.
         MergeSet = 21 "merge_set",
+        /// Choose the leverage of an account on a perpetual.
+        SetLeverage = 23 "set_leverage",
         /// Let time pass.
         Tick = 32 "tick",
         /// Set an instrument's mark price.
@@ -214,6 +216,8 @@ words! {
         SetSplit = 20 "set_split",
         /// Complete sets were redeemed.
         SetMerged = 21 "set_merged",
+        /// An account chose its leverage on a perpetual.
+        LeverageSet = 23 "leverage_set",
         /// Time passed.
         Ticked = 32 "ticked",
         /// A mark price stands.

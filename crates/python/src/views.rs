@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 use serde::Serialize;
 use xos_engine::{Engine, OrderView};
 use xos_ledger::Party;
-use xos_protocol::{DeployCommand, InstrumentSpec, Limits};
+use xos_protocol::{DeployCommand, Limits};
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, QuestionId};
 
 /// Everything deployed: bodies in order of id, instruments that are no outcome with their id, questions with the id
@@ -26,9 +26,7 @@ impl Specification {
     fn of(engine: &Engine) -> Self {
         let instrument = |index| {
             let view = engine.instrument(InstrumentId::from_index(index))?;
-            let (symbol, terms) = (view.symbol.to_string(), view.terms.clone());
-            let spec = InstrumentSpec { symbol, product: view.product?, terms };
-            Some((view.id.0, DeployCommand::Instrument(spec)))
+            Some((view.id.0, DeployCommand::Instrument(view.spec?.clone())))
         };
         let question = |index| {
             let view = engine.question(QuestionId::from_index(index))?;

@@ -1,9 +1,10 @@
 //! The engine itself as a machine of the differential harness.
 
-use crate::differential::Machine;
+use crate::differential::{AccountMargin, Machine};
 use crate::naive::FrameError;
 use xos_engine::{Engine, FrameHeader};
 use xos_protocol::{CommandRecord, EventRecord};
+use xos_units::AccountId;
 
 fn admission(result: Result<(), xos_engine::FrameError>) -> Result<(), FrameError> {
     use xos_engine::FrameError as Engine;
@@ -47,6 +48,20 @@ impl Machine for Engine {
 
     fn state_hash(&self) -> [u8; 32] {
         Engine::state_hash(self)
+    }
+
+    fn margins(&self) -> Vec<AccountMargin> {
+        let ids = (0..self.account_count()).map(AccountId::from_index);
+        let margin = |id| {
+            let risk = self.risk(id)?;
+            Some(AccountMargin {
+                equity: risk.equity_for_maintenance.0,
+                maintenance: risk.maintenance.0,
+                initial: risk.initial.0,
+                withdrawable: risk.withdrawable.0,
+            })
+        };
+        ids.map(|id| margin(id).unwrap_or_default()).collect()
     }
 
     /// The full audit, and that a snapshot brings the same engine back.

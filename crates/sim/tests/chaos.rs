@@ -3,7 +3,7 @@
 
 use xos_protocol::{CommandRecord, EventKind, EventRecord, Int128};
 use xos_sim::coverage::Coverage;
-use xos_sim::differential::{Machine, run_chaos};
+use xos_sim::differential::{AccountMargin, Machine, run_chaos};
 use xos_sim::naive::{FrameError, NaiveEngine};
 
 fn seeds() -> u64 {
@@ -55,6 +55,10 @@ impl Machine for Mistaken {
 
     fn state_bytes(&self) -> Vec<u8> {
         self.inner.state_bytes()
+    }
+
+    fn margins(&self) -> Vec<AccountMargin> {
+        self.inner.margins()
     }
 
     fn state_hash(&self) -> [u8; 32] {

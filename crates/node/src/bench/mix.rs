@@ -71,7 +71,7 @@ impl Mix {
             matching: Matching::MakerFirst,
         };
         let product = Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 };
-        let spec = InstrumentSpec { symbol: "BTC-PERP".into(), product, terms };
+        let spec = InstrumentSpec::new("BTC-PERP".into(), product, terms);
         let asset = AssetSpec { symbol: "USDC".into(), decimals: 6 };
         self.next_sequence += 2;
         vec![DeployCommand::Asset(asset).to_bytes(), DeployCommand::Instrument(spec).to_bytes()]

@@ -198,6 +198,7 @@ fn perpetual(symbol: u32) -> DeployCommand {
         Split { protocol_ppm: 500_000, deployer_ppm: 200_000, venue_ppm: 200_000, insurance_ppm: 100_000 };
     DeployCommand::Instrument(InstrumentSpec {
         symbol: format!("SYM{symbol}-PERP"),
+        margin: None,
         product: Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 },
         terms: InstrumentTerms {
             quote_atoms_per_tick_lot: 1,

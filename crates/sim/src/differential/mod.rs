@@ -14,6 +14,19 @@ use crate::workload::{Body, Chaos, Frame};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use xos_protocol::{CommandRecord, EventRecord};
 
+/// Margin of an account, settlement atoms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountMargin {
+    /// Equity that the maintenance requirement is held against.
+    pub equity: i128,
+    /// Maintenance requirement.
+    pub maintenance: i128,
+    /// Initial requirement.
+    pub initial: i128,
+    /// What may leave in the settlement asset.
+    pub withdrawable: i128,
+}
+
 /// What an engine shows to the outside.
 pub trait Machine {
     /// Applies a frame of fixed records; events are appended.
@@ -39,6 +52,9 @@ pub trait Machine {
 
     /// Their hash.
     fn state_hash(&self) -> [u8; 32];
+
+    /// What is computed of each account and not stored, in order of account.
+    fn margins(&self) -> Vec<AccountMargin>;
 
     /// What the machine itself finds wrong in its state, if it looks.
     fn complaint(&self) -> Option<String> {
@@ -88,6 +104,10 @@ impl Machine for NaiveEngine {
         NaiveEngine::state_hash(self)
     }
 
+    fn margins(&self) -> Vec<AccountMargin> {
+        NaiveEngine::margins(self)
+    }
+
     fn complaint(&self) -> Option<String> {
         self.check_invariants().err()
     }
@@ -118,6 +138,15 @@ pub enum Difference {
         left: Option<Box<EventRecord>>,
         /// The right one's event, if it has one there.
         right: Option<Box<EventRecord>>,
+    },
+    /// The margin of an account.
+    Margin {
+        /// The first account that differs.
+        account: usize,
+        /// The left one's.
+        left: Option<AccountMargin>,
+        /// The right one's.
+        right: Option<AccountMargin>,
     },
     /// The states differ from this byte on.
     State {
@@ -156,6 +185,7 @@ impl<A: Machine, B: Machine> Pair<A, B> {
         }
         self.compare_events()?;
         self.compare_states()?;
+        self.compare_margins()?;
         if left.is_ok() {
             self.next_sequence += frame.sequences();
         }
@@ -177,6 +207,18 @@ impl<A: Machine, B: Machine> Pair<A, B> {
             }
         }
         Ok(())
+    }
+
+    fn compare_margins(&self) -> Result<(), Difference> {
+        let (left, right) = (self.left.margins(), self.right.margins());
+        match (0..left.len().max(right.len())).find(|at| left.get(*at) != right.get(*at)) {
+            None => Ok(()),
+            Some(at) => Err(Difference::Margin {
+                account: at + 1,
+                left: left.get(at).copied(),
+                right: right.get(at).copied(),
+            }),
+        }
     }
 
     fn compare_states(&self) -> Result<(), Difference> {

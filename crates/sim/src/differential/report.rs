@@ -135,6 +135,9 @@ impl Display for Difference {
             Self::Events { index, left, right } => {
                 write!(f, "event {index}\n  left:  {}\n  right: {}", event(left), event(right))
             }
+            Self::Margin { account, left, right } => {
+                write!(f, "margin of account {account}: left {left:?}, right {right:?}")
+            }
             Self::State { offset, left, right } => {
                 write!(f, "state from byte {offset}\n  left:  {left:02x?}\n  right: {right:02x?}")
             }

@@ -85,12 +85,14 @@ impl World {
         check_symbol(&spec.symbol, self.instruments.iter().map(|i| &i.symbol))?;
         check_terms(&spec.terms, spec.terms.price_max_ticks)?;
         self.check_product(&spec)?;
+        check_margin(&spec)?;
         let kind = match spec.product {
             Product::Spot { base, quote, base_atoms_per_lot } => {
                 Kind::Spot { base, quote, base_atoms_per_lot: base_atoms_per_lot.into() }
             }
-            Product::Perpetual { initial_margin_ppm, .. } => {
-                Kind::Perpetual { im_ppm: initial_margin_ppm.into() }
+            Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm } => {
+                let (im_ppm, mm_ppm) = (initial_margin_ppm.into(), maintenance_margin_ppm.into());
+                Kind::Perpetual { im_ppm, mm_ppm }
             }
         };
         let (symbol, terms) = (spec.symbol.clone(), spec.terms.clone());
@@ -174,6 +176,29 @@ fn new_instrument(
     kind: Kind,
 ) -> Instrument {
     Instrument { symbol, spec, terms, kind, state: InstrumentState::Continuous, mark: 0, index: 0 }
+}
+
+/// Fields 51 to 57.
+fn check_margin(spec: &InstrumentSpec) -> Result<(), Refusal> {
+    let Some(margin) = &spec.margin else { return Ok(()) };
+    let Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm } = spec.product else {
+        return refuse(Reject::SpecOutOfBounds, 1, 51);
+    };
+    bound(52, margin.tiers.len() as i128, margin.tiers.len() <= 16)?;
+    let mut below = (0, initial_margin_ppm, maintenance_margin_ppm);
+    for tier in &margin.tiers {
+        let (from, initial, maintenance) = (tier.notional_from.0, tier.initial_ppm, tier.maintenance_ppm);
+        bound(53, from, from > below.0 && from < AMOUNT_ATOMS_BOUND)?;
+        bound(54, initial, initial >= below.1 && initial <= 1_000_000)?;
+        bound(55, maintenance, maintenance >= below.2 && maintenance <= initial)?;
+        below = (from, initial, maintenance);
+    }
+    if let Some(bounds) = &margin.open_interest_scaling {
+        let (lower, upper) = (bounds.lower.0, bounds.upper.0);
+        bound(56, lower, (0..AMOUNT_ATOMS_BOUND).contains(&lower))?;
+        bound(57, upper, upper > lower && upper < AMOUNT_ATOMS_BOUND)?;
+    }
+    Ok(())
 }
 
 /// Digits, perhaps a point and digits, and something other than zero among them.

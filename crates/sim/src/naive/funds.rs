@@ -21,7 +21,12 @@ impl World {
         check(is_next, Reject::UnknownAccount, command.account, next)?;
         check(standing < limit, Reject::AccountsLimit, standing, limit)?;
         let owner = command.client_id;
-        self.accounts.push(Account { owner, totals: BTreeMap::new(), holdings: BTreeMap::new() });
+        self.accounts.push(Account {
+            owner,
+            totals: BTreeMap::new(),
+            holdings: BTreeMap::new(),
+            leverages: BTreeMap::new(),
+        });
         events.push(EventRecord { account: next, ..cause.event(EventKind::AccountOpened) });
         Ok(())
     }

@@ -114,6 +114,11 @@ impl World {
             out.i128(holding.cost);
             out.i128(holding.realised);
         }
+        out.count(account.leverages.len());
+        for (&instrument, &leverage) in &account.leverages {
+            out.u32(instrument);
+            out.u32(u32::try_from(leverage).expect("a leverage is at most a million"));
+        }
     }
 
     fn write_house(&self, out: &mut Bytes) {

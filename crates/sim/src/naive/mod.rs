@@ -12,6 +12,7 @@ mod fill;
 mod funds;
 mod hash;
 mod invariants;
+mod leverage;
 mod matching;
 mod money;
 mod place;
@@ -24,6 +25,7 @@ mod state;
 use self::events::Cause;
 use self::refusal::{Refusal, check, check_bytes, check_id, kind_of};
 use self::state::{Remembered, World};
+use crate::differential::AccountMargin;
 use xos_protocol::{
     CancelReason, CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Flags, Reject, Tif,
 };
@@ -134,6 +136,15 @@ impl NaiveEngine {
     /// Lots left by id of resting order.
     pub fn resting_lots(&self) -> std::collections::BTreeMap<u64, i64> {
         self.world.orders.iter().map(|order| (order.id, order.remaining)).collect()
+    }
+
+    /// Margin of every account; nothing before there is a settlement asset.
+    pub fn margins(&self) -> Vec<AccountMargin> {
+        let accounts = 1..=self.world.accounts.len() as u32;
+        if self.world.assets.is_empty() {
+            return accounts.map(|_| AccountMargin::default()).collect();
+        }
+        accounts.map(|account| self.world.margin(account)).collect()
     }
 
     fn check_frame(&self, first_sequence: u64, time_ns: u64) -> Result<(), FrameError> {
@@ -255,11 +266,20 @@ impl NaiveEngine {
 /// Whether commands of this kind act for the account they name, which must exist.
 fn names_account(kind: CommandKind) -> bool {
     use CommandKind::{
-        Amend, Cancel, CancelAllAfter, Deposit, MassCancel, MergeSet, Place, SplitSet, Withdraw,
+        Amend, Cancel, CancelAllAfter, Deposit, MassCancel, MergeSet, Place, SetLeverage, SplitSet, Withdraw,
     };
     matches!(
         kind,
-        Place | Amend | Cancel | MassCancel | CancelAllAfter | Deposit | Withdraw | SplitSet | MergeSet
+        Place
+            | Amend
+            | Cancel
+            | MassCancel
+            | CancelAllAfter
+            | Deposit
+            | Withdraw
+            | SplitSet
+            | MergeSet
+            | SetLeverage
     )
 }
 
@@ -289,6 +309,7 @@ impl World {
             CommandKind::Withdraw => self.withdraw(cause, command, events),
             CommandKind::SplitSet => self.split_set(cause, command, events),
             CommandKind::MergeSet => self.merge_set(cause, command, events),
+            CommandKind::SetLeverage => self.set_leverage(cause, command, events),
             CommandKind::SetMark | CommandKind::SetIndex => self.set_price(cause, kind, command, events),
             CommandKind::SetInstrumentState => self.set_state(cause, command, events),
             CommandKind::ResolveQuestion => self.resolve(cause, command, events),

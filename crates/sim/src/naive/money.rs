@@ -1,6 +1,7 @@
 //! Reserves, headroom and what may be withdrawn, each time from first principles over all orders and positions.
 
 use super::state::{Holding, Instrument, Kind, Order, SETTLEMENT, World};
+use crate::differential::AccountMargin;
 use std::collections::BTreeMap;
 use xos_protocol::Side;
 use xos_units::{Amount, Ppm, division};
@@ -27,6 +28,8 @@ pub(super) struct Standing {
     pub(super) total: i128,
     pub(super) holdings: BTreeMap<u32, Holding>,
     pub(super) orders: Vec<Order>,
+    /// Chosen leverage by perpetual.
+    pub(super) leverages: BTreeMap<u32, i64>,
 }
 
 impl Standing {
@@ -46,6 +49,28 @@ impl Standing {
     fn orders_on(&self, instrument: u32) -> impl Iterator<Item = &Order> {
         self.orders.iter().filter(move |o| o.instrument == instrument)
     }
+}
+
+/// The tiers of a perpetual: from which value on, and the initial or maintenance rate.
+fn tiers(instrument: &Instrument, maintenance: bool) -> Vec<(i128, i128)> {
+    let Kind::Perpetual { im_ppm, mm_ppm } = instrument.kind else { unreachable!("a perpetual") };
+    let mut all = vec![(0, if maintenance { mm_ppm } else { im_ppm })];
+    let margin = instrument.spec.as_ref().and_then(|spec| spec.margin.as_ref());
+    for tier in margin.iter().flat_map(|margin| &margin.tiers) {
+        let ppm = if maintenance { tier.maintenance_ppm } else { tier.initial_ppm };
+        all.push((tier.notional_from.0, ppm.into()));
+    }
+    all
+}
+
+/// Each slice of the value at the rate of its own tier: what the deduction comes to.
+fn tiered(tiers: &[(i128, i128)], value: i128) -> i128 {
+    let mut millionths = 0;
+    for (at, (from, ppm)) in tiers.iter().enumerate() {
+        let to = tiers.get(at + 1).map_or(value, |next| next.0.min(value));
+        millionths += (to - from).max(0) * ppm;
+    }
+    millionths
 }
 
 impl World {
@@ -105,6 +130,7 @@ impl World {
             total: self.total(account, SETTLEMENT),
             holdings: self.account(account).holdings.clone(),
             orders: self.orders.iter().filter(|o| o.account == account).cloned().collect(),
+            leverages: self.account(account).leverages.clone(),
         }
     }
 
@@ -143,13 +169,52 @@ impl World {
     pub(super) fn initial_margin(&self, standing: &Standing) -> i128 {
         let mut millionths = 0;
         for (id, instrument) in self.perpetuals() {
-            let Kind::Perpetual { im_ppm } = instrument.kind else { unreachable!("filtered") };
-            let position = standing.position(id);
-            let if_buys_fill = (position + standing.lots(id, Side::Buy)).abs();
-            let if_sells_fill = (position - standing.lots(id, Side::Sell)).abs();
-            millionths += instrument.value(instrument.mark, if_buys_fill.max(if_sells_fill)) * im_ppm;
+            let value = self.worst_side_value(standing, id, instrument);
+            let by_tier = tiered(&tiers(instrument, false), value);
+            let by_open_interest = value * self.open_interest_ppm(id, instrument);
+            let by_leverage =
+                standing.leverages.get(&id).map_or(0, |&leverage| value * div_up(1_000_000, leverage.into()));
+            millionths += by_tier.max(by_open_interest).max(by_leverage);
         }
         div_up(millionths, 1_000_000)
+    }
+
+    /// n: the value at mark of the worst side of position and orders.
+    fn worst_side_value(&self, standing: &Standing, id: u32, instrument: &Instrument) -> i128 {
+        let position = standing.position(id);
+        let if_buys_fill = (position + standing.lots(id, Side::Buy)).abs();
+        let if_sells_fill = (position - standing.lots(id, Side::Sell)).abs();
+        instrument.value(instrument.mark, if_buys_fill.max(if_sells_fill))
+    }
+
+    /// The highest leverage that the tier of the account's n allows.
+    pub(super) fn leverage_max(&self, account: u32, id: u32) -> i128 {
+        let instrument = self.instrument(id);
+        let value = self.worst_side_value(&self.standing(account), id, instrument);
+        let mut ppm = 0;
+        for (from, rate) in tiers(instrument, false) {
+            if value > from || from == 0 {
+                ppm = rate;
+            }
+        }
+        1_000_000 / ppm
+    }
+
+    /// The initial rate of the open interest.
+    fn open_interest_ppm(&self, id: u32, instrument: &Instrument) -> i128 {
+        let Kind::Perpetual { im_ppm, .. } = instrument.kind else { unreachable!("a perpetual") };
+        let margin = instrument.spec.as_ref().and_then(|spec| spec.margin.as_ref());
+        let Some(bounds) = margin.and_then(|margin| margin.open_interest_scaling) else { return im_ppm };
+        let longs = (1..=self.accounts.len() as u32).map(|a| self.holding(a, id).position.max(0));
+        let open_interest: i128 = longs.map(|lots| instrument.value(instrument.mark, lots)).sum();
+        let (lower, upper) = (bounds.lower.0, bounds.upper.0);
+        if open_interest <= lower {
+            im_ppm
+        } else if open_interest >= upper {
+            1_000_000
+        } else {
+            im_ppm + div_up((open_interest - lower) * (1_000_000 - im_ppm), upper - lower)
+        }
     }
 
     fn perpetual_reserves(&self, standing: &Standing) -> i128 {
@@ -163,6 +228,26 @@ impl World {
         let free = standing.total - self.held_by(&standing.orders, SETTLEMENT);
         let equity = free + unrealised + self.worst_cases(standing);
         equity - self.initial_margin(standing) - self.perpetual_reserves(standing)
+    }
+
+    /// What liquidation, views and withdrawals look at.
+    pub(super) fn margin(&self, account: u32) -> AccountMargin {
+        let standing = self.standing(account);
+        let unrealised: i128 = self.perpetuals().map(|(id, i)| self.unrealised(&standing, id, i)).sum();
+        AccountMargin {
+            equity: standing.total + unrealised + self.worst_cases(&standing),
+            maintenance: self.maintenance(&standing),
+            initial: self.initial_margin(&standing),
+            withdrawable: self.withdrawable(account),
+        }
+    }
+
+    /// Maintenance requirement in atoms.
+    fn maintenance(&self, standing: &Standing) -> i128 {
+        let of = |(id, instrument): (u32, &Instrument)| {
+            tiered(&tiers(instrument, true), instrument.value(instrument.mark, standing.position(id).abs()))
+        };
+        div_up(self.perpetuals().map(of).sum(), 1_000_000)
     }
 
     /// What the account may take out of the settlement asset.

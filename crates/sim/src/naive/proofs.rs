@@ -103,7 +103,7 @@ fn standing(rng: &mut Rng, world: &World, unit_ticks: i64, only_cheap: bool) -> 
         };
         orders.push(order(id, instrument, side, rng.between(low, high), rng.between(1, 9)));
     }
-    Standing { total: 0, holdings, orders }
+    Standing { total: 0, holdings, orders, leverages: BTreeMap::new() }
 }
 
 /// Cash and lots of the winner after every order in `filled` has filled at its limit, each lot with this fee.
@@ -206,7 +206,7 @@ fn a_reserve_covers_any_way_to_fill() {
         let spot_terms = terms(&mut rng, fees, price_max);
         let spot = Kind::Spot { base: 2, quote: 1, base_atoms_per_lot: 5 };
         world.instruments[0] = instrument(spot_terms.clone(), spot);
-        let perpetual = instrument(spot_terms, Kind::Perpetual { im_ppm: 50_000 });
+        let perpetual = instrument(spot_terms, Kind::Perpetual { im_ppm: 50_000, mm_ppm: 25_000 });
         world.instruments.push(perpetual);
         let last = world.instruments.len() as u32;
         for (instrument, side) in

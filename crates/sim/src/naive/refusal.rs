@@ -82,6 +82,7 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
         CommandKind::SplitSet | CommandKind::MergeSet => {
             check_only(command, &[ACCOUNT, INSTRUMENT, QTY, CLIENT_ID])
         }
+        CommandKind::SetLeverage => check_only(command, &[ACCOUNT, INSTRUMENT, QTY]),
         CommandKind::Tick | CommandKind::Deploy => check_only(command, &[]),
         CommandKind::SetMark | CommandKind::SetIndex => check_only(command, &[INSTRUMENT, PRICE]),
         CommandKind::SetInstrumentState => check_only(command, &[SIDE, INSTRUMENT]),

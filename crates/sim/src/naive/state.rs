@@ -65,12 +65,14 @@ pub(super) struct Account {
     pub(super) totals: BTreeMap<u32, i128>,
     /// By instrument; an instrument without an entry has position, cost and realised 0.
     pub(super) holdings: BTreeMap<u32, Holding>,
+    /// Chosen leverage by perpetual.
+    pub(super) leverages: BTreeMap<u32, i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Spot { base: u32, quote: u32, base_atoms_per_lot: i128 },
-    Perpetual { im_ppm: i128 },
+    Perpetual { im_ppm: i128, mm_ppm: i128 },
     Outcome { question: u32, unit_ticks: i64 },
 }
 
@@ -130,7 +132,7 @@ impl Instrument {
     /// Whether the margin that `lots` of a perpetual give free is at least a loss.
     pub(super) fn frees(&self, lots: i64, loss: i128) -> bool {
         match self.kind {
-            Kind::Perpetual { im_ppm } => loss * 1_000_000 <= self.value(self.mark, lots) * im_ppm,
+            Kind::Perpetual { im_ppm, .. } => loss * 1_000_000 <= self.value(self.mark, lots) * im_ppm,
             _ => true,
         }
     }

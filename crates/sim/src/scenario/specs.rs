@@ -92,7 +92,7 @@ fn spot(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<Deploy
     };
     let (base, quote) = (asset("base")?, asset("quote")?);
     let product = Product::Spot { base, quote, base_atoms_per_lot: words.number("lot_atoms", 1)? };
-    Ok(DeployCommand::Instrument(InstrumentSpec { symbol, product, terms: terms(words, 1_000_000)? }))
+    Ok(DeployCommand::Instrument(InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?)))
 }
 
 fn perpetual(symbol: String, words: &mut Words<'_>) -> Result<DeployCommand, String> {
@@ -100,7 +100,7 @@ fn perpetual(symbol: String, words: &mut Words<'_>) -> Result<DeployCommand, Str
         initial_margin_ppm: words.ppm("im", 100_000)?,
         maintenance_margin_ppm: words.ppm("mm", 50_000)?,
     };
-    Ok(DeployCommand::Instrument(InstrumentSpec { symbol, product, terms: terms(words, 1_000_000)? }))
+    Ok(DeployCommand::Instrument(InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?)))
 }
 
 fn question(symbol: String, words: &mut Words<'_>) -> Result<DeployCommand, String> {

@@ -2,8 +2,8 @@
 
 use crate::rng::Rng;
 use xos_protocol::{
-    AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, Limits, Matching, OutcomeSpec, Product,
-    QuestionSpec, Split, VenueSpec,
+    AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, Limits, MarginSpec, MarginTier,
+    Matching, OpenInterestBounds, OutcomeSpec, Product, QuestionSpec, Split, VenueSpec,
 };
 use xos_units::Amount;
 
@@ -109,6 +109,7 @@ pub(super) fn spot(rng: &mut Rng, scale: Scale, symbol: String, base: u32, quote
     let base_atoms_per_lot = *rng.pick(&[1, 3, 10, 1_000]);
     InstrumentSpec {
         symbol,
+        margin: None,
         product: Product::Spot { base, quote, base_atoms_per_lot },
         terms: terms(rng, scale),
     }
@@ -118,7 +119,35 @@ pub(super) fn perpetual(rng: &mut Rng, scale: Scale, symbol: String) -> Instrume
     let initial_margin_ppm = *rng.pick(&[10_000, 50_000, 333_333, 1_000_000]);
     let maintenance_margin_ppm = rng.between(1, i64::from(initial_margin_ppm)) as i32;
     let product = Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm };
-    InstrumentSpec { symbol, product, terms: terms(rng, scale) }
+    let mut spec = InstrumentSpec::new(symbol, product, terms(rng, scale));
+    if rng.one_in(2) {
+        spec.margin = Some(margin(rng, &spec, initial_margin_ppm, maintenance_margin_ppm));
+    }
+    spec
+}
+
+/// Tiers and bounds of open interest where positions of this world come.
+fn margin(rng: &mut Rng, spec: &InstrumentSpec, initial_ppm: i32, maintenance_ppm: i32) -> MarginSpec {
+    let lot = i128::from(spec.terms.price_max_ticks) * i128::from(spec.terms.quote_atoms_per_tick_lot);
+    let reached = 1 + lot * i128::from(spec.terms.position_max_lots) / 8;
+    let mut below = MarginTier {
+        notional_from: Amount(0),
+        initial_ppm,
+        maintenance_ppm: maintenance_ppm.min(initial_ppm),
+    };
+    let mut tiers = Vec::new();
+    for _ in 0..rng.below(4) {
+        let initial_ppm = rng.between(below.initial_ppm.into(), 1_000_000) as i32;
+        let maintenance_ppm = rng.between(below.maintenance_ppm.into(), initial_ppm.into()) as i32;
+        let notional_from = Amount(below.notional_from.0 + 1 + reached * i128::from(rng.below(100)) / 100);
+        below = MarginTier { notional_from, initial_ppm, maintenance_ppm };
+        tiers.push(below);
+    }
+    let open_interest_scaling = rng.one_in(2).then(|| {
+        let lower = Amount(reached * i128::from(rng.below(200)) / 100);
+        OpenInterestBounds { lower, upper: Amount(lower.0 + 1 + reached * i128::from(rng.below(400)) / 100) }
+    });
+    MarginSpec { tiers, open_interest_scaling }
 }
 
 pub(super) fn question(rng: &mut Rng, scale: Scale, number: usize, outcomes: usize) -> QuestionSpec {
@@ -149,9 +178,10 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
             0 => spoil_symbol(rng, &mut spec.symbol, "VENUE1"),
             _ => spec.fees = Some(bad_fees(rng)),
         },
-        DeployCommand::Instrument(spec) => match rng.below(4) {
+        DeployCommand::Instrument(spec) => match rng.below(5) {
             0 => spoil_symbol(rng, &mut spec.symbol, "PERP1"),
             1 => spoil_product(rng, spec),
+            2 => spoil_margin(rng, spec),
             _ => spoil_terms(rng, &mut spec.terms),
         },
         DeployCommand::Question(spec) => spoil_question(rng, spec),
@@ -223,6 +253,32 @@ fn spoil_product(rng: &mut Rng, spec: &mut InstrumentSpec) {
             0 => *initial_margin_ppm = *rng.pick(&[0, -1, 1_000_001]),
             _ => *maintenance_margin_ppm = *rng.pick(&[0, *initial_margin_ppm + 1]),
         },
+    }
+}
+
+fn spoil_margin(rng: &mut Rng, spec: &mut InstrumentSpec) {
+    let margin = spec.margin.get_or_insert_default();
+    let tier = MarginTier { notional_from: Amount(100), initial_ppm: 1_000_000, maintenance_ppm: 1_000_000 };
+    if margin.tiers.is_empty() {
+        margin.tiers.push(tier);
+    }
+    let last = margin.tiers.len() - 1;
+    match rng.below(7) {
+        0 => margin.tiers.resize(*rng.pick(&[16, 17]), tier),
+        1 => {
+            margin.tiers[last].notional_from = Amount(*rng.pick(&[0, -1, 1 << 96, (1 << 96) - 1, i128::MIN]))
+        }
+        2 => margin.tiers[last].initial_ppm = *rng.pick(&[0, 1_000_001, i32::MIN]),
+        3 => margin.tiers[last].maintenance_ppm = *rng.pick(&[0, 1_000_001]),
+        4 => margin.tiers[last].maintenance_ppm = margin.tiers[last].initial_ppm + 1,
+        5 => {
+            let lower = Amount(*rng.pick(&[-1, 0, 1 << 96]));
+            margin.open_interest_scaling = Some(OpenInterestBounds { lower, upper: Amount(1 << 90) });
+        }
+        _ => {
+            let upper = Amount(*rng.pick(&[0, 9, 10, 1 << 96, (1 << 96) - 1]));
+            margin.open_interest_scaling = Some(OpenInterestBounds { lower: Amount(9), upper });
+        }
     }
 }
 

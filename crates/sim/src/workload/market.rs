@@ -129,12 +129,12 @@ fn asset(number: u32) -> DeployCommand {
 
 fn perpetual(number: u32) -> InstrumentSpec {
     let product = Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 };
-    InstrumentSpec { symbol: format!("PERP{number}"), product, terms: terms(1 << 24) }
+    InstrumentSpec::new(format!("PERP{number}"), product, terms(1 << 24))
 }
 
 fn spot(number: u32) -> InstrumentSpec {
     let product = Product::Spot { base: 2 + number % 5, quote: 1, base_atoms_per_lot: 1_000 };
-    InstrumentSpec { symbol: format!("SPOT{number}"), product, terms: terms(1 << 24) }
+    InstrumentSpec::new(format!("SPOT{number}"), product, terms(1 << 24))
 }
 
 fn question(number: u32) -> QuestionSpec {

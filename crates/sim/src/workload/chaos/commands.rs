@@ -10,9 +10,9 @@ impl Chaos {
             return *self.rng.pick(&self.recent);
         }
         let weights = if self.calm {
-            [700, 80, 30, 1, 1, 24, 20, 20, 10, 1, 25, 1, 1, 0, 0, 60, 2]
+            [700, 80, 30, 1, 1, 24, 20, 20, 10, 1, 25, 1, 1, 0, 0, 60, 2, 12]
         } else {
-            [600, 100, 40, 6, 4, 24, 24, 30, 20, 3, 45, 6, 9, 2, 3, 50, 6]
+            [600, 100, 40, 6, 4, 24, 24, 30, 20, 3, 45, 6, 9, 2, 3, 50, 6, 24]
         };
         let mut record = match self.rng.weighted(&weights) {
             0 => self.draw_place(),
@@ -31,6 +31,7 @@ impl Chaos {
             13 => self.draw_resolve(),
             15 => self.draw_sweep(),
             16 => self.draw_countdown(),
+            17 => self.draw_leverage(),
             _ => CommandRecord { kind: *self.rng.pick(&[0, 19, 64, 65_535]), ..self.draw_place() },
         };
         if self.rng.one_in(if self.calm { 120 } else { 16 }) {
@@ -92,6 +93,17 @@ impl Chaos {
             1..4 => self.rng.between(1, max),
             _ => self.rng.between(1, 9) * lot - if lot > 1 { self.rng.between(0, 1) } else { 0 },
         }
+    }
+
+    fn draw_leverage(&mut self) -> CommandRecord {
+        let mut instrument = self.instrument();
+        for _ in 0..4 {
+            if !self.known(instrument).is_perpetual {
+                instrument = self.instrument();
+            }
+        }
+        let qty = *self.rng.pick(&[0, 0, 1, 1, 2, 3, 3, 7, 19, 20, 21, 99, 101, 1_000_000, -1]);
+        CommandRecord { account: self.account(), instrument, qty, ..command(CommandKind::SetLeverage) }
     }
 
     fn client_id(&mut self) -> [u8; 32] {

@@ -1,0 +1,116 @@
+//! Margin of a perpetual that is more than one rate: tiers, open interest, chosen leverage; and the maintenance
+//! requirement of an account.
+
+use crate::account::Account;
+use crate::engine::Engine;
+use crate::instrument::{Instrument, Traded};
+use xos_protocol::{InstrumentSpec, Product};
+use xos_risk::{InitialTerms, OpenInterestScaling, Tiers, leverage_rate, unrealised};
+use xos_units::{AccountId, Amount, InstrumentId, Ppm, Qty, Requirement, widening};
+
+/// Tiers and scaling of a perpetual.
+#[derive(Clone, Debug)]
+pub(crate) struct PerpetualMargin {
+    pub(crate) tiers: Tiers,
+    scaling: Option<OpenInterestScaling>,
+    /// Initial rate of the present open interest; follows every change of mark and position.
+    open_interest_rate: Ppm,
+}
+
+impl PerpetualMargin {
+    /// Of a perpetual that declares more than its pair of rates.
+    pub(crate) fn of(spec: &InstrumentSpec) -> Option<Self> {
+        let (Some(margin), Product::Perpetual { initial_margin_ppm: initial, maintenance_margin_ppm }) =
+            (&spec.margin, spec.product)
+        else {
+            return None;
+        };
+        let mut tiers = Tiers::one(Ppm(initial), Ppm(maintenance_margin_ppm));
+        for tier in &margin.tiers {
+            tiers.push(tier.notional_from, Ppm(tier.initial_ppm), Ppm(tier.maintenance_ppm));
+        }
+        let scaling = margin
+            .open_interest_scaling
+            .map(|bounds| OpenInterestScaling { lower: bounds.lower, upper: bounds.upper });
+        Some(Self { tiers, scaling, open_interest_rate: Ppm(initial) })
+    }
+}
+
+impl Instrument {
+    /// Keeps the rate of the open interest in step with it.
+    pub(crate) fn scale_by_open_interest(&mut self) {
+        let Traded::Perpetual { initial, .. } = self.traded else { return };
+        if let Some(margin) = &mut self.margin
+            && let Some(scaling) = &margin.scaling
+        {
+            // One side may have moved before the other; the longs are what counts.
+            let open_interest = Amount(self.long_lots.saturating_mul(self.mark_value));
+            margin.open_interest_rate = scaling.rate(initial, open_interest);
+        }
+    }
+
+    /// Value of `lots` at mark.
+    #[inline(always)]
+    pub(crate) fn value_at_mark(&self, lots: Qty) -> Amount {
+        Amount(widening(self.mark_value, lots.0))
+    }
+
+    /// Initial requirement of `lots` where more than one rate decides it.
+    #[cold]
+    pub(crate) fn initial_of(&self, lots: Qty, leverage: Option<u32>) -> Requirement {
+        let notional = self.value_at_mark(lots);
+        let flat = Requirement(widening(self.margin_value, lots.0));
+        let chosen_rate = leverage.map(leverage_rate);
+        match &self.margin {
+            Some(margin) => {
+                let (tiers, open_interest_rate) = (&margin.tiers, margin.open_interest_rate);
+                InitialTerms { tiers, open_interest_rate, chosen_rate }.requirement(notional)
+            }
+            None => flat.max(chosen_rate.map_or(flat, |rate| notional.times(rate))),
+        }
+    }
+
+    /// Maintenance requirement of `lots`.
+    #[inline]
+    pub(crate) fn maintenance_of(&self, lots: Qty) -> Requirement {
+        let Traded::Perpetual { maintenance, .. } = self.traded else { return Requirement::ZERO };
+        let notional = self.value_at_mark(lots);
+        match &self.margin {
+            Some(margin) => margin.tiers.maintenance(notional),
+            None => notional.times(maintenance),
+        }
+    }
+
+    /// Highest leverage open to `lots`.
+    pub(crate) fn leverage_max(&self, lots: Qty) -> u32 {
+        let Traded::Perpetual { initial, maintenance } = self.traded else { return 0 };
+        match &self.margin {
+            Some(margin) => margin.tiers.leverage_max(self.value_at_mark(lots)),
+            None => Tiers::one(initial, maintenance).leverage_max(Amount::ZERO),
+        }
+    }
+}
+
+impl Account {
+    /// The leverage chosen on a perpetual.
+    pub(crate) fn leverage(&self, instrument: InstrumentId) -> Option<u32> {
+        let chosen = self.leverages.as_ref()?;
+        chosen.iter().find(|(id, _)| *id == instrument).map(|(_, leverage)| *leverage)
+    }
+}
+
+impl Engine {
+    /// Equity for maintenance, and the maintenance requirement, in millionths of an atom. Equity counts totals, held
+    /// or not, and no reserves: cancelling orders does not change it but for the worst cases of questions.
+    pub fn maintenance(&self, id: AccountId) -> (Requirement, Requirement) {
+        let account = &self.accounts[id.index()];
+        let mut equity = self.ledger.settlement(id).total + account.worst_cases();
+        let mut requirement = Requirement::ZERO;
+        for stand in account.stands.iter().take_while(|stand| stand.key.is_perpetual()) {
+            let instrument = &self.instruments[stand.key.instrument().index()];
+            equity += unrealised(stand.lots, instrument.mark_value, stand.holding().cost);
+            requirement += instrument.maintenance_of(Qty(stand.lots.abs()));
+        }
+        (equity.as_requirement(), requirement)
+    }
+}
