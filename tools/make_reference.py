@@ -106,6 +106,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     "withdrawn": {"account": "", **_MOVED},
     "set_split": {"account": "", "instrument": "the question", "qty": "sets", "amount": "paid"},
     "set_merged": {"account": "", "instrument": "the question", "qty": "sets", "amount": "received"},
+    "leverage_set": {"account": "", "instrument": "", "qty": "the leverage, 0: none"},
     "ticked": {},
     "mark_set": {"instrument": "", "price": "the mark"},
     "index_set": {"instrument": "", "price": "the index"},

@@ -282,6 +282,20 @@ class CommandMethods:
         """Gives `qty` of every outcome and receives one unit a share."""
         return self._sets(CommandKind.MERGE_SET, account, question, qty, client_id, time_ns)
 
+    def set_leverage(
+        self, account: int, instrument: str | int, leverage: int, *, time_ns: int | None = None
+    ) -> Receipt:
+        """Chooses the leverage of an account on a perpetual: positions and orders there need 1 / leverage.
+
+        0 takes the choice away. Tiers and open interest can ask for more, never for less.
+        """
+        number = self._directory.market(instrument).number
+        return _receipt(
+            self._command(
+                CommandKind.SET_LEVERAGE, account=account, instrument=number, qty=leverage, time_ns=time_ns
+            )
+        )
+
     # --- what the operator and the oracle say ---
 
     def tick(self, *, time_ns: int | None = None) -> Receipt:

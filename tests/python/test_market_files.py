@@ -40,6 +40,13 @@ def test_the_example_is_without_fault() -> None:
         assert exchange.question("BTC-100K-2027").unit == 1
 
 
+def _tiers(*rows: tuple[int, int, int]) -> str:
+    """The maintenance margin of the example, and tiers above it."""
+    names = ("notional_from", "initial_margin_ppm", "maintenance_margin_ppm")
+    tiers = ("{ " + ", ".join(f"{n} = {v}" for n, v in zip(names, row, strict=True)) + " }" for row in rows)
+    return f"maintenance_margin_ppm = 25_000\ntiers = [{', '.join(tiers)}]"
+
+
 CHANGES: list[tuple[str, str, str, str]] = [
     ("syntax", "decimals = 8", "decimals = = 8", "this is not TOML"),
     ("unfinished", "[[venue]]", "[[venue", "this is not TOML"),
@@ -128,6 +135,42 @@ CHANGES: list[tuple[str, str, str, str]] = [
         "maintenance_margin_ppm = 25_000",
         "maintenance_margin_ppm = 60_000",
         "60000 is above initial_margin_ppm = 50000",
+    ),
+    (
+        "tier out of order",
+        "maintenance_margin_ppm = 25_000",
+        _tiers((100, 60_000, 30_000), (100, 70_000, 30_000)),
+        "instrument[1].tiers[1].notional_from: 100 is not above the tier before, which begins at 100",
+    ),
+    (
+        "tier whose margin falls",
+        "maintenance_margin_ppm = 25_000",
+        _tiers((100, 40_000, 30_000)),
+        "instrument[1].tiers[0].initial_margin_ppm: 40000 is below 50000, that of the tier before",
+    ),
+    (
+        "tier whose maintenance falls",
+        "maintenance_margin_ppm = 25_000",
+        _tiers((100, 60_000, 24_999)),
+        "tiers[0].maintenance_margin_ppm: 24999 is below 25000",
+    ),
+    (
+        "tier with maintenance above initial",
+        "maintenance_margin_ppm = 25_000",
+        _tiers((100, 60_000, 60_001)),
+        "tiers[0].maintenance_margin_ppm: 60001 is above initial_margin_ppm = 60000",
+    ),
+    (
+        "tier beyond the whole",
+        "maintenance_margin_ppm = 25_000",
+        _tiers((100, 1_000_001, 60_001)),
+        "instrument[1].tiers: 1000001 is outside the bounds (initial_margin_ppm",
+    ),
+    (
+        "open interest bounds",
+        "maintenance_margin_ppm = 25_000",
+        'maintenance_margin_ppm = 25_000\nopen_interest_scaling = { lower = "5", upper = "5" }',
+        "open_interest_scaling.upper: 5 is not above lower = 5",
     ),
     (
         "split",

@@ -167,6 +167,20 @@ def test_risk_of_a_perpetual(exchange: xos.Exchange) -> None:
     assert exchange.instrument("BTC-PERP").index_price == 50_900
 
 
+def test_a_chosen_leverage_asks_more(exchange: xos.Exchange) -> None:
+    exchange.sell(2, "BTC-PERP", 50_000, 1)
+    exchange.buy(1, "BTC-PERP", 50_000, 1)
+    exchange.set_leverage(1, "BTC-PERP", 4)
+    assert exchange.risk(1).initial_margin == 12_500
+    assert exchange.risk(2).initial_margin == 2_500
+    with pytest.raises(Rejected, match=r"412 LeverageOutOfBounds.*from 1 to 20"):
+        exchange.set_leverage(1, "BTC-PERP", 21)
+    with pytest.raises(Rejected, match="411 NotAPerpetual"):
+        exchange.set_leverage(1, "BTC-USDC", 2)
+    exchange.set_leverage(1, "BTC-PERP", 0)
+    assert exchange.risk(1).initial_margin == 2_500
+
+
 def test_states_of_an_instrument(exchange: xos.Exchange) -> None:
     exchange.set_instrument_state("BTC-USDC", "halted")
     with pytest.raises(Rejected, match="206 InstrumentHalted") as caught:

@@ -40,6 +40,23 @@ def _pairs(words: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+def _margin(pairs: dict[str, str]) -> dict[str, Any]:
+    """`tiers=1000:20%:10%,5000:50%:25%` (from, initial, maintenance) and `open_interest=1000..9000`."""
+    tiers, bounds = pairs.pop("tiers", ""), pairs.pop("open_interest", "")
+    if not tiers and not bounds:
+        return {}
+    margin: dict[str, Any] = {"tiers": [], "open_interest_scaling": None}
+    for tier in filter(None, tiers.split(",")):
+        start, initial, maintenance = tier.split(":")
+        margin["tiers"].append(
+            {"notional_from": start, "initial_ppm": ppm(initial), "maintenance_ppm": ppm(maintenance)}
+        )
+    if bounds:
+        lower, upper = bounds.split("..")
+        margin["open_interest_scaling"] = {"lower": lower, "upper": upper}
+    return {"margin": margin}
+
+
 def _spec(kind: str, symbol: str, pairs: dict[str, str], assets: dict[str, int]) -> dict[str, Any]:
     match kind:
         case "asset":
@@ -63,7 +80,9 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], assets: dict[str, int])
                     "maintenance_margin_ppm": ppm(pairs.pop("mm", "5%")),
                 }
             }
-            return {"instrument": {"symbol": symbol, "product": product, "terms": _terms(pairs, 1_000_000)}}
+            margin = _margin(pairs)
+            instrument = {"symbol": symbol, "product": product, "terms": _terms(pairs, 1_000_000)}
+            return {"instrument": instrument | margin}
         case _:
             unit = int(pairs.pop("unit", "100"))
             outcomes = [{"symbol": name, "name": name} for name in pairs.pop("outcomes").split(",") if name]

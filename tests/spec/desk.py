@@ -198,6 +198,9 @@ class Desk:
     def _merge_set(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         return self.exchange.merge(account, on, Decimal(row["qty"]), **given)
 
+    def _set_leverage(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        return self.exchange.set_leverage(account, on, int(row["qty"]), **given)
+
     def _tick(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         return self.exchange.tick(**given)
 
@@ -227,7 +230,7 @@ class Desk:
                 return self.exchange.assets[0]
             case "split_set" | "merge_set" | "resolve_question":
                 (only,) = self.questions
-            case "place" | "amend" | "set_mark" | "set_index" | "set_instrument_state":
+            case "place" | "amend" | "set_leverage" | "set_mark" | "set_index" | "set_instrument_state":
                 (only,) = self.instruments
             case _:
                 return ""

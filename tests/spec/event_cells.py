@@ -121,7 +121,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | _REJECTED
         | _SETS
         | _COUNTDOWN
-        | {_KIND.MASS_CANCELLED, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED},
+        | {_KIND.MASS_CANCELLED, _KIND.LEVERAGE_SET, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED},
         _qty,
     ),
     "price": (_EVERY, _not_zero("price")),

@@ -35,6 +35,12 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     19: (("tick_size",), "one unit must be 2 to 2^40 - 1 ticks"),
     20: (("tick_size",), "the highest price must be one tick below the unit"),
     21: (("tick_size",), "tick_size and lot_size have 1 to 32 characters"),
+    52: (("tiers",), "at most 16"),
+    53: (("tiers",), "notional_from rises from tier to tier, below 2^96 atoms"),
+    54: (("tiers",), "initial_margin_ppm does not fall from tier to tier, at most 1,000,000"),
+    55: (("tiers",), "maintenance_margin_ppm does not fall, at most initial_margin_ppm"),
+    56: (("open_interest_scaling", "lower"), "0 to 2^96 - 1 atoms"),
+    57: (("open_interest_scaling", "upper"), "above lower, below 2^96 atoms"),
 }
 
 

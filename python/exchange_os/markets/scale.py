@@ -9,17 +9,18 @@ from typing import Any
 
 from exchange_os import _core
 from exchange_os.exact import plain_text as text
-from exchange_os.markets.spec import Question, Terms
+from exchange_os.markets.lines import Path
+from exchange_os.markets.spec import Perpetual, Question, Terms
 
 K_BOUND = 1 << 32
 
 
 class Contradiction(ValueError):
-    """Fields that do not fit each other; `field` is where the reader should look first."""
+    """Fields that do not fit each other; `path` is where the reader should look first."""
 
-    def __init__(self, field: str, message: str) -> None:
+    def __init__(self, field: str | Path, message: str) -> None:
         super().__init__(message)
-        self.field = field
+        self.path: Path = (field,) if isinstance(field, str) else field
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def steps(field: str, value: Decimal, step: Decimal, step_field: str, bound: int
     return int(count)
 
 
-def atoms(field: str, value: Decimal, money: Money) -> int:
+def atoms(field: str | Path, value: Decimal, money: Money) -> int:
     """`value` in atoms of an asset."""
     count = Fraction(value) * money.atoms
     if count.denominator != 1:
@@ -120,3 +121,44 @@ def ticks_per_unit(item: Question) -> int:
             "be a whole number of at least 2",
         )
     return int(count)
+
+
+def margin_body(item: Perpetual, money: Money) -> dict[str, Any] | None:
+    """Tiers and open-interest scaling as the engine reads them; None where neither is declared."""
+    if not item.tiers and item.open_interest_scaling is None:
+        return None
+    tiers: list[dict[str, Any]] = []
+    below = (0, item.initial_margin_ppm, item.maintenance_margin_ppm)
+    for index, tier in enumerate(item.tiers):
+        path: Path = ("tiers", index)
+        start = atoms((*path, "notional_from"), tier.notional_from, money)
+        initial, maintenance = tier.initial_margin_ppm, tier.maintenance_margin_ppm
+        if start <= below[0]:
+            raise Contradiction(
+                (*path, "notional_from"),
+                f"{text(tier.notional_from)} is not above the tier before, "
+                f"which begins at {text(Fraction(below[0], money.atoms))}",
+            )
+        for field, rate, least in (
+            ("initial_margin_ppm", initial, below[1]),
+            ("maintenance_margin_ppm", maintenance, below[2]),
+        ):
+            if rate < least:
+                raise Contradiction((*path, field), f"{rate} is below {least}, that of the tier before")
+        if maintenance > initial:
+            raise Contradiction(
+                (*path, "maintenance_margin_ppm"), f"{maintenance} is above initial_margin_ppm = {initial}"
+            )
+        below = (start, initial, maintenance)
+        tiers.append({"notional_from": str(start), "initial_ppm": initial, "maintenance_ppm": maintenance})
+    scaling = item.open_interest_scaling
+    bounds = scaling and {
+        name: str(atoms(("open_interest_scaling", name), value, money))
+        for name, value in (("lower", scaling.lower), ("upper", scaling.upper))
+    }
+    if scaling and scaling.lower >= scaling.upper:
+        raise Contradiction(
+            ("open_interest_scaling", "upper"),
+            f"{text(scaling.upper)} is not above lower = {text(scaling.lower)}",
+        )
+    return {"tiers": tiers, "open_interest_scaling": bounds}

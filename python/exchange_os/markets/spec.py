@@ -125,6 +125,21 @@ class Spot(Terms):
     band_ppm: int = 0
 
 
+class MarginTier(Strict):
+    """Rates of the part of a position above a notional."""
+
+    notional_from: Number
+    initial_margin_ppm: int
+    maintenance_margin_ppm: int
+
+
+class OpenInterestScaling(Strict):
+    """Open interest, as notional, between whose bounds the initial margin rises to the whole notional."""
+
+    lower: Number
+    upper: Number
+
+
 class Perpetual(Terms):
     """A perpetual future settled in the settlement asset."""
 
@@ -134,6 +149,8 @@ class Perpetual(Terms):
     price_max: Number
     position_max: Number
     band_ppm: int = 0
+    tiers: list[MarginTier] = []
+    open_interest_scaling: OpenInterestScaling | None = None
 
 
 Instrument = Annotated[Spot | Perpetual, Field(discriminator="product")]

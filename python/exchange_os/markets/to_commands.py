@@ -12,7 +12,15 @@ from exchange_os import _core
 from exchange_os.exact import plain_text as text
 from exchange_os.markets.lines import Path
 from exchange_os.markets.load import Loaded, Problem
-from exchange_os.markets.scale import Contradiction, Money, atoms, steps, terms_body, ticks_per_unit
+from exchange_os.markets.scale import (
+    Contradiction,
+    Money,
+    atoms,
+    margin_body,
+    steps,
+    terms_body,
+    ticks_per_unit,
+)
 from exchange_os.markets.spec import LIMIT_DEFAULTS, Perpetual, Question, Spot
 
 
@@ -96,7 +104,7 @@ class _Planner:
         try:
             content = self._question(item) if isinstance(item, Question) else self._instrument(item)
         except Contradiction as error:
-            self._problem((*path, error.field), str(error))
+            self._problem((*path, *error.path), str(error))
         else:
             self._add(kind, item.symbol, content, path)
 
@@ -176,7 +184,10 @@ class _Planner:
                     "maintenance_margin_ppm": item.maintenance_margin_ppm,
                 }
             }
-        return {"symbol": item.symbol, "product": product, "terms": terms}
+        content = {"symbol": item.symbol, "product": product, "terms": terms}
+        if isinstance(item, Perpetual) and (margin := margin_body(item, quote)):
+            content["margin"] = margin
+        return content
 
     def _question(self, item: Question) -> dict[str, Any]:
         unit = ticks_per_unit(item)

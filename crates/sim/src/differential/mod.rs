@@ -144,9 +144,9 @@ pub enum Difference {
         /// The first account that differs.
         account: usize,
         /// The left one's.
-        left: Option<AccountMargin>,
+        left: Option<Box<AccountMargin>>,
         /// The right one's.
-        right: Option<AccountMargin>,
+        right: Option<Box<AccountMargin>>,
     },
     /// The states differ from this byte on.
     State {
@@ -215,8 +215,8 @@ impl<A: Machine, B: Machine> Pair<A, B> {
             None => Ok(()),
             Some(at) => Err(Difference::Margin {
                 account: at + 1,
-                left: left.get(at).copied(),
-                right: right.get(at).copied(),
+                left: left.get(at).copied().map(Box::new),
+                right: right.get(at).copied().map(Box::new),
             }),
         }
     }

@@ -181,6 +181,7 @@ fn has_qty(kind: EventKind) -> bool {
                 | Kind::CancelAllAfterFired
                 | Kind::SetSplit
                 | Kind::SetMerged
+                | Kind::LeverageSet
                 | Kind::Payout
                 | Kind::QuestionDeployed
         )

@@ -3,8 +3,8 @@
 use super::columns::{integer, symbol_or_number};
 use xos_engine::Engine;
 use xos_protocol::{
-    AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, Limits, Matching, OutcomeSpec, Product,
-    QuestionSpec, Split, VenueSpec,
+    AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, Limits, MarginSpec, MarginTier,
+    Matching, OpenInterestBounds, OutcomeSpec, Product, QuestionSpec, Split, VenueSpec,
 };
 use xos_units::{Amount, AssetId};
 
@@ -100,7 +100,32 @@ fn perpetual(symbol: String, words: &mut Words<'_>) -> Result<DeployCommand, Str
         initial_margin_ppm: words.ppm("im", 100_000)?,
         maintenance_margin_ppm: words.ppm("mm", 50_000)?,
     };
-    Ok(DeployCommand::Instrument(InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?)))
+    let margin = margin(words)?;
+    let terms = terms(words, 1_000_000)?;
+    Ok(DeployCommand::Instrument(InstrumentSpec { margin, ..InstrumentSpec::new(symbol, product, terms) }))
+}
+
+/// `tiers=1000:20%:10%,5000:50%:25%` (from, initial, maintenance) and `open_interest=1000..9000`.
+fn margin(words: &mut Words<'_>) -> Result<Option<MarginSpec>, String> {
+    let (tiers, open_interest) = (words.take("tiers"), words.take("open_interest"));
+    if tiers.is_none() && open_interest.is_none() {
+        return Ok(None);
+    }
+    let tier = |text: &str| match text.split(':').collect::<Vec<_>>()[..] {
+        [from, initial, maintenance] => Ok(MarginTier {
+            notional_from: Amount(integer(from)?),
+            initial_ppm: ppm(initial)?,
+            maintenance_ppm: ppm(maintenance)?,
+        }),
+        _ => Err(format!("{text:?} is no tier: from:initial:maintenance")),
+    };
+    let bounds = |text: &str| -> Result<OpenInterestBounds, String> {
+        let (lower, upper) = text.split_once("..").ok_or(format!("{text:?} is no lower..upper"))?;
+        Ok(OpenInterestBounds { lower: Amount(integer(lower)?), upper: Amount(integer(upper)?) })
+    };
+    let tiers = tiers.map(|text| text.split(',').map(tier).collect()).transpose()?;
+    let open_interest_scaling = open_interest.map(bounds).transpose()?;
+    Ok(Some(MarginSpec { tiers: tiers.unwrap_or_default(), open_interest_scaling }))
 }
 
 fn question(symbol: String, words: &mut Words<'_>) -> Result<DeployCommand, String> {
