@@ -134,6 +134,15 @@ class Halted(Error):
     number = 803
 
 
+class Forked(Error):
+    """This process is a fork of the one that opened the directory, to which alone the log belongs.
+
+    In the fork everything but `close` raises it; open a directory of its own there, or keep one in memory.
+    """
+
+    number = 804
+
+
 # --- 9xx: files ---
 
 

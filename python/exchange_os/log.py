@@ -114,20 +114,22 @@ def inspect(
 ) -> Iterator[LoggedFrame]:
     """The frames of a log in order, without executing them."""
     last = 2**64 - 1 if to_sequence is None else to_sequence
-    for first, count, time_ns, durable, chain, file, offset, deploy, payload in _core.Inspector(
-        fspath(path), from_sequence, last
-    ):
-        yield LoggedFrame(
-            first_sequence=first,
-            count=count,
-            time_ns=time_ns,
-            durable_sequence=durable,
-            chain_hash=chain.hex(),
-            file=file,
-            offset=offset,
-            commands=None if deploy else np.frombuffer(payload, COMMAND),
-            deployment=_deployment(payload) if deploy else None,
-        )
+    return map(_logged, _core.Inspector(fspath(path), from_sequence, last))
+
+
+def _logged(row: tuple[int, int, int, int, bytes, str, int, bool, bytes]) -> LoggedFrame:
+    first, count, time_ns, durable, chain, file, offset, deploy, payload = row
+    return LoggedFrame(
+        first_sequence=first,
+        count=count,
+        time_ns=time_ns,
+        durable_sequence=durable,
+        chain_hash=chain.hex(),
+        file=file,
+        offset=offset,
+        commands=None if deploy else np.frombuffer(payload, COMMAND),
+        deployment=_deployment(payload) if deploy else None,
+    )
 
 
 def _deployment(body: bytes) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """An exchange over a directory: what was answered is there again; damage and a second opener are refused."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -213,3 +214,96 @@ def test_ctrl_c_never_harms_a_directory(tmp_path: Path) -> None:
     with xos.open(tmp_path / "data") as exchange:
         assert f"{exchange.sequence} {exchange.state_hash}\n" == answer
         assert set(exchange.conservation().values()) == {Decimal(0)}
+
+
+def test_a_relative_path_means_where_it_was_opened(
+    tmp_path: Path, filled: Fill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that goes elsewhere must not write the next segment there, beside another exchange's."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "first")
+    first = filled(xos.open("data", segment_bytes=1 << 20, limits={"frame_commands_max": 1_000}))
+    frames, filled_to = log.inspect("data"), first.sequence
+    monkeypatch.chdir(tmp_path / "second")
+    with filled(xos.open("data", limits={"frame_commands_max": 1_000})):
+        pass
+    before = sorted((file.name, file.read_bytes()) for file in Path("data").iterdir())
+    batch = xos.orders(account=[1] * 1_000, instrument=1, side="buy", price=1, qty=1, tif="ioc")
+    for _ in range(15):
+        first.submit(batch)
+    first.snapshot()
+    sequence = first.sequence
+    first.close()
+    assert sorted((file.name, file.read_bytes()) for file in Path("data").iterdir()) == before
+    assert sum(frame.count for frame in frames) == filled_to
+    assert log.verify(tmp_path / "first" / "data").sequence == sequence
+    with xos.open(tmp_path / "first" / "data") as again:
+        assert again.sequence == sequence
+
+
+def in_a_child(work: Callable[[], object]) -> str:
+    """What `work` gives in a fork of this process, which then ends without any cleaning up."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            said = repr(work())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the parent hears of it
+            said = f"{type(error).__name__}: {error}"
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with open(reading, "rb") as pipe:
+        return pipe.read().decode()
+
+
+@pytest.mark.parametrize("durable", [True, False])
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_of_the_process_has_no_part_in_the_log(tmp_path: Path, filled: Fill, durable: bool) -> None:
+    exchange = filled(xos.open(tmp_path / "a", durable=durable))
+    # A batch large enough to have begun the syncing thread, which a fork does not inherit.
+    exchange.submit(xos.orders(account=[1] * 2_000, instrument=1, side="buy", price=1, qty=1, tif="ioc"))
+    calls: list[Callable[[], object]] = [
+        lambda: exchange.buy(1, "BTC-USDC", 50_000, 1),
+        lambda: exchange.cancel(1, 1),
+        lambda: exchange.submit(xos.orders(account=1, instrument=1, side="buy", price=1, qty=1)),
+        lambda: exchange.deploy_body(b""),
+        lambda: exchange.balance(1, "USDC"),
+        lambda: exchange.state_hash,
+        lambda: exchange.book("BTC-USDC"),
+        exchange.snapshot,
+    ]
+    for call in calls:
+        said = in_a_child(call)
+        assert said.startswith("Forked: "), said
+        assert f"opened by process {os.getpid()}" in said
+
+    def leave() -> str:
+        exchange.close()
+        return "left"
+
+    assert in_a_child(leave) == "'left'"
+    with pytest.raises(xos.AlreadyOpen):
+        xos.open(tmp_path / "a")
+    order = exchange.buy(1, "BTC-USDC", 50_000, 1)
+    sequence = exchange.sequence
+    # The directory is the parent's to release, whoever else still lives.
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(reading, 1)
+        os._exit(0)
+    exchange.close()
+    with xos.open(tmp_path / "a") as again:
+        assert (again.sequence, again.cancel(1, order.order_id).qty) == (sequence, 1)
+    os.write(writing, b"x")
+    os.waitpid(child, 0)
+    assert log.verify(tmp_path / "a").sequence == sequence + 1
+
+
+def test_an_exchange_in_memory_goes_on_in_a_fork_by_itself(exchange: xos.Exchange) -> None:
+    sequence = exchange.sequence
+    assert in_a_child(lambda: exchange.tick().sequence) == str(sequence + 1)
+    assert exchange.sequence == sequence

@@ -66,11 +66,10 @@ impl RealDisk {
     /// Opens a directory for writing, creating it and its parents if missing. A created directory
     /// is made durable in its parent, or a power cut could take the whole journal with it.
     pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
-        let root = root.into();
+        let root = std::path::absolute(root.into())?;
         if !root.is_dir() {
             std::fs::create_dir_all(&root)?;
             if let Some(parent) = root.parent() {
-                let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
                 File::open(parent)?.sync_all()?;
             }
         }
@@ -79,7 +78,9 @@ impl RealDisk {
 
     /// Names an existing directory without touching it; for read-only tools.
     pub fn existing(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let root = root.into();
+        // Of an empty path there is no absolute one; the first call on it says so.
+        Self { root: std::path::absolute(&root).unwrap_or(root) }
     }
 
     /// The directory.
@@ -136,7 +137,7 @@ impl Disk for RealDisk {
             .truncate(false)
             .open(self.root.join(name))?;
         match file.try_lock() {
-            Ok(()) => Ok(Box::new(file)),
+            Ok(()) => Ok(Box::new(RealLock { file, process: std::process::id() })),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -144,6 +145,22 @@ impl Disk for RealDisk {
 
     fn describe(&self) -> String {
         self.root.display().to_string()
+    }
+}
+
+/// The lock belongs to the open file, which a fork of this process shares: closing it here releases nothing
+/// while the fork lives, and unlocking it there would release it here.
+struct RealLock {
+    file: File,
+    process: u32,
+}
+
+impl Drop for RealLock {
+    fn drop(&mut self) {
+        if std::process::id() == self.process {
+            // Closing it does the same where no fork has it.
+            let _ = self.file.unlock();
+        }
     }
 }
 

@@ -30,6 +30,8 @@ pub enum NodeError {
     SequenceExhausted { first_sequence: u64, count: u64 },
     /// A snapshot could not be written. The log is unharmed and the exchange goes on.
     Snapshot(JournalError),
+    /// The log belongs to the process of which this one is a fork.
+    Forked { opened_by: u32, process: u32 },
 }
 
 impl NodeError {
@@ -45,6 +47,7 @@ impl NodeError {
             Self::InMemory => 607,
             Self::SequenceExhausted { .. } => 608,
             Self::Snapshot(_) => 609,
+            Self::Forked { .. } => 610,
         }
     }
 
@@ -88,6 +91,11 @@ impl fmt::Display for NodeError {
                 write!(f, "sequence {first_sequence} plus {count} commands passes the limit {}", u64::MAX)
             }
             Self::Snapshot(error) => write!(f, "no snapshot was written, the log goes on: {error}"),
+            Self::Forked { opened_by, process } => write!(
+                f,
+                "the directory was opened by process {opened_by}, of which this process {process} is a fork; \
+                 only the one that opened it uses it"
+            ),
         }
     }
 }

@@ -66,6 +66,14 @@ impl Exchange {
         self.log.as_ref().map_or(self.engine().sequence(), |log| log.journal.durable_sequence())
     }
 
+    /// Refuses in a fork of the process that opened the log: both would write it.
+    pub fn check_process(&self) -> Result<(), NodeError> {
+        match self.log.as_ref().and_then(Log::forked_from) {
+            Some(opened_by) => Err(NodeError::Forked { opened_by, process: std::process::id() }),
+            None => Ok(()),
+        }
+    }
+
     /// The error after which nothing more is taken, if one happened.
     pub fn failure(&self) -> Option<&NodeError> {
         self.failure.as_ref()
@@ -139,6 +147,7 @@ impl Exchange {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
+        self.check_process()?;
         if count == 0 {
             return Err(NodeError::Empty);
         }
@@ -221,6 +230,7 @@ impl Exchange {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
+        self.check_process()?;
         let Some(log) = &mut self.log else { return Err(NodeError::InMemory) };
         if let Err(violation) = self.machine.engine().audit() {
             let violation = self.machine.halt(violation);
@@ -249,13 +259,18 @@ impl Exchange {
         Ok(info)
     }
 
-    /// Syncs everything and releases the directory. Returns the end of the log; `None` in memory.
+    /// Syncs everything and releases the directory. Returns the end of the log; `None` in memory, and in a fork
+    /// of the process that opened it, which lets go of its copy and changes nothing.
     pub fn close(mut self) -> Result<Option<Position>, NodeError> {
         self.release()
     }
 
     fn release(&mut self) -> Result<Option<Position>, NodeError> {
         match self.log.take() {
+            Some(log) if log.forked_from().is_some() => {
+                log.abandon();
+                Ok(None)
+            }
             Some(log) => Ok(Some(log.close()?)),
             None => Ok(None),
         }

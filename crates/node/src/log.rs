@@ -21,6 +21,8 @@ pub(crate) struct Log {
     tail_bytes: u64,
     segments: usize,
     spare: Option<JoinHandle<SpareOutcome>>,
+    /// The process that opened it.
+    process: u32,
 }
 
 impl Log {
@@ -34,7 +36,19 @@ impl Log {
             syncer: None,
             tail_bytes: 0,
             spare: None,
+            process: std::process::id(),
         }
+    }
+
+    /// The process that opened it, if this is another one: a fork, which has a copy of everything here and
+    /// would write over what its parent writes.
+    pub(crate) fn forked_from(&self) -> Option<u32> {
+        (std::process::id() != self.process).then_some(self.process)
+    }
+
+    /// In a fork: lets go of the files and touches nothing. The threads exist only in the parent.
+    pub(crate) fn abandon(self) {
+        std::mem::forget((self.syncer, self.spare));
     }
 
     /// Hands a frame to the operating system and, if it is large, begins to sync it.

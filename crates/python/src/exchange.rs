@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
-use xos_node::{Failpoint, Options};
+use xos_node::{Failpoint, NodeError, Options};
 use xos_protocol::{ClientId, CommandKind, CommandRecord, EventRecord, Int128};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -32,6 +32,8 @@ pub(crate) struct Exchange {
     state: Mutex<State>,
     /// A command that waits for no disk is shorter than handing the interpreter over and back.
     waits_for_disk: bool,
+    /// The process that opened it.
+    process: u32,
 }
 
 impl Exchange {
@@ -58,12 +60,21 @@ impl Exchange {
         Err(fault)
     }
 
+    /// Asked before the lock: in a fork another thread of the parent may hold it for ever.
+    fn check_process(&self) -> Result<(), Fault> {
+        if !self.waits_for_disk || std::process::id() == self.process {
+            return Ok(());
+        }
+        Err(NodeError::Forked { opened_by: self.process, process: std::process::id() }.into())
+    }
+
     /// With the interpreter released.
     pub(crate) fn released<T: Send>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(&mut Open) -> Result<T, Fault> + Send,
     ) -> PyResult<T> {
+        self.check_process().map_err(|fault| fault.into_exception(py))?;
         py.detach(|| Self::locked(self.state.lock().unwrap_or_else(PoisonError::into_inner), work))
             .map_err(|fault| fault.into_exception(py))
     }
@@ -74,6 +85,7 @@ impl Exchange {
         py: Python<'_>,
         work: impl FnOnce(&mut Open) -> Result<T, Fault> + Send,
     ) -> PyResult<T> {
+        self.check_process().map_err(|fault| fault.into_exception(py))?;
         match self.state.try_lock() {
             Ok(state) => Self::locked(state, work).map_err(|fault| fault.into_exception(py)),
             Err(TryLockError::Poisoned(state)) => {
@@ -140,13 +152,19 @@ impl Exchange {
         };
         let kept = Kept::new(events_kept_max, trades_kept_max, node.engine().sequence());
         let open = Open { node, kept, events: Vec::new() };
-        Ok(Self { state: Mutex::new(State::Open(Box::new(open))), waits_for_disk })
+        let state = Mutex::new(State::Open(Box::new(open)));
+        Ok(Self { state, waits_for_disk, process: std::process::id() })
     }
 
-    /// Closes it; a second time does nothing.
+    /// Closes it; a second time does nothing. In a fork it lets go of the copy and touches no file.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = match (self.check_process(), self.state.try_lock()) {
+                (_, Ok(state)) => state,
+                // A thread of the parent holds it, and will never give it back here.
+                (Err(_), Err(TryLockError::WouldBlock)) => return Ok(()),
+                _ => self.state.lock().unwrap_or_else(PoisonError::into_inner),
+            };
             match std::mem::replace(&mut *state, State::Closed) {
                 State::Open(open) => catch_unwind(AssertUnwindSafe(|| open.node.close()))
                     .map_err(|panic| Fault::Halted(panic_text(&*panic)))

@@ -14,6 +14,7 @@ pub(crate) enum Fault {
     Closed,
     Halted(String),
     TimeBackwards(String),
+    Forked(String),
     Refused(String),
     Disk(String),
     AlreadyOpen { why: String, path: String },
@@ -27,6 +28,7 @@ impl From<NodeError> for Fault {
         let why = error.to_string();
         match error {
             NodeError::TimeBackwards { .. } => Self::TimeBackwards(why),
+            NodeError::Forked { .. } => Self::Forked(why),
             error if error.is_final() => Self::Halted(why),
             _ => Self::Refused(why),
         }
@@ -88,6 +90,7 @@ impl Fault {
             Self::Closed => exception(py, "Closed", ("the exchange is closed; open it again",)),
             Self::Halted(why) => exception(py, "Halted", (why,)),
             Self::TimeBackwards(why) => exception(py, "TimeBackwards", (why,)),
+            Self::Forked(why) => exception(py, "Forked", (why,)),
             Self::Refused(why) => exception(py, "InvalidArgument", (why,)),
             Self::Disk(why) => exception(py, "DiskFailed", (why,)),
             Self::AlreadyOpen { why, path } => exception(py, "AlreadyOpen", (why, path)),
