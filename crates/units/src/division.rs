@@ -1,7 +1,7 @@
 //! The divisions of money, each with its direction in its name. Where numbers are small, as nearly always, they
 //! run on 64 bits; the wide path gives the same answer.
 
-use crate::{Amount, PPM_ONE, Ppm, Qty};
+use crate::{Amount, PPM_ONE, Ppm, Price, Qty, RATE_ONE, Rate};
 
 const ONE_U64: u64 = PPM_ONE as u64;
 const ONE_I128: i128 = PPM_ONE as i128;
@@ -123,6 +123,14 @@ pub fn ratio_up(part: Amount, whole: Amount, rate: Ppm) -> Ppm {
     debug_assert!(part.0 >= 0 && part <= whole && whole.0 > 0 && rate.0 >= 0);
     let scaled = part.0 * i128::from(rate.0);
     Ppm(i32::try_from((scaled + whole.0 - 1) / whole.0).expect("at most the rate itself"))
+/// What funding moves to a holder of `lots`: -(lots x index x k x rate), rounded down. Exact for every admitted value:
+/// the whole part and the rest of one lot are multiplied apart.
+pub fn funding_down(lots: i64, index: Price, k: u32, rate: Rate) -> Amount {
+    let one = i128::from(RATE_ONE);
+    let per_lot = i128::from(index.0) * i128::from(k) * i128::from(rate.0);
+    let (whole, rest) = (per_lot.div_euclid(one), per_lot.rem_euclid(one));
+    let lots = -i128::from(lots);
+    Amount(lots * whole + (lots * rest).div_euclid(one))
 }
 
 #[cfg(test)]
