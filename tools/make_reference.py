@@ -39,6 +39,7 @@ ENUMERATIONS: tuple[type[IntEnum] | type[IntFlag], ...] = (
     _core.SelfTrade,
     _core.Matching,
     _core.InstrumentState,
+    _core.PriceStatus,
     _core.CancelReason,
     _core.EventFlags,
 )
@@ -119,6 +120,15 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "amount": "paid, negative: taken",
         "counter_amount": "total of the settlement asset after",
     },
+    "price_published": {
+        "account": "the publisher",
+        "instrument": "",
+        "price": "of the index",
+        "qty": "price of an external perpetual, ticks; 0: none",
+    },
+    "price_status_set": {"side": "the price status", "instrument": ""},
+    "restarted": {},
+    "publisher_deployed": {"instrument": "number of the publisher"},
     "asset_deployed": {"instrument": "number of the asset"},
     "venue_deployed": {"venue": "its number", "instrument": "the same"},
     "instrument_deployed": {"instrument": "its number", "order_id": "question of an outcome, else 0"},

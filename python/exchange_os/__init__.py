@@ -14,6 +14,7 @@ from exchange_os._core import (
     EventKind,
     Flags,
     InstrumentState,
+    PriceStatus,
     Reject,
     SelfTrade,
     Side,
@@ -56,6 +57,7 @@ from exchange_os.results import (
     Question,
     Receipt,
     RiskSummary,
+    Source,
     Trade,
 )
 from exchange_os.stream import Subscription
@@ -95,6 +97,7 @@ __all__ = [
     "OrderResult",
     "OutOfRange",
     "Position",
+    "PriceStatus",
     "Question",
     "Receipt",
     "Reject",
@@ -102,6 +105,7 @@ __all__ = [
     "RiskSummary",
     "SelfTrade",
     "Side",
+    "Source",
     "Subscription",
     "Tif",
     "TimeBackwards",

@@ -20,6 +20,7 @@ __all__ = [
     "Inspector",
     "InstrumentState",
     "Matching",
+    "PriceStatus",
     "Reject",
     "SelfTrade",
     "Side",
@@ -89,6 +90,8 @@ class CommandKind(IntEnum):
     SET_INDEX = 34
     SET_INSTRUMENT_STATE = 35
     RESOLVE_QUESTION = 36
+    PUBLISH_PRICE = 37
+    RESTART = 38
     DEPLOY = 64
 
 class Side(IntEnum):
@@ -118,6 +121,13 @@ class InstrumentState(IntEnum):
     CANCEL_ONLY = 2
     HALTED = 3
     SETTLED = 4
+    POST_ONLY = 5
+
+class PriceStatus(IntEnum):
+    LIVE = 0
+    STALE = 1
+    RECOVERING = 2
+    REOPENING = 3
 
 class CancelReason(IntEnum):
     REQUESTED = 1
@@ -155,6 +165,10 @@ class EventKind(IntEnum):
     INSTRUMENT_STATE_SET = 35
     QUESTION_RESOLVED = 36
     PAYOUT = 37
+    PRICE_PUBLISHED = 38
+    PRICE_STATUS_SET = 39
+    RESTARTED = 40
+    PUBLISHER_DEPLOYED = 43
     ASSET_DEPLOYED = 64
     VENUE_DEPLOYED = 65
     INSTRUMENT_DEPLOYED = 66
@@ -175,6 +189,7 @@ class Reject(IntEnum):
     INSTRUMENT_REDUCE_ONLY = 208
     QUESTION_RESOLVED = 209
     NOT_AN_OUTCOME = 210
+    INSTRUMENT_POST_ONLY = 211
     UNKNOWN_ORDER = 301
     AMEND_WITHOUT_CHANGE = 302
     MARKET_TIF = 303
@@ -197,6 +212,14 @@ class Reject(IntEnum):
     POST_ONLY_WOULD_CROSS = 320
     POSITION_LIMIT = 321
     FOK_NOT_FILLABLE = 322
+    UNKNOWN_PUBLISHER = 331
+    NOT_A_SOURCE = 332
+    EXTERNAL_PRICE_OUT_OF_BOUNDS = 333
+    PUBLISHED_IN_FUTURE = 334
+    PUBLISHED_NOT_NEWER = 335
+    PUBLISHED_STALE = 336
+    PRICE_JUMP = 337
+    PRICES_HAVE_ORACLE = 338
     COUNTDOWN_OUT_OF_BOUNDS = 341
     AMOUNT_NOT_POSITIVE = 401
     AMOUNT_ABOVE_MAX = 402
@@ -352,6 +375,7 @@ class Exchange:
         qty: int,
         amount: int,
         client_id: bytes | None,
+        expires_ns: int,
         time_ns: int | None,
         /,
     ) -> _OutcomeRow:
@@ -384,8 +408,11 @@ class Exchange:
     def specification(self) -> bytes:
         """Limits and bodies of everything deployed, as MessagePack."""
 
-    def instrument(self, instrument: int) -> tuple[int, int, int] | None:
-        """State, mark and index of an instrument."""
+    def instrument(self, instrument: int) -> tuple[int, int, int, int, int, int | None] | None:
+        """State, what it accepts, mark, index and last price; the price status if it has an oracle."""
+
+    def sources(self, instrument: int) -> list[tuple[int, int, int, int, int]]:
+        """Publisher, weight, price, external price and time of each source of an instrument."""
 
     def question(self, question: int) -> tuple[int, int] | None:
         """Complete sets outstanding and the outcome that paid (0: none yet) of a question."""

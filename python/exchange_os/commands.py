@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -310,6 +311,43 @@ class CommandMethods:
         """Sets the index price."""
         return self._set_price(CommandKind.SET_INDEX, instrument, price, time_ns)
 
+    def publish_price(
+        self,
+        publisher: str | int,
+        instrument: str | int,
+        price: Number,
+        *,
+        external: Number | None = None,
+        published_ns: int | None = None,
+        time_ns: int | None = None,
+    ) -> Receipt:
+        """A source of the instrument tells its index price, and perhaps the price of an external perpetual.
+
+        `published_ns` is the publisher's own time, later than its last one; None: `time_ns`, or now.
+        """
+        number, market = self._directory.publisher(publisher), self._directory.market(instrument)
+        own_ns = (
+            published_ns if published_ns is not None else time_ns if time_ns is not None else time.time_ns()
+        )
+        return _receipt(
+            self._command(
+                CommandKind.PUBLISH_PRICE,
+                account=number,
+                instrument=market.number,
+                price=market.price.count(price),
+                qty=0 if external is None else market.price.count(external),
+                expires_ns=own_ns,
+                time_ns=time_ns,
+            )
+        )
+
+    def restart(self, *, time_ns: int | None = None) -> Receipt:
+        """The exchange was started again: instruments with an oracle open when prices are told anew.
+
+        Opening a directory says it by itself.
+        """
+        return _receipt(self._command(CommandKind.RESTART, time_ns=time_ns))
+
     def set_instrument_state(
         self, instrument: str | int, state: StateName | InstrumentState, *, time_ns: int | None = None
     ) -> Receipt:
@@ -342,13 +380,24 @@ class CommandMethods:
         qty: int = 0,
         amount: int = 0,
         client_id: str | bytes | None = None,
+        expires_ns: int = 0,
         time_ns: int | None = None,
     ) -> Outcome:
         id_bytes = None if client_id is None else short_bytes(client_id, "client id")
         try:
             with self._publishing:
                 row = self._core.command(
-                    kind, side, account, instrument, order_id, price, qty, amount, id_bytes, time_ns
+                    kind,
+                    side,
+                    account,
+                    instrument,
+                    order_id,
+                    price,
+                    qty,
+                    amount,
+                    id_bytes,
+                    expires_ns,
+                    time_ns,
                 )
                 self._publish()
         except (OverflowError, TypeError) as error:

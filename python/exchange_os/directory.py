@@ -65,6 +65,7 @@ class Directory:
     limits: dict[str, int] = field(default_factory=dict)
     assets: dict[str | int, Asset] = field(default_factory=dict)
     venues: dict[str | int, int] = field(default_factory=dict)
+    publishers: dict[str | int, int] = field(default_factory=dict)
     markets: dict[str | int, Market] = field(default_factory=dict)
     questions: dict[str | int, QuestionTerms] = field(default_factory=dict)
     standing: Standing = field(default_factory=Standing)
@@ -74,6 +75,9 @@ class Directory:
 
     def venue(self, name: str | int) -> int:
         return _find(self.venues, name, "venue")
+
+    def publisher(self, name: str | int) -> int:
+        return _find(self.publishers, name, "publisher")
 
     def market(self, name: str | int) -> Market:
         return _find(self.markets, name, "instrument")
@@ -109,6 +113,8 @@ def read(specification: bytes, fresh: bool) -> Directory:
         directory.assets[number] = directory.assets[asset.symbol] = asset
     for number, body in enumerate(content["venues"], 1):
         directory.venues[number] = directory.venues[body["venue"]["symbol"]] = number
+    for number, body in enumerate(content["publishers"], 1):
+        directory.publishers[number] = directory.publishers[body["publisher"]["symbol"]] = number
     for number, body in content["instruments"]:
         _add_instrument(directory, number, body["instrument"])
     for number, (first, body) in enumerate(content["questions"], 1):
@@ -156,10 +162,12 @@ def _standing(content: dict[str, Any], fresh: bool) -> Standing:
     everything = [
         *content["assets"],
         *content["venues"],
+        *content["publishers"],
         *(body for _, body in content["instruments"]),
         *(body for _, body in content["questions"]),
     ]
     for body in everything:
         ((kind, spec),) = body.items()
         bodies[(kind, spec["symbol"])] = encode(body)
-    return Standing(fresh=fresh, bodies=bodies, assets=tuple(assets))
+    publishers = tuple(body["publisher"]["symbol"] for body in content["publishers"])
+    return Standing(fresh=fresh, bodies=bodies, assets=tuple(assets), publishers=publishers)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from exchange_os._core import CancelReason, InstrumentState, Reject
+from exchange_os._core import CancelReason, InstrumentState, PriceStatus, Reject
 from exchange_os.errors import Rejected
 from exchange_os.records import Events, events_from_bytes, integers_128
 from exchange_os.rejects import rejected
@@ -132,8 +132,24 @@ class Instrument(msgspec.Struct, frozen=True):
     tick_size: Decimal
     lot_size: Decimal
     state: InstrumentState
+    """As an operator set it."""
+    accepts: InstrumentState
+    """What it accepts: the stricter of its state and what its prices allow."""
+    price_status: PriceStatus | None
+    """How its prices stand; None without an oracle."""
     mark_price: Decimal | None
     index_price: Decimal | None
+    last_price: Decimal | None
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A publisher of an instrument and what it told last; None: nothing since the last restart."""
+
+    publisher: str
+    weight: int
+    price: Decimal | None
+    external: Decimal | None
+    published_ns: int
 
 
 class Question(msgspec.Struct, frozen=True):

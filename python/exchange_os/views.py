@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from exchange_os._core import InstrumentState, SelfTrade, Side, Tif
+from exchange_os._core import InstrumentState, PriceStatus, SelfTrade, Side, Tif
 from exchange_os.errors import EventsGone, InvalidArgument, UnknownName
 from exchange_os.records import Events, events_from_bytes
 from exchange_os.results import (
@@ -20,6 +20,7 @@ from exchange_os.results import (
     Position,
     Question,
     RiskSummary,
+    Source,
     Trade,
     trades_from,
 )
@@ -84,7 +85,8 @@ class Views:
     def instrument(self, instrument: str | int) -> Instrument:
         """An instrument as it stands."""
         market = self._directory.market(instrument)
-        state, mark, index = self._core.instrument(market.number) or (0, 0, 0)
+        row = self._core.instrument(market.number) or (0, 0, 0, 0, 0, None)
+        state, accepts, mark, index, last, status = row
         question = self._directory.questions[market.question].symbol if market.question else None
         return Instrument(
             number=market.number,
@@ -96,9 +98,27 @@ class Views:
             tick_size=market.price.step,
             lot_size=market.qty.step,
             state=InstrumentState(state),
+            accepts=InstrumentState(accepts),
+            price_status=None if status is None else PriceStatus(status),
             mark_price=market.price.value(mark) if mark else None,
             index_price=market.price.value(index) if index else None,
+            last_price=market.price.value(last) if last else None,
         )
+
+    def sources(self, instrument: str | int) -> list[Source]:
+        """What each publisher of an instrument told last, in the order of its oracle."""
+        market = self._directory.market(instrument)
+        names = {number: name for name, number in self._directory.publishers.items() if isinstance(name, str)}
+        return [
+            Source(
+                publisher=names[publisher],
+                weight=weight,
+                price=market.price.value(price) if price else None,
+                external=market.price.value(external) if external else None,
+                published_ns=published_ns,
+            )
+            for publisher, weight, price, external, published_ns in self._core.sources(market.number)
+        ]
 
     def instruments(self) -> list[Instrument]:
         """All instruments, outcomes included."""

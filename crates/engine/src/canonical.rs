@@ -3,6 +3,7 @@
 
 use crate::account::Stand;
 use crate::engine::Engine;
+use crate::oracle::Oracle;
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::Side;
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, QuestionId, VenueId};
@@ -152,6 +153,8 @@ impl Engine {
         self.assets.iter().for_each(|spec| sink.bytes(&rmp(spec)));
         sink.count(self.venues.len());
         self.venues.iter().for_each(|spec| sink.bytes(&rmp(spec)));
+        sink.count(self.publishers.len());
+        self.publishers.iter().for_each(|spec| sink.bytes(&rmp(spec)));
         sink.count(self.questions.len());
         for question in &self.questions {
             sink.bytes(&rmp(&question.spec));
@@ -168,6 +171,10 @@ impl Engine {
             sink.put(&[instrument.state.code()]);
             sink.i64(instrument.mark.0);
             sink.i64(instrument.index.0);
+            sink.i64(instrument.last.0);
+            if let Some(oracle) = &instrument.oracle {
+                write_oracle(sink, oracle);
+            }
         }
     }
 
@@ -243,6 +250,21 @@ fn write_stand(sink: &mut impl Sink, stand: &Stand) {
     sink.i64(stand.lots);
     sink.amount(stand.holding().cost);
     sink.amount(stand.holding().realised);
+}
+
+fn write_oracle(sink: &mut impl Sink, oracle: &Oracle) {
+    sink.put(&[oracle.status.code()]);
+    sink.u64(oracle.reopens_at_ns);
+    sink.u64(oracle.second);
+    for ema in [&oracle.basis, &oracle.own] {
+        sink.amount(Amount(ema.sum));
+        sink.i64(ema.weight);
+    }
+    for source in &oracle.sources {
+        sink.i64(source.price.0);
+        sink.i64(source.external.0);
+        sink.u64(source.time_ns);
+    }
 }
 
 /// MessagePack by field name.

@@ -7,7 +7,7 @@ use crate::step::{Refused, Step, refused};
 use xos_ledger::Party;
 use xos_protocol::{
     AssetSpec, DeployCommand, EventKind, EventRecord, Fees, InstrumentSpec, InstrumentTerms, MarginSpec,
-    Matching, Product, QuestionSpec, Reject, VenueSpec,
+    Matching, OracleSpec, Product, PublisherSpec, QuestionSpec, Reject, VenueSpec,
 };
 use xos_units::{
     AMOUNT_ATOMS_BOUND, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price, QTY_LOTS_BOUND,
@@ -16,6 +16,8 @@ use xos_units::{
 
 const SYMBOL_BYTES_MAX: usize = 64;
 const DISPLAY_BYTES_MAX: usize = 32;
+/// Sources of one instrument.
+const SOURCES_MAX: i128 = 16;
 const FEE_PPM_MAX: i32 = 100_000;
 /// Times the most lots of an order, one account's resting lots stay inside 64 bits.
 const ORDERS_PER_ACCOUNT_BOUND: i128 = 1 << 22;
@@ -42,6 +44,7 @@ impl Engine {
             DeployCommand::Asset(spec) => self.deploy_asset(step, spec),
             DeployCommand::Venue(spec) => self.deploy_venue(step, spec),
             DeployCommand::Instrument(spec) => self.deploy_instrument(step, spec),
+            DeployCommand::Publisher(spec) => self.deploy_publisher(step, spec),
             DeployCommand::Question(spec) => self.deploy_question(step, spec),
         }
     }
@@ -92,6 +95,47 @@ impl Engine {
         self.venues.push(spec);
     }
 
+    fn deploy_publisher(&mut self, step: &mut Step, spec: PublisherSpec) -> Result<(), Refused> {
+        check_count(self.publishers.len(), self.limits.publishers_max as usize)?;
+        check_symbol(&spec.symbol)?;
+        check_free(&spec.symbol, self.publishers.iter().map(|publisher| publisher.symbol.as_str()))?;
+        let key = spec.key.as_bytes();
+        if key.len() != 64 || !key.iter().all(u8::is_ascii_hexdigit) {
+            return refused(Reject::SpecOutOfBounds, key.len() as i128, 31);
+        }
+        // ---- Everything is checked. Below this line nothing fails. ----
+        self.add_publisher(spec);
+        step.emit(EventRecord {
+            kind: EventKind::PublisherDeployed.code(),
+            instrument: self.publishers.len() as u32,
+            ..Default::default()
+        });
+        Ok(())
+    }
+
+    fn check_oracle(&self, spec: &OracleSpec) -> Result<(), Refused> {
+        let count = spec.sources.len() as i128;
+        check_bounds(count, 1..=SOURCES_MAX, 32)?;
+        for (at, source) in spec.sources.iter().enumerate() {
+            let known = source.publisher >= 1 && source.publisher as usize <= self.publishers.len();
+            if !known || spec.sources[..at].iter().any(|other| other.publisher == source.publisher) {
+                return refused(Reject::SpecOutOfBounds, source.publisher, 33);
+            }
+            check_bounds(i128::from(source.weight), 1..=1_000_000, 34)?;
+        }
+        check_bounds(i128::from(spec.sources_min), 1..=count, 35)?;
+        let whole: i128 = spec.sources.iter().map(|source| i128::from(source.weight)).sum();
+        let heaviest = spec.sources.iter().map(|source| i128::from(source.weight)).max().unwrap_or(0);
+        if spec.sources_min > 1 && 2 * heaviest > whole {
+            return refused(Reject::SpecOutOfBounds, heaviest, 36);
+        }
+        check_bounds(i128::from(spec.stale_after_ms), 1..=3_600_000, 37)?;
+        check_bounds(i128::from(spec.deviation_ppm), 1..=999_999, 38)?;
+        check_bounds(i128::from(spec.step_max_ppm), 0..=999_999, 39)?;
+        check_bounds(i128::from(spec.mark_band_ppm), 1..=999_999, 40)?;
+        check_bounds(i128::from(spec.reopen_ms), 0..=3_600_000, 41)
+    }
+
     /// The symbol of an instrument.
     pub(crate) fn symbol(&self, id: InstrumentId) -> &str {
         let instrument = &self.instruments[id.index()];
@@ -132,6 +176,9 @@ impl Engine {
             }
         }
         check_margin(&spec)?;
+        if let Some(oracle) = &spec.oracle {
+            self.check_oracle(oracle)?;
+        }
         // ---- Everything is checked. Below this line nothing fails. ----
         let id = self.add_instrument(spec);
         step.emit(EventRecord {
@@ -151,6 +198,7 @@ impl Engine {
 
     fn push_instrument(&mut self, instrument: Instrument) {
         self.ledger.add_instrument(instrument.quote());
+        self.has_oracles |= instrument.oracle.is_some();
         self.maker_first_instruments += usize::from(instrument.matching == Matching::MakerFirst);
         self.instruments.push(instrument);
     }

@@ -14,7 +14,7 @@ use xos_book::OrderPool;
 use xos_ledger::Ledger;
 use xos_protocol::{
     AssetSpec, ClientId, CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Int128, Limits,
-    Reject, VenueSpec,
+    PublisherSpec, Reject, VenueSpec,
 };
 use xos_units::{AccountId, OrderId};
 
@@ -100,6 +100,9 @@ pub struct Engine {
     pub(crate) pool: OrderPool,
     pub(crate) assets: Vec<AssetSpec>,
     pub(crate) venues: Vec<VenueSpec>,
+    pub(crate) publishers: Vec<PublisherSpec>,
+    /// Whether some instrument has an oracle.
+    pub(crate) has_oracles: bool,
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) questions: Vec<Question>,
     pub(crate) accounts: Vec<Account>,
@@ -139,6 +142,8 @@ impl Engine {
             pool: OrderPool::default(),
             assets: Vec::new(),
             venues: Vec::new(),
+            publishers: Vec::new(),
+            has_oracles: false,
             instruments: Vec::new(),
             questions: Vec::new(),
             accounts: Vec::new(),
@@ -314,10 +319,18 @@ impl Engine {
             CommandKind::SetLeverage => self.set_leverage(step, command),
             CommandKind::Tick => {
                 step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
+                if self.has_oracles {
+                    self.age_prices(step);
+                }
                 Ok(())
             }
             CommandKind::CancelAllAfter => self.cancel_all_after(step, command),
             CommandKind::SetMark | CommandKind::SetIndex => self.set_price(step, command, kind),
+            CommandKind::PublishPrice => self.publish_price(step, command),
+            CommandKind::Restart => {
+                self.restart(step);
+                Ok(())
+            }
             CommandKind::SetInstrumentState => self.set_instrument_state(step, command),
             _ => self.resolve_question(step, command),
         }

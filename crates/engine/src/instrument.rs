@@ -2,6 +2,7 @@
 
 use crate::account::{Class, StandKey};
 use crate::holders::AccountSet;
+use crate::oracle::Oracle;
 use crate::tiers::PerpetualMargin;
 use xos_book::Book;
 use xos_protocol::{
@@ -23,11 +24,16 @@ pub(crate) struct Instrument {
     pub(crate) id: InstrumentId,
     pub(crate) key: StandKey,
     pub(crate) traded: Traded,
+    /// As an operator set it.
     pub(crate) state: InstrumentState,
+    /// What it accepts: the stricter of its state and what its prices allow.
+    pub(crate) gate: InstrumentState,
     pub(crate) matching: Matching,
     pub(crate) k: u32,
     pub(crate) mark: Price,
     pub(crate) index: Price,
+    /// Of the last trade; 0: none.
+    pub(crate) last: Price,
     /// Mark x k: value of one lot.
     pub(crate) mark_value: i128,
     /// Mark x k x initial margin rate of the first tier: requirement of one lot where there is no more to it.
@@ -55,6 +61,7 @@ pub(crate) struct Instrument {
     pub(crate) cost_sum: Amount,
     /// Accounts with a position, of a perpetual.
     pub(crate) holders: AccountSet,
+    pub(crate) oracle: Option<Box<Oracle>>,
     /// The specification; an outcome's is its question's.
     pub(crate) spec: Option<Box<InstrumentSpec>>,
 }
@@ -72,7 +79,9 @@ impl Instrument {
         };
         let mut instrument = Self::new(id, traded, &spec.terms);
         instrument.margin = PerpetualMargin::of(&spec).map(Box::new);
+        instrument.oracle = spec.oracle.as_ref().map(|oracle| Box::new(Oracle::new(oracle)));
         instrument.spec = Some(Box::new(spec));
+        instrument.refresh_gate();
         instrument
     }
 
@@ -100,10 +109,12 @@ impl Instrument {
             key: StandKey::new(class, id),
             traded,
             state: InstrumentState::Continuous,
+            gate: InstrumentState::Continuous,
             matching: terms.matching,
             k: terms.quote_atoms_per_tick_lot,
             mark: Price::ZERO,
             index: Price::ZERO,
+            last: Price::ZERO,
             mark_value: 0,
             margin_value: 0,
             margin: None,
@@ -124,8 +135,20 @@ impl Instrument {
             short_lots: 0,
             cost_sum: Amount::ZERO,
             holders: AccountSet::default(),
+            oracle: None,
             spec: None,
         }
+    }
+
+    pub(crate) fn set_state(&mut self, state: InstrumentState) {
+        self.state = state;
+        self.refresh_gate();
+    }
+
+    /// Takes the stricter of state and prices, after one of them changed.
+    pub(crate) fn refresh_gate(&mut self) {
+        let prices = self.oracle.as_ref().map_or(InstrumentState::Continuous, |oracle| oracle.admits());
+        self.gate = if strictness(self.state) >= strictness(prices) { self.state } else { prices };
     }
 
     /// A new mark: values of one lot and the band follow from it.
@@ -189,6 +212,17 @@ impl Instrument {
         if self.margin.is_some() {
             self.scale_by_open_interest();
         }
+    }
+}
+
+const fn strictness(state: InstrumentState) -> u8 {
+    match state {
+        InstrumentState::Continuous => 0,
+        InstrumentState::PostOnly => 1,
+        InstrumentState::ReduceOnly => 2,
+        InstrumentState::CancelOnly => 3,
+        InstrumentState::Halted => 4,
+        InstrumentState::Settled => 5,
     }
 }
 

@@ -18,6 +18,7 @@ mod lookup;
 mod margin;
 mod markets;
 mod money;
+mod oracle;
 mod orders;
 mod prices;
 mod restore;
@@ -34,5 +35,6 @@ pub use engine::{Engine, FrameError, FrameHeader, Violation};
 pub use restore::RestoreError;
 pub use views::{
     AccountRisk, BalanceView, BookView, HouseView, InstrumentView, OrderView, PositionView, QuestionView,
+    SourceView,
 };
 pub use xos_book::LevelView;

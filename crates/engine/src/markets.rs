@@ -13,7 +13,7 @@ use xos_protocol::{
 use xos_units::{AccountId, Amount, InstrumentId, Qty, QuestionId};
 
 impl Engine {
-    fn live_instrument(&self, command: &CommandRecord) -> Result<usize, Refused> {
+    pub(crate) fn live_instrument(&self, command: &CommandRecord) -> Result<usize, Refused> {
         let at = command.instrument().index();
         let Some(_) = self.instruments.get(at) else {
             return refused(Reject::UnknownInstrument, command.instrument, self.instruments.len() as i128);
@@ -36,6 +36,9 @@ impl Engine {
     ) -> Result<(), Refused> {
         let at = self.live_instrument(command)?;
         self.check_unsettled(at)?;
+        if self.instruments[at].oracle.is_some() {
+            return refused(Reject::PricesHaveOracle, command.instrument, 0);
+        }
         if self.defends(Defence::PricesArePositive) {
             crate::orders::check_price(&self.instruments[at], command.price())?;
         }
@@ -65,7 +68,7 @@ impl Engine {
     ) -> Result<(), Refused> {
         let at = self.live_instrument(command)?;
         let state = match InstrumentState::from_code(command.side) {
-            Some(state) if state != InstrumentState::Settled => state,
+            Some(state) if state.code() <= InstrumentState::Halted.code() => state,
             _ => {
                 let offset = offset_of!(CommandRecord, side);
                 return refused(Reject::MalformedCommand, command.side, offset as i128);
@@ -73,7 +76,7 @@ impl Engine {
         };
         self.check_unsettled(at)?;
         // ---- Everything is checked. Below this line nothing fails. ----
-        self.instruments[at].state = state;
+        self.instruments[at].set_state(state);
         step.emit(EventRecord {
             kind: EventKind::InstrumentStateSet.code(),
             side: state.code(),
@@ -122,7 +125,7 @@ impl Engine {
         for slot in slots {
             self.cancel_resting(step, slot, CancelReason::Settled);
         }
-        self.instruments[instrument.index()].state = InstrumentState::Settled;
+        self.instruments[instrument.index()].set_state(InstrumentState::Settled);
     }
 
     /// Pays every holder and checks that the question's collateral comes out even.

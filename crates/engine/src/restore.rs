@@ -3,11 +3,12 @@
 use crate::account::Account;
 use crate::engine::Engine;
 use crate::lookup::Tag;
+use crate::oracle::Oracle;
 use std::fmt;
 use std::hint::black_box;
 use xos_book::RestingOrder;
 use xos_ledger::{Balance, Party, SETTLEMENT};
-use xos_protocol::{ClientId, EventKind, EventRecord, InstrumentState, SelfTrade, Side, Tif};
+use xos_protocol::{ClientId, EventKind, EventRecord, InstrumentState, PriceStatus, SelfTrade, Side, Tif};
 use xos_risk::Holding;
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId, VenueId};
 use zerocopy::FromBytes;
@@ -149,6 +150,10 @@ impl Engine {
             let spec = source.spec("venue")?;
             self.add_venue(spec);
         }
+        for _ in 0..source.u32("publishers")? {
+            let spec = source.spec("publisher")?;
+            self.add_publisher(spec);
+        }
         let mut questions = Vec::new();
         for _ in 0..source.u32("questions")? {
             let spec: xos_protocol::QuestionSpec = source.spec("question")?;
@@ -178,12 +183,16 @@ impl Engine {
             }
             let state = source.word(InstrumentState::from_code, "state")?;
             let (mark, index) = (source.i64("mark")?, source.i64("index")?);
+            let last = source.i64("last price")?;
             let Some(instrument) = self.instruments.get_mut(at) else {
                 return source.malformed("instrument");
             };
-            instrument.state = state;
             instrument.set_mark(Price(mark));
-            instrument.index = Price(index);
+            (instrument.index, instrument.last) = (Price(index), Price(last));
+            if let Some(oracle) = &mut instrument.oracle {
+                read_oracle(source, oracle)?;
+            }
+            instrument.set_state(state);
         }
         Ok(())
     }
@@ -437,4 +446,17 @@ impl Engine {
             None => Ok(tag),
         }
     }
+}
+
+fn read_oracle(source: &mut Source, oracle: &mut Oracle) -> Read<()> {
+    oracle.status = source.word(PriceStatus::from_code, "price status")?;
+    (oracle.reopens_at_ns, oracle.second) = (source.u64("reopening")?, source.u64("second")?);
+    for ema in [&mut oracle.basis, &mut oracle.own] {
+        (ema.sum, ema.weight) = (source.amount("average")?.0, source.i64("weight")?);
+    }
+    for told in &mut oracle.sources {
+        (told.price, told.external) = (Price(source.i64("price")?), Price(source.i64("external price")?));
+        told.time_ns = source.u64("time of a price")?;
+    }
+    Ok(())
 }

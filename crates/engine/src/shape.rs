@@ -43,6 +43,8 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::SetLeverage => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..END],
         CommandKind::Tick => &[SIDE..INSTRUMENT, INSTRUMENT..END],
         CommandKind::SetMark | CommandKind::SetIndex => &[SIDE..INSTRUMENT, ORDER_ID..PRICE, QTY..END],
+        CommandKind::PublishPrice => &[SIDE..ACCOUNT, ORDER_ID..PRICE, AMOUNT..END],
+        CommandKind::Restart => &[SIDE..END],
         CommandKind::SetInstrumentState => &[TIF..INSTRUMENT, ORDER_ID..END],
         CommandKind::ResolveQuestion => &[SIDE..INSTRUMENT, PRICE..END],
     }

@@ -5,8 +5,8 @@ use crate::engine::{Engine, Violation};
 use xos_book::{LevelView, NO_SLOT, RestingOrder};
 use xos_ledger::{Balance, Party};
 use xos_protocol::{
-    AssetSpec, ClientId, InstrumentSpec, InstrumentState, InstrumentTerms, Limits, Matching, Product,
-    QuestionSpec, Side, VenueSpec,
+    AssetSpec, ClientId, InstrumentSpec, InstrumentState, InstrumentTerms, Limits, Matching, PriceStatus,
+    Product, PublisherSpec, QuestionSpec, Side, VenueSpec,
 };
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId};
 
@@ -75,14 +75,20 @@ pub struct InstrumentView<'a> {
     pub question: Option<QuestionId>,
     /// Its terms.
     pub terms: &'a InstrumentTerms,
-    /// What it accepts.
+    /// As an operator set it.
     pub state: InstrumentState,
+    /// What it accepts: the stricter of its state and what its prices allow.
+    pub gate: InstrumentState,
+    /// How its prices stand; none without an oracle.
+    pub prices: Option<PriceStatus>,
     /// Execution order in a frame.
     pub matching: Matching,
     /// 0: never set.
     pub mark: Price,
     /// 0: never set.
     pub index: Price,
+    /// Of the last trade; 0: none.
+    pub last: Price,
     /// Sum of the long positions.
     pub open_interest_lots: i128,
     /// Number of resting orders.
@@ -127,6 +133,21 @@ pub struct AccountRisk {
     pub worst_cases: Vec<(QuestionId, Amount)>,
 }
 
+/// A publisher as a source of an instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceView {
+    /// Publisher id.
+    pub publisher: u32,
+    /// How much it counts.
+    pub weight: u32,
+    /// What it told last; 0: nothing since the last restart.
+    pub price: Price,
+    /// Price of an external perpetual; 0: none.
+    pub external: Price,
+    /// The publisher's own time of it.
+    pub time_ns: u64,
+}
+
 /// A house account and what it has of an asset.
 pub type HouseView = (Party, Amount);
 
@@ -168,6 +189,24 @@ impl Engine {
         &self.venues
     }
 
+    /// Publishers of prices, in order of id.
+    pub fn publishers(&self) -> &[PublisherSpec] {
+        &self.publishers
+    }
+
+    /// The sources of an instrument with an oracle, in the order of its specification.
+    pub fn sources(&self, id: InstrumentId) -> Vec<SourceView> {
+        let oracle = self.instruments.get(id.index()).and_then(|instrument| instrument.oracle.as_ref());
+        let view = |source: &crate::oracle::Source| SourceView {
+            publisher: source.publisher,
+            weight: source.weight,
+            price: source.price,
+            external: source.external,
+            time_ns: source.time_ns,
+        };
+        oracle.map_or_else(Vec::new, |oracle| oracle.sources.iter().map(view).collect())
+    }
+
     /// Whether an account exists.
     pub fn has_account(&self, account: AccountId) -> bool {
         account.index() < self.accounts.len()
@@ -194,9 +233,12 @@ impl Engine {
             question: instrument.question(),
             terms,
             state: instrument.state,
+            gate: instrument.gate,
+            prices: instrument.oracle.as_ref().map(|oracle| oracle.status),
             matching: instrument.matching,
             mark: instrument.mark,
             index: instrument.index,
+            last: instrument.last,
             open_interest_lots: instrument.long_lots,
             orders: instrument.book.orders(),
         })

@@ -14,7 +14,7 @@ use xos_journal::{
     Disk, FRAME_HEADER_BYTES, GenesisId, IoFault, Journal, JournalError, MARKER_NAME, RealDisk,
     SEGMENT_HEADER_BYTES, is_journal_file,
 };
-use xos_protocol::{DeployCommand, Limits};
+use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Limits};
 
 impl Exchange {
     /// An exchange that forgets everything when it is dropped. Times are given or the machine's.
@@ -56,7 +56,18 @@ impl Exchange {
         let log = Log::new(journal, &options);
         let mut exchange = Self::new(machine, Some(log), Some(recovery), options);
         exchange.begin_log(&directory)?;
+        exchange.say_restarted(&directory)?;
         Ok(exchange)
+    }
+
+    /// Tells the engine that it was started again, if an instrument has an oracle: it opens when prices are fresh.
+    fn say_restarted(&mut self, directory: &str) -> Result<(), OpenError> {
+        if !self.options.says_restart || !self.engine().needs_restart() {
+            return Ok(());
+        }
+        let restart = CommandRecord { kind: CommandKind::Restart.code(), ..CommandRecord::default() };
+        let said = self.submit(&[restart], None, &mut Vec::new());
+        said.map(|_| ()).map_err(|error| opening(directory, error))
     }
 
     /// Declares the limits in a log without a command, and compares them in one with commands.
@@ -72,15 +83,20 @@ impl Exchange {
             };
         }
         let genesis = DeployCommand::Genesis(limits).to_bytes();
-        match self.deploy(&genesis, None, &mut Vec::new()) {
-            Ok(_) => Ok(()),
-            Err(NodeError::Journal(error)) => Err(OpenError::Journal(error)),
-            Err(NodeError::BadLimit { name, value, most }) => Err(OpenError::BadLimit { name, value, most }),
-            Err(NodeError::Halted(violation)) => {
-                Err(OpenError::Halted { file: directory.to_string(), offset: 0, violation })
-            }
-            Err(other) => unreachable!("a first deployment cannot meet: {other}"),
+        let begun = self.deploy(&genesis, None, &mut Vec::new());
+        begun.map(|_| ()).map_err(|error| opening(directory, error))
+    }
+}
+
+/// What a command of the opening itself can meet.
+fn opening(directory: &str, error: NodeError) -> OpenError {
+    match error {
+        NodeError::Journal(error) => OpenError::Journal(error),
+        NodeError::BadLimit { name, value, most } => OpenError::BadLimit { name, value, most },
+        NodeError::Halted(violation) => {
+            OpenError::Halted { file: directory.to_string(), offset: 0, violation }
         }
+        other => unreachable!("a command of the opening cannot meet: {other}"),
     }
 }
 

@@ -66,6 +66,10 @@ pub struct Options {
     /// Frames of at least this many commands are synced by a second thread while they execute; for smaller
     /// ones handing over costs more than it gains. `usize::MAX` uses no second thread at all.
     pub overlap_commands: usize,
+    /// Whether opening says `restart` to an exchange of which an instrument has an oracle. Only tests that open a log
+    /// to look at it leave it out.
+    #[doc(hidden)]
+    pub says_restart: bool,
     /// Makes the engine fail on purpose, for tests of what happens then. Leave it alone.
     #[doc(hidden)]
     pub failpoint: Option<Failpoint>,
@@ -81,6 +85,7 @@ impl Default for Options {
             durable: true,
             clock: Clock::system(),
             overlap_commands: 512,
+            says_restart: true,
             failpoint: None,
         }
     }

@@ -6,7 +6,9 @@ use xos_journal::JournalError;
 use xos_node::{Clock, Exchange, Failpoint, NodeError, OpenError, Options};
 use xos_protocol::{
     AssetSpec, CommandKind, CommandRecord, DeployCommand, EventFlags, EventKind, EventRecord, Limits,
+    OracleSpec, PriceStatus, Product, PublisherSpec, SourceSpec,
 };
+use xos_units::InstrumentId;
 
 mod market;
 
@@ -338,4 +340,64 @@ fn large_segments_follow_each_other() {
     let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.filter(|name| name.to_str().unwrap().starts_with("segment-")).count(), 4);
     assert_eq!(Exchange::open(folder.path(), large).unwrap().position(), end);
+}
+
+/// The perpetual of the mix, priced by one publisher.
+fn with_oracle(exchange: &mut Exchange) {
+    let mut events = Vec::new();
+    let bodies = mix().deployments();
+    exchange.deploy(&bodies[0], None, &mut events).unwrap();
+    let publisher = PublisherSpec { symbol: "FOX".into(), key: "0".repeat(64) };
+    exchange.deploy(&DeployCommand::Publisher(publisher).to_bytes(), None, &mut events).unwrap();
+    let instrument = bodies.iter().find_map(|body| match DeployCommand::from_bytes(body) {
+        Ok(DeployCommand::Instrument(spec)) if matches!(spec.product, Product::Perpetual { .. }) => {
+            Some(spec)
+        }
+        _ => None,
+    });
+    let mut spec = instrument.unwrap();
+    spec.oracle = Some(OracleSpec {
+        sources: vec![SourceSpec { publisher: 1, weight: 1 }],
+        sources_min: 1,
+        stale_after_ms: 10_000,
+        deviation_ppm: 50_000,
+        step_max_ppm: 0,
+        mark_band_ppm: 50_000,
+        reopen_ms: 0,
+    });
+    exchange.deploy(&DeployCommand::Instrument(spec).to_bytes(), None, &mut events).unwrap();
+    assert!(events.iter().all(|event| event.kind() != Some(EventKind::Rejected)), "{events:?}");
+}
+
+#[test]
+fn after_a_restart_prices_must_be_told_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exchange = Exchange::open(folder.path(), options()).unwrap();
+    with_oracle(&mut exchange);
+    let publish = |time_ns| CommandRecord {
+        kind: CommandKind::PublishPrice.code(),
+        account: 1,
+        instrument: 1,
+        price: 1_000,
+        expires_ns: time_ns,
+        ..Default::default()
+    };
+    let status = |exchange: &Exchange| exchange.engine().instrument(InstrumentId(1)).unwrap().prices;
+    exchange.submit(&[publish(TIME)], None, &mut Vec::new()).unwrap();
+    assert_eq!(status(&exchange), Some(PriceStatus::Live));
+    let sequence = exchange.engine().sequence();
+    exchange.close().unwrap();
+
+    let mut exchange = Exchange::open(folder.path(), options()).unwrap();
+    assert_eq!(exchange.engine().sequence(), sequence + 1);
+    assert_eq!(status(&exchange), Some(PriceStatus::Recovering));
+    let mut events = Vec::new();
+    exchange.submit(&[publish(TIME), publish(TIME + 1)], Some(TIME + 1), &mut events).unwrap();
+    assert_eq!(events[0].reason, xos_protocol::Reject::PublishedNotNewer.code());
+    assert_eq!(status(&exchange), Some(PriceStatus::Live));
+    exchange.close().unwrap();
+
+    // The restart is in the log: whoever reads it sees the same.
+    let exchange = Exchange::open(folder.path(), options()).unwrap();
+    assert_eq!(status(&exchange), Some(PriceStatus::Recovering));
 }

@@ -18,6 +18,8 @@ pub enum DeployCommand {
     Venue(VenueSpec),
     /// A new spot instrument or perpetual.
     Instrument(InstrumentSpec),
+    /// A new publisher of prices.
+    Publisher(PublisherSpec),
     /// A new question with its outcomes, each an instrument.
     Question(QuestionSpec),
 }
@@ -58,6 +60,16 @@ pub struct VenueSpec {
     /// Fees of orders that this venue brings; none: the instrument's own.
     #[serde(default)]
     pub fees: Option<Fees>,
+}
+
+/// A publisher of prices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublisherSpec {
+    /// Unique among publishers.
+    pub symbol: String,
+    /// Key that its messages are signed with, 32 bytes in hexadecimal. Gateways check it; the engine only keeps it.
+    pub key: String,
 }
 
 /// Maker and taker fee in ppm of the fee base; a negative maker fee is a rebate.
@@ -208,13 +220,51 @@ pub struct InstrumentSpec {
     /// Tiers and scaling of a perpetual; none: one tier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<MarginSpec>,
+    /// Publishers of its prices; none: index and mark are set by command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oracle: Option<OracleSpec>,
 }
 
 impl InstrumentSpec {
     /// An instrument without anything that may be left out.
     pub fn new(symbol: String, product: Product, terms: InstrumentTerms) -> Self {
-        Self { symbol, product, terms, margin: None }
+        Self { symbol, product, terms, margin: None, oracle: None }
     }
+}
+
+/// Where an instrument's index and mark come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OracleSpec {
+    /// 1 to 16 publishers with their weights.
+    pub sources: Vec<SourceSpec>,
+    /// So many must be fresh, or prices are stale.
+    pub sources_min: u32,
+    /// Age at which a source's price counts no more, by the publisher's own time.
+    #[serde(default = "ten_seconds_ms")]
+    pub stale_after_ms: u32,
+    /// Distance from the median at which a source's price is cut, ppm.
+    #[serde(default = "five_percent")]
+    pub deviation_ppm: i32,
+    /// Most that the index moves at once, ppm; 0: no bound.
+    #[serde(default)]
+    pub step_max_ppm: i32,
+    /// Most distance of the mark from the index, ppm.
+    #[serde(default = "five_percent")]
+    pub mark_band_ppm: i32,
+    /// How long orders must be post-only after a restart, once prices are fresh.
+    #[serde(default = "ten_seconds_ms")]
+    pub reopen_ms: u32,
+}
+
+/// A publisher as a source of one instrument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSpec {
+    /// Publisher id.
+    pub publisher: u32,
+    /// 1 to 1,000,000; no more than half of all, unless one source is enough.
+    pub weight: u32,
 }
 
 /// One outcome of a question.
@@ -245,6 +295,14 @@ pub struct QuestionSpec {
 
 fn one() -> i64 {
     1
+}
+
+fn ten_seconds_ms() -> u32 {
+    10_000
+}
+
+fn five_percent() -> i32 {
+    50_000
 }
 
 fn maker_first() -> Matching {

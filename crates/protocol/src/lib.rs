@@ -14,12 +14,15 @@ mod words;
 pub use command::{ClientId, CommandRecord, Flags};
 pub use deploy::{
     AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, MarginSpec, MarginTier,
-    OpenInterestBounds, OutcomeSpec, Product, QuestionSpec, Split, VenueSpec,
+    OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split,
+    VenueSpec,
 };
 pub use event::{EventFlags, EventRecord};
 pub use limits::{COUNTDOWN_MS_MAX, Limits};
 pub use reject::Reject;
-pub use words::{CancelReason, CommandKind, EventKind, InstrumentState, Matching, SelfTrade, Side, Tif};
+pub use words::{
+    CancelReason, CommandKind, EventKind, InstrumentState, Matching, PriceStatus, SelfTrade, Side, Tif,
+};
 
 /// A 128-bit signed integer as two little-endian halves, so that records keep an 8-byte alignment.
 #[derive(

@@ -16,6 +16,8 @@ pub struct Limits {
     pub assets_max: u32,
     /// Venues that can be deployed.
     pub venues_max: u16,
+    /// Publishers of prices that can be deployed.
+    pub publishers_max: u32,
     /// Instruments that can be deployed, outcomes included.
     pub instruments_max: u32,
     /// Questions that can be deployed.
@@ -44,6 +46,7 @@ impl Default for Limits {
             accounts_max: 16_777_216,
             assets_max: 1_024,
             venues_max: 1_024,
+            publishers_max: 1_024,
             instruments_max: 65_536,
             questions_max: 16_384,
             outcomes_per_question_max: 100,

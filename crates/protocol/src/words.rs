@@ -64,6 +64,10 @@ words! {
         SetInstrumentState = 35 "set_instrument_state",
         /// Declare the outcome that pays.
         ResolveQuestion = 36 "resolve_question",
+        /// A publisher tells an index price, and perhaps the price of an external perpetual.
+        PublishPrice = 37 "publish_price",
+        /// The exchange was started again: prices must be told anew before instruments that have an oracle open.
+        Restart = 38 "restart",
         /// Create an asset, venue, instrument or question (variable body).
         Deploy = 64 "deploy",
     }
@@ -152,6 +156,22 @@ words! {
         Halted = 3 "halted",
         /// Nothing: the question is resolved.
         Settled = 4 "settled",
+        /// Cancels, and orders that must not take.
+        PostOnly = 5 "post_only",
+    }
+}
+
+words! {
+    /// How an instrument with an oracle stands with its prices.
+    PriceStatus: u8 {
+        /// Enough sources are fresh.
+        Live = 0 "live",
+        /// Too few: index and mark are frozen, orders only reduce.
+        Stale = 1 "stale",
+        /// Restarted, and too few sources have spoken since: only cancels.
+        Recovering = 2 "recovering",
+        /// Restarted and fresh again: post-only for a declared time.
+        Reopening = 3 "reopening",
     }
 }
 
@@ -230,6 +250,14 @@ words! {
         QuestionResolved = 36 "question_resolved",
         /// A resolved question paid, or took from, an account.
         Payout = 37 "payout",
+        /// A publisher told a price.
+        PricePublished = 38 "price_published",
+        /// An instrument's prices became live or stale, or went a step up after a restart.
+        PriceStatusSet = 39 "price_status_set",
+        /// The exchange was started again.
+        Restarted = 40 "restarted",
+        /// A publisher stands.
+        PublisherDeployed = 43 "publisher_deployed",
         /// An asset stands.
         AssetDeployed = 64 "asset_deployed",
         /// A venue stands.

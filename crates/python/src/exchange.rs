@@ -300,7 +300,7 @@ impl Exchange {
     }
 
     /// Any other single command: its outcome event as a tuple.
-    #[pyo3(signature = (kind, side, account, instrument, order_id, price, qty, amount, client_id, time_ns, /))]
+    #[pyo3(signature = (kind, side, account, instrument, order_id, price, qty, amount, client_id, expires_ns, time_ns, /))]
     fn command<'py>(
         &self,
         py: Python<'py>,
@@ -313,6 +313,7 @@ impl Exchange {
         qty: i64,
         amount: i128,
         client_id: Option<&[u8]>,
+        expires_ns: u64,
         time_ns: Option<u64>,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let command = CommandRecord {
@@ -324,6 +325,7 @@ impl Exchange {
             price,
             qty,
             amount: Int128::new(amount),
+            expires_ns,
             client_id: padded(client_id)?,
             ..Default::default()
         };

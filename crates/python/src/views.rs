@@ -18,6 +18,7 @@ struct Specification {
     limits: Limits,
     assets: Vec<DeployCommand>,
     venues: Vec<DeployCommand>,
+    publishers: Vec<DeployCommand>,
     instruments: Vec<(u32, DeployCommand)>,
     questions: Vec<(u32, DeployCommand)>,
 }
@@ -36,11 +37,14 @@ impl Specification {
             limits: engine.limits().clone(),
             assets: engine.assets().iter().cloned().map(DeployCommand::Asset).collect(),
             venues: engine.venues().iter().cloned().map(DeployCommand::Venue).collect(),
+            publishers: engine.publishers().iter().cloned().map(DeployCommand::Publisher).collect(),
             instruments: (0..engine.instrument_count()).filter_map(instrument).collect(),
             questions: (0..engine.question_count()).filter_map(question).collect(),
         }
     }
 }
+
+type InstrumentRow = (u8, u8, i64, i64, i64, Option<u8>);
 
 impl Exchange {
     fn engine<T: Send>(&self, py: Python<'_>, read: impl FnOnce(&Engine) -> T + Send) -> PyResult<T> {
@@ -90,11 +94,20 @@ impl Exchange {
         Ok(PyBytes::new(py, &bytes))
     }
 
-    /// State, mark and index of an instrument.
-    fn instrument(&self, py: Python<'_>, instrument: u32) -> PyResult<Option<(u8, i64, i64)>> {
+    /// State, what it accepts, mark, index and last price of an instrument, and its price status if it has an oracle.
+    fn instrument(&self, py: Python<'_>, instrument: u32) -> PyResult<Option<InstrumentRow>> {
         self.engine(py, |engine| {
             let view = engine.instrument(InstrumentId(instrument))?;
-            Some((view.state.code(), view.mark.0, view.index.0))
+            let status = view.prices.map(|status| status.code());
+            Some((view.state.code(), view.gate.code(), view.mark.0, view.index.0, view.last.0, status))
+        })
+    }
+
+    /// Publisher, weight, price, external price and time of each source of an instrument.
+    fn sources(&self, py: Python<'_>, instrument: u32) -> PyResult<Vec<(u32, u32, i64, i64, u64)>> {
+        self.engine(py, |engine| {
+            let sources = engine.sources(InstrumentId(instrument)).into_iter();
+            sources.map(|s| (s.publisher, s.weight, s.price.0, s.external.0, s.time_ns)).collect()
         })
     }
 

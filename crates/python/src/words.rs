@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use xos_protocol::{
-    CancelReason, CommandKind, EventFlags, EventKind, Flags, InstrumentState, Matching, Reject, SelfTrade,
-    Side, Tif,
+    CancelReason, CommandKind, EventFlags, EventKind, Flags, InstrumentState, Matching, PriceStatus, Reject,
+    SelfTrade, Side, Tif,
 };
 
 macro_rules! add_words {
@@ -20,7 +20,18 @@ macro_rules! add_words {
 
 /// Adds every enumeration to the module.
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    add_words!(module, CommandKind, Side, Tif, SelfTrade, Matching, InstrumentState, CancelReason, EventKind);
+    add_words!(
+        module,
+        CommandKind,
+        Side,
+        Tif,
+        SelfTrade,
+        Matching,
+        InstrumentState,
+        PriceStatus,
+        CancelReason,
+        EventKind
+    );
     let rejects =
         Reject::ALL.iter().map(|reject| (upper_snake(reject.name()), reject.code().into())).collect();
     add(module, "IntEnum", "Reject", rejects)?;

@@ -2,16 +2,16 @@
 
 pub mod adl;
 mod bankruptcy;
-mod liquidation_price;
 mod funding;
+mod liquidation_price;
 mod position;
 mod prices;
 mod reserve;
 mod tiers;
 
 pub use bankruptcy::Closing;
-pub use liquidation_price::liquidation_price;
 pub use funding::{FundingTerms, Impact, funding_rate, impact_of, payment, piecewise, premium};
+pub use liquidation_price::liquidation_price;
 pub use position::{Closed, Holding};
 pub use prices::{
     DECAY_30_S, DECAY_150_S, EMA_SECONDS_MAX, Ema, Quote, index_of, mark_of, mean_down, median_of_three,

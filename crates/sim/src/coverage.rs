@@ -1,7 +1,7 @@
 //! Which rejects, reasons, kinds of events and rare turns a run has reached.
 
 use std::collections::BTreeMap;
-use xos_protocol::{CancelReason, EventFlags, EventKind, EventRecord, Reject};
+use xos_protocol::{CancelReason, EventFlags, EventKind, EventRecord, PriceStatus, Reject};
 
 /// Counts of what happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,9 @@ pub struct Coverage {
 /// The rare turns that [`Coverage::turns`] counts.
 pub const TURNS: &[&str] = &[
     "answer given again",
+    "prices stale",
+    "prices live again",
+    "reopening after a restart",
     "amend that kept its place",
     "amend that traded",
     "rebate",
@@ -66,6 +69,12 @@ impl Coverage {
                 let opposite = if event.side == 0 { 1 } else { -1 };
                 self.turn("position flipped", event.remaining.signum() == opposite);
             }
+            Some(EventKind::PriceStatusSet) => {
+                let status = PriceStatus::from_code(event.side);
+                self.turn("prices stale", status == Some(PriceStatus::Stale));
+                self.turn("prices live again", status == Some(PriceStatus::Live));
+                self.turn("reopening after a restart", status == Some(PriceStatus::Reopening));
+            }
             Some(EventKind::Payout) => {
                 self.turn("payout taken from an account", amount < 0);
                 self.turn("settlement total below zero", counter < 0);
@@ -109,7 +118,7 @@ impl Coverage {
         for kind in EventKind::ALL {
             want(self.kinds.contains_key(&kind.code()), format!("event {}", kind.name()));
         }
-        for field in 1..=22 {
+        for field in (1..=22).chain(31..=41) {
             want(self.fields.contains_key(&field), format!("specification field {field}"));
         }
         for turn in TURNS {

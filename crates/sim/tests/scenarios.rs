@@ -78,7 +78,13 @@ struct Reopened {
 }
 
 fn options() -> Options {
-    Options { segment_bytes: 8 << 20, durable: false, clock: Clock::new(|| 0), ..Options::default() }
+    Options {
+        segment_bytes: 8 << 20,
+        durable: false,
+        clock: Clock::new(|| 0),
+        says_restart: false,
+        ..Options::default()
+    }
 }
 
 impl Reopened {

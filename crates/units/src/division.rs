@@ -123,6 +123,8 @@ pub fn ratio_up(part: Amount, whole: Amount, rate: Ppm) -> Ppm {
     debug_assert!(part.0 >= 0 && part <= whole && whole.0 > 0 && rate.0 >= 0);
     let scaled = part.0 * i128::from(rate.0);
     Ppm(i32::try_from((scaled + whole.0 - 1) / whole.0).expect("at most the rate itself"))
+}
+
 /// What funding moves to a holder of `lots`: -(lots x index x k x rate), rounded down. Exact for every admitted value:
 /// the whole part and the rest of one lot are multiplied apart.
 pub fn funding_down(lots: i64, index: Price, k: u32, rate: Rate) -> Amount {

@@ -35,6 +35,17 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     19: (("tick_size",), "one unit must be 2 to 2^40 - 1 ticks"),
     20: (("tick_size",), "the highest price must be one tick below the unit"),
     21: (("tick_size",), "tick_size and lot_size have 1 to 32 characters"),
+    31: (("key",), "64 hexadecimal digits"),
+    32: (("oracle", "sources"), "1 to 16 publishers"),
+    33: (("oracle", "sources"), "each publisher stands and is named once"),
+    34: (("oracle", "sources"), "weights are 1 to 1,000,000"),
+    35: (("oracle", "sources_min"), "1 to the number of sources"),
+    36: (("oracle", "sources"), "no weight above half of all, unless sources_min is 1"),
+    37: (("oracle", "stale_after_ms"), "1 to 3,600,000"),
+    38: (("oracle", "deviation_ppm"), "1 to 999,999"),
+    39: (("oracle", "step_max_ppm"), "0 to 999,999"),
+    40: (("oracle", "mark_band_ppm"), "1 to 999,999"),
+    41: (("oracle", "reopen_ms"), "0 to 3,600,000"),
     52: (("tiers",), "at most 16"),
     53: (("tiers",), "notional_from rises from tier to tier, below 2^96 atoms"),
     54: (("tiers",), "initial_margin_ppm does not fall from tier to tier, at most 1,000,000"),
@@ -118,6 +129,8 @@ def _suspicions(item: Spot | Perpetual | Question) -> Iterator[tuple[str, str]]:
                 "maintenance_margin_ppm",
                 "it equals initial_margin_ppm: a position can be due for liquidation at once",
             )
+    if not isinstance(item, Question) and item.oracle is not None and item.oracle.sources_min == 1:
+        yield "oracle", "sources_min is 1: one publisher alone decides the index"
     if isinstance(item, Question) and len(item.text) < 20:
         yield "text", f"{len(item.text)} characters hardly say how the question is resolved"
     if item.notional_max < item.tick_size * item.lot_size:

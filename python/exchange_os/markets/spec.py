@@ -99,6 +99,32 @@ class Venue(Strict):
     fees: Fees | None = None
 
 
+class Publisher(Strict):
+    """Who tells prices. `key`: 32 bytes in hexadecimal, with which its messages are signed."""
+
+    symbol: str
+    key: str
+
+
+class Source(Strict):
+    """A publisher of an instrument and how much it counts."""
+
+    publisher: str
+    weight: int = 1
+
+
+class Oracle(Strict):
+    """Where index and mark of an instrument come from."""
+
+    sources: list[Source]
+    sources_min: int
+    stale_after_ms: int = 10_000
+    deviation_ppm: int = 50_000
+    step_max_ppm: int = 0
+    mark_band_ppm: int = 50_000
+    reopen_ms: int = 10_000
+
+
 class Terms(Strict):
     """What instruments and questions have in common."""
 
@@ -123,6 +149,7 @@ class Spot(Terms):
     quote: str
     price_max: Number
     band_ppm: int = 0
+    oracle: Oracle | None = None
 
 
 class MarginTier(Strict):
@@ -151,6 +178,7 @@ class Perpetual(Terms):
     band_ppm: int = 0
     tiers: list[MarginTier] = []
     open_interest_scaling: OpenInterestScaling | None = None
+    oracle: Oracle | None = None
 
 
 Instrument = Annotated[Spot | Perpetual, Field(discriminator="product")]
@@ -178,5 +206,6 @@ class MarketFile(Strict):
     limits: Limits | None = None
     assets: list[Asset] = Field(default=[], alias="asset")
     venues: list[Venue] = Field(default=[], alias="venue")
+    publishers: list[Publisher] = Field(default=[], alias="publisher")
     instruments: list[Instrument] = Field(default=[], alias="instrument")
     questions: list[Question] = Field(default=[], alias="question")

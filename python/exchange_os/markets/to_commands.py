@@ -21,7 +21,7 @@ from exchange_os.markets.scale import (
     terms_body,
     ticks_per_unit,
 )
-from exchange_os.markets.spec import LIMIT_DEFAULTS, Perpetual, Question, Spot
+from exchange_os.markets.spec import LIMIT_DEFAULTS, Oracle, Perpetual, Question, Spot
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Standing:
     fresh: bool = True
     bodies: Mapping[tuple[str, str], bytes] = field(default_factory=dict)
     assets: tuple[Money, ...] = ()
+    publishers: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -67,6 +68,7 @@ class _Planner:
         self.standing = standing
         self.plan = Plan()
         self.assets = {money.symbol: money for money in standing.assets}
+        self.publishers = {symbol: number for number, symbol in enumerate(standing.publishers, 1)}
         self.names: dict[tuple[str, str], Path] = {}
 
     def run(self) -> Plan:
@@ -78,6 +80,9 @@ class _Planner:
             self.assets.setdefault(asset.symbol, Money(number, asset.symbol, min(asset.decimals, 18)))
         for index, venue in enumerate(spec.venues):
             self._add("venue", venue.symbol, venue.model_dump(), ("venue", index))
+        for index, publisher in enumerate(spec.publishers):
+            self._add("publisher", publisher.symbol, publisher.model_dump(), ("publisher", index))
+            self.publishers.setdefault(publisher.symbol, len(self.publishers) + 1)
         for index, instrument in enumerate(spec.instruments):
             self._try("instrument", instrument, ("instrument", index))
         for index, question in enumerate(spec.questions):
@@ -187,7 +192,24 @@ class _Planner:
         content = {"symbol": item.symbol, "product": product, "terms": terms}
         if isinstance(item, Perpetual) and (margin := margin_body(item, quote)):
             content["margin"] = margin
+        if item.oracle is not None:
+            content["oracle"] = self._oracle(item.oracle)
         return content
+
+    def _oracle(self, oracle: Oracle) -> dict[str, Any]:
+        for source in oracle.sources:
+            if source.publisher not in self.publishers:
+                known = ", ".join(self.publishers) or "none"
+                raise Contradiction(
+                    "oracle",
+                    f"publisher {source.publisher!r} stands neither in this file nor in the exchange"
+                    f" (publishers: {known})",
+                )
+        numbers = [
+            {"publisher": self.publishers[source.publisher], "weight": source.weight}
+            for source in oracle.sources
+        ]
+        return {**oracle.model_dump(), "sources": numbers}
 
     def _question(self, item: Question) -> dict[str, Any]:
         unit = ticks_per_unit(item)

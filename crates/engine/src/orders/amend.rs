@@ -19,7 +19,8 @@ impl Engine {
         let slot = self.named_order(command)?;
         let order = *self.pool.order(slot);
         let instrument = &self.instruments[order.instrument.index()];
-        check_state(instrument, is_reduce_only(&order))?;
+        let post_only = command.flags().0 & Flags::POST_ONLY;
+        check_state(instrument, Flags(order.flags | post_only))?;
         if command.price != 0 {
             check_price(instrument, command.price())?;
         }

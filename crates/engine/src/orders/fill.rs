@@ -68,6 +68,7 @@ impl Engine {
 
         // The resting side gives its reserve back before it pays.
         self.unreserve(sequence, resting, lots);
+        self.instruments[incoming.at].last = price;
         let taker = FillSide {
             account: incoming.order.account,
             order: incoming.order.id,

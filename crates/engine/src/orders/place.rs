@@ -108,7 +108,7 @@ impl Engine {
             return refused(Reject::UnknownInstrument, id, self.instruments.len() as i128);
         };
         let reduce_only = flags.has(Flags::REDUCE_ONLY);
-        check_state(instrument, reduce_only)?;
+        check_state(instrument, flags)?;
         let rests = matches!(words.tif, Tif::Gtc | Tif::Gtd);
         if flags.has(Flags::MARKET) && rests {
             return refused(Reject::MarketTif, words.tif.code(), 0);
@@ -263,10 +263,12 @@ impl Engine {
 }
 
 #[inline(always)]
-pub(crate) fn check_state(instrument: &Instrument, reduce_only: bool) -> Result<(), Refused> {
-    let reject = match instrument.state {
+pub(crate) fn check_state(instrument: &Instrument, flags: Flags) -> Result<(), Refused> {
+    let reject = match instrument.gate {
         InstrumentState::Continuous => return Ok(()),
-        InstrumentState::ReduceOnly if reduce_only => return Ok(()),
+        InstrumentState::ReduceOnly if flags.has(Flags::REDUCE_ONLY) => return Ok(()),
+        InstrumentState::PostOnly if flags.has(Flags::POST_ONLY) => return Ok(()),
+        InstrumentState::PostOnly => Reject::InstrumentPostOnly,
         InstrumentState::ReduceOnly => Reject::InstrumentReduceOnly,
         InstrumentState::CancelOnly => Reject::InstrumentCancelOnly,
         InstrumentState::Halted => Reject::InstrumentHalted,

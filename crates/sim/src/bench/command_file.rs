@@ -199,6 +199,7 @@ fn perpetual(symbol: u32) -> DeployCommand {
     DeployCommand::Instrument(InstrumentSpec {
         symbol: format!("SYM{symbol}-PERP"),
         margin: None,
+        oracle: None,
         product: Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 },
         terms: InstrumentTerms {
             quote_atoms_per_tick_lot: 1,

@@ -74,7 +74,9 @@ impl World {
         let at = self.find_order(command)?;
         let resting = self.orders[at].clone();
         let instrument = self.instrument(resting.instrument);
-        check_state(instrument, &resting)?;
+        let mut judged = resting.clone();
+        judged.flags.0 |= command.flags & Flags::POST_ONLY;
+        check_state(instrument, &judged)?;
         let mut amended = resting.clone();
         if command.price != 0 {
             check_price(instrument, command.price)?;

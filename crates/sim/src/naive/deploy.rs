@@ -1,11 +1,12 @@
 //! Section 10: deployments, and the bounds of their fields.
 
 use super::events::Cause;
+use super::oracle::Oracle;
 use super::refusal::{Refusal, check, refuse};
 use super::state::{Instrument, Kind, Question, World};
 use xos_protocol::{
     AssetSpec, DeployCommand, EventKind, EventRecord, Fees, InstrumentSpec, InstrumentState, InstrumentTerms,
-    Product, QuestionSpec, Reject, VenueSpec,
+    OracleSpec, Product, PublisherSpec, QuestionSpec, Reject, VenueSpec,
 };
 use xos_units::{AMOUNT_ATOMS_BOUND, PRICE_TICKS_BOUND, QTY_LOTS_BOUND};
 
@@ -34,6 +35,7 @@ impl World {
             DeployCommand::Asset(spec) => self.deploy_asset(cause, spec, events),
             DeployCommand::Venue(spec) => self.deploy_venue(cause, spec, events),
             DeployCommand::Instrument(spec) => self.deploy_instrument(cause, spec, events),
+            DeployCommand::Publisher(spec) => self.deploy_publisher(cause, spec, events),
             DeployCommand::Question(spec) => self.deploy_question(cause, spec, events),
         }
     }
@@ -74,6 +76,44 @@ impl World {
         Ok(())
     }
 
+    fn deploy_publisher(
+        &mut self,
+        cause: &Cause,
+        spec: PublisherSpec,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let standing = self.publishers.len() as u32;
+        check_room(standing, self.limits.publishers_max)?;
+        check_symbol(&spec.symbol, self.publishers.iter().map(|publisher| &publisher.symbol))?;
+        let is_key = spec.key.len() == 64 && spec.key.chars().all(|c| c.is_ascii_hexdigit());
+        bound(31, spec.key.len() as i128, is_key)?;
+        self.publishers.push(spec);
+        events.push(EventRecord { instrument: standing + 1, ..cause.event(EventKind::PublisherDeployed) });
+        Ok(())
+    }
+
+    /// Fields 32 to 41.
+    fn check_oracle(&self, spec: &OracleSpec) -> Result<(), Refusal> {
+        let sources = &spec.sources;
+        bound(32, sources.len() as i128, (1..=16).contains(&sources.len()))?;
+        for (at, source) in sources.iter().enumerate() {
+            let id = source.publisher;
+            let is_new = sources[..at].iter().all(|other| other.publisher != id);
+            bound(33, id, is_new && (1..=self.publishers.len()).contains(&(id as usize)))?;
+            bound(34, source.weight, (1..=1_000_000).contains(&source.weight))?;
+        }
+        let min = spec.sources_min;
+        bound(35, min, (1..=sources.len()).contains(&(min as usize)))?;
+        let weights = sources.iter().map(|source| u64::from(source.weight));
+        let heaviest = weights.clone().max().expect("at least one");
+        bound(36, heaviest, min == 1 || 2 * heaviest <= weights.sum::<u64>())?;
+        bound(37, spec.stale_after_ms, (1..=3_600_000).contains(&spec.stale_after_ms))?;
+        bound(38, spec.deviation_ppm, (1..1_000_000).contains(&spec.deviation_ppm))?;
+        bound(39, spec.step_max_ppm, (0..1_000_000).contains(&spec.step_max_ppm))?;
+        bound(40, spec.mark_band_ppm, (1..1_000_000).contains(&spec.mark_band_ppm))?;
+        bound(41, spec.reopen_ms, spec.reopen_ms <= 3_600_000)
+    }
+
     fn deploy_instrument(
         &mut self,
         cause: &Cause,
@@ -86,6 +126,9 @@ impl World {
         check_terms(&spec.terms, spec.terms.price_max_ticks)?;
         self.check_product(&spec)?;
         check_margin(&spec)?;
+        if let Some(oracle) = &spec.oracle {
+            self.check_oracle(oracle)?;
+        }
         let kind = match spec.product {
             Product::Spot { base, quote, base_atoms_per_lot } => {
                 Kind::Spot { base, quote, base_atoms_per_lot: base_atoms_per_lot.into() }
@@ -175,7 +218,9 @@ fn new_instrument(
     terms: InstrumentTerms,
     kind: Kind,
 ) -> Instrument {
-    Instrument { symbol, spec, terms, kind, state: InstrumentState::Continuous, mark: 0, index: 0 }
+    let oracle = spec.as_ref().and_then(|spec| spec.oracle.clone()).map(Oracle::new);
+    let state = InstrumentState::Continuous;
+    Instrument { symbol, spec, terms, kind, state, mark: 0, index: 0, last: 0, oracle }
 }
 
 /// Fields 51 to 57.

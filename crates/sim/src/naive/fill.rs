@@ -25,6 +25,7 @@ impl World {
             self.orders.remove(at);
         }
         self.last_trade_id += 1;
+        self.instrument_mut(incoming.instrument).last = price;
         let trade_id = self.last_trade_id;
         let fill = Fill { taker: incoming, maker: &resting, lots, taker_fee, maker_fee, trade_id };
         events.push(cause.trade(&fill));

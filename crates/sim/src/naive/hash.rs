@@ -68,6 +68,10 @@ impl World {
         for venue in &self.venues {
             out.spec(venue);
         }
+        out.count(self.publishers.len());
+        for publisher in &self.publishers {
+            out.spec(publisher);
+        }
         out.count(self.questions.len());
         for question in &self.questions {
             out.spec(&question.spec);
@@ -84,6 +88,21 @@ impl World {
             out.u8(instrument.state.code());
             out.i64(instrument.mark);
             out.i64(instrument.index);
+            out.i64(instrument.last);
+            let Some(oracle) = &instrument.oracle else { continue };
+            out.u8(oracle.status.code());
+            out.u64(oracle.reopens_at_ns);
+            out.u64(oracle.second);
+            for average in [oracle.basis, oracle.own] {
+                out.i128(average.sum);
+                out.i64(i64::try_from(average.weight).expect("150 seconds at most"));
+            }
+            for source in &oracle.spec.sources {
+                let told = oracle.told[&source.publisher];
+                out.i64(told.price);
+                out.i64(told.external);
+                out.u64(told.time_ns);
+            }
         }
     }
 

@@ -15,6 +15,7 @@ mod invariants;
 mod leverage;
 mod matching;
 mod money;
+mod oracle;
 mod place;
 mod prices;
 #[cfg(test)]
@@ -313,8 +314,14 @@ impl World {
             CommandKind::SetMark | CommandKind::SetIndex => self.set_price(cause, kind, command, events),
             CommandKind::SetInstrumentState => self.set_state(cause, command, events),
             CommandKind::ResolveQuestion => self.resolve(cause, command, events),
+            CommandKind::PublishPrice => self.publish(cause, command, events),
+            CommandKind::Restart => {
+                self.restart(cause, events);
+                Ok(())
+            }
             CommandKind::Tick | CommandKind::Deploy => {
                 events.push(cause.event(EventKind::Ticked));
+                self.age_prices(cause, events);
                 Ok(())
             }
         }

@@ -210,10 +210,14 @@ impl World {
     }
 }
 
-/// 205 to 208.
+/// 205 to 208, and 211.
 pub(super) fn check_state(instrument: &Instrument, order: &Order) -> Result<(), Refusal> {
-    match instrument.state {
+    match instrument.accepts() {
         InstrumentState::Continuous => Ok(()),
+        InstrumentState::PostOnly => {
+            let is_post_only = order.flags.has(Flags::POST_ONLY);
+            check(is_post_only, Reject::InstrumentPostOnly, order.instrument, 0)
+        }
         InstrumentState::Settled => refuse(Reject::InstrumentSettled, order.instrument, 0),
         InstrumentState::Halted => refuse(Reject::InstrumentHalted, order.instrument, 0),
         InstrumentState::CancelOnly => refuse(Reject::InstrumentCancelOnly, order.instrument, 0),

@@ -20,6 +20,7 @@ impl World {
         let instrument = self.instrument_mut(command.instrument);
         let is_settled = instrument.state == InstrumentState::Settled;
         check(!is_settled, Reject::InstrumentSettled, command.instrument, 0)?;
+        check(instrument.oracle.is_none(), Reject::PricesHaveOracle, command.instrument, 0)?;
         check_price(instrument, command.price)?;
         let kind = if kind == CommandKind::SetMark {
             instrument.mark = command.price;

@@ -39,7 +39,17 @@ fn fees(rng: &mut Rng) -> Fees {
 
 fn instrument(terms: InstrumentTerms, kind: Kind) -> Instrument {
     let state = InstrumentState::Continuous;
-    Instrument { symbol: String::new(), spec: None, terms, kind, state, mark: 0, index: 0 }
+    Instrument {
+        symbol: String::new(),
+        spec: None,
+        terms,
+        kind,
+        state,
+        mark: 0,
+        index: 0,
+        last: 0,
+        oracle: None,
+    }
 }
 
 /// A world with one question.

@@ -85,6 +85,8 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
         CommandKind::SetLeverage => check_only(command, &[ACCOUNT, INSTRUMENT, QTY]),
         CommandKind::Tick | CommandKind::Deploy => check_only(command, &[]),
         CommandKind::SetMark | CommandKind::SetIndex => check_only(command, &[INSTRUMENT, PRICE]),
+        CommandKind::PublishPrice => check_only(command, &[ACCOUNT, INSTRUMENT, PRICE, QTY, EXPIRES]),
+        CommandKind::Restart => check_only(command, &[]),
         CommandKind::SetInstrumentState => check_only(command, &[SIDE, INSTRUMENT]),
         CommandKind::ResolveQuestion => check_only(command, &[INSTRUMENT, ORDER_ID]),
     }

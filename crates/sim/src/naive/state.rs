@@ -1,9 +1,10 @@
 //! What the naive engine knows: plain tables, every order in one list in order of arrival.
 
+use super::oracle::Oracle;
 use std::collections::BTreeMap;
 use xos_protocol::{
     AssetSpec, ClientId, EventRecord, Fees, Flags, InstrumentSpec, InstrumentState, InstrumentTerms, Limits,
-    QuestionSpec, SelfTrade, Side, Tif, VenueSpec,
+    PublisherSpec, QuestionSpec, SelfTrade, Side, Tif, VenueSpec,
 };
 
 /// The asset that margins everything.
@@ -86,6 +87,9 @@ pub(super) struct Instrument {
     pub(super) state: InstrumentState,
     pub(super) mark: i64,
     pub(super) index: i64,
+    /// Price of the last trade; 0: none.
+    pub(super) last: i64,
+    pub(super) oracle: Option<Oracle>,
 }
 
 impl Instrument {
@@ -214,6 +218,7 @@ pub(super) struct World {
     pub(super) limits: Limits,
     pub(super) assets: Vec<AssetSpec>,
     pub(super) venues: Vec<VenueSpec>,
+    pub(super) publishers: Vec<PublisherSpec>,
     pub(super) questions: Vec<Question>,
     pub(super) instruments: Vec<Instrument>,
     pub(super) accounts: Vec<Account>,

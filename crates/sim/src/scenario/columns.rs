@@ -89,6 +89,16 @@ pub(super) fn asset_name(engine: &Engine, id: u32) -> String {
     found.map_or_else(|| number_text(u64::from(id)), |spec| spec.symbol.clone())
 }
 
+pub(super) fn publisher(engine: &Engine, text: &str) -> Result<u32, String> {
+    let name_of = |id: u32| engine.publishers().get(id as usize - 1).map(|spec| spec.symbol.as_str());
+    symbol_or_number(text, "publisher", name_of)
+}
+
+pub(super) fn publisher_name(engine: &Engine, id: u32) -> String {
+    let found = engine.publishers().get((id as usize).wrapping_sub(1));
+    found.map_or_else(|| number_text(u64::from(id)), |spec| spec.symbol.clone())
+}
+
 pub(super) fn venue(engine: &Engine, text: &str) -> Result<u16, String> {
     let name_of = |id: u32| engine.venues().get(id as usize - 1).map(|spec| spec.symbol.as_str());
     let id = symbol_or_number(text, "venue", name_of)?;

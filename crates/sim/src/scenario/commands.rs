@@ -32,7 +32,10 @@ impl Desk<'_> {
         let kind = CommandKind::ALL.iter().copied().find(|kind| kind.name() == word);
         let kind = kind.ok_or(format!("{word:?} is nothing that can be done"))?;
         let mut record = CommandRecord { kind: kind.code(), ..CommandRecord::default() };
-        if kind != CommandKind::OpenAccount {
+        if kind == CommandKind::PublishPrice {
+            record.account = columns::publisher(self.engine, cell("account"))?;
+            record.expires_ns = self.time_ns;
+        } else if kind != CommandKind::OpenAccount {
             record.account = present(cell("account")).map_or(Ok(0), |name| self.names.account(name))?;
         } else {
             record.client_id = short_bytes(cell("account"))?;
@@ -66,15 +69,8 @@ impl Desk<'_> {
             (Kind::SplitSet | Kind::MergeSet | Kind::ResolveQuestion, _) => {
                 columns::question(self.engine, text)
             }
-            (
-                Kind::Cancel
-                | Kind::MassCancel
-                | Kind::CancelAllAfter
-                | Kind::OpenAccount
-                | Kind::Tick
-                | Kind::Deploy,
-                "",
-            ) => Ok(0),
+            (Kind::Cancel | Kind::MassCancel | Kind::CancelAllAfter | Kind::OpenAccount, "") => Ok(0),
+            (Kind::Tick | Kind::Restart | Kind::Deploy, "") => Ok(0),
             (_, "") => only("instrument", self.engine.instrument_count()),
             _ => columns::instrument(self.engine, text),
         }
@@ -90,6 +86,8 @@ impl Desk<'_> {
                 record.tif = Tif::Gtd.code();
                 record.expires_ns = self.expiry(value)?;
             }
+            "ago" => record.expires_ns = self.time_ns - nanoseconds(value).ok_or("ago=2s")?,
+            "ahead" => record.expires_ns = self.time_ns + nanoseconds(value).ok_or("ahead=2s")?,
             "post_only" => record.flags |= Flags::POST_ONLY,
             "reduce_only" => record.flags |= Flags::REDUCE_ONLY,
             "market" => record.flags |= Flags::MARKET,

@@ -4,7 +4,7 @@ use super::columns::{self, Names};
 use std::collections::BTreeMap;
 use xos_engine::Engine;
 use xos_protocol::{
-    CancelReason, CommandKind, EventFlags, EventKind, EventRecord, InstrumentState, Reject, Side,
+    CancelReason, CommandKind, EventFlags, EventKind, EventRecord, InstrumentState, PriceStatus, Reject, Side,
 };
 use xos_units::VenueId;
 
@@ -55,10 +55,14 @@ impl Witness<'_> {
         match column {
             "by" => self.label(event.sequence),
             "event" => event_text(event, kind),
+            "account" if self.is_published(event, kind) => {
+                columns::publisher_name(self.engine, event.account)
+            }
             "account" => self.names.account_name(event.account),
             "order" if is_about_order(kind) => self.names.order_name(event.order_id),
             "on" => self.target(event, kind),
             "side" => self.side(event, kind),
+            "qty" if kind == EventKind::PricePublished && event.qty != 0 => event.qty.to_string(),
             "qty" if has_qty(kind) => event.qty.to_string(),
             "qty" if kind == EventKind::Rejected && event.qty != 0 => event.qty.to_string(),
             "price" if has_price(kind) || event.price != 0 => event.price.to_string(),
@@ -73,6 +77,9 @@ impl Witness<'_> {
             "limit" if kind == EventKind::Rejected => event.counter_amount.get().to_string(),
             "state" if kind == EventKind::InstrumentStateSet => {
                 InstrumentState::from_code(event.side).map_or_else(String::new, |state| state.name().into())
+            }
+            "state" if kind == EventKind::PriceStatusSet => {
+                PriceStatus::from_code(event.side).map_or_else(String::new, |status| status.name().into())
             }
             "pays" if kind == EventKind::QuestionResolved => u32::try_from(event.order_id)
                 .map_or_else(|_| String::new(), |id| columns::instrument_name(self.engine, id)),
@@ -92,6 +99,10 @@ impl Witness<'_> {
             "maker fee" => event.counter_amount.get().to_string(),
             _ => String::new(),
         }
+    }
+
+    fn is_published(&self, event: &EventRecord, kind: EventKind) -> bool {
+        kind == EventKind::PricePublished || self.kind_of(event) == Some(CommandKind::PublishPrice)
     }
 
     fn label(&self, sequence: u64) -> String {
@@ -126,6 +137,7 @@ impl Witness<'_> {
             | Kind::QuestionResolved
             | Kind::Payout
             | Kind::QuestionDeployed => columns::question_name(self.engine, id),
+            Kind::PublisherDeployed => columns::publisher_name(self.engine, id),
             Kind::VenueDeployed => columns::venue_name(self.engine, VenueId(event.venue)),
             Kind::Rejected => match self.kind_of(event) {
                 Some(CommandKind::Deposit | CommandKind::Withdraw) => columns::asset_name(self.engine, id),
@@ -189,7 +201,7 @@ fn has_qty(kind: EventKind) -> bool {
 
 fn has_price(kind: EventKind) -> bool {
     is_about_order(kind) && kind != EventKind::Rejected
-        || matches!(kind, EventKind::MarkSet | EventKind::IndexSet)
+        || matches!(kind, EventKind::MarkSet | EventKind::IndexSet | EventKind::PricePublished)
 }
 
 fn has_left(kind: EventKind) -> bool {

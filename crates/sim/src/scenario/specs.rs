@@ -4,7 +4,8 @@ use super::columns::{integer, symbol_or_number};
 use xos_engine::Engine;
 use xos_protocol::{
     AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, Limits, MarginSpec, MarginTier,
-    Matching, OpenInterestBounds, OutcomeSpec, Product, QuestionSpec, Split, VenueSpec,
+    Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec,
+    Split, VenueSpec,
 };
 use xos_units::{Amount, AssetId};
 
@@ -69,8 +70,11 @@ pub(super) fn body(words: &[String], engine: &Engine) -> Result<Vec<u8>, String>
     let command = match kind {
         "asset" => DeployCommand::Asset(AssetSpec { symbol, decimals: words.number("decimals", 2)? }),
         "venue" => DeployCommand::Venue(VenueSpec { symbol, fees: venue_fees(&mut words)? }),
+        "publisher" => {
+            DeployCommand::Publisher(PublisherSpec { symbol, key: words.text("key", &"0".repeat(64)) })
+        }
         "spot" => spot(symbol, &mut words, engine)?,
-        "perpetual" => perpetual(symbol, &mut words)?,
+        "perpetual" => perpetual(symbol, &mut words, engine)?,
         _ => question(symbol, &mut words)?,
     };
     words.end()?;
@@ -92,17 +96,19 @@ fn spot(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<Deploy
     };
     let (base, quote) = (asset("base")?, asset("quote")?);
     let product = Product::Spot { base, quote, base_atoms_per_lot: words.number("lot_atoms", 1)? };
-    Ok(DeployCommand::Instrument(InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?)))
+    let oracle = oracle(words, engine)?;
+    let spec = InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?);
+    Ok(DeployCommand::Instrument(InstrumentSpec { oracle, ..spec }))
 }
 
-fn perpetual(symbol: String, words: &mut Words<'_>) -> Result<DeployCommand, String> {
+fn perpetual(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<DeployCommand, String> {
     let product = Product::Perpetual {
         initial_margin_ppm: words.ppm("im", 100_000)?,
         maintenance_margin_ppm: words.ppm("mm", 50_000)?,
     };
-    let margin = margin(words)?;
-    let terms = terms(words, 1_000_000)?;
-    Ok(DeployCommand::Instrument(InstrumentSpec { margin, ..InstrumentSpec::new(symbol, product, terms) }))
+    let (margin, oracle) = (margin(words)?, oracle(words, engine)?);
+    let spec = InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?);
+    Ok(DeployCommand::Instrument(InstrumentSpec { margin, oracle, ..spec }))
 }
 
 /// `tiers=1000:20%:10%,5000:50%:25%` (from, initial, maintenance) and `open_interest=1000..9000`.
@@ -126,6 +132,26 @@ fn margin(words: &mut Words<'_>) -> Result<Option<MarginSpec>, String> {
     let tiers = tiers.map(|text| text.split(',').map(tier).collect()).transpose()?;
     let open_interest_scaling = open_interest.map(bounds).transpose()?;
     Ok(Some(MarginSpec { tiers: tiers.unwrap_or_default(), open_interest_scaling }))
+}
+
+/// `oracle=FOX:2,OWL:1`: the sources with their weights; the other terms by name.
+fn oracle(words: &mut Words<'_>, engine: &Engine) -> Result<Option<OracleSpec>, String> {
+    let Some(text) = words.take("oracle") else { return Ok(None) };
+    let source = |part: &str| -> Result<SourceSpec, String> {
+        let (name, weight) = part.split_once(':').unwrap_or((part, "1"));
+        Ok(SourceSpec { publisher: super::columns::publisher(engine, name)?, weight: integer(weight)? })
+    };
+    let sources: Vec<SourceSpec> =
+        text.split(',').filter(|part| !part.is_empty()).map(source).collect::<Result<_, _>>()?;
+    Ok(Some(OracleSpec {
+        sources,
+        sources_min: words.number("sources_min", 1)?,
+        stale_after_ms: words.number("stale_after_ms", 10_000)?,
+        deviation_ppm: words.ppm("deviation", 50_000)?,
+        step_max_ppm: words.ppm("step_max", 0)?,
+        mark_band_ppm: words.ppm("mark_band", 50_000)?,
+        reopen_ms: words.number("reopen_ms", 10_000)?,
+    }))
 }
 
 fn question(symbol: String, words: &mut Words<'_>) -> Result<DeployCommand, String> {
@@ -190,6 +216,7 @@ fn limits(words: &[String]) -> Result<Limits, String> {
         accounts_max: words.number("accounts_max", standard.accounts_max)?,
         assets_max: words.number("assets_max", standard.assets_max)?,
         venues_max: words.number("venues_max", standard.venues_max)?,
+        publishers_max: words.number("publishers_max", standard.publishers_max)?,
         instruments_max: words.number("instruments_max", standard.instruments_max)?,
         questions_max: words.number("questions_max", standard.questions_max)?,
         outcomes_per_question_max: words

@@ -60,8 +60,8 @@ const RISK: Subject = Subject {
 };
 const HOUSE: Subject = Subject { columns: &["account", "asset", "amount"], free: &[], ordered: false };
 const INSTRUMENTS: Subject = Subject {
-    columns: &["instrument", "state", "mark", "index"],
-    free: &["mark", "index", "state"],
+    columns: &["instrument", "state", "mark", "index", "last", "accepts", "prices"],
+    free: &["mark", "index", "state", "last", "accepts", "prices"],
     ordered: false,
 };
 const QUESTIONS: Subject = Subject { columns: &["question", "sets", "paying"], free: &[], ordered: false };
@@ -291,7 +291,15 @@ impl Sight<'_> {
     fn instruments(&self) -> Found {
         let views = (0..self.engine.instrument_count()).map(InstrumentId::from_index);
         let row = |view: xos_engine::InstrumentView<'_>| {
-            vec![view.symbol.to_string(), view.state.name().into(), text(view.mark.0), text(view.index.0)]
+            vec![
+                view.symbol.to_string(),
+                view.state.name().into(),
+                text(view.mark.0),
+                text(view.index.0),
+                text(view.last.0),
+                view.gate.name().into(),
+                view.prices.map_or_else(String::new, |status| status.name().into()),
+            ]
         };
         views.filter_map(|id| self.engine.instrument(id).map(row)).collect()
     }

@@ -3,7 +3,8 @@
 use crate::rng::Rng;
 use xos_protocol::{
     AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, Limits, MarginSpec, MarginTier,
-    Matching, OpenInterestBounds, OutcomeSpec, Product, QuestionSpec, Split, VenueSpec,
+    Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec,
+    Split, VenueSpec,
 };
 use xos_units::Amount;
 
@@ -33,6 +34,7 @@ pub(super) fn limits(rng: &mut Rng) -> Limits {
         accounts_max: up_to(3, 12),
         assets_max: up_to(3, 4),
         venues_max: up_to(2, 4) as u16,
+        publishers_max: up_to(4, 6),
         instruments_max: up_to(8, 14),
         questions_max: up_to(1, 3),
         outcomes_per_question_max: up_to(3, 6),
@@ -107,12 +109,7 @@ pub(super) fn terms(rng: &mut Rng, scale: Scale) -> InstrumentTerms {
 
 pub(super) fn spot(rng: &mut Rng, scale: Scale, symbol: String, base: u32, quote: u32) -> InstrumentSpec {
     let base_atoms_per_lot = *rng.pick(&[1, 3, 10, 1_000]);
-    InstrumentSpec {
-        symbol,
-        margin: None,
-        product: Product::Spot { base, quote, base_atoms_per_lot },
-        terms: terms(rng, scale),
-    }
+    InstrumentSpec::new(symbol, Product::Spot { base, quote, base_atoms_per_lot }, terms(rng, scale))
 }
 
 pub(super) fn perpetual(rng: &mut Rng, scale: Scale, symbol: String) -> InstrumentSpec {
@@ -150,6 +147,48 @@ fn margin(rng: &mut Rng, spec: &InstrumentSpec, initial_ppm: i32, maintenance_pp
     MarginSpec { tiers, open_interest_scaling }
 }
 
+pub(super) fn publisher(number: usize) -> PublisherSpec {
+    PublisherSpec { symbol: format!("PUB{number}"), key: format!("{number:064x}") }
+}
+
+/// An oracle with some of `publishers` as its sources.
+pub(super) fn oracle(rng: &mut Rng, publishers: u32) -> OracleSpec {
+    let count = rng.between(1, i64::from(publishers)) as u32;
+    let weight = |rng: &mut Rng| *rng.pick(&[1, 1, 2]);
+    let mut sources: Vec<SourceSpec> =
+        (1..=count).map(|publisher| SourceSpec { publisher, weight: weight(rng) }).collect();
+    let whole: u32 = sources.iter().map(|source| source.weight).sum();
+    if sources.iter().any(|source| 2 * source.weight > whole) {
+        sources.iter_mut().for_each(|source| source.weight = 3);
+    }
+    OracleSpec {
+        sources,
+        sources_min: 1 + rng.below(u64::from(count.min(2))) as u32,
+        stale_after_ms: *rng.pick(&[1, 4_000, 60_000, 3_600_000, 3_600_000]),
+        deviation_ppm: *rng.pick(&[1, 50_000, 400_000]),
+        step_max_ppm: *rng.pick(&[0, 0, 1, 100_000]),
+        mark_band_ppm: *rng.pick(&[1, 50_000, 400_000, 999_999]),
+        reopen_ms: *rng.pick(&[0, 1, 3_000]),
+    }
+}
+
+fn spoil_oracle(rng: &mut Rng, spec: &mut OracleSpec) {
+    match rng.below(12) {
+        0 => spec.sources.clear(),
+        1 => spec.sources = vec![spec.sources[0]; 17],
+        2 => spec.sources[0].publisher = *rng.pick(&[0, 99]),
+        3 => spec.sources.push(spec.sources[0]),
+        4 => spec.sources[0].weight = *rng.pick(&[0, 1_000_001]),
+        5 => spec.sources_min = *rng.pick(&[0, 17]),
+        6 => (spec.sources[0].weight, spec.sources_min) = (1_000_000, 2),
+        7 => spec.stale_after_ms = *rng.pick(&[0, 3_600_001]),
+        8 => spec.deviation_ppm = *rng.pick(&[0, 1_000_000]),
+        9 => spec.step_max_ppm = *rng.pick(&[-1, 1_000_000]),
+        10 => spec.mark_band_ppm = *rng.pick(&[0, 1_000_000]),
+        _ => spec.reopen_ms = 3_600_001,
+    }
+}
+
 pub(super) fn question(rng: &mut Rng, scale: Scale, number: usize, outcomes: usize) -> QuestionSpec {
     let ticks_per_unit = rng.between(2, 21);
     let mut terms = terms(rng, scale);
@@ -178,7 +217,12 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
             0 => spoil_symbol(rng, &mut spec.symbol, "VENUE1"),
             _ => spec.fees = Some(bad_fees(rng)),
         },
-        DeployCommand::Instrument(spec) => match rng.below(5) {
+        DeployCommand::Publisher(spec) => match rng.below(3) {
+            0 => spoil_symbol(rng, &mut spec.symbol, "PUB1"),
+            _ => spec.key = (*rng.pick(&["", "zz", "00"])).to_string() + &"f".repeat(62),
+        },
+        DeployCommand::Instrument(spec) => match rng.below(if spec.oracle.is_some() { 9 } else { 5 }) {
+            5.. => spec.oracle.iter_mut().for_each(|oracle| spoil_oracle(rng, oracle)),
             0 => spoil_symbol(rng, &mut spec.symbol, "PERP1"),
             1 => spoil_product(rng, spec),
             2 => spoil_margin(rng, spec),

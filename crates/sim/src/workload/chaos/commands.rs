@@ -10,9 +10,9 @@ impl Chaos {
             return *self.rng.pick(&self.recent);
         }
         let weights = if self.calm {
-            [700, 80, 30, 1, 1, 24, 20, 20, 10, 1, 25, 1, 1, 0, 0, 60, 2, 12]
+            [700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 1, 1, 0, 0, 60, 2, 12, 40, 1]
         } else {
-            [600, 100, 40, 6, 4, 24, 24, 30, 20, 3, 45, 6, 9, 2, 3, 50, 6, 24]
+            [600, 100, 40, 6, 4, 24, 24, 30, 20, 9, 45, 6, 9, 2, 3, 50, 6, 24, 45, 2]
         };
         let mut record = match self.rng.weighted(&weights) {
             0 => self.draw_place(),
@@ -32,6 +32,8 @@ impl Chaos {
             15 => self.draw_sweep(),
             16 => self.draw_countdown(),
             17 => self.draw_leverage(),
+            18 => self.draw_publish(),
+            19 => command(CommandKind::Restart),
             _ => CommandRecord { kind: *self.rng.pick(&[0, 19, 64, 65_535]), ..self.draw_place() },
         };
         if self.rng.one_in(if self.calm { 120 } else { 16 }) {
@@ -69,6 +71,7 @@ impl Chaos {
             qty_max: 20,
             is_settled: false,
             is_perpetual: false,
+            sources: 0,
         };
         self.instruments.get((instrument as usize).wrapping_sub(1)).copied().unwrap_or(none)
     }
@@ -324,6 +327,31 @@ impl Chaos {
         let near = self.price(instrument);
         let price = if self.rng.percent(60) { near } else { self.rng.between(1, price_max) };
         CommandRecord { instrument, price, ..command(kind) }
+    }
+
+    /// A price of a source, mostly new and near the mark.
+    fn draw_publish(&mut self) -> CommandRecord {
+        let with: Vec<u32> =
+            (1..).zip(&self.instruments).filter(|(_, known)| known.sources > 0).map(|(id, _)| id).collect();
+        let instrument =
+            if with.is_empty() || self.rng.one_in(30) { self.instrument() } else { *self.rng.pick(&with) };
+        let known = self.known(instrument);
+        let stray = u64::from(self.rng.one_in(20));
+        let account = 1 + self.rng.below(u64::from(known.sources.max(1)) + stray) as u32;
+        let near = self.price(instrument);
+        let price = if self.rng.percent(85) { near } else { self.rng.between(1, known.price_max) };
+        let qty = match self.rng.below(12) {
+            0..6 => 0,
+            6 => *self.rng.pick(&[-1, known.price_max, known.price_max + 1]),
+            _ => self.price(instrument),
+        };
+        let expires_ns = match self.rng.below(24) {
+            0 => self.time_ns + 1_000_000 * self.rng.below(3) + self.rng.below(9),
+            1 => self.time_ns.saturating_sub(self.rng.below(9_000_000_000)),
+            2 => 0,
+            _ => self.time_ns,
+        };
+        CommandRecord { account, instrument, price, qty, expires_ns, ..command(CommandKind::PublishPrice) }
     }
 
     fn draw_state(&mut self) -> CommandRecord {

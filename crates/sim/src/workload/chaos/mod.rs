@@ -22,6 +22,8 @@ struct Known {
     qty_max: i64,
     is_settled: bool,
     is_perpetual: bool,
+    /// Publishers that are its sources: the first so many.
+    sources: u32,
 }
 
 /// A source of frames that looks at the events of the frames before.
@@ -40,6 +42,7 @@ pub struct Chaos {
     instruments: Vec<Known>,
     assets: u32,
     venues: u16,
+    publishers: u32,
     questions: u32,
     deployments: usize,
     fresh_client_ids: u64,
@@ -67,6 +70,7 @@ impl Chaos {
             instruments: Vec::new(),
             assets: 0,
             venues: 0,
+            publishers: 0,
             questions: 0,
             deployments: 0,
             fresh_client_ids: 0,
@@ -114,6 +118,7 @@ impl Chaos {
         match event.kind() {
             Some(EventKind::AssetDeployed) => self.assets += 1,
             Some(EventKind::VenueDeployed) => self.venues += 1,
+            Some(EventKind::PublisherDeployed) => self.publishers += 1,
             Some(EventKind::QuestionDeployed) => self.questions += 1,
             Some(EventKind::SetSplit) => self.observe_sets(event, event.qty),
             Some(EventKind::SetMerged) => self.observe_sets(event, -event.qty),
@@ -126,24 +131,31 @@ impl Chaos {
                 self.live.positions.retain(|(_, i), _| instruments[*i as usize - 1].question != question);
             }
             Some(EventKind::InstrumentDeployed) => {
+                let mut sources = 0;
                 let (question, is_perpetual, terms) = match &self.pending {
                     Some(DeployCommand::Question(spec)) => (self.questions, false, &spec.terms),
                     Some(DeployCommand::Instrument(spec)) => {
+                        sources = spec.oracle.as_ref().map_or(0, |oracle| oracle.sources.len() as u32);
                         (0, matches!(spec.product, Product::Perpetual { .. }), &spec.terms)
                     }
                     _ => return,
                 };
-                if is_perpetual && !self.rng.one_in(6) {
-                    let mark = terms_mark(terms.price_max_ticks);
+                let price_max = terms.price_max_ticks;
+                let (qty_min, qty_max) = (terms.qty_min_lots, terms.qty_max_lots);
+                if sources > 0 {
+                    self.plan_first_prices(event.instrument, sources, terms_mark(price_max));
+                } else if is_perpetual && !self.rng.one_in(6) {
+                    let mark = terms_mark(price_max);
                     self.set_up.push_back(self.mark_frame(event.instrument, mark));
                 }
                 self.instruments.push(Known {
                     question,
-                    price_max: terms.price_max_ticks,
-                    qty_min: terms.qty_min_lots,
-                    qty_max: terms.qty_max_lots,
+                    price_max,
+                    qty_min,
+                    qty_max,
                     is_settled: false,
                     is_perpetual,
+                    sources,
                 });
             }
             _ => {}
@@ -162,6 +174,15 @@ impl Chaos {
     fn outcomes_of(&self, question: u32) -> Vec<u32> {
         let of_question = (1..).zip(&self.instruments).filter(|(_, known)| known.question == question);
         of_question.map(|(instrument, _)| instrument).collect()
+    }
+
+    /// Every source tells where the book starts.
+    fn plan_first_prices(&mut self, instrument: u32, sources: u32, price: i64) {
+        for account in 1..=sources {
+            let told = CommandRecord { account, instrument, price, ..command(CommandKind::PublishPrice) };
+            let told = CommandRecord { expires_ns: self.time_ns, ..told };
+            self.set_up.push_back(Frame::commands(self.time_ns, vec![told]));
+        }
     }
 
     fn mark_frame(&self, instrument: u32, price: i64) -> Frame {
@@ -193,9 +214,12 @@ impl Chaos {
                 bodies.push(DeployCommand::Instrument(deployments::spot(rng, scale, symbol, base, quote)));
             }
         }
+        let publishers = 1 + rng.below(3) as u32;
+        bodies.extend((1..=publishers).map(|n| DeployCommand::Publisher(deployments::publisher(n as usize))));
         for number in 1..=2 {
-            let symbol = format!("PERP{number}");
-            bodies.push(DeployCommand::Instrument(deployments::perpetual(rng, scale, symbol)));
+            let mut spec = deployments::perpetual(rng, scale, format!("PERP{number}"));
+            spec.oracle = rng.one_in(3).then(|| deployments::oracle(rng, publishers));
+            bodies.push(DeployCommand::Instrument(spec));
         }
         for number in 1..=1 + rng.below(2) as usize {
             let outcomes = 2 + rng.below(4) as usize;
@@ -204,9 +228,14 @@ impl Chaos {
         for number in 50..50 + rng.below(9) as usize {
             let mut body = match rng.below(6) {
                 0 => DeployCommand::Asset(deployments::asset(number)),
+                1 if rng.one_in(2) => DeployCommand::Publisher(deployments::publisher(number)),
                 1 => DeployCommand::Venue(deployments::venue(rng, number)),
                 2 => DeployCommand::Instrument(deployments::spot(rng, scale, format!("S{number}"), 2, 1)),
-                3 => DeployCommand::Instrument(deployments::perpetual(rng, scale, format!("P{number}"))),
+                3 => {
+                    let mut spec = deployments::perpetual(rng, scale, format!("P{number}"));
+                    spec.oracle = Some(deployments::oracle(rng, publishers));
+                    DeployCommand::Instrument(spec)
+                }
                 _ => DeployCommand::Question(deployments::question(rng, scale, number, 2)),
             };
             deployments::spoil(rng, &mut body);
@@ -264,6 +293,7 @@ impl Chaos {
         let step = match self.rng.below(40) {
             0..24 => 0,
             24..36 => 1 + self.rng.below(4),
+            36 if self.rng.one_in(6) => 1_000_000 * (1 + self.rng.below(5_000)),
             36..39 => 10 + self.rng.below(40),
             _ if self.rng.one_in(4) => 1_000_000 + self.rng.below(2),
             _ => 1 + self.rng.below(2_000),
@@ -288,9 +318,16 @@ impl Chaos {
         let mut body = match rng.below(12) {
             0 => DeployCommand::Genesis(deployments::limits(rng)),
             1..3 => DeployCommand::Asset(deployments::asset(number)),
-            3..5 => DeployCommand::Venue(deployments::venue(rng, number)),
+            3 => DeployCommand::Publisher(deployments::publisher(number)),
+            4 => DeployCommand::Venue(deployments::venue(rng, number)),
             5..7 => DeployCommand::Instrument(deployments::spot(rng, scale, format!("S{number}"), 2, 1)),
-            7..9 => DeployCommand::Instrument(deployments::perpetual(rng, scale, format!("P{number}"))),
+            7..9 => {
+                let mut spec = deployments::perpetual(rng, scale, format!("P{number}"));
+                if self.publishers > 0 && rng.one_in(2) {
+                    spec.oracle = Some(deployments::oracle(rng, self.publishers));
+                }
+                DeployCommand::Instrument(spec)
+            }
             _ => {
                 let outcomes = 2 + rng.below(6) as usize;
                 DeployCommand::Question(deployments::question(rng, scale, number, outcomes))
