@@ -143,7 +143,7 @@ lock: $(STAMPS)/venv ## bring requirements.lock up to date with pyproject.toml
 	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@UV_PYTHON_DOWNLOADS=never $(BIN)/uv export --format requirements-txt --no-emit-project --all-extras --group dev \
 		--no-annotate --no-header $(UPGRADE) --quiet --output-file requirements.lock
-	@if grep -n http requirements.lock; then echo "make: requirements.lock names an address" >&2; exit 1; fi
+	@if grep -nE 'https?://' requirements.lock; then echo "make: requirements.lock names an address" >&2; exit 1; fi
 
 clean: ## remove what the build made (.venv, .tools, target, caches)
 	@rm -rf $(VENV) .tools target .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks

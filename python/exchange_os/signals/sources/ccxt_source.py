@@ -1,0 +1,251 @@
+"""Tables from any exchange that ccxt reaches. Needs the extra `exchange-os[signals]`.
+
+ccxt is imported and the network touched by the first call that asks for data, never by a constructor.
+Requests keep ccxt's own rate limit. What a venue does not offer gives an empty table; what it fails to give
+is a `Silence`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from exchange_os.errors import InvalidArgument
+from exchange_os.signals.market_data import PERPETUAL, SPOT, MarketData, conform, empty
+from exchange_os.signals.rates import FundingKind
+from exchange_os.signals.sources import dialects
+from exchange_os.signals.sources.dialects import Dialect, dialect_of, number
+
+BOOK_LEVELS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A venue did not give a table that it offers."""
+
+    venue: str
+    table: str
+    why: str
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class CcxtSource:
+    """One venue, by ccxt's name for it (`binanceusdm`, `bybit`, `okx`, `hyperliquid`, ...).
+
+    `client` is a ready ccxt exchange, else one without keys is made when first needed. Symbols are ours, as
+    "ETH/USDT"; where a venue's perpetual has another quote the row keeps ours and `source` names the venue's.
+    """
+
+    def __init__(self, venue: str, client: Any | None = None, clock: Callable[[], int] = now_ms) -> None:
+        self.venue = venue
+        self._client = client
+        self._clock = clock
+        self._intervals: dict[str, Any] | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        return dialect_of(self.venue)
+
+    @property
+    def client(self) -> Any:
+        """The ccxt exchange, with its markets loaded."""
+        if self._client is None:
+            self._client = _made(self.venue)
+        if not self._client.markets:
+            self._client.load_markets()
+        return self._client
+
+    def has(self, method: str) -> bool:
+        return bool(self.client.has.get(method))
+
+    def market(self, symbol: str, kind: str) -> dict[str, Any] | None:
+        """ccxt's market of one of our symbols; None if the venue does not list it, or no longer."""
+        base, _, quote = symbol.partition("/")
+        if kind == PERPETUAL:
+            quote = self.dialect.quote or quote
+        name = f"{base}/{quote}:{quote}" if kind == PERPETUAL else f"{base}/{quote}"
+        found: dict[str, Any] | None = self.client.markets.get(name)
+        return found if found and found.get("active") is not False else None
+
+    def snapshot(self, symbol: str) -> tuple[MarketData, list[Silence]]:
+        """What the venue says now: rates, quotes of both markets, open interest, the book."""
+        parts: dict[str, list[pl.DataFrame]] = {}
+        silences = []
+        questions: list[tuple[str, Callable[[], pl.DataFrame]]] = [
+            ("funding", lambda: self.funding(symbol)),
+            ("prices", lambda: self.prices(symbol, PERPETUAL)),
+            ("prices", lambda: self.prices(symbol, SPOT)),
+            ("open_interest", lambda: self.open_interest(symbol)),
+            ("books", lambda: self.book(symbol)),
+        ]
+        for table, ask in questions:
+            try:
+                parts.setdefault(table, []).append(ask())
+            except Exception as error:  # noqa: BLE001 -- one silent table must not stop the recorder
+                silences.append(Silence(self.venue, table, f"{type(error).__name__}: {error}"))
+        tables = {table: pl.concat(frames) for table, frames in parts.items()}
+        return replace(MarketData(), **tables), silences
+
+    def funding(self, symbol: str) -> pl.DataFrame:
+        """The running estimate, with its interval, its bounds and the time of its settlement."""
+        market = self.market(symbol, PERPETUAL)
+        if market is None:
+            return empty("funding")
+        if self.dialect.merge_intervals and self._intervals is None:
+            self._intervals = self.client.fetch_funding_intervals()
+        intervals = self._intervals or {}
+        rate = self.client.fetch_funding_rate(market["symbol"])
+        received_ms = self._clock()
+        cap, floor = dialects.bounds(self.venue, rate, intervals)
+        row = {
+            **self._common(symbol, market, rate, received_ms),
+            "rate": number(rate.get("fundingRate")),
+            "interval_s": dialects.interval_s(self.venue, rate, intervals),
+            "kind": FundingKind.ESTIMATED.value,
+            "next_funding_ms": dialects.whole(rate.get("fundingTimestamp")),
+            "cap": cap,
+            "floor": floor,
+            "premium": number((rate.get("info") or {}).get("premium")),
+        }
+        return self._frame("funding", [row])
+
+    def funding_history(self, symbol: str, since_ms: int) -> pl.DataFrame:
+        """Settled rates since a time. Intervals are left empty: cleaning reads them off the times."""
+        market = self.market(symbol, PERPETUAL)
+        if market is None:
+            return empty("funding")
+        rows, start_ms = [], since_ms
+        while True:
+            page = self.client.fetch_funding_rate_history(market["symbol"], since=start_ms)
+            fresh = [entry for entry in page if int(entry["timestamp"]) >= start_ms]
+            for entry in fresh:
+                settled = int(entry["timestamp"])
+                common = self._common(symbol, market, entry, settled)
+                rate = number(entry.get("fundingRate"))
+                rows.append({**common, "rate": rate, "kind": FundingKind.SETTLED.value})
+            if not fresh:
+                return self._frame("funding", rows)
+            start_ms = max(int(entry["timestamp"]) for entry in fresh) + 1
+
+    def prices(self, symbol: str, kind: str) -> pl.DataFrame:
+        """Quotes; of a perpetual also mark and index, from its funding answer where the ticker lacks them."""
+        market = self.market(symbol, kind)
+        if market is None:
+            return empty("prices")
+        ticker = self.client.fetch_ticker(market["symbol"])
+        received_ms = self._clock()
+        mark, index = number(ticker.get("markPrice")), number(ticker.get("indexPrice"))
+        if kind == PERPETUAL and index is None:
+            rate = self.client.fetch_funding_rate(market["symbol"])
+            mark, index = number(rate.get("markPrice")), number(rate.get("indexPrice"))
+        row = {
+            **self._common(symbol, market, ticker, received_ms),
+            "market": kind,
+            "bid": number(ticker.get("bid")),
+            "ask": number(ticker.get("ask")),
+            "last": number(ticker.get("last")),
+            "mark": mark,
+            "index": index,
+            "base_volume_24h": number(ticker.get("baseVolume")),
+        }
+        return self._frame("prices", [row])
+
+    def candles(self, symbol: str, kind: str, interval: str, since_ms: int) -> pl.DataFrame:
+        """Closed bars; ccxt's last bar is still open and is left out. Volume in coins."""
+        market = self.market(symbol, kind)
+        if market is None:
+            return empty("candles")
+        seconds = int(self.client.parse_timeframe(interval))
+        answer = self.client.fetch_ohlcv(market["symbol"], interval, since=since_ms)
+        received_ms = self._clock()
+        coins = _contract_size(market) if kind == PERPETUAL and self.dialect.candles_in_contracts else 1.0
+        rows = []
+        for opened_ms, open_, high, low, close, volume in answer:
+            closed_ms = int(opened_ms) + seconds * 1_000
+            if closed_ms > received_ms:
+                continue
+            rows.append(
+                {
+                    **self._common(symbol, market, {"timestamp": closed_ms}, closed_ms),
+                    "market": kind,
+                    "interval_s": seconds,
+                    "open": number(open_),
+                    "high": number(high),
+                    "low": number(low),
+                    "close": number(close),
+                    "base_volume": None if volume is None else float(volume) * coins,
+                }
+            )
+        return self._frame("candles", rows)
+
+    def open_interest(self, symbol: str) -> pl.DataFrame:
+        market = self.market(symbol, PERPETUAL)
+        if market is None or not self.has("fetchOpenInterest"):
+            return empty("open_interest")
+        answer = self.client.fetch_open_interest(market["symbol"])
+        received_ms = self._clock()
+        qty = dialects.base_open_interest(self.venue, answer, _contract_size(market))
+        row = {**self._common(symbol, market, answer, received_ms), "base_qty": qty}
+        return self._frame("open_interest", [row])
+
+    def book(self, symbol: str, levels: int = BOOK_LEVELS) -> pl.DataFrame:
+        """The perpetual's best levels, in coins."""
+        market = self.market(symbol, PERPETUAL)
+        if market is None:
+            return empty("books")
+        answer = self.client.fetch_order_book(market["symbol"], levels)
+        received_ms = self._clock()
+        common = self._common(symbol, market, answer, received_ms)
+        size = _contract_size(market)
+        rows = [
+            {
+                **common,
+                "market": PERPETUAL,
+                "side": side,
+                "price": number(level[0]),
+                "base_qty": level[1] * size,
+            }
+            for side, name in (("bid", "bids"), ("ask", "asks"))
+            for level in answer[name]
+        ]
+        return self._frame("books", rows)
+
+    def _common(
+        self, symbol: str, market: dict[str, Any], answer: dict[str, Any], received_ms: int
+    ) -> dict[str, Any]:
+        told = dialects.venue_ms(answer, received_ms)
+        return {
+            "venue": self.venue,
+            "symbol": symbol,
+            "venue_ms": told,
+            "received_ms": max(received_ms, told),
+            "source": f"ccxt {market['symbol']}",
+        }
+
+    @staticmethod
+    def _frame(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
+        if not rows:
+            return empty(table)
+        return conform(table, pl.DataFrame(rows, infer_schema_length=None))
+
+
+def _contract_size(market: dict[str, Any]) -> float:
+    """Coins a contract; ccxt has amounts of a derivative in contracts."""
+    return number(market.get("contractSize")) or 1.0
+
+
+def _made(venue: str) -> Any:
+    try:
+        import ccxt  # type: ignore[import-untyped]
+    except ModuleNotFoundError as error:
+        raise InvalidArgument("outside exchanges need ccxt: install exchange-os[signals]") from error
+    if venue not in ccxt.exchanges:
+        raise InvalidArgument(f"ccxt knows no exchange '{venue}'")
+    return getattr(ccxt, venue)({"enableRateLimit": True})
