@@ -41,6 +41,16 @@ defences! {
     ProfitStays,
     /// Prices are at least one tick.
     PricesArePositive,
+    /// The index is the weighted median of several sources: off, it is what was told last.
+    MedianOfSources,
+    /// The mark is the median of its averaged components: off, it is the middle of the book.
+    MarkOfComponents,
+    /// The mark stays in a band around the index: off, it is the last trade.
+    MarkBand,
+    /// The initial margin rate rises with open interest.
+    OpenInterestScaling,
+    /// After a restart nothing trades before prices are fresh.
+    RestartLadder,
 }
 
 /// The defences that are switched off.

@@ -154,7 +154,7 @@ impl Engine {
         check_free(symbol, (0..self.instruments.len()).map(|at| self.symbol(InstrumentId::from_index(at))))
     }
 
-    fn deploy_instrument(&mut self, step: &mut Step, spec: InstrumentSpec) -> Result<(), Refused> {
+    fn deploy_instrument(&mut self, step: &mut Step, mut spec: InstrumentSpec) -> Result<(), Refused> {
         check_count(self.instruments.len(), self.limits.instruments_max as usize)?;
         self.check_instrument_symbol(&spec.symbol)?;
         check_terms(&spec.terms, spec.terms.price_max_ticks, self.switches)?;
@@ -180,6 +180,11 @@ impl Engine {
             self.check_oracle(oracle)?;
         }
         // ---- Everything is checked. Below this line nothing fails. ----
+        if !self.defends(Defence::OpenInterestScaling)
+            && let Some(margin) = &mut spec.margin
+        {
+            margin.open_interest_scaling = None;
+        }
         let id = self.add_instrument(spec);
         step.emit(EventRecord {
             kind: EventKind::InstrumentDeployed.code(),

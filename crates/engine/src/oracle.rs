@@ -1,5 +1,6 @@
 //! What an instrument with an oracle knows of its prices: the sources, how fresh they are, and the averages of the mark.
 
+use crate::defence::{Defence, Switches};
 use xos_book::Book;
 use xos_protocol::{InstrumentState, OracleSpec, PriceStatus, Side};
 use xos_risk::{DECAY_30_S, DECAY_150_S, Ema, Quote, index_of, mark_of, mean_down, median_of_three, width};
@@ -102,7 +103,7 @@ impl Oracle {
     }
 
     /// Judges the sources anew: the status, and the index if enough are fresh.
-    pub(crate) fn refresh(&mut self, time_ns: u64, index: Price) -> Option<Price> {
+    pub(crate) fn refresh(&mut self, time_ns: u64, index: Price, switches: Switches) -> Option<Price> {
         let mut quotes: Vec<Quote> =
             self.fresh(time_ns).map(|source| Quote { price: source.price, weight: source.weight }).collect();
         if quotes.len() < self.sources_min {
@@ -122,6 +123,9 @@ impl Oracle {
         }
         if self.status == PriceStatus::Reopening && time_ns >= self.reopens_at_ns {
             self.status = PriceStatus::Live;
+        }
+        if !switches.defends(Defence::MedianOfSources) {
+            return self.fresh(time_ns).max_by_key(|source| source.time_ns).map(|source| source.price);
         }
         let wished = index_of(&mut quotes, self.deviation_ppm)?;
         if self.step_max_ppm == 0 || index == Price::ZERO {
@@ -152,7 +156,17 @@ impl Oracle {
         book: &Book,
         last: Price,
         price_max: Price,
+        switches: Switches,
     ) -> Price {
+        let middle = book.best_price(Side::Buy).zip(book.best_price(Side::Sell));
+        if let Some((bid, ask)) = middle
+            && !switches.defends(Defence::MarkOfComponents)
+        {
+            return mean_down(bid, ask);
+        }
+        if last > Price::ZERO && !switches.defends(Defence::MarkBand) {
+            return last;
+        }
         let mut external: Vec<Quote> = self
             .fresh(time_ns)
             .filter(|source| source.external > Price::ZERO)

@@ -1,5 +1,6 @@
 //! Prices: told by publishers or set, aged by ticks; what a change of index or mark means; the ladder after a restart.
 
+use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::step::{Refused, Step, refused};
 use xos_protocol::{CommandRecord, EventKind, EventRecord, PriceStatus, PublisherSpec, Reject};
@@ -80,11 +81,11 @@ impl Engine {
 
     /// Judges the sources of an instrument; status, index and mark follow, each with its event if it changed.
     fn refresh_prices(&mut self, step: &mut Step, at: usize, passes: bool) {
-        let time_ns = step.time_ns;
+        let (time_ns, switches) = (step.time_ns, self.switches);
         let instrument = &mut self.instruments[at];
         let Some(oracle) = &mut instrument.oracle else { return };
         let status = oracle.status;
-        let index = oracle.refresh(time_ns, instrument.index);
+        let index = oracle.refresh(time_ns, instrument.index, switches);
         let changed = oracle.status != status;
         if changed {
             instrument.refresh_gate();
@@ -105,7 +106,7 @@ impl Engine {
             return;
         }
         let (book, last) = (&instrument.book, instrument.last);
-        let mark = oracle.mark(time_ns, instrument.index, book, last, instrument.price_max);
+        let mark = oracle.mark(time_ns, instrument.index, book, last, instrument.price_max, switches);
         if mark != instrument.mark {
             self.emit_price(step, at, EventKind::MarkSet, mark);
             self.set_mark(step, at, mark);
@@ -119,7 +120,10 @@ impl Engine {
         let Some(spec) = instrument.spec.as_ref().and_then(|spec| spec.oracle.as_ref()) else { return };
         let (mark, index) = (instrument.mark, instrument.index);
         let inside = xos_risk::within(mark, index, spec.mark_band_ppm) == mark;
-        if !inside || mark <= Price::ZERO || mark > instrument.price_max {
+        if (!inside && self.defends(Defence::MarkBand) && self.defends(Defence::MarkOfComponents))
+            || mark <= Price::ZERO
+            || mark > instrument.price_max
+        {
             let detail = format!("instrument {}: mark {} of index {}", at + 1, mark.0, index.0);
             self.halt(26, sequence, detail);
         }
@@ -151,6 +155,9 @@ impl Engine {
     /// Every source counts as stale until it speaks again; instruments with an oracle accept only cancels until then.
     pub(crate) fn restart(&mut self, step: &mut Step) {
         step.emit(EventRecord { kind: EventKind::Restarted.code(), ..Default::default() });
+        if !self.defends(Defence::RestartLadder) {
+            return;
+        }
         for at in 0..self.instruments.len() {
             let Some(oracle) = &mut self.instruments[at].oracle else { continue };
             let status = oracle.status;

@@ -3,9 +3,9 @@
 use xos_engine::{Engine, FrameHeader};
 use xos_protocol::{
     AssetSpec, CommandKind, CommandRecord, DeployCommand, EventKind, EventRecord, Fees, InstrumentSpec,
-    InstrumentTerms, Int128, Matching, Product, Side, Split, Tif,
+    InstrumentTerms, Int128, Matching, OracleSpec, Product, PublisherSpec, Side, SourceSpec, Split, Tif,
 };
-use xos_units::{AccountId, Amount};
+use xos_units::{AccountId, Amount, InstrumentId};
 
 /// Buy, as records carry it.
 pub(crate) const BUY: u8 = Side::Buy as u8;
@@ -99,6 +99,52 @@ impl World {
         let events =
             self.send(CommandRecord { tif: Tif::Ioc.code(), ..order(taker, taker_side, price, qty) });
         assert!(happened(&events, EventKind::Trade), "the trade was meant to happen: {events:?}");
+    }
+
+    /// A perpetual whose index comes from five publishers, all at `price`; its number.
+    pub(crate) fn oracle_perpetual(&mut self, price: i64) -> u32 {
+        let sources = (1..=5).map(|publisher| SourceSpec { publisher, weight: 1 }).collect();
+        for number in 1..=5u8 {
+            let spec = PublisherSpec { symbol: format!("SOURCE{number}"), key: format!("{number:064x}") };
+            self.deploy(&DeployCommand::Publisher(spec));
+        }
+        let mut spec = perpetual("ORACLE-PERP", Fees::default());
+        spec.oracle = Some(OracleSpec {
+            sources,
+            sources_min: 3,
+            stale_after_ms: 10_000,
+            deviation_ppm: 50_000,
+            step_max_ppm: 0,
+            mark_band_ppm: 50_000,
+            reopen_ms: 10_000,
+        });
+        let events = self.deploy(&DeployCommand::Instrument(spec));
+        let instrument = events[0].instrument;
+        self.pass_s(1);
+        for publisher in 1..=5 {
+            self.publish(instrument, publisher, price);
+        }
+        instrument
+    }
+
+    /// A publisher tells a price, now.
+    pub(crate) fn publish(&mut self, instrument: u32, publisher: u32, price: i64) -> Vec<EventRecord> {
+        self.time_ns += 1;
+        let record = command(CommandKind::PublishPrice, publisher);
+        self.send(CommandRecord { instrument, price, expires_ns: self.time_ns, ..record })
+    }
+
+    /// Seconds pass, each with a tick.
+    pub(crate) fn pass_s(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.time_ns += 1_000_000_000;
+            self.send(command(CommandKind::Tick, 0));
+        }
+    }
+
+    /// Mark of an instrument.
+    pub(crate) fn mark_of(&self, instrument: u32) -> i64 {
+        self.engine.instrument(InstrumentId(instrument)).expect("it stands").mark.0
     }
 
     /// Settlement atoms of an account.

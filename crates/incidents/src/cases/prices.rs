@@ -1,9 +1,144 @@
 //! Prices, margin and liquidation.
 
 use crate::Incident;
-use crate::world::{BUY, SELL, happened};
+use crate::world::{BUY, SELL, World, command, happened, order, perpetual};
 use xos_engine::Defence;
-use xos_protocol::EventKind;
+use xos_protocol::{
+    CommandKind, CommandRecord, DeployCommand, EventKind, Fees, MarginSpec, OpenInterestBounds, Tif,
+};
+use xos_units::Amount;
+
+/// An honest market around 1,000 for five minutes: a bid, an ask and a trade now and then.
+fn quiet_market(world: &mut World) -> (u32, u32) {
+    let instrument = world.oracle_perpetual(1_000);
+    let maker = world.account(1_000_000_000);
+    for minute in 0..30 {
+        let lots = |side, price| CommandRecord { instrument, ..order(maker, side, price, 10) };
+        world.send(lots(BUY, 999));
+        world.send(lots(SELL, 1_001));
+        let taker = world.account(1_000_000);
+        let side = (minute % 2) as u8;
+        let price = if side == BUY { 1_001 } else { 999 };
+        let take = order(taker, side, price, 1);
+        world.send(CommandRecord { instrument, tif: Tif::Ioc.code(), ..take });
+        for publisher in 1..=5 {
+            world.publish(instrument, publisher, 1_000);
+        }
+        world.pass_s(9);
+        world.send(CommandRecord { side: 2, ..command(CommandKind::MassCancel, maker) });
+    }
+    for publisher in 1..=5 {
+        world.publish(instrument, publisher, 1_000);
+    }
+    (instrument, maker)
+}
+
+pub(super) const MANIPULATED_ORACLE: Incident = Incident {
+    number: "A1",
+    what: "Mango, October 2022: the feed of a thin token was pumped, and its holder borrowed over 100 M USD against it",
+    defence: Defence::MedianOfSources,
+    how: "the index is a weighted median of sources, cut at a distance from their median",
+    play: |world| {
+        let instrument = world.oracle_perpetual(1_000);
+        world.publish(instrument, 5, 1_000);
+        // Two of five are the attacker's, and tell the truth times nine.
+        world.publish(instrument, 4, 9_000);
+        world.publish(instrument, 5, 9_000);
+        let mark = world.mark_of(instrument);
+        if mark > 1_050 {
+            Err(format!("two of five sources moved the mark from 1000 to {mark}"))
+        } else {
+            Ok(())
+        }
+    },
+};
+
+pub(super) const OPEN_INTEREST_IN_A_THIN_MARKET: Incident = Incident {
+    number: "A5",
+    what: "dYdX, YFI, November 2023: over 100 wallets at five times leverage; the fund paid 9 M USD when the price fell 30 %",
+    defence: Defence::OpenInterestScaling,
+    how: "initial margin rises with open interest, up to the whole value",
+    play: |world| {
+        let mut spec = perpetual("THIN", Fees::default());
+        let bounds = OpenInterestBounds { lower: Amount(10_000), upper: Amount(50_000) };
+        spec.margin = Some(MarginSpec { open_interest_scaling: Some(bounds), ..MarginSpec::default() });
+        world.deploy(&DeployCommand::Instrument(spec));
+        world.send(CommandRecord { instrument: 2, price: 100, ..command(CommandKind::SetMark, 0) });
+        let maker = world.account(1_000_000_000);
+        world.send(CommandRecord { instrument: 2, ..order(maker, SELL, 100, 10_000) });
+        let wallets: Vec<u32> = (0..200).map(|_| world.account(200)).collect();
+        for &wallet in &wallets {
+            world.send(CommandRecord { instrument: 2, tif: Tif::Ioc.code(), ..order(wallet, BUY, 100, 20) });
+        }
+        world.send(CommandRecord { instrument: 2, price: 70, ..command(CommandKind::SetMark, 0) });
+        let missing: i128 = wallets.iter().map(|wallet| world.equity(*wallet).0.min(0)).sum();
+        // What a fund of a tenth of the upper bound can carry.
+        if missing < -5_000 {
+            Err(format!("{} atoms are missing after a fall of 30 %", -missing))
+        } else {
+            Ok(())
+        }
+    },
+};
+
+pub(super) const FAKE_WALL: Incident = Incident {
+    number: "A6",
+    what: "POPCAT, 12 November 2025: a wall of bids lifted the mark, then went; the liquidity vault lost 4.9 M USD",
+    defence: Defence::MarkOfComponents,
+    how: "the mark is the median of an index with an averaged basis, the book with the last trade, and a slower one",
+    play: |world| {
+        let (instrument, _) = quiet_market(world);
+        let attacker = world.account(1_000_000_000);
+        let wall = |side, price| CommandRecord { instrument, ..order(attacker, side, price, 100_000) };
+        let bid = world.send(wall(BUY, 1_040))[0].order_id;
+        world.send(wall(SELL, 1_045));
+        world.pass_s(3);
+        let mark = world.mark_of(instrument);
+        world.send(CommandRecord { order_id: bid, ..command(CommandKind::Cancel, attacker) });
+        if mark > 1_010 {
+            Err(format!("orders that never traded moved the mark from 1000 to {mark}"))
+        } else {
+            Ok(())
+        }
+    },
+};
+
+pub(super) const MARK_IS_THE_LAST_TRADE: Incident = Incident {
+    number: "A7",
+    what: "XPL before its launch, 26 August 2025: the mark followed the last trades to three times; 17 M USD liquidated",
+    defence: Defence::MarkBand,
+    how: "the mark stays in a band around the index",
+    play: |world| {
+        let (instrument, _) = quiet_market(world);
+        let (one, other) = (world.account(1_000_000_000), world.account(1_000_000_000));
+        world.send(CommandRecord { instrument, ..order(one, SELL, 1_800, 1) });
+        world.send(CommandRecord { instrument, tif: Tif::Ioc.code(), ..order(other, BUY, 1_800, 1) });
+        world.pass_s(1);
+        let mark = world.mark_of(instrument);
+        if mark > 1_050 {
+            Err(format!("one trade with oneself moved the mark from 1000 to {mark}"))
+        } else {
+            Ok(())
+        }
+    },
+};
+
+pub(super) const STALE_AFTER_RESTART: Incident = Incident {
+    number: "A12",
+    what: "dYdX, 10 October 2025: after an outage trades and liquidations ran on stale prices; 462,000 USD of claims",
+    defence: Defence::RestartLadder,
+    how: "after a restart only cancels, until enough sources have spoken; then post-only for a while",
+    play: |world| {
+        let (instrument, maker) = quiet_market(world);
+        world.send(CommandRecord { instrument, ..order(maker, SELL, 1_001, 10) });
+        world.time_ns += 8 * 3_600 * 1_000_000_000;
+        world.send(command(CommandKind::Restart, 0));
+        let taker = world.account(1_000_000);
+        let take = CommandRecord { instrument, tif: Tif::Ioc.code(), ..order(taker, BUY, 1_001, 10) };
+        let traded = happened(&world.send(take), EventKind::Trade);
+        if traded { Err("an order traded on prices of eight hours ago".into()) } else { Ok(()) }
+    },
+};
 
 pub(super) const UNREALISED_PROFIT_WITHDRAWN: Incident = Incident {
     number: "A10",
