@@ -44,7 +44,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::Tick => &[SIDE..INSTRUMENT, INSTRUMENT..END],
         CommandKind::SetMark | CommandKind::SetIndex => &[SIDE..INSTRUMENT, ORDER_ID..PRICE, QTY..END],
         CommandKind::PublishPrice => &[SIDE..ACCOUNT, ORDER_ID..PRICE, AMOUNT..END],
-        CommandKind::Restart => &[SIDE..END],
+        CommandKind::Restart => &[SIDE..INSTRUMENT, INSTRUMENT..END],
         CommandKind::SetInstrumentState => &[TIF..INSTRUMENT, ORDER_ID..END],
         CommandKind::ResolveQuestion => &[SIDE..INSTRUMENT, PRICE..END],
     }
