@@ -207,9 +207,9 @@ mod tests {
         for (decay, seconds) in [(DECAY_150_S, 150), (DECAY_30_S, 30)] {
             let mut power = 1u64 << 32;
             for _ in 0..seconds {
-                power = (u128::from(power) * u128::from(decay) >> 32) as u64;
+                power = ((u128::from(power) * u128::from(decay)) >> 32) as u64;
             }
-            assert!((power * 100_000_000 >> 32).abs_diff(36_787_944) < 40, "{power}");
+            assert!(((power * 100_000_000) >> 32).abs_diff(36_787_944) < 40, "{power}");
         }
     }
 
