@@ -241,7 +241,7 @@ def test_half_of_the_decay_lies_in_the_first_half_life() -> None:
 def trade(rate: float, basis_bps: float, **more: Any) -> Any:
     data = article(rate, basis_bps=basis_bps)
     quote = venue_funding(data, symbol="ETH/USDT", at_ms=NOW_MS, kind=FundingKind.ESTIMATED)[0]
-    return basis_trade(data, quote, symbol="ETH/USDT", at_ms=NOW_MS, **more)
+    return basis_trade(quote, at_ms=NOW_MS, **more)
 
 
 def test_the_article_s_basis_trade_pays_for_nothing() -> None:

@@ -37,7 +37,7 @@ def _bars(data: MarketData, at_ms: int, symbol: str = ETH) -> Any:
 
 def _trade(data: MarketData, at_ms: int) -> Any:
     quotes = venue_funding(data, symbol=ETH, at_ms=at_ms, kind=FundingKind.SETTLED)
-    return [basis_trade(data, quote, symbol=ETH, at_ms=at_ms) for quote in quotes]
+    return [basis_trade(quote, at_ms=at_ms) for quote in quotes]
 
 
 def _map(data: MarketData, at_ms: int) -> Any:

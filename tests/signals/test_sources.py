@@ -167,6 +167,8 @@ def test_a_snapshot_names_what_is_silent_and_keeps_the_rest() -> None:
     assert [(silence.venue, silence.table) for silence in silences] == [("okx", "prices")]
     assert "no answer for" in silences[0].why
     assert (found.funding.height, found.open_interest.height, found.books.height) == (1, 1, 2)
+    assert source("gate").snapshot(ETH)[0].funding.is_empty(), "a venue that says nothing at all"
+    assert {silence.table for silence in source("gate").snapshot(ETH)[1]} >= {"funding", "prices", "books"}
 
 
 @needs_ccxt

@@ -252,7 +252,8 @@ def client_of(venue: str, **more: Any) -> Any:
     )
 
     def fetch(url: str, *_: Any, **__: Any) -> Any:
-        path = next((path for path in found if path in url), None)
+        address = url.partition("?")[0]
+        path = next((path for path in found if address.endswith(path)), None)
         if path is None:
             raise ccxt.NetworkError(f"no answer for {url}")
         return json.loads(json.dumps(found[path]))

@@ -13,9 +13,9 @@ import math
 from dataclasses import dataclass
 
 from exchange_os.errors import InvalidArgument
-from exchange_os.signals.basis import Basis, latest_basis
+from exchange_os.signals.basis import Basis
 from exchange_os.signals.clock import next_funding
-from exchange_os.signals.market_data import HOUR_MS, MarketData
+from exchange_os.signals.market_data import HOUR_MS
 from exchange_os.signals.origin import Figure, Origin
 from exchange_os.signals.quotes import VenueFunding
 from exchange_os.signals.rates import BasisPoints, FundingRate, PerHour, PerYear
@@ -116,10 +116,8 @@ class BasisTrade:
 
 
 def basis_trade(
-    data: MarketData,
     funding: VenueFunding,
     *,
-    symbol: str,
     at_ms: int,
     costs: Costs | None = None,
     half_life_h: float = 72.0,
@@ -130,7 +128,7 @@ def basis_trade(
     The exit basis is expected at 0: a perpetual returns to its index.
     """
     costs = costs or Costs()
-    basis = latest_basis(data, funding.venue, symbol, at_ms, funding.fresh_ms_max)
+    basis = funding.basis
     if basis is None:
         return None
     rate, short = funding.rate, funding.rate.fraction >= 0

@@ -124,9 +124,12 @@ def eight_hour_rates(funding: pl.DataFrame, symbol: str) -> pl.DataFrame:
 
 def spread_history(funding: pl.DataFrame, symbol: str, venues: list[str]) -> pl.DataFrame:
     """Max - min over these venues in each 8 h window that all of them have: `end_ms`, `spread` per hour."""
+    return _spreads(eight_hour_rates(funding, symbol), venues)
+
+
+def _spreads(rates: pl.DataFrame, venues: list[str]) -> pl.DataFrame:
     return (
-        eight_hour_rates(funding, symbol)
-        .filter(pl.col("venue").is_in(venues))
+        rates.filter(pl.col("venue").is_in(venues))
         .group_by("end_ms")
         .agg((pl.col("per_hour").max() - pl.col("per_hour").min()).alias("spread"), pl.len())
         .filter(pl.col("len") == len(set(venues)))
@@ -161,10 +164,12 @@ def funding_divergence(
         )
     low, high = fresh[0], fresh[-1]
     spread = high.rate.spread_to(low.rate)
-    history = _history(data, symbol, at_ms, [quote.venue for quote in fresh], settings)
+    rates = _trailing_rates(data, symbol, at_ms, settings)
+    history = _spreads(rates, [quote.venue for quote in fresh])
+    history = history.filter(pl.col("end_ms") <= at_ms - WINDOW_H * HOUR_MS)  # not the present itself
     enough = history.height >= settings.samples_min
     percentile = float((history["spread"] < spread.value).mean() or 0.0) if enough else None  # type: ignore[arg-type]
-    half_life_h = _half_life_h(data, symbol, at_ms, high.venue, low.venue, settings)
+    half_life_h = _half_life_h(rates, high.venue, low.venue, settings.samples_min)
     earned = expected_funding(spread, PerHour(0.0), settings.holding_h, half_life_h)
     net = earned - settings.costs.four_fills()
     gates += [_guard_gate(low, high), _interest_gate(data, symbol, at_ms, low, high, settings)]
@@ -212,27 +217,20 @@ def _interest_gate(
     return Gate("open_interest", not small, f"below the floor: {', '.join(small)}" if small else "enough")
 
 
-def _history(
-    data: MarketData, symbol: str, at_ms: int, venues: list[str], settings: DivergenceSettings
-) -> pl.DataFrame:
-    """Trailing windows that had ended one window ago, so that the present is not compared with itself."""
+def _trailing_rates(data: MarketData, symbol: str, at_ms: int, settings: DivergenceSettings) -> pl.DataFrame:
     since_ms = at_ms - settings.window_days * DAY_MS
     known = data.funding.filter(pl.col("received_ms") <= at_ms, pl.col("venue_ms") > since_ms)
-    return spread_history(known, symbol, venues).filter(pl.col("end_ms") <= at_ms - WINDOW_H * HOUR_MS)
+    return eight_hour_rates(known, symbol)
 
 
-def _half_life_h(
-    data: MarketData, symbol: str, at_ms: int, high: str, low: str, settings: DivergenceSettings
-) -> float:
+def _half_life_h(rates: pl.DataFrame, high: str, low: str, samples_min: int) -> float:
     """From the lag-1 autocorrelation a of the signed difference of the two venues: ln 2 / -ln a windows.
 
     One window at least; without history a week.
     """
-    since_ms = at_ms - settings.window_days * DAY_MS
-    known = data.funding.filter(pl.col("received_ms") <= at_ms, pl.col("venue_ms") > since_ms)
-    wide = eight_hour_rates(known, symbol).filter(pl.col("venue").is_in([high, low]))
-    joined = wide.filter(pl.col("venue") == high).join(wide.filter(pl.col("venue") == low), on="end_ms")
-    if joined.height < settings.samples_min:
+    of = {venue: rates.filter(pl.col("venue") == venue) for venue in (high, low)}
+    joined = of[high].join(of[low], on="end_ms", maintain_order="left")
+    if joined.height < samples_min:
         return 168.0
     difference: Any = (joined["per_hour"] - joined["per_hour_right"]).to_numpy()
     if np.ptp(difference[1:]) == 0 or np.ptp(difference[:-1]) == 0:

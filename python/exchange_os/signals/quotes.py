@@ -95,6 +95,12 @@ def venue_funding(
     return found
 
 
+def kind_at(data: MarketData, symbol: str, at_ms: int) -> FundingKind:
+    """Running estimates if a venue has a fresh one, else what was settled: never both at once."""
+    quotes = venue_funding(data, symbol=symbol, at_ms=at_ms, kind=FundingKind.ESTIMATED)
+    return FundingKind.ESTIMATED if any(quote.fresh for quote in quotes) else FundingKind.SETTLED
+
+
 def _one(
     data: MarketData,
     sources: list[dict[str, Any]],

@@ -87,9 +87,11 @@ class CcxtSource:
         ]
         for table, ask in questions:
             try:
-                parts.setdefault(table, []).append(ask())
+                answer = ask()
             except Exception as error:  # noqa: BLE001 -- one silent table must not stop the recorder
                 silences.append(Silence(self.venue, table, f"{type(error).__name__}: {error}"))
+                continue
+            parts.setdefault(table, []).append(answer)
         tables = {table: pl.concat(frames) for table, frames in parts.items()}
         return replace(MarketData(), **tables), silences
 
@@ -163,7 +165,7 @@ class CcxtSource:
         if market is None:
             return empty("candles")
         seconds = int(self.client.parse_timeframe(interval))
-        answer = self.client.fetch_ohlcv(market["symbol"], interval, since=since_ms)
+        answer = self._bars(market, interval, since_ms)
         received_ms = self._clock()
         coins = _contract_size(market) if kind == PERPETUAL and self.dialect.candles_in_contracts else 1.0
         rows = []
@@ -184,6 +186,18 @@ class CcxtSource:
                 }
             )
         return self._frame("candles", rows)
+
+    def _bars(self, market: dict[str, Any], interval: str, since_ms: int) -> list[list[Any]]:
+        """Page by page until nothing newer comes."""
+        bars: list[list[Any]] = []
+        start_ms = since_ms
+        while True:
+            page = self.client.fetch_ohlcv(market["symbol"], interval, since=start_ms)
+            fresh = [bar for bar in page if int(bar[0]) >= start_ms]
+            if not fresh:
+                return bars
+            bars += fresh
+            start_ms = max(int(bar[0]) for bar in fresh) + 1
 
     def open_interest(self, symbol: str) -> pl.DataFrame:
         market = self.market(symbol, PERPETUAL)

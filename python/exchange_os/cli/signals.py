@@ -1,0 +1,213 @@
+"""`xos signals`: reports on recorded markets, and the recorder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from exchange_os.cli._say import json_option, say_json, say_pairs
+
+if TYPE_CHECKING:
+    from exchange_os.signals.market_data import MarketData
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _recording_options(function: F) -> F:
+    time_ = click.option("--at", "at", help="Time in UTC, as 2026-11-25T08:00. Without it: the newest row.")
+    return click.argument("folder", type=_FOLDER)(time_(function))
+
+
+def _load(folder: Path, at: str | None) -> tuple[MarketData, int]:
+    """The recording and the time that was asked for, in ms."""
+    from exchange_os.signals.recording import Recording
+
+    data = Recording.open(folder).read()
+    return data, data.last_ms() if at is None else _milliseconds(at)
+
+
+def _milliseconds(text: str) -> int:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(f"'{text}' is no time such as 2026-11-25T08:00") from error
+    return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1_000)
+
+
+@click.group(name="signals")
+def command() -> None:
+    """Funding divergence, basis, levels, regime and bias of perpetuals, from recorded data.
+
+    A recording is a folder of Parquet files that `xos signals record` fills from outside exchanges, or a
+    program with `exchange_os.signals.recording.Recorder`.
+    """
+
+
+@command.command(name="report")
+@_recording_options
+@click.argument("symbol")
+@click.option("--venue", help="Whose bars are read. Without it: the venue with the most.")
+@click.option("--all", "everything", is_flag=True, help="Every figure, not one page of them.")
+@click.option("--picture", type=_FILE, help="Write charts, PNG or SVG by the ending.")
+@click.option("--html", "page", type=_FILE, help="Write one page of HTML with figures and charts.")
+@json_option
+def report(
+    folder: Path,
+    symbol: str,
+    at: str | None,
+    venue: str | None,
+    everything: bool,
+    picture: Path | None,
+    page: Path | None,
+    as_json: bool,
+) -> None:
+    """Print all signals of SYMBOL, such as ETH/USDT, from the recording in FOLDER.
+
+    Every figure has its unit, age and venue; with --json its formula and source too. What is wrong with the
+    data is named and left out.
+    """
+    from exchange_os.signals import picture as pictures
+    from exchange_os.signals.report import ReportSettings, make_report
+
+    data, at_ms = _load(folder, at)
+    made = make_report(data, symbol=symbol, at_ms=at_ms, settings=ReportSettings(venue=venue))
+    if picture is not None and not pictures.draw_report(made, data, picture):
+        raise click.UsageError("pictures need matplotlib: install exchange-os[plots]")
+    if page is not None:
+        page.write_text(pictures.html_page(made, data), encoding="utf-8")
+    if as_json:
+        say_json(made.as_json())
+    else:
+        click.echo(made.text(everything=everything))
+
+
+@command.command(name="screen")
+@_recording_options
+@click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="How many to print.")
+@json_option
+def screen(folder: Path, at: str | None, top: int, as_json: bool) -> None:
+    """Rank every perpetual in FOLDER by funding divergence, with the best basis trade beside it."""
+    from exchange_os.signals.screen import screen as screen_all
+
+    data, at_ms = _load(folder, at)
+    rows = screen_all(data, at_ms=at_ms)[:top]
+    if as_json:
+        say_json({"at_ms": at_ms, "symbols": [row.as_json() for row in rows]})
+        return
+    head = ("symbol", "rating", "spread %/y", "short", "long", "net bps", "carry 7d bps", "on")
+    table = [
+        (
+            row.symbol,
+            str(row.rating),
+            _cell(row.spread_per_year),
+            row.short_venue or "",
+            row.long_venue or "",
+            _cell(row.net_bps),
+            _cell(row.carry_net_bps),
+            row.carry_venue or "",
+        )
+        for row in rows
+    ]
+    widths = [max(len(row[place]) for row in (head, *table)) for place in range(len(head))]
+    for row in (head, *table):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cell(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"
+
+
+@command.command(name="evaluate")
+@click.argument("folder", type=_FOLDER)
+@click.argument("symbol")
+@click.option("--venue", required=True, help="Whose bars and funding are read.")
+@click.option("--interval-s", type=click.IntRange(60), default=28_800, show_default=True, help="Of the bars.")
+@click.option("--horizon", type=click.IntRange(1), default=1, show_default=True, help="Bars ahead.")
+@json_option
+def evaluate(folder: Path, symbol: str, venue: str, interval_s: int, horizon: int, as_json: bool) -> None:
+    """Judge the bias of SYMBOL on calls made before their outcome was known.
+
+    Walk-forward with purge and embargo; Brier score and log loss beside those of the base rate, reliability,
+    and what trading on it would have kept after costs.
+    """
+    from exchange_os.errors import InvalidArgument
+    from exchange_os.signals.bias import BiasSettings, judge, walk_forward
+    from exchange_os.signals.features import feature_table
+
+    data, _ = _load(folder, None)
+    settings = BiasSettings(interval_s=interval_s, horizon_bars=horizon)
+    table = feature_table(data, symbol=symbol, venue=venue, interval_s=interval_s, horizon_bars=horizon)
+    found = judge(walk_forward(table, settings), settings) if table.height else None
+    if found is None:
+        why = f"{table.height} usable bars of {symbol} on {venue} are too few to judge"
+        raise InvalidArgument(f"{why}: {settings.train_min} are needed before the first call")
+    told = found.as_json()
+    if as_json:
+        say_json(told)
+        return
+    pairs = {name: value for name, value in told.items() if name != "reliability"}
+    say_pairs(f"{symbol} on {venue}, {horizon} bars of {interval_s} s ahead", pairs)
+    click.echo("  said, rose, calls")
+    for part in found.reliability:
+        click.echo(f"    {part.forecast:.3f}, {part.observed:.3f}, {part.calls}")
+
+
+@command.command(name="record")
+@click.argument("folder", type=_FOLDER)
+@click.argument("symbols", nargs=-1, required=True)
+@click.option(
+    "--venue", "venues", multiple=True, required=True, help="ccxt's name of an exchange; repeatable."
+)
+@click.option("--rounds", type=click.IntRange(1), default=1, show_default=True, help="How often to ask.")
+@click.option("--every-s", type=click.FloatRange(1), default=60.0, show_default=True, help="Between rounds.")
+@click.option(
+    "--history-days", type=click.IntRange(0), default=0, help="First fetch settled funding and bars."
+)
+@click.option("--bars", "interval", default="1h", show_default=True, help="Length of those bars.")
+@json_option
+def record(
+    folder: Path,
+    symbols: tuple[str, ...],
+    venues: tuple[str, ...],
+    rounds: int,
+    every_s: float,
+    history_days: int,
+    interval: str,
+    as_json: bool,
+) -> None:
+    """Ask outside exchanges and append what they say to FOLDER. Needs exchange-os[signals].
+
+    A venue that is silent is named and does not stop the others.
+    """
+    from exchange_os.signals.recording import Recorder
+    from exchange_os.signals.sources import recorder_round
+    from exchange_os.signals.sources.ccxt_source import Silence
+
+    recorder = Recorder(folder)
+    sources = recorder_round.sources_of(venues)
+    rows, silences = 0, list[Silence]()
+    if history_days:
+        found = recorder_round.history(sources, symbols, history_days, interval)
+        rows += recorder.append(found.data)
+        silences += found.silences
+    for place in range(rounds):
+        if place:
+            time.sleep(every_s)
+        found = recorder_round.ask(sources, symbols)
+        rows += recorder.append(found.data)
+        silences += found.silences
+    told = [f"{silence.venue} {silence.table}: {silence.why}" for silence in silences]
+    if as_json:
+        say_json({"rows": rows, "silent": told})
+        return
+    click.echo(f"recorded {rows} rows in {folder}")
+    for line in told:
+        click.echo(f"  silent: {line}")
