@@ -37,6 +37,7 @@ ENUMERATIONS: tuple[type[IntEnum] | type[IntFlag], ...] = (
     _core.Tif,
     _core.Flags,
     _core.SelfTrade,
+    _core.PriceSource,
     _core.Matching,
     _core.InstrumentState,
     _core.PriceStatus,
@@ -46,6 +47,14 @@ ENUMERATIONS: tuple[type[IntEnum] | type[IntFlag], ...] = (
 
 # What an event of each kind carries besides kind, sequence, time_ns and, but for a trade, client_id.
 _ORDER = ("side", "venue", "account", "instrument", "order_id", "price", "qty", "remaining")
+_WAITING = {
+    **dict.fromkeys(("side", "flags", "venue", "account", "instrument", "order_id"), ""),
+    "price": "limit of the leg above, or of the only leg; 0: market",
+    "qty": "0: a whole position, or exits whose entry has not filled",
+    "remaining": "limit of the leg below where there are both",
+    "amount": "trigger price above, ticks, 0: none",
+    "counter_amount": "trigger price below, ticks, 0: none",
+}
 _MOVED = {"instrument": "the asset", "amount": "moved", "counter_amount": "total after"}
 EVENT_FIELDS: dict[str, dict[str, str]] = {
     "order_accepted": {
@@ -102,6 +111,19 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "amount": "deadline, nanoseconds since 1970 UTC",
     },
     "cancel_all_after_fired": {"account": "", "qty": "number of orders"},
+    "trigger_accepted": _WAITING,
+    "trigger_fired": {
+        **dict.fromkeys(("side", "flags", "venue", "account", "instrument", "order_id"), ""),
+        "price": "of the source, as it fires",
+        "qty": "lots of the order that follows",
+        "amount": "trigger price that was reached, ticks",
+        "counter_amount": "the source",
+    },
+    "trigger_cancelled": {
+        "reason": "the cancel reason",
+        **{name: text for name, text in _WAITING.items() if name != "flags"},
+    },
+    "trigger_amended": _WAITING,
     "account_opened": {"account": "its number"},
     "deposited": {"account": "", **_MOVED},
     "withdrawn": {"account": "", **_MOVED},

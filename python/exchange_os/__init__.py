@@ -14,6 +14,7 @@ from exchange_os._core import (
     EventKind,
     Flags,
     InstrumentState,
+    PriceSource,
     PriceStatus,
     Reject,
     SelfTrade,
@@ -61,6 +62,7 @@ from exchange_os.results import (
     Trade,
 )
 from exchange_os.stream import Subscription
+from exchange_os.triggers import TriggerPlaced, Waiting
 
 open = Exchange.open  # noqa: A001 - `xos.open(path)` is the way in
 
@@ -97,6 +99,7 @@ __all__ = [
     "OrderResult",
     "OutOfRange",
     "Position",
+    "PriceSource",
     "PriceStatus",
     "Question",
     "Receipt",
@@ -110,8 +113,10 @@ __all__ = [
     "Tif",
     "TimeBackwards",
     "Trade",
+    "TriggerPlaced",
     "UnknownName",
     "VerifyFailed",
+    "Waiting",
     "__version__",
     "amends",
     "build_info",

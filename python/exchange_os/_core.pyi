@@ -20,6 +20,7 @@ __all__ = [
     "Inspector",
     "InstrumentState",
     "Matching",
+    "PriceSource",
     "PriceStatus",
     "Reject",
     "SelfTrade",
@@ -79,6 +80,9 @@ class CommandKind(IntEnum):
     CANCEL = 3
     MASS_CANCEL = 4
     CANCEL_ALL_AFTER = 5
+    PLACE_TRIGGER = 6
+    AMEND_TRIGGER = 7
+    PLACE_BRACKET = 8
     OPEN_ACCOUNT = 16
     DEPOSIT = 17
     WITHDRAW = 18
@@ -111,6 +115,11 @@ class SelfTrade(IntEnum):
     CANCEL_BOTH = 3
     DECREMENT = 4
 
+class PriceSource(IntEnum):
+    LAST = 0
+    MARK = 1
+    INDEX = 2
+
 class Matching(IntEnum):
     ARRIVAL = 0
     MAKER_FIRST = 1
@@ -142,6 +151,8 @@ class CancelReason(IntEnum):
     SETTLED = 10
     MATCH_LIMIT = 11
     CANCEL_ALL_AFTER = 20
+    LINKED = 21
+    POSITION_CLOSED = 22
 
 class EventKind(IntEnum):
     ORDER_ACCEPTED = 1
@@ -153,6 +164,10 @@ class EventKind(IntEnum):
     MASS_CANCELLED = 7
     CANCEL_ALL_AFTER_SET = 8
     CANCEL_ALL_AFTER_FIRED = 9
+    TRIGGER_ACCEPTED = 10
+    TRIGGER_FIRED = 11
+    TRIGGER_CANCELLED = 12
+    TRIGGER_AMENDED = 13
     ACCOUNT_OPENED = 16
     DEPOSITED = 17
     WITHDRAWN = 18
@@ -221,6 +236,11 @@ class Reject(IntEnum):
     PRICE_JUMP = 337
     PRICES_HAVE_ORACLE = 338
     COUNTDOWN_OUT_OF_BOUNDS = 341
+    TRIGGER_MISSING = 342
+    TRIGGERS_CROSS = 343
+    SLIPPAGE_OUT_OF_BOUNDS = 344
+    TRIGGERS_LIMIT = 345
+    TRIGGER_WOULD_FIRE = 346
     AMOUNT_NOT_POSITIVE = 401
     AMOUNT_ABOVE_MAX = 402
     SUPPLY_LIMIT = 403
@@ -241,6 +261,7 @@ class Flags(IntFlag):
     POST_ONLY = 1
     REDUCE_ONLY = 2
     MARKET = 4
+    BRACKET = 8
 
 class EventFlags(IntFlag):
     KEPT_PRIORITY = 64
@@ -297,6 +318,9 @@ class Inspector:
 _OrderRow = tuple[int, int, int, bool, int, int, int, int, int, int, bytes | None]
 _OutcomeRow = tuple[int, int, int, bool, int, int, int, int, int, int]
 _RestingRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, bytes]
+_WaitingRow = tuple[
+    int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, bytes, bool
+]
 _Levels = list[tuple[int, int, int]]
 
 @final
@@ -363,6 +387,12 @@ class Exchange:
         /,
     ) -> _OrderRow:
         """Amends one order: its outcome as a tuple, as of place."""
+
+    def record(self, record: bytes, time_ns: int | None, /) -> _OutcomeRow:
+        """A single command given as its record; its outcome event as a tuple."""
+
+    def bracket(self, record: bytes, time_ns: int | None, /) -> _OrderRow:
+        """A bracket given as its record; the outcome of its entry as a tuple, as of place."""
 
     def command(
         self,
@@ -435,6 +465,12 @@ class Exchange:
         order_id, account, instrument, side, price, qty, remaining, tif, flags, self_trade, venue, expires_ns,
         client_id.
         """
+
+    def triggers(self, account: int) -> list[_WaitingRow] | None:
+        """The orders of an account that wait for a price, by id."""
+
+    def countdown(self, account: int) -> int | None:
+        """When the countdown of an account runs out, logged time; 0: none runs."""
 
     def risk(self, account: int) -> tuple[int, int, int, int, int, int, list[tuple[int, int]]] | None:
         """Equity, initial, maintenance, order reserves, headroom, withdrawable, worst case by question."""

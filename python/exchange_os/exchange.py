@@ -23,6 +23,7 @@ from exchange_os.markets.to_commands import Plan, plan
 from exchange_os.records import Commands, Events, checked, events_from_bytes, integers_128
 from exchange_os.rejects import rejected
 from exchange_os.stream import Filter, Subscription, Target
+from exchange_os.triggers import TriggerMethods
 from exchange_os.views import Views
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class _Directory:
             return found
 
 
-class Exchange(CommandMethods, Views):
+class Exchange(CommandMethods, TriggerMethods, Views):
     """One exchange. Every method may be called from any thread; calls run one after the other.
 
     Numbers are whole units as `Decimal`, int or text and never floats; a value finer than tick, lot or atom

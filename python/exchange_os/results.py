@@ -121,7 +121,7 @@ class RiskSummary(msgspec.Struct, frozen=True):
 
 
 class Instrument(msgspec.Struct, frozen=True):
-    """An instrument as it stands. `mark_price` and `index_price` are None until they are set."""
+    """An instrument as it stands. Its prices are None until they are set, or until something traded."""
 
     number: int
     symbol: str

@@ -18,7 +18,20 @@ from exchange_os.records import integers_128, set_amounts
 _KINDS = {kind.name.lower(): kind for kind in xos.CommandKind}
 _FLAGS = {flag.name.lower(): flag for flag in xos.Flags if flag.name}
 _TIFS = {"gtc", "ioc", "fok"}
-_WITH_CLIENT_ID = {"place", "amend", "cancel", "deposit", "withdraw", "split_set", "merge_set"}
+_WITH_CLIENT_ID = {
+    "place",
+    "place_trigger",
+    "place_bracket",
+    "amend",
+    "amend_trigger",
+    "cancel",
+    "deposit",
+    "withdraw",
+    "split_set",
+    "merge_set",
+}
+_SOURCES = {source.name.lower(): int(source) for source in xos.PriceSource}
+_EXITS = 1 << 52
 _BOTH_SIDES = 2
 _EXACT = Context(prec=60, traps=[Inexact])
 
@@ -55,9 +68,13 @@ class Desk:
         return next((name for name, found in self.accounts.items() if found == number), _raw(number))
 
     def order(self, text: str) -> int:
+        if text.endswith(".exits"):
+            return self.order(text.removesuffix(".exits")) | _EXITS
         return int(text[1:]) if text.startswith("#") else self.labels[text]
 
     def order_name(self, number: int) -> str:
+        if number & _EXITS:
+            return f"{self.order_name(number & ~_EXITS)}.exits"
         return next((label for label, found in self.labels.items() if found == number), _raw(number))
 
     def label_of(self, sequence: int) -> str:
@@ -161,6 +178,8 @@ class Desk:
             return None
         call = getattr(self, f"_{do}", None) or self._transfer_or_price
         words: dict[str, Any] = _words(options)
+        if "trigger" in do and not _is_plain(row, words):
+            return None
         on = self._on(row)
         given: dict[str, Any] = {"time_ns": self.time_ns}
         if do in _WITH_CLIENT_ID:
@@ -178,6 +197,38 @@ class Desk:
         given["price"] = self._price(on, row) if row.get("price") else None
         given["qty"] = self._qty(on, row) if row.get("qty") else None
         return self.exchange.amend(account, on, self._order(row), post_only="post_only" in words, **given)
+
+    def _place_trigger(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        side, qty = cast(Any, row.get("side") or "buy"), self._qty(on, row) if row.get("qty") else None
+        given |= self._order_options(words)
+        given.pop("market", None)
+        given["limit"] = self._price(on, row) if row.get("price") else None
+        given |= self._trigger_prices(on, words)
+        if "slippage" in words:
+            given["slippage"] = _part(words["slippage"])
+        given |= {name: words[name] for name in ("source", "source_below") if name in words}
+        return self.exchange.place_trigger(account, on, side, qty, **given)
+
+    def _amend_trigger(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        given["limit"] = self._price(on, row) if row.get("price") else None
+        given["qty"] = self._qty(on, row) if row.get("qty") else None
+        given |= self._trigger_prices(on, words)
+        return self.exchange.amend_trigger(account, on, self._order(row), **given)
+
+    def _place_bracket(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        side = row.get("side") or "buy"
+        above, below = ("take_profit", "stop_loss") if side == "buy" else ("stop_loss", "take_profit")
+        prices = self._trigger_prices(on, words)
+        given |= {above: prices["above"], below: prices["below"], "source": words.get("source", "last")}
+        given |= {"slippage": _part(words.get("slippage", "0%"))} | self._order_options(words)
+        price, qty = self._price(on, row), self._qty(on, row)
+        return self.exchange.bracket(account, on, cast(Any, side), price, qty, **given)
+
+    def _trigger_prices(self, on: str, words: Given) -> Given:
+        tick = self.exchange.instrument(on).tick_size
+        names = ("above", "below", "limit_below")
+        words = words | {"limit_below": words.get("below_limit")}
+        return {name: int(words[name]) * tick if words.get(name) else None for name in names}
 
     def _cancel(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         return self.exchange.cancel(account, self._order(row), **given)
@@ -230,7 +281,17 @@ class Desk:
                 return self.exchange.assets[0]
             case "split_set" | "merge_set" | "resolve_question":
                 (only,) = self.questions
-            case "place" | "amend" | "set_leverage" | "set_mark" | "set_index" | "set_instrument_state":
+            case (
+                "place"
+                | "place_trigger"
+                | "place_bracket"
+                | "amend"
+                | "amend_trigger"
+                | "set_leverage"
+                | "set_mark"
+                | "set_index"
+                | "set_instrument_state"
+            ):
                 (only,) = self.instruments
             case _:
                 return ""
@@ -278,6 +339,12 @@ class Desk:
             fields["side"] = _BOTH_SIDES
         for name, value in words.items():
             fields |= self._option(name, value)
+        if above := int(words.get("above", 0)) % (1 << 64) | int(words.get("below", 0)) << 64:
+            fields["amount"] = above
+        first = _SOURCES[words.get("source_above", words.get("source", "last"))]
+        second = _SOURCES[words.get("source_below", words.get("source", "last"))]
+        slippage = int(_part(words.get("slippage", "0%")) * 1_000_000)
+        fields["order_id"] |= slippage << 32 | second << 8 | first
         return fields
 
     def _number(self, row: Row) -> int:
@@ -302,6 +369,8 @@ class Desk:
             case "venue":
                 raw = value.startswith("#")
                 return {"venue": int(value[1:]) if raw else self.exchange.venues.index(value) + 1}
+            case "below_limit":
+                return {"expires_ns": int(value)}
             case "state":
                 return {"side": int(xos.InstrumentState[value.upper()])}
             case "pays":
@@ -327,15 +396,33 @@ def _agree(answer: xos.OrderResult, outcome: Event, events: list[Event]) -> None
     if outcome["kind"] == xos.EventKind.REJECTED or answer.retry:
         return
     trades = [event for event in events if event["kind"] == xos.EventKind.TRADE]
+    trades = [trade for trade in trades if trade["order_id"] == outcome["order_id"]]
     assert answer.order_id == outcome["order_id"]
     assert answer.qty_lots == outcome["qty"]
     assert [trade.trade_id for trade in answer.fills] == [event["trade_id"] for event in trades]
     assert answer.filled_lots == sum(event["qty"] for event in trades)
 
 
+def _is_plain(row: Row, words: Given) -> bool:
+    """Whether the row says nothing that the method of its command would not take."""
+    if row["do"] == "amend_trigger":
+        return True
+    numbers = (words.get("above", "1"), words.get("below", "1"), row.get("price") or "1")
+    market = "market" in words
+    same = market == (not row.get("price")) == ("slippage" in words)
+    return (
+        same and all(int(number) > 0 for number in numbers) and "gtd" not in words and row.get("qty") != "0"
+    )
+
+
+def _part(percent: str) -> Decimal:
+    return Decimal(percent.rstrip("%")) / 100
+
+
 def _is_of_time(event: Event) -> bool:
-    if event["kind"] == xos.EventKind.ORDER_CANCELLED:
-        return event["reason"] in {xos.CancelReason.EXPIRED, xos.CancelReason.CANCEL_ALL_AFTER}
+    if event["kind"] in {xos.EventKind.ORDER_CANCELLED, xos.EventKind.TRIGGER_CANCELLED}:
+        reasons = {xos.CancelReason.EXPIRED, xos.CancelReason.CANCEL_ALL_AFTER, xos.CancelReason.LINKED}
+        return event["reason"] in reasons
     return bool(event["kind"] == xos.EventKind.CANCEL_ALL_AFTER_FIRED)
 
 

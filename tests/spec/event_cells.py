@@ -16,6 +16,8 @@ _ORDER = {
     _KIND.ORDER_AMENDED,
     _KIND.PNL_REALISED,
 }
+_WAITING = {_KIND.TRIGGER_ACCEPTED, _KIND.TRIGGER_CANCELLED, _KIND.TRIGGER_AMENDED}
+_FIRED = {_KIND.TRIGGER_FIRED}
 _SETS = {_KIND.SET_SPLIT, _KIND.SET_MERGED}
 _REJECTED, _TRADE = {_KIND.REJECTED}, {_KIND.TRADE}
 _TOTAL = {_KIND.PNL_REALISED, _KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.PAYOUT}
@@ -56,7 +58,7 @@ def _event(desk: Desk, event: Event) -> str:
     words = [_KIND(event["kind"]).name.lower()]
     if event["kind"] == _KIND.REJECTED:
         words.append(_reject(desk, event))
-    if event["kind"] == _KIND.ORDER_CANCELLED:
+    if event["kind"] in {_KIND.ORDER_CANCELLED, _KIND.TRIGGER_CANCELLED}:
         words.append(xos.CancelReason(event["reason"]).name.lower())
     if event["flags"] & xos.EventFlags.KEPT_PRIORITY:
         words.append("kept")
@@ -104,6 +106,13 @@ def _order(name: str) -> Cell:
     return lambda desk, event: desk.order_name(event[name])
 
 
+def _order_id(desk: Desk, event: Event) -> str:
+    of_words = {xos.CommandKind.PLACE_TRIGGER, xos.CommandKind.PLACE_BRACKET}
+    if event["kind"] == _KIND.REJECTED and desk.kinds.get(event["sequence"]) in of_words:
+        return ""
+    return desk.order_name(event["order_id"])
+
+
 def _state(desk: Desk, event: Event) -> str:
     return xos.InstrumentState(event["side"]).name.lower()
 
@@ -113,14 +122,16 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "event": (_EVERY, _event),
     "reject": (_REJECTED, _reject),
     "account": (_EVERY, _account("account")),
-    "order": (_ORDER | _REJECTED, _order("order_id")),
+    "order": (_ORDER | _REJECTED | _WAITING | _FIRED, _order_id),
     "on": (_EVERY, _on),
-    "side": (_ORDER | _REJECTED | {_KIND.MASS_CANCELLED}, _side),
+    "side": (_ORDER | _REJECTED | _WAITING | _FIRED | {_KIND.MASS_CANCELLED}, _side),
     "qty": (
         _ORDER
         | _REJECTED
         | _SETS
         | _COUNTDOWN
+        | _WAITING
+        | _FIRED
         | {_KIND.MASS_CANCELLED, _KIND.LEVERAGE_SET, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED},
         _qty,
     ),
@@ -129,6 +140,11 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "venue": (_EVERY, _venue("venue")),
     "flags": (_EVERY, lambda _, event: flags_text(event["flags"])),
     "id": (_EVERY - _TRADE, lambda _, event: event["client_id"].decode(errors="replace")),
+    "above": (_WAITING, _not_zero("amount")),
+    "below": (_WAITING, _not_zero("counter_amount")),
+    "below limit": (_WAITING, _not_zero("remaining")),
+    "trigger": (_FIRED, _field("amount")),
+    "source": (_FIRED, lambda _, event: xos.PriceSource(event["counter_amount"]).name.lower()),
     "position": ({_KIND.PNL_REALISED}, _field("remaining")),
     "amount": (_TOTAL | _SETS | {_KIND.CANCEL_ALL_AFTER_SET}, _field("amount")),
     "total": (_TOTAL, _field("counter_amount")),

@@ -68,6 +68,27 @@ def every_kind() -> Events:
         exchange.amend(taker, "PERP", first.order_id, price=100)
     exchange.mass_cancel(maker, "PERP", side="sell")
     exchange.mass_cancel(maker)
+    for order_id in (0, 1):
+        waits = exchange.place_trigger(
+            taker,
+            "PERP",
+            "sell",
+            2,
+            above=300,
+            below=50,
+            limit=290,
+            limit_below=40,
+            reduce_only=True,
+            venue="front",
+        )
+        exchange.amend_trigger(taker, "PERP", waits.order_id, qty=1)
+        if order_id:
+            exchange.cancel(taker, waits.order_id)
+    exchange.place_trigger(
+        taker, "PERP", "sell", 2, above=200, source="mark", reduce_only=True, venue="front"
+    )
+    exchange.set_mark("PERP", 200)
+    exchange.set_mark("PERP", 100)
     exchange.buy(maker, "PERP", 70, 1)
     exchange.cancel_all_after(maker, 1)
     exchange.tick(time_ns=exchange.time_ns + 10**9)

@@ -68,6 +68,9 @@ impl Engine {
         if let Err(detail) = self.audit_reserves() {
             return fail(4, detail);
         }
+        if let Err(detail) = self.triggers.audit() {
+            return fail(13, detail);
+        }
         if let Err(detail) = self.audit_positions() {
             return fail(17, detail);
         }

@@ -4,6 +4,7 @@
 use crate::account::Stand;
 use crate::engine::Engine;
 use crate::oracle::Oracle;
+use crate::triggers::Wait;
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::Side;
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, QuestionId, VenueId};
@@ -145,6 +146,34 @@ impl Engine {
             sink.u32(account.0);
             sink.u64(deadline_ns);
         }
+        self.write_triggers(sink);
+    }
+
+    fn write_triggers(&self, sink: &mut impl Sink) {
+        sink.count(self.triggers.all().len());
+        for trigger in self.triggers.all() {
+            sink.u64(trigger.id.0);
+            sink.u32(trigger.account.0);
+            sink.u32(trigger.instrument.0);
+            sink.u16(trigger.venue.0);
+            sink.put(&[trigger.side.code(), trigger.tif.code(), trigger.flags, trigger.self_trade.code()]);
+            sink.i64(trigger.qty.0);
+            for leg in [trigger.above, trigger.below] {
+                sink.i64(leg.trigger.0);
+                sink.i64(leg.limit.0);
+                sink.put(&[leg.source.code()]);
+            }
+            sink.u32(trigger.slippage_ppm);
+            sink.u64(trigger.entry.0);
+            sink.put(&trigger.client_id);
+            sink.put(&[match trigger.wait {
+                Wait::Price => 0,
+                Wait::Turn { above: true, .. } => 1,
+                Wait::Turn { above: false, .. } => 2,
+            }]);
+        }
+        sink.count(self.triggers.row().len());
+        self.triggers.row().for_each(|id| sink.u64(id.0));
     }
 
     fn write_deployments(&self, sink: &mut impl Sink) {

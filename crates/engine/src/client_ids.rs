@@ -76,6 +76,14 @@ impl ClientIds {
         self.lookup.find(tag, is_it).map(|number| self.answer_at(number))
     }
 
+    /// Number of the answer to an id that is remembered for a time.
+    pub(crate) fn number(&self, tag: Tag, account: AccountId, client_id: &ClientId) -> Option<u32> {
+        self.lookup.find(tag, |number| {
+            let answer = self.answer_at(number);
+            answer.account == account.0 && answer.detail == *client_id
+        })
+    }
+
     /// The client id of the order whose answer has this number.
     pub(crate) fn client_id_at(&self, number: u32) -> ClientId {
         self.passing_at(number).answer.detail

@@ -3,8 +3,9 @@
 
 use crate::engine::Engine;
 use crate::step::{Refused, Step, refused, wide};
+use crate::triggers::Trigger;
 use std::collections::{BTreeMap, BTreeSet};
-use xos_protocol::{COUNTDOWN_MS_MAX, CancelReason, CommandRecord, EventKind, Reject};
+use xos_protocol::{COUNTDOWN_MS_MAX, CancelReason, CommandRecord, EventKind, Flags, Reject};
 use xos_units::{AccountId, Amount};
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -83,9 +84,15 @@ impl Engine {
     fn fire_countdown(&mut self, step: &mut Step, account: AccountId) {
         self.countdowns.set(account, None);
         let slots = self.orders_of(account, None, None);
+        // What only reduces protects an account whose owner is silent.
+        let opens = |trigger: &Trigger| trigger.flags & Flags::REDUCE_ONLY == 0 && trigger.entry.0 == 0;
+        let waiting = self.triggers_of(account, None, opens);
         let event = step.push(EventKind::CancelAllAfterFired);
         event.account = account.0;
-        event.qty = slots.len() as i64;
+        event.qty = (slots.len() + waiting.len()) as i64;
+        for id in waiting {
+            self.cancel_trigger(step, id, CancelReason::CancelAllAfter);
+        }
         for slot in slots {
             self.cancel_resting(step, slot, CancelReason::CancelAllAfter);
         }

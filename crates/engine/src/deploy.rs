@@ -37,6 +37,7 @@ impl Engine {
                     return refused(Reject::NotGenesis, step.sequence, 1);
                 }
                 check_bounds(i128::from(limits.orders_per_account_max), 0..=ORDERS_PER_ACCOUNT_BOUND, 22)?;
+                check_bounds(i128::from(limits.triggers_fired_per_command_max), 1..=i128::MAX, 91)?;
                 self.limits = limits;
                 step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
                 Ok(())

@@ -8,6 +8,7 @@ use crate::instrument::{Instrument, Question};
 use crate::lookup::Lookup;
 use crate::step::{Refused, Step};
 use crate::touch::RUN;
+use crate::triggers::Triggers;
 use std::collections::BTreeSet;
 use std::fmt;
 use xos_book::OrderPool;
@@ -112,6 +113,9 @@ pub struct Engine {
     pub(crate) client_ids: ClientIds,
     pub(crate) expiries: BTreeSet<(u64, u64)>,
     pub(crate) countdowns: Countdowns,
+    pub(crate) triggers: Triggers,
+    /// Orders have to fire, or to leave, at the end of the command.
+    pub(crate) triggers_due: bool,
     pub(crate) last_trade_id: u64,
     pub(crate) maker_first_instruments: usize,
     /// Stands that may have become empty during the command.
@@ -152,6 +156,8 @@ impl Engine {
             client_ids: ClientIds::default(),
             expiries: BTreeSet::new(),
             countdowns: Countdowns::default(),
+            triggers: Triggers::default(),
+            triggers_due: false,
             last_trade_id: 0,
             maker_first_instruments: 0,
             emptied: Vec::new(),
@@ -241,14 +247,15 @@ impl Engine {
             Step { sequence: header.first_sequence, time_ns: header.time_ns, client_id: &[0; 32], events };
         self.expire_orders(&mut step);
         self.fire_countdowns(&mut step);
-        let pool = &mut self.pool;
+        let (pool, triggers) = (&mut self.pool, &self.triggers);
         self.client_ids.forget(header.time_ns, self.limits.client_id_retention_ns, |answer, number| {
-            let accepted = answer.kind == EventKind::OrderAccepted.code();
+            let waits = answer.kind == EventKind::TriggerAccepted.code();
+            let accepted = waits || answer.kind == EventKind::OrderAccepted.code();
             let slot = accepted.then(|| pool.find(OrderId(answer.order_id))).flatten();
             if let Some(slot) = slot {
                 pool.order_mut(slot).client_id_at = number;
             }
-            slot.is_some()
+            slot.is_some() || (waits && triggers.get(OrderId(answer.order_id)).is_some())
         });
         Ok(())
     }
@@ -283,6 +290,10 @@ impl Engine {
         }
         if !self.emptied.is_empty() {
             self.forget_empty_stands();
+        }
+        if self.triggers_due {
+            step.client_id = &[0; 32];
+            self.fire_due(&mut step);
         }
     }
 
@@ -324,6 +335,9 @@ impl Engine {
                 }
                 Ok(())
             }
+            CommandKind::PlaceTrigger => self.place_trigger(step, command),
+            CommandKind::AmendTrigger => self.amend_trigger(step, command),
+            CommandKind::PlaceBracket => self.place_bracket(step, command),
             CommandKind::CancelAllAfter => self.cancel_all_after(step, command),
             CommandKind::SetMark | CommandKind::SetIndex => self.set_price(step, command, kind),
             CommandKind::PublishPrice => self.publish_price(step, command),

@@ -12,8 +12,8 @@ const POST_ONLY: u8 = 2;
 const TAKE: u8 = 3;
 
 fn is_order(command: &CommandRecord) -> bool {
-    use CommandKind::{Amend, Cancel, MassCancel, Place};
-    matches!(command.kind(), Some(Place | Amend | Cancel | MassCancel))
+    use CommandKind::{Amend, Cancel, MassCancel, Place, PlaceBracket};
+    matches!(command.kind(), Some(Place | PlaceBracket | Amend | Cancel | MassCancel))
 }
 
 impl Engine {
@@ -57,7 +57,9 @@ impl Engine {
                 CANCEL
             }
             Some(CommandKind::Cancel) if self.is_maker_first(command) => CANCEL,
-            Some(CommandKind::Place | CommandKind::Amend) if post_only && self.is_maker_first(command) => {
+            Some(CommandKind::Place | CommandKind::PlaceBracket | CommandKind::Amend)
+                if post_only && self.is_maker_first(command) =>
+            {
                 POST_ONLY
             }
             Some(_) if is_order(command) => TAKE,

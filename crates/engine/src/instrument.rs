@@ -6,7 +6,8 @@ use crate::oracle::Oracle;
 use crate::tiers::PerpetualMargin;
 use xos_book::Book;
 use xos_protocol::{
-    Fees, InstrumentSpec, InstrumentState, InstrumentTerms, Matching, Product, QuestionSpec, Split,
+    Fees, InstrumentSpec, InstrumentState, InstrumentTerms, Matching, PriceSource, Product, QuestionSpec,
+    Split,
 };
 use xos_risk::OutcomeTerms;
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, PPM_ONE, Ppm, Price, Qty, QuestionId};
@@ -34,6 +35,8 @@ pub(crate) struct Instrument {
     pub(crate) index: Price,
     /// Of the last trade; 0: none.
     pub(crate) last: Price,
+    /// Orders that wait here for a price.
+    pub(crate) triggers: u32,
     /// Mark x k: value of one lot.
     pub(crate) mark_value: i128,
     /// Mark x k x initial margin rate of the first tier: requirement of one lot where there is no more to it.
@@ -115,6 +118,7 @@ impl Instrument {
             mark: Price::ZERO,
             index: Price::ZERO,
             last: Price::ZERO,
+            triggers: 0,
             mark_value: 0,
             margin_value: 0,
             margin: None,
@@ -164,6 +168,15 @@ impl Instrument {
             let width = i64::try_from(width).expect("a band is narrower than the mark");
             self.band_low = Price(mark.0 - width);
             self.band_high = Price(mark.0 + width);
+        }
+    }
+
+    /// One of its prices; 0: never set.
+    pub(crate) fn price_of(&self, source: PriceSource) -> Price {
+        match source {
+            PriceSource::Last => self.last,
+            PriceSource::Mark => self.mark,
+            PriceSource::Index => self.index,
         }
     }
 

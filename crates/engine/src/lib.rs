@@ -27,12 +27,14 @@ mod shape;
 mod step;
 mod tiers;
 mod touch;
+mod triggers;
 mod views;
 
 pub use audit::AuditReport;
 pub use defence::Defence;
 pub use engine::{Engine, FrameError, FrameHeader, Violation};
 pub use restore::RestoreError;
+pub use triggers::{Leg, Trigger, Wait};
 pub use views::{
     AccountRisk, BalanceView, BookView, HouseView, InstrumentView, OrderView, PositionView, QuestionView,
     SourceView,

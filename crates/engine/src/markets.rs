@@ -10,7 +10,7 @@ use xos_ledger::{Party, Reason, SETTLEMENT};
 use xos_protocol::{
     CancelReason, CommandKind, CommandRecord, EventKind, EventRecord, InstrumentState, Reject, Side,
 };
-use xos_units::{AccountId, Amount, InstrumentId, Qty, QuestionId};
+use xos_units::{AccountId, Amount, InstrumentId, OrderId, Qty, QuestionId};
 
 impl Engine {
     pub(crate) fn live_instrument(&self, command: &CommandRecord) -> Result<usize, Refused> {
@@ -57,6 +57,8 @@ impl Engine {
         });
         if kind == EventKind::MarkSet {
             self.set_mark(step, at, command.price());
+        } else {
+            self.index_changed(at);
         }
         Ok(())
     }
@@ -77,6 +79,7 @@ impl Engine {
         self.check_unsettled(at)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         self.instruments[at].set_state(state);
+        self.prices_reached(at);
         step.emit(EventRecord {
             kind: EventKind::InstrumentStateSet.code(),
             side: state.code(),
@@ -124,6 +127,11 @@ impl Engine {
         slots.sort_unstable_by_key(|slot| self.pool.order(*slot).id);
         for slot in slots {
             self.cancel_resting(step, slot, CancelReason::Settled);
+        }
+        let waiting: Vec<OrderId> =
+            self.triggers.all().filter(|trigger| trigger.instrument == instrument).map(|t| t.id).collect();
+        for id in waiting {
+            self.cancel_trigger(step, id, CancelReason::Settled);
         }
         self.instruments[instrument.index()].set_state(InstrumentState::Settled);
     }

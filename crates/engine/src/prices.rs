@@ -3,7 +3,7 @@
 use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::step::{Refused, Step, refused};
-use xos_protocol::{CommandRecord, EventKind, EventRecord, PriceStatus, PublisherSpec, Reject};
+use xos_protocol::{CommandRecord, EventKind, EventRecord, PriceSource, PriceStatus, PublisherSpec, Reject};
 use xos_units::Price;
 
 impl Engine {
@@ -18,7 +18,17 @@ impl Engine {
 
     /// What follows from a new mark, after its event.
     pub(crate) fn mark_changed(&mut self, step: &mut Step, at: usize) {
-        let _ = (step, at);
+        let _ = step;
+        if self.instruments[at].triggers > 0 {
+            self.price_reached(at, PriceSource::Mark);
+        }
+    }
+
+    /// What follows from a new index.
+    pub(crate) fn index_changed(&mut self, at: usize) {
+        if self.instruments[at].triggers > 0 {
+            self.price_reached(at, PriceSource::Index);
+        }
     }
 
     pub(crate) fn add_publisher(&mut self, spec: PublisherSpec) {
@@ -44,6 +54,7 @@ impl Engine {
             source.time_ns = command.expires_ns;
         }
         self.refresh_prices(step, at, false);
+        self.prices_reached(at);
         Ok(())
     }
 
@@ -148,6 +159,7 @@ impl Engine {
         for at in 0..self.instruments.len() {
             if self.instruments[at].oracle.is_some() {
                 self.refresh_prices(step, at, true);
+                self.prices_reached(at);
             }
         }
     }

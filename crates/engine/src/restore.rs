@@ -4,11 +4,15 @@ use crate::account::Account;
 use crate::engine::Engine;
 use crate::lookup::Tag;
 use crate::oracle::Oracle;
+use crate::triggers::{Leg, Trigger, Wait};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hint::black_box;
 use xos_book::RestingOrder;
 use xos_ledger::{Balance, Party, SETTLEMENT};
-use xos_protocol::{ClientId, EventKind, EventRecord, InstrumentState, PriceStatus, SelfTrade, Side, Tif};
+use xos_protocol::{
+    ClientId, EventKind, EventRecord, InstrumentState, PriceSource, PriceStatus, SelfTrade, Side, Tif,
+};
 use xos_risk::Holding;
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId, VenueId};
 use zerocopy::FromBytes;
@@ -17,6 +21,7 @@ use zerocopy::FromBytes;
 const ACCOUNT_BYTES_LEAST: usize = 72;
 const STAND_BYTES: usize = 44;
 const ORDER_BYTES: usize = 82;
+const TRIGGER_BYTES: usize = 109;
 const PASSING_BYTES: usize = 8 + size_of::<EventRecord>();
 /// Things whose memory is read ahead.
 const AHEAD: usize = 16;
@@ -107,6 +112,13 @@ impl<'a> Source<'a> {
         let [byte] = self.array(what)?;
         word(byte).ok_or(RestoreError::Malformed { offset, what })
     }
+    fn leg(&mut self) -> Read<Leg> {
+        Ok(Leg {
+            trigger: Price(self.i64("trigger price")?),
+            limit: Price(self.i64("limit")?),
+            source: self.word(PriceSource::from_code, "source")?,
+        })
+    }
     fn malformed<T>(&self, what: &'static str) -> Read<T> {
         Err(RestoreError::Malformed { offset: self.at, what })
     }
@@ -128,6 +140,7 @@ impl Engine {
         engine.last_trade_id = source.u64("last trade")?;
         engine.read_orders(&mut source)?;
         engine.read_countdowns(&mut source)?;
+        engine.read_triggers(&mut source)?;
         if source.at != state.len() {
             return source.malformed("end of the state");
         }
@@ -394,6 +407,53 @@ impl Engine {
         Ok(())
     }
 
+    fn read_triggers(&mut self, source: &mut Source) -> Read<()> {
+        let mut reached = BTreeMap::new();
+        for _ in 0..source.count(TRIGGER_BYTES, "waiting orders")? {
+            let (trigger, wait) = self.read_trigger(source)?;
+            if wait != 0 {
+                reached.insert(trigger.id, wait == 1);
+            }
+            self.add_trigger(trigger);
+        }
+        for _ in 0..source.count(size_of::<u64>(), "row of reached orders")? {
+            let id = OrderId(source.u64("order")?);
+            let Some(above) = reached.remove(&id) else { return source.malformed("row of reached orders") };
+            self.triggers.reach(id, above);
+            self.triggers_due = true;
+        }
+        if reached.is_empty() { Ok(()) } else { source.malformed("row of reached orders") }
+    }
+
+    /// A waiting order, and where it stood: 0 watching, 1 and 2 in the row, reached above or below.
+    fn read_trigger(&self, source: &mut Source) -> Read<(Trigger, u8)> {
+        let trigger = Trigger {
+            id: OrderId(source.u64("order")?),
+            account: AccountId(source.u32("account")?),
+            instrument: InstrumentId(source.u32("instrument")?),
+            venue: VenueId(source.u16("venue")?),
+            side: source.word(Side::from_code, "side")?,
+            tif: source.word(Tif::from_code, "tif")?,
+            flags: source.word(Some, "flags")?,
+            self_trade: source.word(SelfTrade::from_code, "self-trade mode")?,
+            qty: Qty(source.i64("lots")?),
+            above: source.leg()?,
+            below: source.leg()?,
+            slippage_ppm: source.u32("slippage")?,
+            entry: OrderId(source.u64("entry")?),
+            client_id: source.array("client id")?,
+            wait: Wait::Price,
+        };
+        let wait = source.word(|code| (code <= 2).then_some(code), "wait")?;
+        let known = trigger.account.index() < self.accounts.len()
+            && trigger.instrument.index() < self.instruments.len()
+            && trigger.venue.0 as usize <= self.venues.len();
+        if !known || self.triggers.get(trigger.id).is_some() {
+            return source.malformed("waiting order");
+        }
+        Ok((trigger, wait))
+    }
+
     fn read_session(&mut self, source: &mut Source) -> Read<()> {
         self.sequence = source.u64("sequence")?;
         self.time_ns = source.u64("time")?;
@@ -423,7 +483,8 @@ impl Engine {
         }
         let mut slots = [None; AHEAD];
         for (slot, (_, answer)) in slots.iter_mut().zip(&answers[..count]) {
-            let accepted = answer.kind == EventKind::OrderAccepted.code();
+            let accepted = answer.kind == EventKind::OrderAccepted.code()
+                || answer.kind == EventKind::TriggerAccepted.code();
             *slot = accepted.then(|| self.pool.find(OrderId(answer.order_id))).flatten();
             seen ^= slot.map_or(0, |slot| self.pool.touch(slot));
         }

@@ -1,9 +1,11 @@
 //! The shape of a command record: fields a kind does not use are zero, numbered words have a meaning.
 
 use crate::step::{Refused, refused};
+use crate::triggers::{Trigger, Wait, legs_of};
 use std::mem::offset_of;
 use std::ops::Range;
-use xos_protocol::{CommandKind, CommandRecord, Flags, Reject, SelfTrade, Side, Tif};
+use xos_protocol::{CommandKind, CommandRecord, Flags, Reject, SelfTrade, Side, Tif, TriggerWords};
+use xos_units::{OrderId, Price};
 use zerocopy::IntoBytes;
 
 /// A place that passed.
@@ -22,6 +24,7 @@ const VENUE: usize = offset_of!(CommandRecord, venue);
 const ACCOUNT: usize = offset_of!(CommandRecord, account);
 const INSTRUMENT: usize = offset_of!(CommandRecord, instrument);
 const ORDER_ID: usize = offset_of!(CommandRecord, order_id);
+const SLIPPAGE: usize = ORDER_ID + 4;
 const PRICE: usize = offset_of!(CommandRecord, price);
 const QTY: usize = offset_of!(CommandRecord, qty);
 const EXPIRES: usize = offset_of!(CommandRecord, expires_ns);
@@ -32,7 +35,10 @@ const END: usize = size_of::<CommandRecord>();
 /// Byte ranges that a kind leaves zero, in order of offset.
 const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
     match kind {
-        CommandKind::Place | CommandKind::Deploy => &[],
+        CommandKind::Place | CommandKind::PlaceTrigger | CommandKind::PlaceBracket | CommandKind::Deploy => {
+            &[]
+        }
+        CommandKind::AmendTrigger => &[SIDE..ACCOUNT],
         CommandKind::Amend => &[SIDE..FLAGS, SELF_TRADE..VENUE, EXPIRES..CLIENT_ID],
         CommandKind::Cancel => &[SIDE..VENUE, PRICE..CLIENT_ID],
         CommandKind::MassCancel => &[TIF..VENUE, PRICE..CLIENT_ID],
@@ -113,5 +119,75 @@ fn stray_in_place<T>(command: &CommandRecord, stray_expiry: bool) -> Result<T, R
     let bytes = command.as_bytes();
     let ranges = [ORDER_ID..PRICE, if stray_expiry { EXPIRES..AMOUNT } else { 0..0 }, AMOUNT..CLIENT_ID];
     let at = ranges.into_iter().flatten().find(|at| bytes[*at] != 0).unwrap_or(ORDER_ID);
+    malformed(command, at)
+}
+
+/// Reads the words of place_trigger into the order that will wait.
+pub(crate) fn place_trigger(command: &CommandRecord, id: OrderId) -> Result<Trigger, Refused> {
+    let Some(side) = command.side() else { return malformed(command, SIDE) };
+    let tif = match command.tif() {
+        Some(tif) if tif != Tif::Gtd => tif,
+        _ => return malformed(command, TIF),
+    };
+    let flags = command.flags();
+    if flags.0 & !Flags::KNOWN != 0 {
+        return malformed(command, FLAGS);
+    }
+    let Some(self_trade) = command.self_trade() else { return malformed(command, SELF_TRADE) };
+    let words = trigger_words(command)?;
+    let market = flags.has(Flags::MARKET);
+    let (mut above, mut below) = legs_of(command, words);
+    let both = above.trigger != Price::ZERO && below.trigger != Price::ZERO;
+    if !market && words.slippage_ppm != 0 {
+        return stray(command, SLIPPAGE..PRICE);
+    }
+    if market && command.price != 0 {
+        return stray(command, PRICE..QTY);
+    }
+    if (market || !both) && command.expires_ns != 0 {
+        return stray(command, EXPIRES..AMOUNT);
+    }
+    if above.trigger != Price::ZERO {
+        above.limit = command.price();
+        below.limit = Price(command.expires_ns as i64);
+    } else {
+        below.limit = command.price();
+    }
+    Ok(Trigger {
+        id,
+        account: command.account(),
+        instrument: command.instrument(),
+        venue: command.venue(),
+        side,
+        tif,
+        flags: flags.0,
+        self_trade,
+        qty: command.qty(),
+        above,
+        below,
+        slippage_ppm: words.slippage_ppm,
+        entry: OrderId(0),
+        client_id: command.client_id,
+        wait: Wait::Price,
+    })
+}
+
+/// Checks and reads the words of place_bracket: those of a place that opens, and what its exits watch.
+pub(crate) fn place_bracket(command: &CommandRecord) -> Result<(PlaceWords, TriggerWords), Refused> {
+    let entry = CommandRecord { order_id: 0, amount: Default::default(), ..*command };
+    let words = place(&entry)?;
+    if words.flags.has(Flags::REDUCE_ONLY) {
+        return malformed(command, FLAGS);
+    }
+    Ok((words, trigger_words(command)?))
+}
+
+fn trigger_words(command: &CommandRecord) -> Result<TriggerWords, Refused> {
+    TriggerWords::from_bits(command.order_id).or_else(|byte| malformed(command, ORDER_ID + byte))
+}
+
+/// Names the first byte of a range that is not zero.
+fn stray<T>(command: &CommandRecord, range: Range<usize>) -> Result<T, Refused> {
+    let at = range.clone().find(|at| command.as_bytes()[*at] != 0).unwrap_or(range.start);
     malformed(command, at)
 }

@@ -319,6 +319,11 @@ impl Engine {
         OrderView { order: *order, client_id: self.client_id_of(order) }
     }
 
+    /// Orders of an account that wait for a price, by id.
+    pub fn triggers(&self, account: AccountId) -> Vec<crate::Trigger> {
+        self.triggers.of(account).copied().collect()
+    }
+
     /// When the countdown of an account runs out, logged nanoseconds; none: none runs.
     pub fn countdown_deadline_ns(&self, account: AccountId) -> Option<u64> {
         self.countdowns.deadline_ns(account)

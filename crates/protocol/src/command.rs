@@ -1,6 +1,6 @@
 //! The fixed 96-byte command record.
 
-use crate::{CommandKind, Int128, SelfTrade, Side, Tif};
+use crate::{CommandKind, Int128, PriceSource, SelfTrade, Side, Tif};
 use xos_units::{AccountId, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId, VenueId};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -18,7 +18,9 @@ impl Flags {
     pub const REDUCE_ONLY: u8 = 2;
     /// A market order; `price` is its protection price.
     pub const MARKET: u8 = 4;
-    /// All known bits.
+    /// The exits of a bracket wait for its fills; told in events, set by no command.
+    pub const BRACKET: u8 = 8;
+    /// All bits that a command may set.
     pub const KNOWN: u8 = Self::POST_ONLY | Self::REDUCE_ONLY | Self::MARKET;
 
     /// Whether all of `bits` are set.
@@ -50,16 +52,20 @@ pub struct CommandRecord {
     /// Instrument; asset of a deposit or withdrawal; question of split, merge and resolve; 0 in a mass cancel
     /// means every instrument.
     pub instrument: u32,
-    /// Order to cancel or amend (0: find it by `client_id`); the paying instrument of a resolve.
+    /// Order to cancel or amend (0: find it by `client_id`); the paying instrument of a resolve; of a waiting order
+    /// and a bracket [`TriggerWords`].
     pub order_id: u64,
-    /// Ticks. Limit or protection price; new price of an amend (0: keep); mark or index price.
+    /// Ticks. Limit or protection price; new price of an amend (0: keep); mark or index price. Of a waiting order the
+    /// limit of its only leg or of the leg above, 0 with the flag market.
     pub price: i64,
     /// Lots. Quantity; new total quantity, filled part included, of an amend (0: keep); sets to split or merge;
     /// milliseconds of a countdown (0: stop it); leverage to choose (0: none).
     pub qty: i64,
-    /// End of a good-till-date order, nanoseconds since 1970 UTC of logged time.
+    /// End of a good-till-date order, nanoseconds since 1970 UTC of logged time. Of an order that waits on both
+    /// sides, ticks: the limit of the leg below.
     pub expires_ns: u64,
-    /// Atoms to deposit or withdraw.
+    /// Atoms to deposit or withdraw. Of a waiting order and a bracket the low half is the trigger price above, the
+    /// high half the one below, ticks (0: none).
     pub amount: Int128,
     /// Idempotency key of place, deposit, withdraw, split, merge; target of a cancel or amend without order id;
     /// owner of a new account.
@@ -68,7 +74,46 @@ pub struct CommandRecord {
 
 const _: () = assert!(size_of::<CommandRecord>() == 96 && align_of::<CommandRecord>() == 8);
 
+/// Set in the number of a bracket's exits, whose other bits are those of the entry.
+pub const EXITS_BIT: u64 = 1 << 52;
+
+/// What the `order_id` of place_trigger and place_bracket holds: byte 0 and 1 the [`PriceSource`] of the leg above and
+/// below, bytes 4 to 7 the slippage of a market order, ppm of the price that is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TriggerWords {
+    /// Source of the leg above.
+    pub above: PriceSource,
+    /// Source of the leg below.
+    pub below: PriceSource,
+    /// Slippage.
+    pub slippage_ppm: u32,
+}
+
+impl TriggerWords {
+    /// From the field; an error names the byte in it that has no meaning.
+    pub const fn from_bits(bits: u64) -> Result<Self, usize> {
+        let bytes = bits.to_le_bytes();
+        let Some(above) = PriceSource::from_code(bytes[0]) else { return Err(0) };
+        let Some(below) = PriceSource::from_code(bytes[1]) else { return Err(1) };
+        if bytes[2] != 0 {
+            return Err(2);
+        }
+        if bytes[3] != 0 {
+            return Err(3);
+        }
+        Ok(Self { above, below, slippage_ppm: (bits >> 32) as u32 })
+    }
+    /// To the field.
+    pub const fn bits(self) -> u64 {
+        (self.slippage_ppm as u64) << 32 | (self.below.code() as u64) << 8 | self.above.code() as u64
+    }
+}
+
 impl CommandRecord {
+    /// The trigger prices above and below of a waiting order or bracket; 0: none.
+    pub const fn triggers(&self) -> (Price, Price) {
+        (Price(self.amount.low as i64), Price(self.amount.high))
+    }
     /// The kind, if its number is known.
     #[inline(always)]
     pub const fn kind(&self) -> Option<CommandKind> {

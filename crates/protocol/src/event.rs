@@ -119,13 +119,14 @@ impl EventRecord {
     pub fn client_id(&self) -> ClientId {
         self.detail
     }
-    /// Whether the passing of time caused it, not a command: such events come before those of a frame's commands.
+    /// Whether it is never the outcome of a command: the passing of time causes such events, before those of a
+    /// frame's commands, or they follow from one of those.
     pub fn is_of_time(&self) -> bool {
         match self.kind() {
             Some(EventKind::CancelAllAfterFired) => true,
-            Some(EventKind::OrderCancelled) => matches!(
+            Some(EventKind::OrderCancelled | EventKind::TriggerCancelled) => matches!(
                 CancelReason::from_code(self.reason),
-                Some(CancelReason::Expired | CancelReason::CancelAllAfter)
+                Some(CancelReason::Expired | CancelReason::CancelAllAfter | CancelReason::Linked)
             ),
             _ => false,
         }

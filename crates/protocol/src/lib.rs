@@ -11,17 +11,18 @@ mod limits;
 mod reject;
 mod words;
 
-pub use command::{ClientId, CommandRecord, Flags};
+pub use command::{ClientId, CommandRecord, EXITS_BIT, Flags, TriggerWords};
 pub use deploy::{
     AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, MarginSpec, MarginTier,
     OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split,
     VenueSpec,
 };
 pub use event::{EventFlags, EventRecord};
-pub use limits::{COUNTDOWN_MS_MAX, Limits};
+pub use limits::{COUNTDOWN_MS_MAX, Limits, SLIPPAGE_PPM_MAX};
 pub use reject::Reject;
 pub use words::{
-    CancelReason, CommandKind, EventKind, InstrumentState, Matching, PriceStatus, SelfTrade, Side, Tif,
+    CancelReason, CommandKind, EventKind, InstrumentState, Matching, PriceSource, PriceStatus, SelfTrade,
+    Side, Tif,
 };
 
 /// A 128-bit signed integer as two little-endian halves, so that records keep an 8-byte alignment.

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Longest countdown of cancel_all_after, milliseconds: a day.
 pub const COUNTDOWN_MS_MAX: i64 = 24 * 3_600 * 1_000;
 
+/// Largest slippage of a market order that waits, ppm.
+pub const SLIPPAGE_PPM_MAX: u32 = 999_999;
+
 /// The declared limits of an exchange. They are part of the log: its first command may set them, and replay
 /// finds the same ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,10 @@ pub struct Limits {
     pub instruments_per_account_max: u32,
     /// Resting orders of one account over all instruments.
     pub orders_per_account_max: u32,
+    /// Orders of one account that wait for a price; exits of brackets count too.
+    pub triggers_per_account_max: u32,
+    /// Waiting orders that fire with one command, at least 1; the others fire with the commands that follow.
+    pub triggers_fired_per_command_max: u32,
     /// Resting orders that one command may meet; the rest of the order is cancelled.
     pub matches_per_command_max: u32,
     /// Client ids remembered at a time. Those of deposits do not count and are never forgotten.
@@ -53,6 +60,8 @@ impl Default for Limits {
             perpetuals_per_account_max: 64,
             instruments_per_account_max: 1_024,
             orders_per_account_max: 10_000,
+            triggers_per_account_max: 500,
+            triggers_fired_per_command_max: 64,
             matches_per_command_max: 10_000,
             client_ids_max: 16_777_216,
             client_id_retention_ns: 24 * 3_600 * 1_000_000_000,

@@ -42,6 +42,12 @@ words! {
         MassCancel = 4 "mass_cancel",
         /// Cancel all of an account's resting orders unless the command comes again in time (a dead man's switch).
         CancelAllAfter = 5 "cancel_all_after",
+        /// Place an order that waits for a price: stop, take-profit, or both of which one cancels the other.
+        PlaceTrigger = 6 "place_trigger",
+        /// Change prices or quantity of an order that waits.
+        AmendTrigger = 7 "amend_trigger",
+        /// Place an order with exits, take-profit and stop-loss, that its fills arm.
+        PlaceBracket = 8 "place_bracket",
         /// Open a margin account for an owner.
         OpenAccount = 16 "open_account",
         /// Credit an account from outside.
@@ -134,6 +140,24 @@ words! {
 }
 
 words! {
+    /// The price that a waiting order watches.
+    PriceSource: u8 {
+        /// Price of the last trade.
+        Last = 0 "last",
+        /// Mark price.
+        Mark = 1 "mark",
+        /// Index price.
+        Index = 2 "index",
+    }
+}
+
+impl Default for PriceSource {
+    fn default() -> Self {
+        Self::Last
+    }
+}
+
+words! {
     /// Execution order inside one frame.
     Matching: u8 {
         /// As the commands arrived.
@@ -202,6 +226,10 @@ words! {
         MatchLimit = 11 "match_limit",
         /// The countdown of cancel_all_after ran out.
         CancelAllAfter = 20 "cancel_all_after",
+        /// Its entry, or the exits of its entry, are gone.
+        Linked = 21 "linked",
+        /// The position that it would have closed is closed or turned.
+        PositionClosed = 22 "position_closed",
     }
 }
 
@@ -226,6 +254,14 @@ words! {
         CancelAllAfterSet = 8 "cancel_all_after_set",
         /// A countdown ran out; one order_cancelled for each order follows.
         CancelAllAfterFired = 9 "cancel_all_after_fired",
+        /// An order waits for a price; of a bracket: for fills of its entry.
+        TriggerAccepted = 10 "trigger_accepted",
+        /// The price was reached; the order follows as accepted or rejected.
+        TriggerFired = 11 "trigger_fired",
+        /// A waiting order left; `reason` holds the cancel reason.
+        TriggerCancelled = 12 "trigger_cancelled",
+        /// The outcome of an amend of a waiting order.
+        TriggerAmended = 13 "trigger_amended",
         /// An account stands.
         AccountOpened = 16 "account_opened",
         /// An account was credited from outside.

@@ -299,6 +299,29 @@ impl Exchange {
         self.one(py, command, time_ns, OrderOutcome::of)?.into_tuple(py)
     }
 
+    /// A single command given as its record; its outcome event as a tuple.
+    #[pyo3(signature = (record, time_ns, /))]
+    fn record<'py>(
+        &self,
+        py: Python<'py>,
+        record: &[u8],
+        time_ns: Option<u64>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let outcome = |events: &[EventRecord]| outcome_at(events).map(|at| events[at]);
+        tuple_of(py, &self.one(py, single(record)?, time_ns, outcome)?)
+    }
+
+    /// A bracket given as its record; the outcome of its entry as a tuple, as of place.
+    #[pyo3(signature = (record, time_ns, /))]
+    fn bracket<'py>(
+        &self,
+        py: Python<'py>,
+        record: &[u8],
+        time_ns: Option<u64>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        self.one(py, single(record)?, time_ns, OrderOutcome::of)?.into_tuple(py)
+    }
+
     /// Any other single command: its outcome event as a tuple.
     #[pyo3(signature = (kind, side, account, instrument, order_id, price, qty, amount, client_id, expires_ns, time_ns, /))]
     fn command<'py>(
@@ -370,6 +393,10 @@ fn records(bytes: &[u8]) -> Option<std::borrow::Cow<'_, [CommandRecord]>> {
         return None;
     }
     chunks.map(|chunk| CommandRecord::read_from_bytes(chunk).ok()).collect::<Option<Vec<_>>>().map(Into::into)
+}
+
+fn single(bytes: &[u8]) -> PyResult<CommandRecord> {
+    CommandRecord::read_from_bytes(bytes).map_err(|_| PyValueError::new_err(uneven(bytes.len())))
 }
 
 fn uneven(bytes: usize) -> String {

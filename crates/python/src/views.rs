@@ -6,7 +6,7 @@ use crate::outcome::integer_of;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use serde::Serialize;
-use xos_engine::{Engine, OrderView};
+use xos_engine::{Engine, Leg, OrderView, Trigger, Wait};
 use xos_ledger::Party;
 use xos_protocol::{DeployCommand, Limits};
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, QuestionId};
@@ -163,6 +163,19 @@ impl Exchange {
         found.map(|view| order_tuple(py, &view)).transpose()
     }
 
+    /// The orders of an account that wait for a price, by id: order_id, account, instrument, side, qty; of the legs
+    /// above and below trigger price, limit and source each; tif, flags, self_trade, venue, slippage_ppm, entry,
+    /// client_id, whether it was reached.
+    fn triggers<'py>(&self, py: Python<'py>, account: u32) -> PyResult<Rows<'py>> {
+        let found = self.account(py, account, Engine::triggers)?;
+        rows(py, found, |trigger| trigger_tuple(py, &trigger))
+    }
+
+    /// When the countdown of an account runs out, logged time; 0: none runs.
+    fn countdown(&self, py: Python<'_>, account: u32) -> PyResult<Option<u64>> {
+        self.account(py, account, |engine, account| engine.countdown_deadline_ns(account).unwrap_or(0))
+    }
+
     /// Equity, initial and maintenance margin, order reserves, headroom, withdrawable, worst case by question.
     fn risk<'py>(&self, py: Python<'py>, account: u32) -> PyResult<Option<Bound<'py, PyTuple>>> {
         let found = self.engine(py, |engine| engine.risk(AccountId(account)))?;
@@ -263,6 +276,29 @@ fn order_tuple<'py>(py: Python<'py>, view: &OrderView) -> PyResult<Bound<'py, Py
         PyBytes::new(py, &view.client_id),
     );
     let parts = [head.into_pyobject(py)?, tail.into_pyobject(py)?];
+    let fields = parts.iter().flat_map(|part| part.iter()).collect::<Vec<_>>();
+    PyTuple::new(py, fields)
+}
+
+fn trigger_tuple<'py>(py: Python<'py>, trigger: &Trigger) -> PyResult<Bound<'py, PyTuple>> {
+    let head = (trigger.id.0, trigger.account.0, trigger.instrument.0, trigger.side.code(), trigger.qty.0);
+    let leg = |leg: Leg| (leg.trigger.0, leg.limit.0, leg.source.code());
+    let tail = (
+        trigger.tif.code(),
+        trigger.flags,
+        trigger.self_trade.code(),
+        trigger.venue.0,
+        trigger.slippage_ppm,
+        trigger.entry.0,
+        PyBytes::new(py, &trigger.client_id),
+        trigger.wait != Wait::Price,
+    );
+    let parts = [
+        head.into_pyobject(py)?,
+        leg(trigger.above).into_pyobject(py)?,
+        leg(trigger.below).into_pyobject(py)?,
+        tail.into_pyobject(py)?,
+    ];
     let fields = parts.iter().flat_map(|part| part.iter()).collect::<Vec<_>>();
     PyTuple::new(py, fields)
 }

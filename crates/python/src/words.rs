@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use xos_protocol::{
-    CancelReason, CommandKind, EventFlags, EventKind, Flags, InstrumentState, Matching, PriceStatus, Reject,
-    SelfTrade, Side, Tif,
+    CancelReason, CommandKind, EventFlags, EventKind, Flags, InstrumentState, Matching, PriceSource,
+    PriceStatus, Reject, SelfTrade, Side, Tif,
 };
 
 macro_rules! add_words {
@@ -26,6 +26,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         Side,
         Tif,
         SelfTrade,
+        PriceSource,
         Matching,
         InstrumentState,
         PriceStatus,
@@ -35,8 +36,12 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let rejects =
         Reject::ALL.iter().map(|reject| (upper_snake(reject.name()), reject.code().into())).collect();
     add(module, "IntEnum", "Reject", rejects)?;
-    let flags =
-        [("POST_ONLY", Flags::POST_ONLY), ("REDUCE_ONLY", Flags::REDUCE_ONLY), ("MARKET", Flags::MARKET)];
+    let flags = [
+        ("POST_ONLY", Flags::POST_ONLY),
+        ("REDUCE_ONLY", Flags::REDUCE_ONLY),
+        ("MARKET", Flags::MARKET),
+        ("BRACKET", Flags::BRACKET),
+    ];
     add(module, "IntFlag", "Flags", named(&flags))?;
     let event_flags = [("KEPT_PRIORITY", EventFlags::KEPT_PRIORITY), ("RETRY", EventFlags::RETRY)];
     add(module, "IntFlag", "EventFlags", named(&event_flags))

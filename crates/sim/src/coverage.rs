@@ -33,6 +33,7 @@ pub const TURNS: &[&str] = &[
     "payout taken from an account",
     "settlement total below zero",
     "decrement that left the resting order",
+    "exits fired",
     "split beyond the bound of money",
 ];
 
@@ -49,6 +50,12 @@ impl Coverage {
                 if event.reason == Reject::SpecOutOfBounds.code() {
                     *self.fields.entry(counter).or_default() += 1;
                 }
+            }
+            Some(EventKind::TriggerCancelled) => {
+                *self.reasons.entry(event.reason).or_default() += 1;
+            }
+            Some(EventKind::TriggerFired) => {
+                self.turn("exits fired", event.order_id >= xos_protocol::EXITS_BIT);
             }
             Some(EventKind::OrderCancelled) => {
                 *self.reasons.entry(event.reason).or_default() += 1;
@@ -118,7 +125,7 @@ impl Coverage {
         for kind in EventKind::ALL {
             want(self.kinds.contains_key(&kind.code()), format!("event {}", kind.name()));
         }
-        for field in (1..=22).chain(31..=41) {
+        for field in (1..=22).chain(31..=41).chain([91]) {
             want(self.fields.contains_key(&field), format!("specification field {field}"));
         }
         for turn in TURNS {

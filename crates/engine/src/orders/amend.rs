@@ -50,6 +50,9 @@ impl Engine {
         self.remove_resting(step.sequence, slot, order);
         step.push_order(EventKind::OrderAmended, &amended);
         step.emit_cancelled(order, CancelReason::AmendedAway, order.remaining, Qty::ZERO);
+        if order.flags & Flags::BRACKET != 0 {
+            self.entry_left(step, order.id);
+        }
     }
 
     fn amend_down(&mut self, step: &mut Step, slot: Slot, order: &RestingOrder, total: Qty) {

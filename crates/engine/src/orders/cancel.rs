@@ -11,9 +11,11 @@ impl Engine {
     pub(crate) fn cancel(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
         shape::cancel(command)?;
         self.known_account(command)?;
-        let slot = self.named_order(command)?;
-        // ---- Everything is checked. Below this line nothing fails. ----
-        self.cancel_resting(step, slot, CancelReason::Requested);
+        match self.named_order(command) {
+            // ---- Everything is checked. Below this line nothing fails. ----
+            Ok(slot) => self.cancel_resting(step, slot, CancelReason::Requested),
+            Err(refused) => self.cancel_waiting(step, command, refused)?,
+        }
         Ok(())
     }
 
@@ -39,10 +41,24 @@ impl Engine {
         }
     }
 
+    /// Where no such order rests, one may wait.
+    #[cold]
+    fn cancel_waiting(
+        &mut self,
+        step: &mut Step,
+        command: &CommandRecord,
+        refused: Refused,
+    ) -> Result<(), Refused> {
+        let Ok(id) = self.named_trigger(command) else { return Err(refused) };
+        self.cancel_trigger(step, id, CancelReason::Requested);
+        Ok(())
+    }
+
     fn find_by_client_id(&self, command: &CommandRecord) -> Option<Slot> {
         let tag = self.client_ids.tag(command.account(), &command.client_id);
         let answer = self.client_ids.answer(tag, command.account(), &command.client_id)?;
-        let accepted = answer.kind == EventKind::OrderAccepted.code();
+        let accepted = answer.kind == EventKind::OrderAccepted.code()
+            || answer.kind == EventKind::TriggerAccepted.code();
         accepted.then(|| self.pool.find(xos_units::OrderId(answer.order_id))).flatten()
     }
 
@@ -55,14 +71,20 @@ impl Engine {
         // ---- Everything is checked. Below this line nothing fails. ----
         let instrument = (command.instrument != 0).then(|| command.instrument());
         let slots = self.orders_of(account, instrument, command.side());
+        let wanted = command.side();
+        let waiting =
+            self.triggers_of(account, instrument, |trigger| wanted.is_none_or(|side| side == trigger.side));
         step.emit(EventRecord {
             kind: EventKind::MassCancelled.code(),
             side: command.side,
             account: command.account,
             instrument: command.instrument,
-            qty: slots.len() as i64,
+            qty: (slots.len() + waiting.len()) as i64,
             ..Default::default()
         });
+        for id in waiting {
+            self.cancel_trigger(step, id, CancelReason::MassCancel);
+        }
         for slot in slots {
             self.cancel_resting(step, slot, CancelReason::MassCancel);
         }

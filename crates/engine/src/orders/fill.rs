@@ -7,7 +7,7 @@ use crate::orders::Incoming;
 use crate::step::{Step, wide};
 use xos_book::{RestingOrder, Slot};
 use xos_ledger::{Fee, Party, Reason, SETTLEMENT};
-use xos_protocol::{EventKind, SelfTrade, Side};
+use xos_protocol::{EventKind, Flags, PriceSource, SelfTrade, Side};
 use xos_risk::{Closed, fee_base, fees_of_fill};
 use xos_units::{
     AccountId, Amount, AssetId, OrderId, Ppm, Price, Qty, VenueId, division::share_down, notional,
@@ -101,6 +101,25 @@ impl Engine {
             self.refresh_worst_case(maker.account, question);
         }
         self.check_open_interest(sequence, incoming.at);
+        if self.instruments[incoming.at].triggers > 0 {
+            self.traded(step, incoming, resting, lots);
+        }
+    }
+
+    /// What a trade means to orders that wait.
+    #[cold]
+    fn traded(&mut self, step: &mut Step, incoming: &Incoming, resting: &RestingOrder, lots: Qty) {
+        self.price_reached(incoming.at, PriceSource::Last);
+        if incoming.order.account != resting.account {
+            for order in [&incoming.order, resting] {
+                if order.flags & Flags::BRACKET != 0 {
+                    self.arm_exits(order.id, lots);
+                }
+            }
+        }
+        if resting.flags & Flags::BRACKET != 0 && resting.remaining == lots {
+            self.entry_left(step, resting.id);
+        }
     }
 
     /// Invariants 9 to 11 of a fill: oldest order of the best level, within both limits and the band, never
@@ -233,10 +252,15 @@ impl Engine {
         stand.set_holding(after);
         instrument.cost_sum += after.cost - before.cost;
         instrument.position_changed(side.account, before.lots, after.lots);
+        let turned = instrument.triggers > 0 && before.lots.signum() * after.lots.signum() != 1;
         if stand.is_empty() {
             self.emptied.push((side.account, instrument.key));
         }
+        if turned {
+            self.position_closed(side.account, at);
+        }
         let closed = closed?;
+        let instrument = &self.instruments[at];
         if let Traded::Perpetual { .. } = instrument.traded {
             let (user, clearing) = (Party::User(side.account), Party::Clearing(instrument.id));
             let (from, to) =

@@ -46,6 +46,22 @@ impl Engine {
     ) -> Result<(), Refused> {
         let (lots, per_lot) = self.check_place(step.time_ns, command, words)?;
         // ---- Everything is checked. Below this line nothing fails. ----
+        let mut incoming = self.incoming(OrderId(step.sequence), command, words, lots, per_lot);
+        step.push_order(EventKind::OrderAccepted, &incoming.order);
+        self.work(step, &mut incoming);
+        Ok(())
+    }
+
+    /// A checked order on its way into the book.
+    #[inline(always)]
+    pub(crate) fn incoming(
+        &self,
+        id: OrderId,
+        command: &CommandRecord,
+        words: &PlaceWords,
+        lots: Qty,
+        per_lot: Amount,
+    ) -> Incoming {
         let at = command.instrument().index();
         let owner = self.accounts[command.account().index()].owner;
         let order = RestingOrder {
@@ -59,12 +75,9 @@ impl Engine {
             flags: words.flags.0,
             self_trade: words.self_trade,
             client_id_at: if command.has_client_id() { self.client_ids.next_number() } else { NO_SLOT },
-            ..RestingOrder::unlinked(OrderId(step.sequence), words.side, command.price(), lots)
+            ..RestingOrder::unlinked(id, words.side, command.price(), lots)
         };
-        let mut incoming = Incoming { order, at, per_lot };
-        step.push_order(EventKind::OrderAccepted, &incoming.order);
-        self.work(step, &mut incoming);
-        Ok(())
+        Incoming { order, at, per_lot }
     }
 
     /// Matches an order and lets the remainder rest or go.
@@ -73,12 +86,19 @@ impl Engine {
         let cancelled = self.match_incoming(step, incoming);
         let order = &mut incoming.order;
         if cancelled || order.remaining == Qty::ZERO {
+            if order.flags & Flags::BRACKET != 0 {
+                self.entry_left(step, order.id);
+            }
             return;
         }
         match order.tif {
             Tif::Gtc | Tif::Gtd => self.rest(step.sequence, order, incoming.per_lot),
             Tif::Ioc | Tif::Fok => {
-                return step.emit_cancelled(order, CancelReason::IocRemainder, order.remaining, Qty::ZERO);
+                step.emit_cancelled(order, CancelReason::IocRemainder, order.remaining, Qty::ZERO);
+                if order.flags & Flags::BRACKET != 0 {
+                    self.entry_left(step, order.id);
+                }
+                return;
             }
         }
         // Only an order that rests can cross the book.
@@ -93,7 +113,7 @@ impl Engine {
     }
 
     #[inline(always)]
-    fn check_place(
+    pub(crate) fn check_place(
         &self,
         time_ns: u64,
         command: &CommandRecord,
@@ -289,7 +309,7 @@ pub(crate) fn check_price(instrument: &Instrument, price: Price) -> Result<(), R
 }
 
 #[inline(always)]
-fn check_qty(instrument: &Instrument, lots: Qty, reduce_only: bool) -> Result<(), Refused> {
+pub(crate) fn check_qty(instrument: &Instrument, lots: Qty, reduce_only: bool) -> Result<(), Refused> {
     if lots <= Qty::ZERO {
         return refused(Reject::QtyNotPositive, lots.0, 1);
     }

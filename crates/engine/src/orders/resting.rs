@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::step::Step;
 use xos_book::{NO_SLOT, RestingOrder, Slot};
-use xos_protocol::{CancelReason, ClientId, Side, Tif};
+use xos_protocol::{CancelReason, ClientId, Flags, Side, Tif};
 use xos_units::{Amount, AssetId, Qty};
 
 use crate::instrument::{Instrument, Traded};
@@ -122,6 +122,9 @@ impl Engine {
         let order = *self.pool.order(slot);
         self.remove_resting(step.sequence, slot, &order);
         step.emit_cancelled(&order, reason, order.remaining, Qty::ZERO);
+        if order.flags & Flags::BRACKET != 0 {
+            self.entry_left(step, order.id);
+        }
     }
 
     /// Takes an order whose reserve is already given back out of the book and its account's list.

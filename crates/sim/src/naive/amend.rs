@@ -1,10 +1,10 @@
 //! Section 8: cancel, mass cancel and amend.
 
 use super::events::Cause;
-use super::matching::Left;
 use super::place::{check_price, check_state};
 use super::refusal::{Refusal, check, check_id, refuse};
 use super::state::{Order, World};
+use super::triggers::Trigger;
 use xos_protocol::{CancelReason, CommandRecord, EventRecord, Flags, Reject};
 
 impl World {
@@ -14,8 +14,14 @@ impl World {
         command: &CommandRecord,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
-        let at = self.find_order(command)?;
-        self.cancel_resting(cause, at, CancelReason::Requested, events);
+        match (self.find_order(command), self.find_trigger(command)) {
+            (Ok(at), _) => self.cancel_resting(cause, at, CancelReason::Requested, events),
+            (Err(_), Some(at)) => {
+                let id = self.triggers[at].id;
+                self.cancel_triggers(cause, CancelReason::Requested, |trigger| trigger.id == id, events);
+            }
+            (Err(refusal), None) => return Err(refusal),
+        }
         Ok(())
     }
 
@@ -49,10 +55,17 @@ impl World {
                 && (command.instrument == 0 || command.instrument == order.instrument)
                 && (command.side == 2 || command.side == order.side.code())
         };
+        let is_meant_too = |trigger: &Trigger| {
+            trigger.account == command.account
+                && (command.instrument == 0 || command.instrument == trigger.instrument)
+                && (command.side == 2 || command.side == trigger.side.code())
+        };
+        let waiting = self.triggers.iter().filter(|trigger| is_meant_too(trigger)).count();
         let orders = self.take_out(is_meant);
-        events.push(cause.mass_cancelled(command, orders.len()));
+        events.push(cause.mass_cancelled(command, orders.len() + waiting));
+        self.cancel_triggers(cause, CancelReason::MassCancel, is_meant_too, events);
         for order in orders {
-            events.push(cause.cancelled(&order, CancelReason::MassCancel, order.remaining, 0));
+            self.cancelled(cause, &order, CancelReason::MassCancel, events);
         }
         Ok(())
     }
@@ -106,10 +119,7 @@ impl World {
         // Nothing below can fail.
         events.push(cause.amended(&amended, false));
         self.orders.remove(at);
-        match self.take(cause, &mut amended, events) {
-            Left::Nothing => {}
-            Left::Remainder => self.keep_remainder(cause, amended, events),
-        }
+        self.take_and_keep(cause, amended, events);
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 use super::events::Cause;
 use super::refusal::{Refusal, check};
 use super::state::World;
-use xos_protocol::{CancelReason, CommandRecord, EventKind, EventRecord, Int128, Reject};
+use super::triggers::Trigger;
+use xos_protocol::{CancelReason, CommandRecord, EventKind, EventRecord, Flags, Int128, Reject};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -39,11 +40,16 @@ impl World {
         due.sort_unstable();
         for (_, account) in due {
             self.countdowns.remove(&account);
+            let opens = |trigger: &Trigger| {
+                trigger.account == account && !trigger.flags.has(Flags::REDUCE_ONLY) && trigger.entry == 0
+            };
+            let waiting = self.triggers.iter().filter(|trigger| opens(trigger)).count();
             let orders = self.take_out(|order| order.account == account);
-            let qty = i64::try_from(orders.len()).expect("orders are bounded");
+            let qty = i64::try_from(orders.len() + waiting).expect("orders are bounded");
             events.push(EventRecord { account, qty, ..cause.event(EventKind::CancelAllAfterFired) });
+            self.cancel_triggers(cause, CancelReason::CancelAllAfter, opens, events);
             for order in orders {
-                events.push(cause.cancelled(&order, CancelReason::CancelAllAfter, order.remaining, 0));
+                self.cancelled(cause, &order, CancelReason::CancelAllAfter, events);
             }
         }
     }

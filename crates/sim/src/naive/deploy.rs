@@ -24,6 +24,8 @@ impl World {
             check(cause.sequence == 1, Reject::NotGenesis, cause.sequence, 1)?;
             let orders = limits.orders_per_account_max;
             bound(22, orders, orders <= 1 << 22)?;
+            let fired = limits.triggers_fired_per_command_max;
+            bound(91, fired, fired >= 1)?;
             self.limits = limits;
             events.push(cause.event(EventKind::Ticked));
             return Ok(());

@@ -3,7 +3,7 @@
 use super::events::{Cause, Closed, Fill};
 use super::money::{fee_up, share_down};
 use super::state::{Holding, House, Kind, Order, Party, SETTLEMENT, World};
-use xos_protocol::{EventRecord, Side};
+use xos_protocol::{EventRecord, PriceSource, Side};
 use xos_units::{Amount, Qty, division};
 
 impl World {
@@ -41,6 +41,14 @@ impl World {
             if let Some(closed) = closed {
                 events.push(cause.pnl_realised(order, price, &closed));
             }
+        }
+        self.reach(resting.instrument, PriceSource::Last);
+        if !with_itself {
+            self.arm(incoming, lots);
+            self.arm(&resting, lots);
+        }
+        if resting.remaining == 0 {
+            self.entry_left(cause, resting.id, events);
         }
     }
 

@@ -55,6 +55,33 @@ impl World {
             out.u32(account);
             out.u64(deadline_ns);
         }
+        let mut triggers: Vec<_> = self.triggers.iter().collect();
+        triggers.sort_by_key(|trigger| trigger.id);
+        out.count(triggers.len());
+        for trigger in triggers {
+            out.u64(trigger.id);
+            out.u32(trigger.account);
+            out.u32(trigger.instrument);
+            out.u16(trigger.venue);
+            out.u8(trigger.side.code());
+            out.u8(trigger.tif.code());
+            out.u8(trigger.flags.0);
+            out.u8(trigger.self_trade.code());
+            out.i64(trigger.qty);
+            for leg in [trigger.above, trigger.below] {
+                out.i64(leg.trigger);
+                out.i64(leg.limit);
+                out.u8(leg.source.code());
+            }
+            out.u32(trigger.slippage_ppm);
+            out.u64(trigger.entry);
+            out.0.extend(trigger.client_id);
+            out.u8(trigger.reached);
+        }
+        out.count(self.row.len());
+        for &id in &self.row {
+            out.u64(id);
+        }
         out.0
     }
 

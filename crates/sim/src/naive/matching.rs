@@ -70,7 +70,19 @@ impl World {
         events: &mut Vec<EventRecord>,
     ) {
         let order = self.orders.remove(at);
-        events.push(cause.cancelled(&order, reason, order.remaining, 0));
+        self.cancelled(cause, &order, reason, events);
+    }
+
+    /// Tells that an order which is out already was cancelled.
+    pub(super) fn cancelled(
+        &mut self,
+        cause: &Cause,
+        order: &Order,
+        reason: CancelReason,
+        events: &mut Vec<EventRecord>,
+    ) {
+        events.push(cause.cancelled(order, reason, order.remaining, 0));
+        self.entry_left(cause, order.id, events);
     }
 
     fn prevent_self_trade(
@@ -96,10 +108,11 @@ impl World {
             resting.remaining -= lots;
             incoming.remaining -= lots;
             events.push(cause.cancelled(resting, reason, lots, resting.remaining));
-            events.push(cause.cancelled(incoming, reason, lots, incoming.remaining));
             if resting.remaining == 0 {
-                self.orders.remove(at);
+                let gone = self.orders.remove(at);
+                self.entry_left(cause, gone.id, events);
             }
+            events.push(cause.cancelled(incoming, reason, lots, incoming.remaining));
         }
     }
 

@@ -22,6 +22,7 @@ mod prices;
 mod proofs;
 mod refusal;
 mod state;
+mod triggers;
 
 use self::events::Cause;
 use self::refusal::{Refusal, check, check_bytes, check_id, kind_of};
@@ -166,7 +167,7 @@ impl NaiveEngine {
         let mut expired = self.world.take_out(|o| o.tif == Tif::Gtd && o.expires_ns <= time_ns);
         expired.sort_by_key(|o| (o.expires_ns, o.id));
         for order in expired {
-            events.push(cause.cancelled(&order, CancelReason::Expired, order.remaining, 0));
+            self.world.cancelled(&cause, &order, CancelReason::Expired, events);
         }
         self.world.run_out_countdowns(&cause, events);
         self.world.forget_empty_holdings();
@@ -187,7 +188,13 @@ impl NaiveEngine {
     fn addresses_maker_first(&self, command: &CommandRecord) -> bool {
         let is_order = matches!(
             command.kind(),
-            Some(CommandKind::Place | CommandKind::Amend | CommandKind::Cancel | CommandKind::MassCancel)
+            Some(
+                CommandKind::Place
+                    | CommandKind::PlaceBracket
+                    | CommandKind::Amend
+                    | CommandKind::Cancel
+                    | CommandKind::MassCancel
+            )
         );
         is_order && self.world.is_maker_first(self.instrument_of(command))
     }
@@ -208,10 +215,18 @@ impl NaiveEngine {
         match command.kind() {
             Some(CommandKind::Cancel) if makers_first => 1,
             Some(CommandKind::MassCancel) if makers_first || command.instrument == 0 => 1,
-            Some(CommandKind::Place | CommandKind::Amend) if makers_first && is_post_only => 2,
-            Some(CommandKind::Place | CommandKind::Amend | CommandKind::Cancel | CommandKind::MassCancel) => {
-                3
+            Some(CommandKind::Place | CommandKind::PlaceBracket | CommandKind::Amend)
+                if makers_first && is_post_only =>
+            {
+                2
             }
+            Some(
+                CommandKind::Place
+                | CommandKind::PlaceBracket
+                | CommandKind::Amend
+                | CommandKind::Cancel
+                | CommandKind::MassCancel,
+            ) => 3,
             Some(CommandKind::Deploy) | None => 3,
             Some(_) => 0,
         }
@@ -221,7 +236,7 @@ impl NaiveEngine {
         if let Err(refusal) = self.admit_and_run(&cause, command, events) {
             events.push(cause.rejected(command, refusal));
         }
-        self.world.forget_empty_holdings();
+        self.world.fire_row(&cause, events);
     }
 
     fn admit_and_run(
@@ -267,12 +282,16 @@ impl NaiveEngine {
 /// Whether commands of this kind act for the account they name, which must exist.
 fn names_account(kind: CommandKind) -> bool {
     use CommandKind::{
-        Amend, Cancel, CancelAllAfter, Deposit, MassCancel, MergeSet, Place, SetLeverage, SplitSet, Withdraw,
+        Amend, AmendTrigger, Cancel, CancelAllAfter, Deposit, MassCancel, MergeSet, Place, PlaceBracket,
+        PlaceTrigger, SetLeverage, SplitSet, Withdraw,
     };
     matches!(
         kind,
         Place
+            | PlaceTrigger
+            | PlaceBracket
             | Amend
+            | AmendTrigger
             | Cancel
             | MassCancel
             | CancelAllAfter
@@ -286,8 +305,8 @@ fn names_account(kind: CommandKind) -> bool {
 
 /// Whether the first answer to a client id of this kind of command is remembered.
 fn is_idempotent(kind: CommandKind) -> bool {
-    use CommandKind::{Deposit, MergeSet, Place, SplitSet, Withdraw};
-    matches!(kind, Place | Deposit | Withdraw | SplitSet | MergeSet)
+    use CommandKind::{Deposit, MergeSet, Place, PlaceBracket, PlaceTrigger, SplitSet, Withdraw};
+    matches!(kind, Place | PlaceTrigger | PlaceBracket | Deposit | Withdraw | SplitSet | MergeSet)
 }
 
 impl World {
@@ -304,6 +323,9 @@ impl World {
             CommandKind::Amend => self.amend(cause, command, events),
             CommandKind::Cancel => self.cancel(cause, command, events),
             CommandKind::MassCancel => self.mass_cancel(cause, command, events),
+            CommandKind::PlaceTrigger => self.place_trigger(cause, command, events),
+            CommandKind::AmendTrigger => self.amend_trigger(cause, command, events),
+            CommandKind::PlaceBracket => self.place_bracket(cause, command, events),
             CommandKind::CancelAllAfter => self.cancel_all_after(cause, command, events),
             CommandKind::OpenAccount => self.open_account(cause, command, events),
             CommandKind::Deposit => self.deposit(cause, command, events),
@@ -330,14 +352,19 @@ impl World {
     /// Section 9: ids past their retention are forgotten, unless their order still rests.
     fn forget_client_ids(&mut self, now_ns: u64) {
         let retention = u128::from(self.limits.client_id_retention_ns);
-        let orders = &self.orders;
+        let (orders, triggers) = (&self.orders, &self.triggers);
         self.remembered.retain(|_, remembered| {
             let is_due = u128::from(now_ns) >= u128::from(remembered.time_ns) + retention;
             if remembered.is_deposit || !is_due {
                 return true;
             }
-            let rests = remembered.answer.kind() == Some(EventKind::OrderAccepted)
-                && orders.iter().any(|order| order.id == remembered.answer.order_id);
+            let id = remembered.answer.order_id;
+            let rests = || orders.iter().any(|order| order.id == id);
+            let rests = match remembered.answer.kind() {
+                Some(EventKind::OrderAccepted) => rests(),
+                Some(EventKind::TriggerAccepted) => rests() || triggers.iter().any(|t| t.id == id),
+                _ => false,
+            };
             if rests {
                 remembered.time_ns = now_ns;
             }

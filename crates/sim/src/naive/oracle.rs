@@ -183,6 +183,7 @@ impl World {
         let oracle = self.instrument_mut(id).oracle.as_mut().expect("checked above");
         oracle.told.insert(publisher, Told { price, external, time_ns });
         self.judge_prices(cause, id, false, events);
+        self.reach_all(id);
         Ok(())
     }
 
@@ -191,6 +192,7 @@ impl World {
         for id in 1..=self.instruments.len() as u32 {
             if self.instrument(id).oracle.is_some() {
                 self.judge_prices(cause, id, true, events);
+                self.reach_all(id);
             }
         }
     }
@@ -245,6 +247,7 @@ impl World {
             self.instrument_mut(id).mark = mark;
             let event = cause.event(EventKind::MarkSet);
             events.push(EventRecord { instrument: id, price: mark, ..event });
+            self.reach(id, xos_protocol::PriceSource::Mark);
         }
     }
 

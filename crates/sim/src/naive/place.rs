@@ -13,18 +13,33 @@ impl World {
         command: &CommandRecord,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
+        let order = self.checked_order(cause, command)?;
+        // Nothing below can fail.
+        events.push(cause.accepted(&order));
+        self.take_and_keep(cause, order, events);
+        Ok(())
+    }
+
+    /// The order that a place asks for, if it passes every check.
+    pub(super) fn checked_order(&self, cause: &Cause, command: &CommandRecord) -> Result<Order, Refusal> {
         let venues = self.venues.len();
         check(usize::from(command.venue) <= venues, Reject::UnknownVenue, command.venue, venues as i128)?;
         check_id(command.instrument, self.instruments.len(), Reject::UnknownInstrument)?;
         let mut order = order_of(cause.sequence, command);
         self.check_place(cause, &mut order)?;
-        // Nothing below can fail.
-        events.push(cause.accepted(&order));
+        Ok(order)
+    }
+
+    /// An incoming order matches, and its remainder rests or is cancelled.
+    pub(super) fn take_and_keep(&mut self, cause: &Cause, mut order: Order, events: &mut Vec<EventRecord>) {
+        let id = order.id;
         match self.take(cause, &mut order, events) {
             Left::Nothing => {}
             Left::Remainder => self.keep_remainder(cause, order, events),
         }
-        Ok(())
+        if !self.orders.iter().any(|resting| resting.id == id) {
+            self.entry_left(cause, id, events);
+        }
     }
 
     /// The lots that matching left of an incoming order rest or are cancelled.

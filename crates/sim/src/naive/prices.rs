@@ -5,7 +5,8 @@ use super::place::check_price;
 use super::refusal::{Refusal, check, check_id};
 use super::state::{House, Kind, Party, SETTLEMENT, World};
 use xos_protocol::{
-    CancelReason, CommandKind, CommandRecord, EventKind, EventRecord, InstrumentState, Int128, Reject,
+    CancelReason, CommandKind, CommandRecord, EventKind, EventRecord, InstrumentState, Int128, PriceSource,
+    Reject,
 };
 
 impl World {
@@ -22,6 +23,7 @@ impl World {
         check(!is_settled, Reject::InstrumentSettled, command.instrument, 0)?;
         check(instrument.oracle.is_none(), Reject::PricesHaveOracle, command.instrument, 0)?;
         check_price(instrument, command.price)?;
+        let source = if kind == CommandKind::SetMark { PriceSource::Mark } else { PriceSource::Index };
         let kind = if kind == CommandKind::SetMark {
             instrument.mark = command.price;
             EventKind::MarkSet
@@ -34,6 +36,7 @@ impl World {
             price: command.price,
             ..cause.event(kind)
         });
+        self.reach(command.instrument, source);
         Ok(())
     }
 
@@ -54,6 +57,7 @@ impl World {
             side: command.side,
             ..cause.event(EventKind::InstrumentStateSet)
         });
+        self.reach_all(command.instrument);
         Ok(())
     }
 
@@ -78,8 +82,9 @@ impl World {
         });
         for instrument in question.instruments() {
             for order in self.take_out(|o| o.instrument == instrument) {
-                events.push(cause.cancelled(&order, CancelReason::Settled, order.remaining, 0));
+                self.cancelled(cause, &order, CancelReason::Settled, events);
             }
+            self.cancel_triggers(cause, CancelReason::Settled, |t| t.instrument == instrument, events);
             self.instrument_mut(instrument).state = InstrumentState::Settled;
         }
         for account in 1..=self.accounts.len() as u32 {

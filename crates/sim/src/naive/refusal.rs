@@ -74,6 +74,16 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
             check_byte(command.side <= 2, command.side, SIDE)?;
             check_zero(command, &[TIF, FLAGS, SELF_TRADE, PRICE, QTY, EXPIRES, AMOUNT])
         }
+        CommandKind::PlaceTrigger => check_trigger_bytes(command),
+        CommandKind::PlaceBracket => {
+            check_place_words(command)?;
+            if command.tif() != Some(Tif::Gtd) {
+                check_zero(command, &[EXPIRES])?;
+            }
+            check_byte(!command.flags().has(Flags::REDUCE_ONLY), command.flags, FLAGS)?;
+            check_trigger_words(command)
+        }
+        CommandKind::AmendTrigger => check_zero(command, &[SIDE, TIF, FLAGS, SELF_TRADE, VENUE]),
         CommandKind::CancelAllAfter => check_only(command, &[ACCOUNT, QTY]),
         CommandKind::OpenAccount => check_only(command, &[ACCOUNT, CLIENT_ID]),
         CommandKind::Deposit | CommandKind::Withdraw => {
@@ -92,16 +102,48 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
     }
 }
 
-fn check_place_bytes(command: &CommandRecord) -> Result<(), Refusal> {
+fn check_place_words(command: &CommandRecord) -> Result<(), Refusal> {
     check_byte(Side::from_code(command.side).is_some(), command.side, SIDE)?;
     check_byte(Tif::from_code(command.tif).is_some(), command.tif, TIF)?;
     check_byte(command.flags & !Flags::KNOWN == 0, command.flags, FLAGS)?;
-    check_byte(SelfTrade::from_code(command.self_trade).is_some(), command.self_trade, SELF_TRADE)?;
+    check_byte(SelfTrade::from_code(command.self_trade).is_some(), command.self_trade, SELF_TRADE)
+}
+
+fn check_place_bytes(command: &CommandRecord) -> Result<(), Refusal> {
+    check_place_words(command)?;
     check_zero(command, &[ORDER_ID])?;
     if command.tif() != Some(Tif::Gtd) {
         check_zero(command, &[EXPIRES])?;
     }
     check_zero(command, &[AMOUNT])
+}
+
+/// The sources of both legs; two bytes that nothing uses.
+fn check_trigger_words(command: &CommandRecord) -> Result<(), Refusal> {
+    let bytes = command.order_id.to_le_bytes();
+    for (at, most) in [(0, 2), (1, 2), (2, 0), (3, 0)] {
+        check(bytes[at] <= most, Reject::MalformedCommand, bytes[at], (ORDER_ID.start + at) as i128)?;
+    }
+    Ok(())
+}
+
+fn check_trigger_bytes(command: &CommandRecord) -> Result<(), Refusal> {
+    check_byte(command.side <= 1, command.side, SIDE)?;
+    check_byte(command.tif <= 2, command.tif, TIF)?;
+    check_place_words(command)?;
+    check_trigger_words(command)?;
+    let is_market = command.flags().has(Flags::MARKET);
+    let has_both = command.amount.low != 0 && command.amount.high != 0;
+    if !is_market {
+        check_zero(command, &[ORDER_ID.start + 4..ORDER_ID.end])?;
+    }
+    if is_market {
+        check_zero(command, &[PRICE])?;
+    }
+    if is_market || !has_both {
+        check_zero(command, &[EXPIRES])?;
+    }
+    Ok(())
 }
 
 fn check_byte(holds: bool, byte: u8, place: Range<usize>) -> Result<(), Refusal> {

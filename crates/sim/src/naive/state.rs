@@ -4,7 +4,7 @@ use super::oracle::Oracle;
 use std::collections::BTreeMap;
 use xos_protocol::{
     AssetSpec, ClientId, EventRecord, Fees, Flags, InstrumentSpec, InstrumentState, InstrumentTerms, Limits,
-    PublisherSpec, QuestionSpec, SelfTrade, Side, Tif, VenueSpec,
+    PriceSource, PublisherSpec, QuestionSpec, SelfTrade, Side, Tif, VenueSpec,
 };
 
 /// The asset that margins everything.
@@ -100,6 +100,14 @@ impl Instrument {
 
     pub(super) fn k(&self) -> i128 {
         i128::from(self.terms.quote_atoms_per_tick_lot)
+    }
+
+    pub(super) fn price_of(&self, source: PriceSource) -> i64 {
+        match source {
+            PriceSource::Last => self.last,
+            PriceSource::Mark => self.mark,
+            PriceSource::Index => self.index,
+        }
     }
 
     /// The asset of fees and prices.
@@ -227,6 +235,10 @@ pub(super) struct World {
     pub(super) house: BTreeMap<(House, u32), i128>,
     pub(super) last_trade_id: u64,
     pub(super) remembered: BTreeMap<(u32, ClientId), Remembered>,
+    /// Orders that wait for a price, in order of arrival.
+    pub(super) triggers: Vec<super::triggers::Trigger>,
+    /// Ids of those that were reached, in the order in which they fire.
+    pub(super) row: Vec<u64>,
     /// Account and deadline of every countdown of cancel_all_after.
     pub(super) countdowns: BTreeMap<u32, u64>,
 }

@@ -1,7 +1,7 @@
 //! Cells that name things and numbers.
 
 use xos_engine::Engine;
-use xos_protocol::{ClientId, Flags};
+use xos_protocol::{ClientId, EXITS_BIT, Flags};
 use xos_units::{AssetId, InstrumentId, QuestionId, VenueId};
 
 /// What the scenario calls accounts and commands.
@@ -64,11 +64,17 @@ impl Names {
         if let Some(number) = raw_number(text) {
             return number;
         }
+        if let Some(entry) = text.strip_suffix(".exits") {
+            return self.order(entry).map(|id| id | EXITS_BIT);
+        }
         let found = self.labels.iter().find(|(label, _)| label == text);
         found.map(|(_, sequence)| *sequence).ok_or(format!("no command before this one is labelled {text:?}"))
     }
 
     pub(super) fn order_name(&self, id: u64) -> String {
+        if id & EXITS_BIT != 0 {
+            return format!("{}.exits", self.order_name(id & !EXITS_BIT));
+        }
         match self.labels.iter().find(|(_, sequence)| *sequence == id) {
             Some((label, _)) => label.clone(),
             None => number_text(id),
@@ -145,8 +151,12 @@ pub(super) fn short_text(bytes: &ClientId) -> String {
 
 /// The flags of an order in words.
 pub(super) fn flags_text(flags: u8) -> String {
-    let words =
-        [(Flags::POST_ONLY, "post_only"), (Flags::REDUCE_ONLY, "reduce_only"), (Flags::MARKET, "market")];
+    let words = [
+        (Flags::POST_ONLY, "post_only"),
+        (Flags::REDUCE_ONLY, "reduce_only"),
+        (Flags::MARKET, "market"),
+        (Flags::BRACKET, "bracket"),
+    ];
     let set: Vec<&str> = words.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, word)| *word).collect();
     set.join(" ")
 }

@@ -4,7 +4,10 @@ use super::columns::{self, Names, integer, short_bytes};
 use super::parse::nanoseconds;
 use super::table::{Row, Table};
 use xos_engine::Engine;
-use xos_protocol::{CommandKind, CommandRecord, Flags, InstrumentState, Int128, SelfTrade, Side, Tif};
+use xos_protocol::{
+    CommandKind, CommandRecord, Flags, InstrumentState, Int128, PriceSource, SelfTrade, Side, Tif,
+    TriggerWords,
+};
 
 const COLUMNS: &[&str] = &["#", "account", "do", "on", "side", "qty", "price", "amount", "order", "options"];
 const BOTH_SIDES: u8 = 2;
@@ -71,6 +74,7 @@ impl Desk<'_> {
             }
             (Kind::Cancel | Kind::MassCancel | Kind::CancelAllAfter | Kind::OpenAccount, "") => Ok(0),
             (Kind::Tick | Kind::Restart | Kind::Deploy, "") => Ok(0),
+            (Kind::AmendTrigger, "") => Ok(0),
             (_, "") => only("instrument", self.engine.instrument_count()),
             _ => columns::instrument(self.engine, text),
         }
@@ -101,6 +105,10 @@ impl Desk<'_> {
                 let state = InstrumentState::ALL.iter().find(|state| state.name() == value);
                 record.side = state.ok_or(format!("state is {value:?}"))?.code();
             }
+            "above" => record.amount.low = integer::<i64>(value)? as u64,
+            "below" => record.amount.high = integer(value)?,
+            "below_limit" => record.expires_ns = integer(value)?,
+            "source" | "source_above" | "source_below" | "slippage" => trigger_word(record, name, value)?,
             "pays" => record.order_id = u64::from(columns::instrument(self.engine, value)?),
             _ => return raw(record, name, value),
         }
@@ -113,6 +121,25 @@ impl Desk<'_> {
         let expires_ns = wait_ns.and_then(|wait_ns| self.time_ns.checked_add(wait_ns));
         expires_ns.ok_or(format!("gtd is {text:?}, expected as in gtd=+5s"))
     }
+}
+
+/// Sources and slippage of an order that waits.
+fn trigger_word(record: &mut CommandRecord, name: &str, value: &str) -> Result<(), String> {
+    let mut words = TriggerWords::from_bits(record.order_id).map_err(|_| "no trigger words".to_string())?;
+    if name == "slippage" {
+        words.slippage_ppm = super::specs::ppm(value)?.unsigned_abs();
+    } else {
+        let source = PriceSource::ALL.iter().find(|source| source.name() == value);
+        let source = *source.ok_or(format!("{name} is {value:?}"))?;
+        if name != "source_below" {
+            words.above = source;
+        }
+        if name != "source_above" {
+            words.below = source;
+        }
+    }
+    record.order_id = words.bits();
+    Ok(())
 }
 
 fn present(cell: &str) -> Option<&str> {

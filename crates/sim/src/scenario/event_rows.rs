@@ -4,7 +4,8 @@ use super::columns::{self, Names};
 use std::collections::BTreeMap;
 use xos_engine::Engine;
 use xos_protocol::{
-    CancelReason, CommandKind, EventFlags, EventKind, EventRecord, InstrumentState, PriceStatus, Reject, Side,
+    CancelReason, CommandKind, EventFlags, EventKind, EventRecord, InstrumentState, PriceSource, PriceStatus,
+    Reject, Side,
 };
 use xos_units::VenueId;
 
@@ -36,6 +37,11 @@ pub(super) const COLUMNS: &[&str] = &[
     "limit",
     "state",
     "pays",
+    "above",
+    "below",
+    "below limit",
+    "trigger",
+    "source",
 ];
 /// Columns that are zero or empty wherever a table leaves them out.
 pub(super) const ZERO_IF_ABSENT: &[&str] = &["taker fee", "maker fee"];
@@ -59,6 +65,8 @@ impl Witness<'_> {
                 columns::publisher_name(self.engine, event.account)
             }
             "account" => self.names.account_name(event.account),
+            // There the field holds words.
+            "order" if kind == EventKind::Rejected && self.is_of_trigger(event) => String::new(),
             "order" if is_about_order(kind) => self.names.order_name(event.order_id),
             "on" => self.target(event, kind),
             "side" => self.side(event, kind),
@@ -81,6 +89,14 @@ impl Witness<'_> {
             "state" if kind == EventKind::PriceStatusSet => {
                 PriceStatus::from_code(event.side).map_or_else(String::new, |status| status.name().into())
             }
+            "above" if is_waiting(kind) => nonzero(event.amount.get()),
+            "below" if is_waiting(kind) => nonzero(event.counter_amount.get()),
+            "below limit" if is_waiting(kind) => nonzero(event.remaining.into()),
+            "trigger" if kind == EventKind::TriggerFired => event.amount.get().to_string(),
+            "source" if kind == EventKind::TriggerFired => u8::try_from(event.counter_amount.get())
+                .ok()
+                .and_then(PriceSource::from_code)
+                .map_or_else(String::new, |source| source.name().into()),
             "pays" if kind == EventKind::QuestionResolved => u32::try_from(event.order_id)
                 .map_or_else(|_| String::new(), |id| columns::instrument_name(self.engine, id)),
             _ if kind == EventKind::Trade => self.trade_cell(event, column),
@@ -122,6 +138,11 @@ impl Witness<'_> {
         }
     }
 
+    fn is_of_trigger(&self, event: &EventRecord) -> bool {
+        use CommandKind as Kind;
+        matches!(self.kind_of(event), Some(Kind::PlaceTrigger | Kind::PlaceBracket))
+    }
+
     fn kind_of(&self, event: &EventRecord) -> Option<CommandKind> {
         self.kinds.get(&event.sequence).and_then(|kind| CommandKind::from_code(*kind))
     }
@@ -157,10 +178,14 @@ pub(super) fn reject_text(code: u16) -> String {
     format!("{code} {name}")
 }
 
+fn nonzero(number: i128) -> String {
+    if number == 0 { String::new() } else { number.to_string() }
+}
+
 fn event_text(event: &EventRecord, kind: EventKind) -> String {
     let detail = match kind {
         EventKind::Rejected => format!(" {}", reject_text(event.reason)),
-        EventKind::OrderCancelled => {
+        EventKind::OrderCancelled | EventKind::TriggerCancelled => {
             format!(" {}", CancelReason::from_code(event.reason).map_or("unknown", CancelReason::name))
         }
         _ => String::new(),
@@ -180,7 +205,13 @@ fn is_about_order(kind: EventKind) -> bool {
             | Kind::OrderCancelled
             | Kind::OrderAmended
             | Kind::PnlRealised
-    )
+    ) || is_waiting(kind)
+        || kind == Kind::TriggerFired
+}
+
+/// Events that tell how an order waits, or waited.
+fn is_waiting(kind: EventKind) -> bool {
+    matches!(kind, EventKind::TriggerAccepted | EventKind::TriggerCancelled | EventKind::TriggerAmended)
 }
 
 fn has_qty(kind: EventKind) -> bool {
@@ -200,7 +231,7 @@ fn has_qty(kind: EventKind) -> bool {
 }
 
 fn has_price(kind: EventKind) -> bool {
-    is_about_order(kind) && kind != EventKind::Rejected
+    is_about_order(kind) && kind != EventKind::Rejected && !is_waiting(kind)
         || matches!(kind, EventKind::MarkSet | EventKind::IndexSet | EventKind::PricePublished)
 }
 

@@ -46,7 +46,7 @@ impl<'a> Words<'a> {
 }
 
 /// `500` is 500 ppm, `0.05%` the same.
-fn ppm(text: &str) -> Result<i32, String> {
+pub(super) fn ppm(text: &str) -> Result<i32, String> {
     let Some(percent) = text.strip_suffix('%') else { return integer(text) };
     let (whole, part) = percent.split_once('.').unwrap_or((percent, ""));
     if part.len() > 4 {
@@ -226,6 +226,10 @@ fn limits(words: &[String]) -> Result<Limits, String> {
         instruments_per_account_max: words
             .number("instruments_per_account_max", standard.instruments_per_account_max)?,
         orders_per_account_max: words.number("orders_per_account_max", standard.orders_per_account_max)?,
+        triggers_per_account_max: words
+            .number("triggers_per_account_max", standard.triggers_per_account_max)?,
+        triggers_fired_per_command_max: words
+            .number("triggers_fired_per_command_max", standard.triggers_fired_per_command_max)?,
         matches_per_command_max: words.number("matches_per_command_max", standard.matches_per_command_max)?,
         client_ids_max: words.number("client_ids_max", standard.client_ids_max)?,
         client_id_retention_ns: words.number("client_id_retention_ns", standard.client_id_retention_ns)?,

@@ -41,6 +41,8 @@ pub(super) fn limits(rng: &mut Rng) -> Limits {
         perpetuals_per_account_max: up_to(1, 3),
         instruments_per_account_max: up_to(2, 8),
         orders_per_account_max: up_to(3, 12),
+        triggers_per_account_max: up_to(1, 6),
+        triggers_fired_per_command_max: up_to(1, 3),
         matches_per_command_max: up_to(1, 6),
         client_ids_max: up_to(5, 60),
         client_id_retention_ns: up_to(0, 200).into(),

@@ -16,12 +16,26 @@ pub(super) struct LiveOrder {
     pub(super) client_id: ClientId,
 }
 
+/// An order that waits as far as its events tell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    pub(super) id: u64,
+    pub(super) account: u32,
+    pub(super) instrument: u32,
+    pub(super) above: i128,
+    pub(super) below: i128,
+    pub(super) client_id: ClientId,
+}
+
 /// Resting orders, positions' instruments and marks, from events alone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Live {
     pub(super) orders: BTreeMap<u64, LiveOrder>,
     pub(super) accounts: u32,
     pub(super) marks: BTreeMap<u32, i64>,
+    /// Prices of the last trades.
+    pub(super) lasts: BTreeMap<u32, i64>,
+    pub(super) waiting: BTreeMap<u64, Waiting>,
     /// Signed lots by account and instrument, from trades and sets; good enough to aim at.
     pub(super) positions: BTreeMap<(u32, u32), i64>,
 }
@@ -52,7 +66,24 @@ impl Live {
                 }
             }
             Some(EventKind::OrderCancelled) => self.left(event.order_id, event.remaining),
-            Some(EventKind::Trade) => self.traded(event),
+            Some(EventKind::Trade) => {
+                self.lasts.insert(event.instrument, event.price);
+                self.traded(event);
+            }
+            Some(EventKind::TriggerAccepted | EventKind::TriggerAmended) => {
+                let waiting = Waiting {
+                    id: event.order_id,
+                    account: event.account,
+                    instrument: event.instrument,
+                    above: event.amount.get(),
+                    below: event.counter_amount.get(),
+                    client_id: event.client_id(),
+                };
+                self.waiting.insert(waiting.id, waiting);
+            }
+            Some(EventKind::TriggerFired | EventKind::TriggerCancelled) => {
+                self.waiting.remove(&event.order_id);
+            }
             Some(EventKind::AccountOpened) => self.accounts = event.account,
             Some(EventKind::MarkSet) => {
                 self.marks.insert(event.instrument, event.price);

@@ -10,9 +10,9 @@ impl Chaos {
             return *self.rng.pick(&self.recent);
         }
         let weights = if self.calm {
-            [700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 1, 1, 0, 0, 60, 2, 12, 40, 1]
+            [700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 1, 1, 0, 0, 60, 2, 12, 40, 1, 24, 12, 6]
         } else {
-            [600, 100, 40, 6, 4, 24, 24, 30, 20, 9, 45, 6, 9, 2, 3, 50, 6, 24, 45, 2]
+            [600, 100, 40, 6, 4, 24, 24, 30, 20, 9, 45, 16, 9, 2, 3, 50, 6, 24, 45, 2, 60, 36, 20]
         };
         let mut record = match self.rng.weighted(&weights) {
             0 => self.draw_place(),
@@ -34,6 +34,9 @@ impl Chaos {
             17 => self.draw_leverage(),
             18 => self.draw_publish(),
             19 => command(CommandKind::Restart),
+            20 => self.draw_trigger(),
+            21 => self.draw_bracket(),
+            22 => self.draw_amend_trigger(),
             _ => CommandRecord { kind: *self.rng.pick(&[0, 19, 64, 65_535]), ..self.draw_place() },
         };
         if self.rng.one_in(if self.calm { 120 } else { 16 }) {
@@ -77,7 +80,7 @@ impl Chaos {
     }
 
     /// A price where others are.
-    fn price(&mut self, instrument: u32) -> i64 {
+    pub(super) fn price(&mut self, instrument: u32) -> i64 {
         let price_max = self.known(instrument).price_max;
         let middle = self.live.marks.get(&instrument).copied().unwrap_or(terms_mark(price_max));
         let drawn = match self.rng.below(20) {
@@ -88,7 +91,7 @@ impl Chaos {
         drawn.clamp(1, price_max)
     }
 
-    fn qty(&mut self, instrument: u32) -> i64 {
+    pub(super) fn qty(&mut self, instrument: u32) -> i64 {
         let max = self.known(instrument).qty_max;
         let lot = self.scale.lot;
         match self.rng.below(24) {
@@ -109,7 +112,7 @@ impl Chaos {
         CommandRecord { account: self.account(), instrument, qty, ..command(CommandKind::SetLeverage) }
     }
 
-    fn client_id(&mut self) -> [u8; 32] {
+    pub(super) fn client_id(&mut self) -> [u8; 32] {
         match self.rng.below(20) {
             0..15 => [0; 32],
             15..17 => client_id(self.rng.below(6)),
@@ -120,7 +123,7 @@ impl Chaos {
         }
     }
 
-    fn draw_place(&mut self) -> CommandRecord {
+    pub(super) fn draw_place(&mut self) -> CommandRecord {
         let instrument = self.instrument();
         let mut record = CommandRecord {
             account: self.account(),
@@ -192,6 +195,9 @@ impl Chaos {
         record.order_id = self.next_sequence + self.rng.below(place_in_frame + 1);
         let number = self.rng.bits();
         if self.rng.one_in(12) {
+            return;
+        }
+        if self.rng.one_in(6) && self.aim_at_waiting(record) {
             return;
         }
         let Some(order) = self.live.nth(number) else { return };

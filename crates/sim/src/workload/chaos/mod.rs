@@ -3,6 +3,7 @@
 mod commands;
 mod giant;
 mod squeeze;
+mod triggers;
 
 use super::deployments::{self, Scale};
 use super::live::Live;
@@ -199,6 +200,9 @@ impl Chaos {
         let mut limits = deployments::limits(rng);
         if rng.one_in(24) {
             limits.orders_per_account_max = (1 << 22) + rng.below(2) as u32;
+        }
+        if rng.one_in(24) {
+            limits.triggers_fired_per_command_max = 0;
         }
         bodies.push(DeployCommand::Genesis(limits));
         let assets = 2 + rng.below(2) as usize;
