@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchange_os.signals.guard import check_funding, funding_from_premium, implied_premium_bps
+from exchange_os.signals.market_data import MarketData
 from exchange_os.signals.rates import BasisPoints, FundingKind, FundingRate, MixedUnits
 
 PREMIA = st.floats(-0.02, 0.02)
@@ -115,3 +116,31 @@ def test_real_binance_funding_passes_beside_the_recorded_basis(real: Callable[[s
     assert basis.value == pytest.approx(-4.392, abs=0.001)
     assert check_funding(rate(0.00003793), basis).passed
     assert not check_funding(rate(0.003793), basis).passed
+
+
+def test_false_alarms_on_recorded_bars_are_few_and_hundredfold_rates_all_fail(
+    three_venues: MarketData,
+) -> None:
+    """Each settlement beside the basis of the bar that closed then, ETH and BTC."""
+    keys = ["venue", "symbol", "venue_ms"]
+    bars = three_venues.candles.select(*keys, "market", "close")
+    spot, perpetual = (bars.filter(pl.col("market") == market) for market in ("spot", "perpetual"))
+    both = perpetual.join(spot, on=keys, suffix="_spot").join(
+        three_venues.funding.select(*keys, "rate"), on=keys
+    )
+    failed: dict[tuple[str, str], int] = {}
+    for venue, symbol, paid, close, spot_close in both.select(
+        "venue", "symbol", "rate", "close", "close_spot"
+    ).iter_rows():
+        basis = BasisPoints.of_fraction(close / spot_close - 1)
+        key = venue, symbol
+        failed[key] = failed.get(key, 0) + (not check_funding(rate(paid), basis).passed)
+        if abs(paid) >= 0.0001:
+            assert not check_funding(rate(paid * 100), basis).passed
+    assert both.height == 6 * 1_641
+    counts = {"binance": (1, 2), "bybit": (0, 0), "okx": (0, 7)}
+    assert failed == {
+        (venue, symbol): count
+        for venue, pair in counts.items()
+        for symbol, count in zip(("BTC/USDT", "ETH/USDT"), pair, strict=True)
+    }

@@ -22,6 +22,8 @@ from exchange_os.signals.rates import BasisPoints, FundingKind, PerHour
 
 WINDOW_H = 8
 MINUTE_MS = 60_000
+SAME = 1e-12
+"""Rates an hour nearer than this are the same rate: venues print eight digits per interval."""
 
 
 class Rating(StrEnum):
@@ -168,7 +170,8 @@ def funding_divergence(
     history = _spreads(rates, [quote.venue for quote in fresh])
     history = history.filter(pl.col("end_ms") <= at_ms - WINDOW_H * HOUR_MS)  # not the present itself
     enough = history.height >= settings.samples_min
-    percentile = float((history["spread"] < spread.value).mean() or 0.0) if enough else None  # type: ignore[arg-type]
+    smaller = (history["spread"] < spread.value - SAME).to_numpy()
+    percentile = float(smaller.mean()) if enough else None
     half_life_h = _half_life_h(rates, high.venue, low.venue, settings.samples_min)
     earned = expected_funding(spread, PerHour(0.0), settings.holding_h, half_life_h)
     net = earned - settings.costs.four_fills()
