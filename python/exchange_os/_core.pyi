@@ -194,6 +194,7 @@ class Reject(IntEnum):
     MALFORMED_COMMAND = 102
     UNKNOWN_ACCOUNT = 103
     CLIENT_IDS_EXHAUSTED = 104
+    CLIENT_ID_TAKEN = 105
     UNKNOWN_VENUE = 201
     UNKNOWN_ASSET = 202
     UNKNOWN_INSTRUMENT = 203
@@ -315,7 +316,7 @@ class Inspector:
     def __iter__(self) -> Inspector: ...
     def __next__(self) -> tuple[int, int, int, int, bytes, str, int, bool, bytes]: ...
 
-_OrderRow = tuple[int, int, int, bool, int, int, int, int, int, int, bytes | None]
+_OrderRow = tuple[int, int, int, bool, int, int | None, int | None, int, int, int, bytes | None]
 _OutcomeRow = tuple[int, int, int, bool, int, int, int, int, int, int]
 _RestingRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, bytes]
 _WaitingRow = tuple[

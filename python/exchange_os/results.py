@@ -9,14 +9,15 @@ import msgspec
 
 from exchange_os._core import CancelReason, InstrumentState, PriceStatus, Reject
 from exchange_os.errors import Rejected
+from exchange_os.exact import EXACT
 from exchange_os.records import Events, events_from_bytes, integers_128
 from exchange_os.rejects import rejected
 
 if TYPE_CHECKING:
     from exchange_os.directory import Market
 
-OrderRow: TypeAlias = tuple[int, int, int, bool, int, int, int, int, int, int, bytes | None]
-Status = Literal["resting", "filled", "cancelled", "rejected"]
+OrderRow: TypeAlias = tuple[int, int, int, bool, int, int | None, int | None, int, int, int, bytes | None]
+Status = Literal["resting", "filled", "cancelled", "rejected", "gone"]
 
 
 class Balance(msgspec.Struct, frozen=True):
@@ -29,7 +30,7 @@ class Balance(msgspec.Struct, frozen=True):
 
     @property
     def free(self) -> Decimal:
-        return self.total - self.held
+        return EXACT.subtract(self.total, self.held)
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -64,7 +65,7 @@ class Order(msgspec.Struct, frozen=True):
 
     @property
     def filled(self) -> Decimal:
-        return self.qty - self.remaining
+        return EXACT.subtract(self.qty, self.remaining)
 
 
 class Trade(msgspec.Struct, frozen=True):
@@ -199,7 +200,10 @@ class Outcome(msgspec.Struct, frozen=True):
 class OrderResult(msgspec.Struct, frozen=True):
     """The outcome of a place or an amend. Integers come from the engine; whole units are made when asked for.
 
-    `retry` marks the first answer to a client id, given again; the fills of the first time are not repeated.
+    `retry` marks the answer to a client id that took effect before. If its order still rests, `status` is
+    "resting" and the quantities are those of now. Otherwise `status` is "gone": it was accepted then and has
+    filled or been cancelled since; `filled` and `remaining` are None, because the answer does not know which.
+    The trades of the first time are not repeated. A refusal is given again as it was.
     """
 
     market: Market
@@ -227,17 +231,21 @@ class OrderResult(msgspec.Struct, frozen=True):
         return self.row[4]
 
     @property
-    def filled_lots(self) -> int:
+    def filled_lots(self) -> int | None:
+        """None if the order is gone."""
         return self.row[5]
 
     @property
-    def remaining_lots(self) -> int:
+    def remaining_lots(self) -> int | None:
+        """None if the order is gone."""
         return self.row[6]
 
     def __repr__(self) -> str:
         if self.reason:
             return f"<OrderResult rejected: {self.rejection}>"
         words = f"{self.market.symbol} order {self.order_id} {self.status}"
+        if self.remaining_lots is None:
+            return f"<OrderResult {words}: accepted before, rests no longer>"
         return f"<OrderResult {words}, filled {self.filled}, remaining {self.remaining}>"
 
     @property
@@ -248,6 +256,8 @@ class OrderResult(msgspec.Struct, frozen=True):
     def status(self) -> Status:
         if self.reason:
             return "rejected"
+        if self.remaining_lots is None:
+            return "gone"
         if self.remaining_lots:
             return "resting"
         return "cancelled" if self.row[7] else "filled"
@@ -257,13 +267,16 @@ class OrderResult(msgspec.Struct, frozen=True):
         return self.market.qty.value(self.qty_lots)
 
     @property
-    def filled(self) -> Decimal:
-        return self.market.qty.value(self.filled_lots)
+    def filled(self) -> Decimal | None:
+        """What has traded; None if the order is gone."""
+        lots = self.filled_lots
+        return None if lots is None else self.market.qty.value(lots)
 
     @property
-    def remaining(self) -> Decimal:
-        """What rests in the book."""
-        return self.market.qty.value(self.remaining_lots)
+    def remaining(self) -> Decimal | None:
+        """What rests in the book; None if the order is gone."""
+        lots = self.remaining_lots
+        return None if lots is None else self.market.qty.value(lots)
 
     @property
     def cancel_reason(self) -> CancelReason | None:

@@ -255,7 +255,7 @@ def in_a_child(work: Callable[[], object]) -> str:
         os._exit(0)
     os.close(writing)
     os.waitpid(child, 0)
-    with open(reading, "rb") as pipe:
+    with os.fdopen(reading, "rb") as pipe:
         return pipe.read().decode()
 
 

@@ -1,6 +1,9 @@
 """Single orders in whole units."""
 
+import decimal
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 
@@ -74,11 +77,71 @@ def test_or_a_result_if_that_is_wanted(exchange: xos.Exchange) -> None:
 
 def test_a_retry_gets_the_first_answer(exchange: xos.Exchange) -> None:
     first = exchange.buy(1, "BTC-USDC", 50_000, 1, client_id=b"once")
-    again = exchange.buy(1, "BTC-USDC", 40_000, 2, client_id=b"once")
+    again = exchange.buy(1, "BTC-USDC", 50_000, 1, client_id=b"once")
     assert again.retry
     assert not first.retry
     assert (again.order_id, again.qty) == (first.order_id, first.qty)
     assert len(exchange.orders(1)) == 1
+
+
+def test_a_retry_says_how_its_order_stands_now(exchange: xos.Exchange) -> None:
+    """The first answer said `resting`; what it said then must not be taken for what is."""
+
+    def again() -> xos.OrderResult:
+        return exchange.buy(1, "BTC-USDC", 50_000, 1, client_id="k")
+
+    first = again()
+    exchange.sell(2, "BTC-USDC", 50_000, "0.25")
+    part = again()
+    assert (part.status, part.filled, part.remaining) == ("resting", Decimal("0.25"), Decimal("0.75"))
+    exchange.amend(1, "BTC-USDC", first.order_id, qty="0.5")
+    smaller = again()
+    assert (smaller.qty, smaller.filled, smaller.remaining) == (Decimal("0.5"), *[Decimal("0.25")] * 2)
+    exchange.sell(2, "BTC-USDC", 50_000, "0.25")
+    gone = again()
+    assert (gone.status, gone.accepted, gone.retry) == ("gone", True, True)
+    assert (gone.filled, gone.remaining, gone.fills, gone.cancel_reason) == (None, None, (), None)
+    assert (gone.order_id, gone.qty) == (first.order_id, 1)
+    assert "accepted before, rests no longer" in repr(gone)
+
+
+@pytest.mark.parametrize("tif", ["ioc", "gtc"])
+def test_a_retry_of_a_cancelled_order_does_not_claim_that_it_rests(
+    exchange: xos.Exchange, tif: Literal["ioc", "gtc"]
+) -> None:
+    if exchange.buy(1, "BTC-USDC", 50_000, 1, tif=tif, client_id="k").status == "resting":
+        exchange.cancel(1, client_id="k")
+    again = exchange.buy(1, "BTC-USDC", 50_000, 1, tif=tif, client_id="k")
+    assert (again.status, again.remaining) == ("gone", None)
+
+
+def test_a_client_id_stands_for_one_command(exchange: xos.Exchange) -> None:
+    order = exchange.buy(1, "BTC-USDC", 50_000, 1, client_id="k")
+    before = exchange.state_hash
+    others: list[Callable[[], object]] = [
+        lambda: exchange.sell(1, "BTC-PERP", 50_000, 1, client_id="k"),
+        lambda: exchange.buy(1, "BTC-USDC", 50_000, 2, client_id="k"),
+        lambda: exchange.deposit(1, "USDC", 777, client_id="k"),
+        lambda: exchange.withdraw(1, "USDC", 777, client_id="k"),
+        lambda: exchange.split(1, "RACE", 5, client_id="k"),
+    ]
+    for other in others:
+        with pytest.raises(xos.Rejected, match=f"105 ClientIdTaken: .* command {order.order_id},"):
+            other()
+    assert exchange.state_hash == before
+
+
+def test_differences_are_exact_in_every_decimal_context(exchange: xos.Exchange) -> None:
+    exchange.deposit(1, "USDC", "123456789.654321")
+    order = exchange.buy(1, "BTC-USDC", "50000.1", "11.345")
+    exchange.sell(2, "BTC-USDC", "50000.1", "5.001")
+    with decimal.localcontext(prec=3):
+        balance, resting = exchange.balance(1, "USDC"), exchange.order(order.order_id)
+        assert resting is not None
+        free, filled = balance.free, resting.filled
+        assert str(filled) == "5.001"
+    assert free == balance.total - balance.held
+    assert free.as_tuple().exponent == -6
 
 
 def test_amend_and_cancel(exchange: xos.Exchange) -> None:

@@ -364,6 +364,9 @@ impl Engine {
         }
         let tag = self.client_ids.tag(command.account(), &command.client_id);
         if let Some(answer) = self.client_ids.answer(tag, command.account(), &command.client_id) {
+            if let Some(offset) = crate::retry::differs_at(answer, command) {
+                return crate::step::refused(Reject::ClientIdTaken, answer.sequence, offset as i128);
+            }
             step.events.push(EventRecord { flags: answer.flags | EventFlags::RETRY, ..*answer });
             return Ok(());
         }

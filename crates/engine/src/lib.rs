@@ -22,6 +22,7 @@ mod oracle;
 mod orders;
 mod prices;
 mod restore;
+mod retry;
 mod sets;
 mod shape;
 mod step;

@@ -140,9 +140,10 @@ fn a_retry_after_a_restart_gets_the_first_answer() {
             kind: CommandKind::Place.code(),
             account: first.account,
             client_id: first.client_id(),
-            instrument: 1,
-            price: 1,
-            qty: 1,
+            side: first.side,
+            instrument: first.instrument,
+            price: first.price,
+            qty: first.qty,
             ..Default::default()
         };
         let mut answer = Vec::new();

@@ -9,6 +9,7 @@ use pyo3::types::{PyBytes, PyTuple};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use xos_engine::Engine;
 use xos_node::{Failpoint, NodeError, Options};
 use xos_protocol::{ClientId, CommandKind, CommandRecord, EventRecord, Int128};
 use zerocopy::{FromBytes, IntoBytes};
@@ -101,13 +102,13 @@ impl Exchange {
         py: Python<'_>,
         command: CommandRecord,
         time_ns: Option<u64>,
-        read: impl FnOnce(&[EventRecord]) -> Option<T> + Send,
+        read: impl FnOnce(&Engine, &[EventRecord]) -> Option<T> + Send,
     ) -> PyResult<T> {
         let work = move |open: &mut Open| {
             open.events.clear();
             open.node.submit(&[command], time_ns, &mut open.events)?;
             open.kept.record(&open.events);
-            Ok(read(&open.events))
+            Ok(read(open.node.engine(), &open.events))
         };
         let done = if self.waits_for_disk { self.released(py, work) } else { self.brief(py, work) };
         done?.ok_or_else(|| unexpected("a command without an outcome"))
@@ -352,7 +353,7 @@ impl Exchange {
             client_id: padded(client_id)?,
             ..Default::default()
         };
-        let outcome = |events: &[EventRecord]| outcome_at(events).map(|at| events[at]);
+        let outcome = |_: &Engine, events: &[EventRecord]| outcome_at(events).map(|at| events[at]);
         tuple_of(py, &self.one(py, command, time_ns, outcome)?)
     }
 

@@ -2,14 +2,19 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyTuple};
+use xos_engine::Engine;
 use xos_protocol::{EventFlags, EventKind, EventRecord, Int128};
+use xos_units::OrderId;
 use zerocopy::IntoBytes;
 
 /// What happened to one order that was placed or amended.
 pub(crate) struct OrderOutcome {
     outcome: EventRecord,
+    qty: i64,
     filled: i64,
     remaining: i64,
+    /// A retry whose order was accepted and rests no longer: what has filled is not known here.
+    gone: bool,
     cancelled: u16,
     trades: Vec<u8>,
 }
@@ -20,12 +25,24 @@ pub(crate) fn outcome_at(events: &[EventRecord]) -> Option<usize> {
 }
 
 impl OrderOutcome {
-    /// From the events of a frame of one place or amend.
-    pub(crate) fn of(events: &[EventRecord]) -> Option<Self> {
+    /// From the events of a frame of one place or amend. The first answer given again is old: of its order the
+    /// engine says how it stands now.
+    pub(crate) fn of(engine: &Engine, events: &[EventRecord]) -> Option<Self> {
         let at = outcome_at(events)?;
         let outcome = events[at];
-        let mut sum = Self { outcome, filled: 0, remaining: 0, cancelled: 0, trades: Vec::new() };
+        let (qty, trades) = (outcome.qty, Vec::new());
+        let mut sum = Self { outcome, qty, filled: 0, remaining: 0, gone: false, cancelled: 0, trades };
         if outcome.kind == EventKind::Rejected.code() {
+            return Some(sum);
+        }
+        if outcome.flags & EventFlags::RETRY != 0 {
+            match engine.order(OrderId(outcome.order_id)) {
+                Some(view) => {
+                    let (total, remaining) = (view.order.total.0, view.order.remaining.0);
+                    (sum.qty, sum.filled, sum.remaining) = (total, total - remaining, remaining);
+                }
+                None => sum.gone = true,
+            }
             return Some(sum);
         }
         sum.remaining = outcome.remaining;
@@ -45,7 +62,8 @@ impl OrderOutcome {
         Some(sum)
     }
 
-    /// sequence, order_id, reason, retry, qty, filled, remaining, cancel reason, value, limit, trades.
+    /// sequence, order_id, reason, retry, qty, filled, remaining, cancel reason, value, limit, trades. Filled and
+    /// remaining are None if they are not known.
     pub(crate) fn into_tuple(self, py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
         let event = &self.outcome;
         let rejected = event.kind == EventKind::Rejected.code();
@@ -56,9 +74,9 @@ impl OrderOutcome {
             event.order_id,
             if rejected { event.reason } else { 0 },
             retry(py, event),
-            event.qty,
-            self.filled,
-            self.remaining,
+            self.qty,
+            (!self.gone).then_some(self.filled),
+            (!self.gone).then_some(self.remaining),
             self.cancelled,
             integer(py, value),
             integer(py, limit),

@@ -1,10 +1,11 @@
 //! Properties of the naive engine over whole runs of chaos, from its commands and events alone.
 
 use std::collections::BTreeMap;
-use xos_protocol::{CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Tif};
+use xos_protocol::{CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Reject, Tif};
 use xos_sim::differential::{Machine, event_text};
 use xos_sim::naive::NaiveEngine;
 use xos_sim::workload::{Body, Chaos, Frame, command};
+use zerocopy::IntoBytes;
 
 fn seeds() -> std::ops::Range<u64> {
     if std::env::var_os("XOS_LONG").is_some() { 0..1_000 } else { 0..25 }
@@ -80,10 +81,13 @@ fn a_retry_changes_nothing_and_returns_the_first_answer() {
     let mut retries = 0;
     let mut seed = u64::MAX;
     let mut answers: BTreeMap<(u32, [u8; 32]), EventRecord> = BTreeMap::new();
+    let mut taken = 0;
+    let mut first_commands: BTreeMap<u64, CommandRecord> = BTreeMap::new();
     watch(|seen| {
         if seen.seed != seed {
             seed = seen.seed;
             answers.clear();
+            first_commands.clear();
         }
         let Body::Commands(commands) = &seen.frame.body else { return };
         for (at, command) in commands.iter().enumerate().filter(|(_, command)| command.has_client_id()) {
@@ -100,7 +104,27 @@ fn a_retry_changes_nothing_and_returns_the_first_answer() {
                 && is_remembered(command)
             {
                 answers.insert((command.account, command.client_id), *outcome);
+                first_commands.insert(sequence, *command);
             }
+        }
+        let is_taken = |event: &&EventRecord| {
+            event.kind() == Some(EventKind::Rejected) && event.reason == Reject::ClientIdTaken.code()
+        };
+        for refused in seen.events.iter().filter(is_taken) {
+            // The very same command is always known again.
+            taken += 1;
+            let first = first_commands[&(refused.amount.get() as u64)];
+            let command = &commands[(refused.sequence - seen.first_sequence) as usize];
+            assert_eq!((first.account, first.client_id), (command.account, command.client_id));
+            let field = match refused.counter_amount.get() as usize {
+                0 => 0..2,
+                2 => 2..3,
+                12 => 12..16,
+                at @ (24 | 32) => at..at + 8,
+                at => at..at + 16,
+            };
+            let bytes = |command: &CommandRecord| command.as_bytes()[field.clone()].to_vec();
+            assert_ne!(bytes(&first), bytes(command), "seed {seed}: {command:?} is not {first:?}");
         }
         for event in seen.events.iter().filter(|event| event.flags & EventFlags::RETRY != 0) {
             retries += 1;
@@ -115,6 +139,7 @@ fn a_retry_changes_nothing_and_returns_the_first_answer() {
         }
     });
     assert!(retries > 100, "only {retries} retries");
+    assert!(taken > 100, "only {taken} ids of other commands");
 }
 
 fn is_remembered(command: &CommandRecord) -> bool {

@@ -21,6 +21,7 @@ mod prices;
 #[cfg(test)]
 mod proofs;
 mod refusal;
+mod retry;
 mod state;
 mod triggers;
 
@@ -256,6 +257,9 @@ impl NaiveEngine {
         let key = (command.account, command.client_id);
         if let Some(remembered) = self.world.remembered.get(&key) {
             let mut answer = remembered.answer;
+            if let Some(offset) = retry::other_at(&answer, kind, command) {
+                return check(false, Reject::ClientIdTaken, answer.sequence, offset);
+            }
             answer.flags |= EventFlags::RETRY;
             events.push(answer);
             return Ok(());

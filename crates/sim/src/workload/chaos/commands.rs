@@ -7,6 +7,10 @@ use xos_protocol::{CommandKind, CommandRecord, Flags, Int128, Side, Tif};
 impl Chaos {
     pub(super) fn draw_command(&mut self, place_in_frame: u64) -> CommandRecord {
         if !self.recent.is_empty() && self.rng.one_in(40) {
+            let with_id: Vec<_> = self.recent.iter().filter(|record| record.has_client_id()).collect();
+            if !with_id.is_empty() && self.rng.one_in(2) {
+                return **self.rng.pick(&with_id);
+            }
             return *self.rng.pick(&self.recent);
         }
         let weights = if self.calm {

@@ -1,0 +1,92 @@
+//! Section 9 once more: is a command the one whose answer is remembered?
+
+use xos_protocol::{CommandKind, CommandRecord, EventKind, EventRecord, Flags, Reject};
+
+/// Offsets of the compared fields in the command record.
+const KIND: i128 = 0;
+const SIDE: i128 = 2;
+const INSTRUMENT: i128 = 12;
+const PRICE: i128 = 24;
+const QTY: i128 = 32;
+const AMOUNT: i128 = 48;
+
+/// The offset of the first field in which the command is certainly another one.
+pub(super) fn other_at(first: &EventRecord, kind: CommandKind, again: &CommandRecord) -> Option<i128> {
+    match first.kind() {
+        Some(EventKind::OrderAccepted) => {
+            let reduces = first.flags & Flags::REDUCE_ONLY != 0;
+            if kind != CommandKind::Place {
+                Some(KIND)
+            } else if let Some(place) = place_differs(first, again) {
+                Some(place)
+            } else if reduces && again.qty < first.qty || !reduces && again.qty != first.qty {
+                Some(QTY)
+            } else {
+                None
+            }
+        }
+        Some(EventKind::Deposited) => money_differs(first, kind == CommandKind::Deposit, again),
+        Some(EventKind::Withdrawn) => money_differs(first, kind == CommandKind::Withdraw, again),
+        Some(EventKind::SetSplit) => sets_differ(first, kind == CommandKind::SplitSet, again),
+        Some(EventKind::SetMerged) => sets_differ(first, kind == CommandKind::MergeSet, again),
+        _ => reject_differs(first, kind, again),
+    }
+}
+
+fn place_differs(first: &EventRecord, again: &CommandRecord) -> Option<i128> {
+    if again.side != first.side {
+        return Some(SIDE);
+    }
+    if again.instrument != first.instrument {
+        return Some(INSTRUMENT);
+    }
+    if again.price != first.price {
+        return Some(PRICE);
+    }
+    None
+}
+
+fn money_differs(first: &EventRecord, is_kind: bool, again: &CommandRecord) -> Option<i128> {
+    if !is_kind {
+        return Some(KIND);
+    }
+    if again.instrument != first.instrument {
+        return Some(INSTRUMENT);
+    }
+    if again.amount != first.amount {
+        return Some(AMOUNT);
+    }
+    None
+}
+
+fn sets_differ(first: &EventRecord, is_kind: bool, again: &CommandRecord) -> Option<i128> {
+    if !is_kind {
+        return Some(KIND);
+    }
+    if again.instrument != first.instrument {
+        return Some(INSTRUMENT);
+    }
+    if again.qty != first.qty {
+        return Some(QTY);
+    }
+    None
+}
+
+/// A rejected event repeats the fields of its command but neither its kind nor, by itself, its amount.
+fn reject_differs(first: &EventRecord, kind: CommandKind, again: &CommandRecord) -> Option<i128> {
+    if kind == CommandKind::Deposit {
+        return Some(KIND);
+    }
+    if let Some(place) = place_differs(first, again) {
+        return Some(place);
+    }
+    if again.qty != first.qty {
+        return Some(QTY);
+    }
+    let of_an_amount = [Reject::AmountNotPositive, Reject::AmountAboveMax, Reject::InsufficientBalance];
+    let names_amount = of_an_amount.iter().any(|reject| reject.code() == first.reason);
+    if kind == CommandKind::Withdraw && names_amount && again.amount != first.amount {
+        return Some(AMOUNT);
+    }
+    None
+}
