@@ -308,7 +308,7 @@ impl Exchange {
         record: &[u8],
         time_ns: Option<u64>,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        let outcome = |events: &[EventRecord]| outcome_at(events).map(|at| events[at]);
+        let outcome = |_: &Engine, events: &[EventRecord]| outcome_at(events).map(|at| events[at]);
         tuple_of(py, &self.one(py, single(record)?, time_ns, outcome)?)
     }
 
