@@ -8,8 +8,11 @@ use xos_protocol::{CommandKind, CommandRecord, EventKind, EventRecord, Flags, Re
 #[cold]
 pub(crate) fn differs_at(answer: &EventRecord, command: &CommandRecord) -> Option<usize> {
     let kind = command.kind();
+    let is_bracket = answer.flags & Flags::BRACKET != 0;
     let is_kind = match answer.kind() {
+        Some(EventKind::OrderAccepted) if is_bracket => kind == Some(CommandKind::PlaceBracket),
         Some(EventKind::OrderAccepted) => kind == Some(CommandKind::Place),
+        Some(EventKind::TriggerAccepted) => kind == Some(CommandKind::PlaceTrigger),
         Some(EventKind::Deposited) => kind == Some(CommandKind::Deposit),
         Some(EventKind::Withdrawn) => kind == Some(CommandKind::Withdraw),
         Some(EventKind::SetSplit) => kind == Some(CommandKind::SplitSet),
@@ -17,9 +20,8 @@ pub(crate) fn differs_at(answer: &EventRecord, command: &CommandRecord) -> Optio
         // The refusal of a deposit is not remembered.
         _ => kind != Some(CommandKind::Deposit),
     };
-    let was_clipped = kind == Some(CommandKind::Place)
-        && answer.kind() == Some(EventKind::OrderAccepted)
-        && answer.flags & Flags::REDUCE_ONLY != 0;
+    let was_clipped =
+        answer.kind() == Some(EventKind::OrderAccepted) && answer.flags & Flags::REDUCE_ONLY != 0;
     let is_qty = if was_clipped { command.qty >= answer.qty } else { command.qty == answer.qty };
     let fields = [
         (is_kind, offset_of!(CommandRecord, kind)),
@@ -27,13 +29,23 @@ pub(crate) fn differs_at(answer: &EventRecord, command: &CommandRecord) -> Optio
         (command.instrument == answer.instrument, offset_of!(CommandRecord, instrument)),
         (command.price == answer.price, offset_of!(CommandRecord, price)),
         (is_qty, offset_of!(CommandRecord, qty)),
+        (is_second_limit(answer, command), offset_of!(CommandRecord, expires_ns)),
         (is_amount(answer, command), offset_of!(CommandRecord, amount)),
     ];
     fields.into_iter().find(|(same, _)| !same).map(|(_, offset)| offset)
 }
 
-/// Money alone has an amount; some of its refusals name it as their value.
+/// Only orders that wait answer with it.
+fn is_second_limit(answer: &EventRecord, command: &CommandRecord) -> bool {
+    answer.kind() != Some(EventKind::TriggerAccepted) || command.expires_ns == answer.remaining as u64
+}
+
+/// An amount of money, which some refusals name as their value, or two trigger prices.
 fn is_amount(answer: &EventRecord, command: &CommandRecord) -> bool {
+    if answer.kind() == Some(EventKind::TriggerAccepted) {
+        let (above, below) = command.triggers();
+        return (answer.amount.get(), answer.counter_amount.get()) == (above.0.into(), below.0.into());
+    }
     let tells = match answer.kind() {
         Some(EventKind::Deposited | EventKind::Withdrawn) => true,
         Some(EventKind::Rejected) => [

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use xos_protocol::{CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Reject, Tif};
 use xos_sim::differential::{Machine, event_text};
 use xos_sim::naive::NaiveEngine;
-use xos_sim::workload::{Body, Chaos, Frame, command};
+use xos_sim::workload::{Body, Chaos, Frame};
 use zerocopy::IntoBytes;
 
 fn seeds() -> std::ops::Range<u64> {
@@ -120,7 +120,7 @@ fn a_retry_changes_nothing_and_returns_the_first_answer() {
                 0 => 0..2,
                 2 => 2..3,
                 12 => 12..16,
-                at @ (24 | 32) => at..at + 8,
+                at @ (24 | 32 | 40) => at..at + 8,
                 at => at..at + 16,
             };
             let bytes = |command: &CommandRecord| command.as_bytes()[field.clone()].to_vec();

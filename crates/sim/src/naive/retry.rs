@@ -8,6 +8,7 @@ const SIDE: i128 = 2;
 const INSTRUMENT: i128 = 12;
 const PRICE: i128 = 24;
 const QTY: i128 = 32;
+const SECOND_LIMIT: i128 = 40;
 const AMOUNT: i128 = 48;
 
 /// The offset of the first field in which the command is certainly another one.
@@ -15,7 +16,12 @@ pub(super) fn other_at(first: &EventRecord, kind: CommandKind, again: &CommandRe
     match first.kind() {
         Some(EventKind::OrderAccepted) => {
             let reduces = first.flags & Flags::REDUCE_ONLY != 0;
-            if kind != CommandKind::Place {
+            let placing = if first.flags & Flags::BRACKET != 0 {
+                CommandKind::PlaceBracket
+            } else {
+                CommandKind::Place
+            };
+            if kind != placing {
                 Some(KIND)
             } else if let Some(place) = place_differs(first, again) {
                 Some(place)
@@ -25,6 +31,7 @@ pub(super) fn other_at(first: &EventRecord, kind: CommandKind, again: &CommandRe
                 None
             }
         }
+        Some(EventKind::TriggerAccepted) => waiting_differs(first, kind, again),
         Some(EventKind::Deposited) => money_differs(first, kind == CommandKind::Deposit, again),
         Some(EventKind::Withdrawn) => money_differs(first, kind == CommandKind::Withdraw, again),
         Some(EventKind::SetSplit) => sets_differ(first, kind == CommandKind::SplitSet, again),
@@ -42,6 +49,27 @@ fn place_differs(first: &EventRecord, again: &CommandRecord) -> Option<i128> {
     }
     if again.price != first.price {
         return Some(PRICE);
+    }
+    None
+}
+
+/// An order that waits answers with all of its prices.
+fn waiting_differs(first: &EventRecord, kind: CommandKind, again: &CommandRecord) -> Option<i128> {
+    if kind != CommandKind::PlaceTrigger {
+        return Some(KIND);
+    }
+    if let Some(place) = place_differs(first, again) {
+        return Some(place);
+    }
+    if again.qty != first.qty {
+        return Some(QTY);
+    }
+    if i128::from(again.expires_ns) != i128::from(first.remaining) {
+        return Some(SECOND_LIMIT);
+    }
+    let (above, below) = again.triggers();
+    if i128::from(above.0) != first.amount.get() || i128::from(below.0) != first.counter_amount.get() {
+        return Some(AMOUNT);
     }
     None
 }
