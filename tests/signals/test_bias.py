@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange_os.errors import InvalidArgument
-from exchange_os.signals.bias import BiasSettings, bias, judge, train, walk_forward
+from exchange_os.signals.bias import BiasSettings, bias, judge, settings_for, train, walk_forward
 from exchange_os.signals.evaluation import (
     auc,
     best_sharpe_by_luck,
@@ -214,9 +214,26 @@ def test_the_result_is_that_of_the_next_bars(market: MarketData) -> None:
         pl.col("venue") == "binance",
         pl.col("symbol") == ETH,
         pl.col("kind") == "settled",
-        pl.col("venue_ms") == bars["venue_ms"][place + 1],
-    )["rate"][0]
-    assert row["paid"] == pytest.approx(paid)
+        pl.col("venue_ms").is_in(bars["venue_ms"][place + 1 : place + 4].to_list()),
+    )["rate"]
+    assert len(paid) == 3
+    assert row["paid"] == pytest.approx(paid.sum())
+
+
+def test_a_venue_that_starts_later_changes_no_earlier_row(market: MarketData) -> None:
+    late = market.funding.filter(pl.col("venue") == "okx", pl.col("received_ms") > at(300))
+    more = replace(market, funding=pl.concat([market.funding, late.with_columns(venue=pl.lit("new"))]))
+    before = pl.col("at_ms") <= at(300)
+    assert table_of(more).filter(before).equals(table_of(market).filter(before))
+
+
+def test_bars_that_make_up_the_horizon_have_settings() -> None:
+    assert settings_for(28_800) == BiasSettings()
+    hourly = settings_for(3_600)
+    assert hourly is not None
+    assert (hourly.horizon_bars, hourly.embargo_bars, hourly.train_min) == (8, 8, 3_200)
+    assert settings_for(86_400) is None
+    assert settings_for(7 * 3_600) is None
 
 
 def test_a_missing_bar_leaves_the_label_open(market: MarketData) -> None:
@@ -310,7 +327,7 @@ def test_too_little_history_is_said() -> None:
     found = bias(data, symbol=ETH, venue="binance", at_ms=data.last_ms())
     assert found.direction == "no view"
     assert "are needed" in found.reasons[0]
-    assert found.figures() == []
+    assert [figure.text() for figure in found.figures()] == ["no view"]
     for wrong in (BiasSettings(horizon_bars=0), BiasSettings(embargo_bars=-1), BiasSettings(refit_every=0)):
         with pytest.raises(InvalidArgument):
             walk_forward(table_of(data), wrong)

@@ -59,6 +59,7 @@ def test_every_part_is_there(report: Report) -> None:
         "levels",
         "liquidation",
         "context",
+        "bias",
     }
     assert len({figure.id for figure in report.figures}) == len(report.figures)
     assert report.problems == ()
@@ -89,7 +90,7 @@ def test_every_number_of_a_sentence_is_in_the_json(report: Report) -> None:
 def test_every_figure_says_where_it_is_from(report: Report) -> None:
     for row in report.as_json()["figures"]:
         assert row["venue"], row
-        assert row["source"] == "made up"
+        assert row["source"] in {"made up", "walk-forward on closed bars"}
         assert row["formula"]
         assert row["age_ms"] >= 1_234 - 0
         assert row["venue_ms"] + row["age_ms"] == report.at_ms

@@ -89,6 +89,37 @@ def report(
         click.echo(made.text(everything=everything))
 
 
+@command.command(name="alert")
+@_recording_options
+@click.argument("symbol")
+@click.option("--when", "texts", multiple=True, required=True, help="A rule on a figure; repeatable.")
+@click.option("--webhook", help="Post what fired to this address as JSON.")
+@json_option
+def alert(
+    folder: Path, at: str | None, symbol: str, texts: tuple[str, ...], webhook: str | None, as_json: bool
+) -> None:
+    """Say which rules hold for SYMBOL, such as --when 'divergence.percentile > 99'.
+
+    A rule names a figure of `xos signals report --all` and is in its unit; 'divergence.rating is extreme'
+    compares words. A figure that is quarantined or stale fires nothing.
+    """
+    from exchange_os.signals.alerts import Rule, fired, post
+    from exchange_os.signals.report import make_report
+
+    rules = [Rule.parse(text) for text in texts]
+    data, at_ms = _load(folder, at)
+    messages = fired(make_report(data, symbol=symbol, at_ms=at_ms), rules)
+    if webhook is not None and messages:
+        post(webhook, messages)
+    if as_json:
+        say_json({"alerts": messages})
+        return
+    for message in messages:
+        click.echo(f"{message['symbol']}: {message['rule']} ({message['figure']['text']})")
+    if not messages:
+        click.echo("no rule holds")
+
+
 @command.command(name="screen")
 @_recording_options
 @click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="How many to print.")
@@ -130,20 +161,22 @@ def _cell(value: float | None) -> str:
 @click.argument("symbol")
 @click.option("--venue", required=True, help="Whose bars and funding are read.")
 @click.option("--interval-s", type=click.IntRange(60), default=28_800, show_default=True, help="Of the bars.")
-@click.option("--horizon", type=click.IntRange(1), default=1, show_default=True, help="Bars ahead.")
 @json_option
-def evaluate(folder: Path, symbol: str, venue: str, interval_s: int, horizon: int, as_json: bool) -> None:
-    """Judge the bias of SYMBOL on calls made before their outcome was known.
+def evaluate(folder: Path, symbol: str, venue: str, interval_s: int, as_json: bool) -> None:
+    """Judge the bias of SYMBOL, 8 h ahead, on calls made before their outcome was known.
 
     Walk-forward with purge and embargo; Brier score and log loss beside those of the base rate, reliability,
     and what trading on it would have kept after costs.
     """
     from exchange_os.errors import InvalidArgument
-    from exchange_os.signals.bias import BiasSettings, judge, walk_forward
+    from exchange_os.signals.bias import judge, settings_for, walk_forward
     from exchange_os.signals.features import feature_table
 
     data, _ = _load(folder, None)
-    settings = BiasSettings(interval_s=interval_s, horizon_bars=horizon)
+    settings = settings_for(interval_s)
+    if settings is None:
+        raise click.BadParameter(f"bars of {interval_s} s do not make up the horizon of 8 h")
+    horizon = settings.horizon_bars
     table = feature_table(data, symbol=symbol, venue=venue, interval_s=interval_s, horizon_bars=horizon)
     found = judge(walk_forward(table, settings), settings) if table.height else None
     if found is None:
@@ -154,7 +187,7 @@ def evaluate(folder: Path, symbol: str, venue: str, interval_s: int, horizon: in
         say_json(told)
         return
     pairs = {name: value for name, value in told.items() if name != "reliability"}
-    say_pairs(f"{symbol} on {venue}, {horizon} bars of {interval_s} s ahead", pairs)
+    say_pairs(f"{symbol} on {venue}, bars of {interval_s} s, 8 h ahead", pairs)
     click.echo("  said, rose, calls")
     for part in found.reliability:
         click.echo(f"    {part.forecast:.3f}, {part.observed:.3f}, {part.calls}")

@@ -22,6 +22,8 @@ from exchange_os.signals.market_data import MarketData
 from exchange_os.signals.origin import Figure, Origin
 
 YEAR_S = 365 * 86_400
+HORIZON_S = 28_800
+SOURCE = "walk-forward on closed bars"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,24 @@ class BiasSettings:
     trials: int = 2
     """How many variants were tried, this one included; whoever tries must count. The other one fitted the
     sigmoid on the newest fifth of the training rows, and was too bold."""
+
+
+def settings_for(interval_s: int) -> BiasSettings | None:
+    """For bars of this length, the same horizon of 8 h; None if bars do not make it up.
+
+    With bars shorter than the horizon results overlap, so the embargo grows with it; the judge takes only
+    calls that do not overlap.
+    """
+    if interval_s <= 0 or HORIZON_S % interval_s:
+        return None
+    bars = HORIZON_S // interval_s
+    return BiasSettings(
+        interval_s=interval_s,
+        horizon_bars=bars,
+        embargo_bars=bars,
+        train_min=400 * bars,
+        refit_every=90 * bars,
+    )
 
 
 @dataclass(frozen=True)
@@ -68,11 +88,9 @@ class Bias:
     reasons: tuple[str, ...]
     """Why there is no view."""
     evaluation: Evaluation | None
-    origin: Origin | None
+    origin: Origin
 
     def figures(self) -> list[Figure]:
-        if self.origin is None:
-            return []
         origin, horizon = self.origin, f"over {self.horizon_h:g} h"
         why = "; ".join(self.reasons)
         found = [Figure("bias.direction", self.direction, "", f"L2 logistic, {horizon}", origin, why)]
@@ -204,7 +222,9 @@ def bias(
     calls = walk_forward(table, settings) if table.height else _no_calls()
     if not calls.height:
         reason = f"{table.height} usable bars, more than {settings.train_min} are needed"
-        return Bias("no view", None, None, None, horizon_h, (reason,), None, None)
+        newest_ms = int(table["at_ms"][-1]) if table.height else at_ms
+        origin = Origin(venue, SOURCE, newest_ms, at_ms)
+        return Bias("no view", None, None, None, horizon_h, (reason,), None, origin)
     evaluation = judge(calls, settings)
     last_ms, chance = int(calls["at_ms"][-1]), float(calls["probability_up"][-1])
     reasons = []
@@ -216,7 +236,7 @@ def bias(
         reasons.append(f"{max(chance, 1 - chance):.3f} is near a half; a view is from {settings.view_from}")
     if distrusted:
         reasons.append(distrusted)
-    origin = Origin(venue, "walk-forward on closed bars", last_ms, at_ms)
+    origin = Origin(venue, SOURCE, last_ms, at_ms)
     if reasons:
         return Bias("no view", None, None, chance, horizon_h, tuple(reasons), evaluation, origin)
     direction = "long" if chance > 0.5 else "short"

@@ -88,30 +88,29 @@ class BasisTrade:
     horizons: tuple[Carry, ...]
     breakeven_intervals: float | None
     breakeven_days: float | None
+    trusted: bool
+    """As the rate."""
     actionable: bool
 
     def figures(self) -> list[Figure]:
         origin = Origin.merge([self.basis.origin, self.rate_origin])
         name = f"carry.{self.venue}"
-        found = [
-            self.basis.figure(f"{name}.basis"),
-            Figure(
-                f"{name}.funding_per_year",
-                self.rate.per_year().value,
-                "% a year",
-                f"rate x 8760 h / {self.rate.interval_h:g} h, simple",
-                self.rate_origin,
-            ),
-        ]
+        found = [self.basis.figure(f"{name}.basis")]
+
+        def add(
+            what: str, value: float | None, unit: str, formula: str, made_of: Origin, note: str = ""
+        ) -> None:
+            found.append(Figure(f"{name}.{what}", value, unit, formula, made_of, note, self.trusted))
+
+        simple = f"rate x 8760 h / {self.rate.interval_h:g} h, simple"
+        add("funding_per_year", self.rate.per_year().value, "% a year", simple, self.rate_origin)
         for carry in self.horizons:
             formula = f"funding {carry.funding.value:.2f} + convergence {carry.convergence.value:.2f}"
             formula += f" - costs {carry.costs.value:.2f} bps"
-            found.append(
-                Figure(f"{name}.net_{carry.label}", carry.net.value, "bps of notional", formula, origin)
-            )
+            add(f"net_{carry.label}", carry.net.value, "bps of notional", formula, origin)
         note = "" if self.breakeven_intervals is not None else "costs are never earned back at this rate"
         formula = "(four fills - convergence) / |rate|, at a rate that stays"
-        found.append(Figure(f"{name}.breakeven", self.breakeven_intervals, "payments", formula, origin, note))
+        add("breakeven", self.breakeven_intervals, "payments", formula, origin, note)
         return found
 
 
@@ -156,5 +155,6 @@ def basis_trade(
         horizons=tuple(horizons),
         breakeven_intervals=needed,
         breakeven_days=None if needed is None else needed * rate.interval_h / 24,
+        trusted=funding.trusted,
         actionable=funding.trusted and any(carry.net.value > 0 for carry in horizons),
     )

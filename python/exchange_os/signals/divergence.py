@@ -7,7 +7,7 @@ one kind, consistent with the premium, enough open interest, positive after cost
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -90,17 +90,25 @@ class FundingDivergence:
         legs = [quote for quote in self.quotes if quote.venue in {self.long_venue, self.short_venue}]
         origin = Origin.merge(quote.origin for quote in legs)
         formula = f"max - min of rate / interval; short {self.short_venue}, long {self.long_venue}"
-        found += [
-            Figure("divergence.spread", self.spread.over(8).value, "bps per 8 h", formula, origin),
-            Figure("divergence.spread_per_year", self.spread.per_year().value, "% a year", formula, origin),
-        ]
+        trusted = self.rating is not Rating.QUARANTINED
+
+        def add(name: str, value: float | str, unit: str, formula: str, note: str = "") -> None:
+            found.append(Figure(f"divergence.{name}", value, unit, formula, origin, note, trusted))
+
+        add("spread", self.spread.over(8).value, "bps per 8 h", formula)
+        add("spread_per_year", self.spread.per_year().value, "% a year", formula)
         if self.percentile is not None:
-            note = f"{self.samples} windows of 8 h"
-            formula = "share of trailing windows with a smaller spread"
-            found.append(Figure("divergence.percentile", 100 * self.percentile, "%", formula, origin, note))
+            counted = f"{self.samples} windows of 8 h"
+            add(
+                "percentile",
+                100 * self.percentile,
+                "%",
+                "share of trailing windows with a smaller spread",
+                counted,
+            )
         if self.net is not None:
-            formula = f"spread decaying, half-life {self.half_life_h:.0f} h, less four fills"
-            found.append(Figure("divergence.net", self.net.value, "bps of notional", formula, origin))
+            decays = f"spread decaying, half-life {self.half_life_h:.0f} h, less four fills"
+            add("net", self.net.value, "bps of notional", decays)
         found.append(Figure("divergence.rating", str(self.rating), "", "percentile and guard", origin))
         return found
 
@@ -108,7 +116,8 @@ class FundingDivergence:
 def eight_hour_rates(funding: pl.DataFrame, symbol: str) -> pl.DataFrame:
     """Settled rates as one figure a venue and 8 h window, so that 1, 4 and 8 h venues compare.
 
-    Columns: `end_ms`, `venue`, `per_hour`. A window that a venue did not fill completely is left out.
+    Columns: `end_ms`, `venue`, `per_hour`, `known_ms` (when the last of it was received). A window that a
+    venue did not fill completely is left out.
     """
     minute = (pl.col("venue_ms") + MINUTE_MS // 2) // MINUTE_MS * MINUTE_MS  # settlements come some ms late
     step = WINDOW_H * HOUR_MS
@@ -117,9 +126,9 @@ def eight_hour_rates(funding: pl.DataFrame, symbol: str) -> pl.DataFrame:
         funding.filter(pl.col("symbol") == symbol, pl.col("kind") == FundingKind.SETTLED.value)
         .unique(["venue", "venue_ms"], keep="last", maintain_order=True)
         .group_by(end, "venue")
-        .agg(pl.col("rate").sum(), pl.col("interval_s").sum())
+        .agg(pl.col("rate").sum(), pl.col("interval_s").sum(), pl.col("received_ms").max().alias("known_ms"))
         .filter(pl.col("interval_s") == WINDOW_H * 3_600)
-        .select("end_ms", "venue", (pl.col("rate") / WINDOW_H).alias("per_hour"))
+        .select("end_ms", "venue", (pl.col("rate") / WINDOW_H).alias("per_hour"), "known_ms")
         .sort("end_ms", "venue")
     )
 
@@ -152,6 +161,7 @@ def funding_divergence(
 ) -> FundingDivergence:
     """The divergence of one symbol over all venues whose rate is fresh."""
     settings = settings or DivergenceSettings()
+    data = _within_window(data, symbol, at_ms, settings)
     quotes = venue_funding(
         data, symbol=symbol, at_ms=at_ms, kind=settings.kind, fresh_ms_max=settings.fresh_ms_max
     )
@@ -166,7 +176,7 @@ def funding_divergence(
         )
     low, high = fresh[0], fresh[-1]
     spread = high.rate.spread_to(low.rate)
-    rates = _trailing_rates(data, symbol, at_ms, settings)
+    rates = eight_hour_rates(data.funding, symbol)
     history = _spreads(rates, [quote.venue for quote in fresh])
     history = history.filter(pl.col("end_ms") <= at_ms - WINDOW_H * HOUR_MS)  # not the present itself
     enough = history.height >= settings.samples_min
@@ -220,10 +230,13 @@ def _interest_gate(
     return Gate("open_interest", not small, f"below the floor: {', '.join(small)}" if small else "enough")
 
 
-def _trailing_rates(data: MarketData, symbol: str, at_ms: int, settings: DivergenceSettings) -> pl.DataFrame:
+def _within_window(data: MarketData, symbol: str, at_ms: int, settings: DivergenceSettings) -> MarketData:
+    """What was known of the symbol, its funding no older than the trailing window."""
     since_ms = at_ms - settings.window_days * DAY_MS
-    known = data.funding.filter(pl.col("received_ms") <= at_ms, pl.col("venue_ms") > since_ms)
-    return eight_hour_rates(known, symbol)
+    recent = data.funding.filter(
+        pl.col("symbol") == symbol, pl.col("received_ms") <= at_ms, pl.col("venue_ms") > since_ms
+    )
+    return replace(data, funding=recent)
 
 
 def _half_life_h(rates: pl.DataFrame, high: str, low: str, samples_min: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from exchange_os.signals.divergence import spread_history
+from exchange_os.signals.divergence import eight_hour_rates
 from exchange_os.signals.market_data import PERPETUAL, SPOT, MarketData
 from exchange_os.signals.rates import FundingKind
 
@@ -51,7 +51,7 @@ def feature_table(
     frame = _with_strength(frame, data, symbol, benchmark, venue, interval_s, day)
     squares = (pl.col("return_bar") ** 2).rolling_sum(day)
     frame = frame.with_columns(_z(squares.sqrt(), window).alias("volatility_z"))
-    frame = _with_funding(frame, data, symbol, venue, window)
+    frame = _with_funding(frame, data, symbol, venue, window, horizon_bars)
     frame = _with_basis(frame, data, symbol, venue, interval_s, window)
     horizon_ms = interval_s * 1_000 * horizon_bars
     result = log_close.shift(-horizon_bars) - pl.col("open").log().shift(-1)
@@ -110,9 +110,9 @@ def _with_strength(
 
 
 def _with_funding(
-    frame: pl.DataFrame, data: MarketData, symbol: str, venue: str, window: int
+    frame: pl.DataFrame, data: MarketData, symbol: str, venue: str, window: int, horizon_bars: int
 ) -> pl.DataFrame:
-    """The last settled rate an hour, its z, the z of the spread over all venues; `paid` in the next bar."""
+    """The last settled rate an hour, its z, the z of the spread over the venues of each window; `paid`."""
     settled = (
         data.funding.filter(
             pl.col("symbol") == symbol,
@@ -125,17 +125,33 @@ def _with_funding(
     joined = frame.join_asof(
         settled.select("received_ms", "funding"), left_on="at_ms", right_on="received_ms", strategy="backward"
     ).drop("received_ms", strict=False)
-    venues = data.funding.filter(pl.col("symbol") == symbol)["venue"].unique().sort().to_list()
-    spreads = spread_history(data.funding, symbol, venues).rename({"end_ms": "known_ms"})
+    spreads = _spreads(data, symbol)
     joined = joined.join_asof(spreads, left_on="at_ms", right_on="known_ms", strategy="backward")
-    # Settlements after this close, up to the next one: what a position opened at the next bar pays.
+    # Settlements after this close, up to that of the horizon: what a position opened at the next bar pays.
     total = settled.with_columns(pl.col("rate").cum_sum().alias("total")).select("received_ms", "total")
     joined = joined.join_asof(total, left_on="at_ms", right_on="received_ms", strategy="backward")
-    paid = pl.col("total").fill_null(0.0).diff().shift(-1).fill_null(0.0)
+    so_far = pl.col("total").fill_null(0.0)
+    paid = (so_far.shift(-horizon_bars) - so_far).fill_null(0.0)
     return joined.with_columns(
         _z(pl.col("funding"), window).alias("funding_z"),
         _z(pl.col("spread").fill_null(0.0), window).alias("spread_z"),
         paid.alias("paid"),
+    )
+
+
+def _spreads(data: MarketData, symbol: str) -> pl.DataFrame:
+    """Max - min of the venues that a window has, two at least: a later venue changes no earlier window."""
+    return (
+        eight_hour_rates(data.funding, symbol)
+        .group_by("end_ms")
+        .agg(
+            (pl.col("per_hour").max() - pl.col("per_hour").min()).alias("spread"),
+            pl.col("known_ms").max(),
+            pl.len(),
+        )
+        .filter(pl.col("len") >= 2)
+        .sort("known_ms", "end_ms")
+        .select("known_ms", "spread")
     )
 
 

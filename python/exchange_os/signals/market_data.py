@@ -98,6 +98,9 @@ WORDS: Mapping[str, Mapping[str, frozenset[str]]] = {
 }
 
 
+_EXACT = {table: pl.Schema(columns) for table, columns in SCHEMAS.items()}
+
+
 def empty(table: str) -> pl.DataFrame:
     return pl.DataFrame(schema=dict(SCHEMAS[table]))
 
@@ -110,6 +113,8 @@ def conform(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     schema = SCHEMAS.get(table)
     if schema is None:
         raise InvalidArgument(f"there is no table '{table}'; there are {', '.join(SCHEMAS)}")
+    if frame.schema == _EXACT[table]:
+        return frame
     missing = [name for name in schema if name not in frame.columns and name not in OPTIONAL[table]]
     if missing:
         raise InvalidArgument(f"table '{table}' lacks the columns {', '.join(missing)}")

@@ -59,6 +59,8 @@ class Figure:
     formula: str
     origin: Origin
     note: str = ""
+    trusted: bool = True
+    """False: the guard or its age speaks against it. No sentence says it and no alert fires on it."""
 
     def text(self) -> str:
         if self.value is None:
@@ -79,6 +81,7 @@ class Figure:
             "venue_ms": self.origin.venue_ms,
             "age_ms": self.origin.age_ms(at_ms),
             "note": self.note,
+            "trusted": self.trusted,
         }
 
 

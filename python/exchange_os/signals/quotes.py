@@ -55,7 +55,15 @@ class VenueFunding:
             note = f"{self.guard.reason}: {self.guard.gap.value:.1f} bps from what the basis allows"
             note += f"; confirmed by {self.confirmed_by}" if self.confirmed_by else "; quarantined"
         return [
-            Figure(f"{name}.rate", self.rate.percent.value, f"% per {hours} h", str(kind), self.origin, note),
+            Figure(
+                f"{name}.rate",
+                self.rate.percent.value,
+                f"% per {hours} h",
+                str(kind),
+                self.origin,
+                note,
+                self.trusted,
+            ),
             Figure(
                 f"{name}.per_year",
                 self.rate.per_year().value,
@@ -63,6 +71,7 @@ class VenueFunding:
                 f"rate x 8760 h / {hours} h, simple",
                 self.origin,
                 note,
+                self.trusted,
             ),
         ]
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from exchange_os.errors import InvalidArgument
 from exchange_os.signals.bars import Bars, bars_of
-from exchange_os.signals.bias import Bias, BiasSettings, bias
+from exchange_os.signals.bias import Bias, bias, settings_for
 from exchange_os.signals.carry import BasisTrade, Costs, basis_trade
 from exchange_os.signals.cleaning import Problem, clean
 from exchange_os.signals.clock import next_funding
@@ -45,8 +45,7 @@ class ReportSettings:
     costs: Costs = field(default_factory=Costs)
     tiers: tuple[Tier, ...] = (Tier(0.0, 0.005, 0.0),)
     """Maintenance tiers that the liquidation map assumes."""
-    bias: BiasSettings | None = field(default_factory=BiasSettings)
-    """None: no bias is computed. Its interval counts only where the bars have it."""
+    with_bias: bool = True
 
 
 @dataclass(frozen=True)
@@ -203,12 +202,10 @@ def _with_bars(
     other = bars_of(data, symbol=settings.benchmark, at_ms=at_ms, venue=venue, interval_s=seconds)
     recent = chosen.tail(chosen.per(24 * settings.levels_days))
     seen = open_interest_of(data, symbol=symbol, venue=venue, at_ms=at_ms)
-    view = None
-    if settings.bias is not None and settings.bias.interval_s == seconds:
-        view = bias(
-            data, symbol=symbol, venue=venue, at_ms=at_ms, settings=settings.bias,
-            distrusted=_distrusted(divergence),
-        )  # fmt: skip
+    view, how = None, settings_for(seconds) if settings.with_bias else None
+    if how is not None:
+        conflict = _distrusted(divergence)
+        view = bias(data, symbol=symbol, venue=venue, at_ms=at_ms, settings=how, distrusted=conflict)
     return Signals(
         divergence=divergence,
         trades=trades,

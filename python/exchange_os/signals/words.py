@@ -30,9 +30,9 @@ class Sentence:
 
 
 def say(rule: str, template: str, figures: Mapping[str, Figure]) -> Sentence | None:
-    """The template with each `{id}` as that figure prints; None if one is not there or not computed."""
+    """The template with each `{id}` as that figure prints; None if one is missing or not trusted."""
     ids = tuple(_NAMED.findall(template))
-    if any(id_ not in figures or figures[id_].value is None for id_ in ids):
+    if not all(id_ in figures and figures[id_].value is not None and figures[id_].trusted for id_ in ids):
         return None
     return Sentence(_NAMED.sub(lambda match: figures[match[1]].text(), template), rule, ids)
 
