@@ -36,6 +36,7 @@ __all__ = [
     "command_fields",
     "default_limits",
     "event_fields",
+    "funding_rate",
     "rejects",
     "replay",
     "sim_adl",
@@ -73,6 +74,9 @@ def default_limits() -> bytes:
 
 def canonical_deployment(body: bytes) -> bytes:
     """The body of a deployment in its one canonical form; ValueError where it cannot be read."""
+
+def funding_rate(premium: int, interval_h: int, interest: int, clamp: int, cap: int) -> int:
+    """The rate of a funding interval from its premium; all rates in 1e-12."""
 
 class CommandKind(IntEnum):
     PLACE = 1
@@ -183,6 +187,8 @@ class EventKind(IntEnum):
     PRICE_PUBLISHED = 38
     PRICE_STATUS_SET = 39
     RESTARTED = 40
+    FUNDING_SET = 41
+    FUNDING_PAID = 42
     PUBLISHER_DEPLOYED = 43
     ASSET_DEPLOYED = 64
     VENUE_DEPLOYED = 65
@@ -441,6 +447,14 @@ class Exchange:
 
     def instrument(self, instrument: int) -> tuple[int, int, int, int, int, int | None] | None:
         """State, what it accepts, mark, index and last price; the price status if it has an oracle."""
+
+    def funding(
+        self, instrument: int
+    ) -> tuple[int, int | None, int | None, int, int | None, bool, list[tuple[int, int, int, int]]] | None:
+        """Funding of a perpetual: interval, premium, predicted rate, samples, end, settling, past intervals.
+
+        Rates are in 1e-12. A past interval: time, premium, rate, index.
+        """
 
     def sources(self, instrument: int) -> list[tuple[int, int, int, int, int]]:
         """Publisher, weight, price, external price and time of each source of an instrument."""

@@ -143,6 +143,32 @@ class Instrument(msgspec.Struct, frozen=True):
     last_price: Decimal | None
 
 
+class FundingInterval(msgspec.Struct, frozen=True):
+    """A past interval: the mean premium, and the rate that longs paid of their value at the index."""
+
+    time_ns: int
+    premium: Decimal
+    rate: Decimal
+    index_price: Decimal
+
+
+class Funding(msgspec.Struct, frozen=True):
+    """Funding of a perpetual. `premium` and `predicted_rate` are None before the interval's first sample."""
+
+    interval_h: int
+    premium: Decimal | None
+    predicted_rate: Decimal | None
+    samples: int
+    ends_ns: int | None
+    is_settling: bool
+    history: list[FundingInterval]
+
+
+def rate_of(count: int) -> Decimal:
+    """A rate from its count of 1e-12."""
+    return EXACT.scaleb(Decimal(count), -12)
+
+
 class Source(msgspec.Struct, frozen=True):
     """A publisher of an instrument and what it told last; None: nothing since the last restart."""
 

@@ -15,6 +15,8 @@ from exchange_os.results import (
     Balance,
     Book,
     BookLevel,
+    Funding,
+    FundingInterval,
     Instrument,
     Order,
     Position,
@@ -22,6 +24,7 @@ from exchange_os.results import (
     RiskSummary,
     Source,
     Trade,
+    rate_of,
     trades_from,
 )
 
@@ -103,6 +106,31 @@ class Views:
             mark_price=market.price.value(mark) if mark else None,
             index_price=market.price.value(index) if index else None,
             last_price=market.price.value(last) if last else None,
+        )
+
+    def funding(self, instrument: str | int) -> Funding | None:
+        """Funding of a perpetual as it stands; None where it has none."""
+        market = self._directory.market(instrument)
+        row = self._core.funding(market.number)
+        if row is None:
+            return None
+        interval_h, premium, predicted, samples, ends_ns, is_settling, past = row
+        return Funding(
+            interval_h=interval_h,
+            premium=None if premium is None else rate_of(premium),
+            predicted_rate=None if predicted is None else rate_of(predicted),
+            samples=samples,
+            ends_ns=ends_ns,
+            is_settling=is_settling,
+            history=[
+                FundingInterval(
+                    time_ns=time_ns,
+                    premium=rate_of(premium),
+                    rate=rate_of(rate),
+                    index_price=market.price.value(index),
+                )
+                for time_ns, premium, rate, index in past
+            ],
         )
 
     def sources(self, instrument: str | int) -> list[Source]:

@@ -50,6 +50,8 @@ pub(crate) struct Stand {
     pub(crate) head: Slot,
     pub(crate) buys: Qty,
     pub(crate) sells: Qty,
+    /// Settlement of funding up to which it is settled.
+    pub(crate) epoch: u32,
     /// Signed lots held.
     pub(crate) lots: i64,
     // Amounts lie in halves of 64 bits, so that no padding widens the record: there are millions of them.
@@ -69,6 +71,7 @@ impl Stand {
             head: NO_SLOT,
             buys: Qty::ZERO,
             sells: Qty::ZERO,
+            epoch: 0,
             lots: 0,
             cost: Int128::default(),
             realised: Int128::default(),

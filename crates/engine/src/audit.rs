@@ -227,8 +227,9 @@ impl Engine {
             let sound = (long, short) == (instrument.long_lots, instrument.short_lots)
                 && long - short == i128::from(sets);
             let clearing = self.ledger.house(Party::Clearing(instrument.id), SETTLEMENT);
+            let held = instrument.funding.as_ref().map_or(Amount::ZERO, |funding| funding.held);
             let mirrored = instrument.question().is_some()
-                || (cost == instrument.cost_sum && cost + clearing == Amount::ZERO);
+                || (cost - held == instrument.cost_sum && cost - held + clearing == Amount::ZERO);
             if !sound || !mirrored {
                 return Err(format!("instrument {}: {long} long, {short} short, {sets} sets", instrument.id));
             }

@@ -3,6 +3,7 @@
 
 use crate::account::Stand;
 use crate::engine::Engine;
+use crate::funding::Funding;
 use crate::oracle::Oracle;
 use crate::triggers::Wait;
 use xos_ledger::{Party, SETTLEMENT};
@@ -204,6 +205,9 @@ impl Engine {
             if let Some(oracle) = &instrument.oracle {
                 write_oracle(sink, oracle);
             }
+            if let Some(funding) = &instrument.funding {
+                write_funding(sink, funding, instrument.epoch);
+            }
         }
     }
 
@@ -225,11 +229,11 @@ impl Engine {
             }
             sink.count(account.stands.len());
             if account.stands.is_sorted_by_key(|stand| stand.key.instrument()) {
-                account.stands.iter().for_each(|stand| write_stand(sink, stand));
+                account.stands.iter().for_each(|stand| self.write_stand(sink, stand));
             } else {
                 let mut stands: Vec<_> = account.stands.iter().collect();
                 stands.sort_unstable_by_key(|stand| stand.key.instrument());
-                stands.into_iter().for_each(|stand| write_stand(sink, stand));
+                stands.into_iter().for_each(|stand| self.write_stand(sink, stand));
             }
             let leverages = account.leverages.as_ref().map_or(&[][..], |chosen| chosen);
             sink.count(leverages.len());
@@ -260,6 +264,17 @@ impl Engine {
         }
     }
 
+    fn write_stand(&self, sink: &mut impl Sink, stand: &Stand) {
+        sink.u32(stand.key.instrument().0);
+        sink.i64(stand.lots);
+        sink.amount(stand.holding().cost);
+        sink.amount(stand.holding().realised);
+        let instrument = &self.instruments[stand.key.instrument().index()];
+        if instrument.funding.is_some() {
+            sink.put(&[u8::from(stand.lots != 0 && instrument.is_due(stand))]);
+        }
+    }
+
     fn write_order(&self, sink: &mut impl Sink, slot: xos_book::Slot) {
         let order = self.pool.order(slot);
         sink.u64(order.id.0);
@@ -274,13 +289,6 @@ impl Engine {
     }
 }
 
-fn write_stand(sink: &mut impl Sink, stand: &Stand) {
-    sink.u32(stand.key.instrument().0);
-    sink.i64(stand.lots);
-    sink.amount(stand.holding().cost);
-    sink.amount(stand.holding().realised);
-}
-
 fn write_oracle(sink: &mut impl Sink, oracle: &Oracle) {
     sink.put(&[oracle.status.code()]);
     sink.u64(oracle.reopens_at_ns);
@@ -293,6 +301,26 @@ fn write_oracle(sink: &mut impl Sink, oracle: &Oracle) {
         sink.i64(source.price.0);
         sink.i64(source.external.0);
         sink.u64(source.time_ns);
+    }
+}
+
+fn write_funding(sink: &mut impl Sink, funding: &Funding, epoch: u32) {
+    sink.u32(epoch);
+    sink.i64(funding.sum);
+    sink.u32(funding.samples);
+    sink.u64(funding.slot);
+    sink.u64(funding.interval);
+    sink.i64(funding.rate.0);
+    sink.i64(funding.index.0);
+    sink.u32(funding.cursor);
+    sink.u32(funding.payments);
+    sink.amount(funding.held);
+    sink.count(funding.history.len());
+    for record in &funding.history {
+        sink.u64(record.time_ns);
+        sink.i64(record.premium.0);
+        sink.i64(record.rate.0);
+        sink.i64(record.index.0);
     }
 }
 

@@ -6,12 +6,12 @@ use crate::instrument::{Instrument, Question};
 use crate::step::{Refused, Step, refused};
 use xos_ledger::Party;
 use xos_protocol::{
-    AssetSpec, DeployCommand, EventKind, EventRecord, Fees, InstrumentSpec, InstrumentTerms, MarginSpec,
-    Matching, OracleSpec, Product, PublisherSpec, QuestionSpec, Reject, VenueSpec,
+    AssetSpec, DeployCommand, EventKind, EventRecord, Fees, FundingSpec, InstrumentSpec, InstrumentTerms,
+    MarginSpec, Matching, OracleSpec, Product, PublisherSpec, QuestionSpec, Reject, VenueSpec,
 };
 use xos_units::{
     AMOUNT_ATOMS_BOUND, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price, QTY_LOTS_BOUND,
-    Qty, QuestionId,
+    Qty, QuestionId, RATE_ONE,
 };
 
 const SYMBOL_BYTES_MAX: usize = 64;
@@ -180,6 +180,9 @@ impl Engine {
         if let Some(oracle) = &spec.oracle {
             self.check_oracle(oracle)?;
         }
+        if let Some(funding) = &spec.funding {
+            check_funding(funding, &spec.product)?;
+        }
         // ---- Everything is checked. Below this line nothing fails. ----
         if !self.defends(Defence::OpenInterestScaling)
             && let Some(margin) = &mut spec.margin
@@ -205,6 +208,7 @@ impl Engine {
     fn push_instrument(&mut self, instrument: Instrument) {
         self.ledger.add_instrument(instrument.quote());
         self.has_oracles |= instrument.oracle.is_some();
+        self.has_funding |= instrument.funding.is_some();
         self.maker_first_instruments += usize::from(instrument.matching == Matching::MakerFirst);
         self.instruments.push(instrument);
     }
@@ -264,6 +268,23 @@ impl Engine {
         self.questions.push(Question::new(spec, first));
         id
     }
+}
+
+/// Fields 42 to 48.
+fn check_funding(spec: &FundingSpec, product: &Product) -> Result<(), Refused> {
+    let hours = i128::from(spec.interval_h);
+    if !matches!(product, Product::Perpetual { .. }) {
+        return refused(Reject::SpecOutOfBounds, hours, 42);
+    }
+    if ![1, 4, 8].contains(&spec.interval_h) {
+        return refused(Reject::SpecOutOfBounds, hours, 43);
+    }
+    let percent = i128::from(RATE_ONE / 100);
+    check_bounds(i128::from(spec.interest), -percent..=percent, 44)?;
+    check_bounds(i128::from(spec.clamp), 0..=percent, 45)?;
+    check_bounds(i128::from(spec.cap), 1..=10 * percent, 46)?;
+    check_bounds(spec.impact_notional.0, 1..=(1 << 80) - 1, 47)?;
+    check_bounds(i128::from(spec.sample_s), 1..=60, 48)
 }
 
 fn check_count(standing: usize, limit: usize) -> Result<(), Refused> {

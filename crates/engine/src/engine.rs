@@ -102,8 +102,9 @@ pub struct Engine {
     pub(crate) assets: Vec<AssetSpec>,
     pub(crate) venues: Vec<VenueSpec>,
     pub(crate) publishers: Vec<PublisherSpec>,
-    /// Whether some instrument has an oracle.
+    /// Whether some instrument has an oracle, or funding.
     pub(crate) has_oracles: bool,
+    pub(crate) has_funding: bool,
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) questions: Vec<Question>,
     pub(crate) accounts: Vec<Account>,
@@ -148,6 +149,7 @@ impl Engine {
             venues: Vec::new(),
             publishers: Vec::new(),
             has_oracles: false,
+            has_funding: false,
             instruments: Vec::new(),
             questions: Vec::new(),
             accounts: Vec::new(),
@@ -332,6 +334,9 @@ impl Engine {
                 step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
                 if self.has_oracles {
                     self.age_prices(step);
+                }
+                if self.has_funding {
+                    self.run_funding(step);
                 }
                 Ok(())
             }

@@ -1,6 +1,7 @@
 //! An instrument as the engine keeps it: terms in the form the hot path reads, prices, book, open interest.
 
 use crate::account::{Class, StandKey};
+use crate::funding::Funding;
 use crate::holders::AccountSet;
 use crate::oracle::Oracle;
 use crate::tiers::PerpetualMargin;
@@ -65,6 +66,11 @@ pub(crate) struct Instrument {
     /// Accounts with a position, of a perpetual.
     pub(crate) holders: AccountSet,
     pub(crate) oracle: Option<Box<Oracle>>,
+    /// Number of the last settlement of funding; a stand of another number is still due.
+    pub(crate) epoch: u32,
+    /// Whether a settlement of funding is under way: only then anybody is due.
+    pub(crate) settling: bool,
+    pub(crate) funding: Option<Box<Funding>>,
     /// The specification; an outcome's is its question's.
     pub(crate) spec: Option<Box<InstrumentSpec>>,
 }
@@ -83,6 +89,7 @@ impl Instrument {
         let mut instrument = Self::new(id, traded, &spec.terms);
         instrument.margin = PerpetualMargin::of(&spec).map(Box::new);
         instrument.oracle = spec.oracle.as_ref().map(|oracle| Box::new(Oracle::new(oracle)));
+        instrument.funding = spec.funding.as_ref().map(|funding| Box::new(Funding::new(funding)));
         instrument.spec = Some(Box::new(spec));
         instrument.refresh_gate();
         instrument
@@ -140,6 +147,9 @@ impl Instrument {
             cost_sum: Amount::ZERO,
             holders: AccountSet::default(),
             oracle: None,
+            epoch: 0,
+            settling: false,
+            funding: None,
             spec: None,
         }
     }
@@ -147,6 +157,11 @@ impl Instrument {
     pub(crate) fn set_state(&mut self, state: InstrumentState) {
         self.state = state;
         self.refresh_gate();
+    }
+
+    /// Whether index and mark may be relied on.
+    pub(crate) fn has_fresh_prices(&self) -> bool {
+        self.oracle.as_ref().is_none_or(|oracle| oracle.is_fresh())
     }
 
     /// Takes the stricter of state and prices, after one of them changed.

@@ -11,6 +11,7 @@ mod defence;
 mod deploy;
 mod engine;
 mod frame;
+mod funding;
 mod holders;
 mod instrument;
 mod leverage;
@@ -34,6 +35,7 @@ mod views;
 pub use audit::AuditReport;
 pub use defence::Defence;
 pub use engine::{Engine, FrameError, FrameHeader, Violation};
+pub use funding::{FundingRecord, FundingView};
 pub use restore::RestoreError;
 pub use triggers::{Leg, Trigger, Wait};
 pub use views::{

@@ -125,6 +125,10 @@ impl Engine {
                 pending = None;
             }
             self.add_perpetual(&mut margin, account, stand.lots, stand.holding().cost, &orders);
+            let instrument = &self.instruments[stand.key.instrument().index()];
+            if instrument.settling {
+                margin.equity += instrument.unsettled(stand);
+            }
         }
         if let Some(change) = pending
             && change.key.is_perpetual()

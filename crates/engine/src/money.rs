@@ -111,7 +111,7 @@ impl Engine {
             let instrument = &self.instruments[stand.key.instrument().index()];
             let profit = unrealised(stand.lots, instrument.mark_value, stand.holding().cost);
             let counted = if self.defends(Defence::ProfitStays) { profit.min(Amount::ZERO) } else { profit };
-            equity += counted;
+            equity += counted + instrument.unsettled(stand);
             equity -= stand.buy_reserve() + stand.sell_reserve();
             let notional = Amount(i128::from(stand.lots.abs()) * instrument.mark_value);
             tenth += notional.times(xos_units::Ppm(xos_units::PPM_ONE / 10));

@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::engine::Engine;
+use crate::funding::{Funding, FundingRecord};
 use crate::lookup::Tag;
 use crate::oracle::Oracle;
 use crate::triggers::{Leg, Trigger, Wait};
@@ -14,7 +15,7 @@ use xos_protocol::{
     ClientId, EventKind, EventRecord, InstrumentState, PriceSource, PriceStatus, SelfTrade, Side, Tif,
 };
 use xos_risk::Holding;
-use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId, VenueId};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId, Rate, VenueId};
 use zerocopy::FromBytes;
 
 /// Sizes of what there are many of.
@@ -205,6 +206,11 @@ impl Engine {
             if let Some(oracle) = &mut instrument.oracle {
                 read_oracle(source, oracle)?;
             }
+            if let Some(funding) = &mut instrument.funding {
+                instrument.epoch = read_funding(source, funding)?;
+                instrument.settling = funding.cursor != 0;
+                instrument.cost_sum = -funding.held;
+            }
             instrument.set_state(state);
         }
         Ok(())
@@ -269,7 +275,10 @@ impl Engine {
             };
             instrument.position_changed(id, 0, holding.lots);
             instrument.cost_sum += holding.cost;
-            self.accounts[id.index()].stand_mut(instrument.key).set_holding(holding);
+            let [is_due] = if instrument.funding.is_some() { source.array("funding due")? } else { [0] };
+            let stand = self.accounts[id.index()].stand_mut(instrument.key);
+            stand.set_holding(holding);
+            stand.epoch = instrument.epoch.wrapping_sub(u32::from(is_due));
         }
         Ok(())
     }
@@ -520,4 +529,23 @@ fn read_oracle(source: &mut Source, oracle: &mut Oracle) -> Read<()> {
         told.time_ns = source.u64("time of a price")?;
     }
     Ok(())
+}
+
+/// Gives the number of the last settlement.
+fn read_funding(source: &mut Source, funding: &mut Funding) -> Read<u32> {
+    let epoch = source.u32("settlement")?;
+    (funding.sum, funding.samples) = (source.i64("premiums")?, source.u32("samples")?);
+    (funding.slot, funding.interval) = (source.u64("slot")?, source.u64("interval")?);
+    (funding.rate, funding.index) = (Rate(source.i64("rate")?), Price(source.i64("index of funding")?));
+    (funding.cursor, funding.payments) = (source.u32("cursor")?, source.u32("payments")?);
+    funding.held = source.amount("funding held")?;
+    for _ in 0..source.u32("history")? {
+        funding.history.push_back(FundingRecord {
+            time_ns: source.u64("time of funding")?,
+            premium: Rate(source.i64("premium")?),
+            rate: Rate(source.i64("rate")?),
+            index: Price(source.i64("index of funding")?),
+        });
+    }
+    Ok(epoch)
 }

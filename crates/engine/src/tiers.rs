@@ -109,6 +109,9 @@ impl Engine {
         for stand in account.stands.iter().take_while(|stand| stand.key.is_perpetual()) {
             let instrument = &self.instruments[stand.key.instrument().index()];
             equity += unrealised(stand.lots, instrument.mark_value, stand.holding().cost);
+            if instrument.settling {
+                equity += instrument.unsettled(stand);
+            }
             requirement += instrument.maintenance_of(Qty(stand.lots.abs()));
         }
         (equity.as_requirement(), requirement)

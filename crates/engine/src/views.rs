@@ -34,6 +34,8 @@ pub struct PositionView {
     pub realised: Amount,
     /// Unrealised at mark; 0 for outcomes and spot.
     pub unrealised: Amount,
+    /// Funding still to be settled: to receive, or negative, to pay.
+    pub funding: Amount,
     /// Lots of resting buys.
     pub buys: Qty,
     /// Lots of resting sells.
@@ -301,6 +303,7 @@ impl Engine {
             cost: stand.holding().cost,
             realised: stand.holding().realised,
             unrealised,
+            funding: instrument.unsettled(stand),
             buys: stand.buys,
             sells: stand.sells,
             orders: stand.orders,

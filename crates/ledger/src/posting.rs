@@ -48,6 +48,8 @@ pub enum Reason {
     Merge = 8,
     /// A question paid.
     Payout = 9,
+    /// Funding of a perpetual.
+    Funding = 10,
 }
 
 /// One movement of money.

@@ -223,12 +223,15 @@ pub struct InstrumentSpec {
     /// Publishers of its prices; none: index and mark are set by command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oracle: Option<OracleSpec>,
+    /// Funding of a perpetual; none: nobody pays any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub funding: Option<FundingSpec>,
 }
 
 impl InstrumentSpec {
     /// An instrument without anything that may be left out.
     pub fn new(symbol: String, product: Product, terms: InstrumentTerms) -> Self {
-        Self { symbol, product, terms, margin: None, oracle: None }
+        Self { symbol, product, terms, margin: None, oracle: None, funding: None }
     }
 }
 
@@ -255,6 +258,26 @@ pub struct OracleSpec {
     /// How long orders must be post-only after a restart, once prices are fresh.
     #[serde(default = "ten_seconds_ms")]
     pub reopen_ms: u32,
+}
+
+/// When and how much the sides of a perpetual pay each other. Rates are in 1e-12.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FundingSpec {
+    /// Hours between two payments: 1, 4 or 8, counted from 1970 UTC.
+    pub interval_h: u8,
+    /// Interest for 8 hours, at most 1 % either way.
+    pub interest: i64,
+    /// How far interest less premium counts, 0 to 1 %.
+    pub clamp: i64,
+    /// Most of a rate for an interval, above 0 to 10 %.
+    pub cap: i64,
+    /// What the premium prices on each side of the book, quote atoms; 1 to 2^80 - 1.
+    #[serde(with = "atoms")]
+    pub impact_notional: Amount,
+    /// Seconds between two samples of the premium, 1 to 60.
+    #[serde(default = "five_seconds")]
+    pub sample_s: u32,
 }
 
 /// A publisher as a source of one instrument.
@@ -299,6 +322,10 @@ fn one() -> i64 {
 
 fn ten_seconds_ms() -> u32 {
     10_000
+}
+
+fn five_seconds() -> u32 {
+    5
 }
 
 fn five_percent() -> i32 {

@@ -13,12 +13,12 @@ mod words;
 
 pub use command::{ClientId, CommandRecord, EXITS_BIT, Flags, TriggerWords};
 pub use deploy::{
-    AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, MarginSpec, MarginTier,
+    AssetSpec, DeployCommand, Fees, FundingSpec, InstrumentSpec, InstrumentTerms, MarginSpec, MarginTier,
     OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split,
     VenueSpec,
 };
 pub use event::{EventFlags, EventRecord};
-pub use limits::{COUNTDOWN_MS_MAX, Limits, SLIPPAGE_PPM_MAX};
+pub use limits::{COUNTDOWN_MS_MAX, FUNDING_HISTORY_MAX, FUNDING_LEVELS_MAX, Limits, SLIPPAGE_PPM_MAX};
 pub use reject::Reject;
 pub use words::{
     CancelReason, CommandKind, EventKind, InstrumentState, Matching, PriceSource, PriceStatus, SelfTrade,

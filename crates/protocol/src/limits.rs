@@ -8,6 +8,11 @@ pub const COUNTDOWN_MS_MAX: i64 = 24 * 3_600 * 1_000;
 /// Largest slippage of a market order that waits, ppm.
 pub const SLIPPAGE_PPM_MAX: u32 = 999_999;
 
+/// Past funding intervals that an instrument keeps: a week of hours.
+pub const FUNDING_HISTORY_MAX: usize = 168;
+/// Levels of a side of the book that a premium looks at; a notional that they do not fill counts as no side.
+pub const FUNDING_LEVELS_MAX: usize = 1_000;
+
 /// The declared limits of an exchange. They are part of the log: its first command may set them, and replay
 /// finds the same ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +44,8 @@ pub struct Limits {
     pub triggers_fired_per_command_max: u32,
     /// Resting orders that one command may meet; the rest of the order is cancelled.
     pub matches_per_command_max: u32,
+    /// Holders that one tick settles the funding of; the others follow with the next ones.
+    pub funding_settlements_per_command_max: u32,
     /// Client ids remembered at a time. Those of deposits do not count and are never forgotten.
     pub client_ids_max: u32,
     /// How long a client id is remembered, logged nanoseconds; longer while its order rests.
@@ -63,6 +70,7 @@ impl Default for Limits {
             triggers_per_account_max: 500,
             triggers_fired_per_command_max: 64,
             matches_per_command_max: 10_000,
+            funding_settlements_per_command_max: 16_384,
             client_ids_max: 16_777_216,
             client_id_retention_ns: 24 * 3_600 * 1_000_000_000,
             frame_commands_max: 65_536,

@@ -292,6 +292,10 @@ words! {
         PriceStatusSet = 39 "price_status_set",
         /// The exchange was started again.
         Restarted = 40 "restarted",
+        /// An interval of a perpetual ended: its funding rate; payments follow.
+        FundingSet = 41 "funding_set",
+        /// Funding moved between an account and the others.
+        FundingPaid = 42 "funding_paid",
         /// A publisher stands.
         PublisherDeployed = 43 "publisher_deployed",
         /// An asset stands.

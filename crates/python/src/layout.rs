@@ -5,6 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use xos_protocol::layout::{COMMAND, EVENT, Field};
 use xos_protocol::{CommandRecord, DeployCommand, EventRecord, Limits};
+use xos_risk::FundingTerms;
+use xos_units::{RATE_ONE, Rate};
 
 /// Bytes of one command record.
 pub(crate) const COMMAND_BYTES: usize = size_of::<CommandRecord>();
@@ -31,6 +33,24 @@ pub(crate) fn event_fields() -> Vec<(&'static str, String, usize)> {
 #[pyfunction]
 pub(crate) fn default_limits(py: Python<'_>) -> Bound<'_, PyBytes> {
     PyBytes::new(py, &rmp_serde::to_vec_named(&Limits::default()).expect("limits always serialise"))
+}
+
+/// The rate of a funding interval from its premium; all rates in 1e-12.
+#[pyfunction]
+pub(crate) fn funding_rate(
+    premium: i64,
+    interval_h: u8,
+    interest: i64,
+    clamp: i64,
+    cap: i64,
+) -> PyResult<i64> {
+    let bound = 10 * RATE_ONE;
+    let sound = [premium, interest].iter().all(|rate| (-bound..=bound).contains(rate));
+    if !sound || ![1, 4, 8].contains(&interval_h) || clamp < 0 || cap < 0 {
+        return Err(PyValueError::new_err("a rate is out of bounds, or the interval is not 1, 4 or 8 hours"));
+    }
+    let (interest, clamp, cap) = (Rate(interest), Rate(clamp), Rate(cap));
+    Ok(xos_risk::funding_rate(Rate(premium), &FundingTerms { interval_h, interest, clamp, cap }).0)
 }
 
 /// The body of a deployment in its one canonical form; ValueError where it cannot be read.

@@ -26,7 +26,7 @@ mod _core {
     #[pymodule_export]
     use crate::exchange::Exchange;
     #[pymodule_export]
-    use crate::layout::{canonical_deployment, command_fields, default_limits, event_fields};
+    use crate::layout::{canonical_deployment, command_fields, default_limits, event_fields, funding_rate};
     #[pymodule_export]
     use crate::log::{Inspector, replay, verify};
     #[pymodule_export]

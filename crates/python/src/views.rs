@@ -44,6 +44,7 @@ impl Specification {
     }
 }
 
+type FundingRow = (u8, Option<i64>, Option<i64>, u32, Option<u64>, bool, Vec<(u64, i64, i64, i64)>);
 type InstrumentRow = (u8, u8, i64, i64, i64, Option<u8>);
 
 impl Exchange {
@@ -100,6 +101,24 @@ impl Exchange {
             let view = engine.instrument(InstrumentId(instrument))?;
             let status = view.prices.map(|status| status.code());
             Some((view.state.code(), view.gate.code(), view.mark.0, view.index.0, view.last.0, status))
+        })
+    }
+
+    /// Funding of a perpetual: interval, premium, predicted rate, samples, end, settling, past intervals.
+    fn funding(&self, py: Python<'_>, instrument: u32) -> PyResult<Option<FundingRow>> {
+        self.engine(py, |engine| {
+            let view = engine.funding(InstrumentId(instrument))?;
+            let past =
+                view.history.iter().map(|past| (past.time_ns, past.premium.0, past.rate.0, past.index.0));
+            Some((
+                view.terms.interval_h,
+                view.premium.map(|rate| rate.0),
+                view.predicted.map(|rate| rate.0),
+                view.samples,
+                view.ends_ns,
+                view.is_settling,
+                past.collect(),
+            ))
         })
     }
 

@@ -14,6 +14,8 @@ pub struct Coverage {
     pub kinds: BTreeMap<u16, u64>,
     /// By field number of a refused specification.
     pub fields: BTreeMap<i128, u64>,
+    /// Sequence of the last payment of funding.
+    paid_by: u64,
     /// By name of a rare turn.
     pub turns: BTreeMap<&'static str, u64>,
 }
@@ -22,6 +24,8 @@ pub struct Coverage {
 pub const TURNS: &[&str] = &[
     "answer given again",
     "prices stale",
+    "funding received",
+    "funding paid before a fill",
     "prices live again",
     "reopening after a restart",
     "amend that kept its place",
@@ -67,6 +71,7 @@ impl Coverage {
                 self.turn("amend that kept its place", kept);
             }
             Some(EventKind::Trade) => {
+                self.turn("funding paid before a fill", event.sequence == self.paid_by);
                 self.turn("rebate", counter < 0);
                 self.turn("rebate capped by the taker's fee", counter < 0 && -counter == amount);
                 self.turn("trade of an account with itself", event.account == event.counter_account());
@@ -81,6 +86,10 @@ impl Coverage {
                 self.turn("prices stale", status == Some(PriceStatus::Stale));
                 self.turn("prices live again", status == Some(PriceStatus::Live));
                 self.turn("reopening after a restart", status == Some(PriceStatus::Reopening));
+            }
+            Some(EventKind::FundingPaid) => {
+                self.turn("funding received", amount > 0);
+                self.paid_by = event.sequence;
             }
             Some(EventKind::Payout) => {
                 self.turn("payout taken from an account", amount < 0);
@@ -125,7 +134,7 @@ impl Coverage {
         for kind in EventKind::ALL {
             want(self.kinds.contains_key(&kind.code()), format!("event {}", kind.name()));
         }
-        for field in (1..=22).chain(31..=41).chain([91]) {
+        for field in (1..=22).chain(31..=48).chain([91]) {
             want(self.fields.contains_key(&field), format!("specification field {field}"));
         }
         for turn in TURNS {

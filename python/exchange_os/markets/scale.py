@@ -10,7 +10,7 @@ from typing import Any
 from exchange_os import _core
 from exchange_os.exact import plain_text as text
 from exchange_os.markets.lines import Path
-from exchange_os.markets.spec import Perpetual, Question, Terms
+from exchange_os.markets.spec import Funding, Perpetual, Question, Terms
 
 K_BOUND = 1 << 32
 
@@ -21,6 +21,10 @@ class Contradiction(ValueError):
     def __init__(self, field: str | Path, message: str) -> None:
         super().__init__(message)
         self.path: Path = (field,) if isinstance(field, str) else field
+
+
+# One whole of a rate.
+RATE_ONE = 10**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +166,23 @@ def margin_body(item: Perpetual, money: Money) -> dict[str, Any] | None:
             f"{text(scaling.upper)} is not above lower = {text(scaling.lower)}",
         )
     return {"tiers": tiers, "open_interest_scaling": bounds}
+
+
+def _rate(field: str, value: Decimal) -> int:
+    """A rate in 1e-12."""
+    count = Fraction(value) * RATE_ONE
+    if count.denominator != 1:
+        raise Contradiction(("funding", field), f"{text(value)} is finer than 1e-12")
+    return int(count)
+
+
+def funding_body(item: Funding, money: Money) -> dict[str, Any]:
+    """Funding as the engine reads it."""
+    return {
+        "interval_h": item.interval_h,
+        "interest": _rate("interest", item.interest),
+        "clamp": _rate("clamp", item.clamp),
+        "cap": _rate("cap", item.cap),
+        "impact_notional": str(atoms(("funding", "impact_notional"), item.impact_notional, money)),
+        "sample_s": item.sample_s,
+    }

@@ -125,6 +125,17 @@ class Oracle(Strict):
     reopen_ms: int = 10_000
 
 
+class Funding(Strict):
+    """What the sides of a perpetual pay each other. Rates are exact decimals: "0.0001" is 0.01 %."""
+
+    interval_h: Literal[1, 4, 8] = 8
+    interest: Number = Decimal("0.0001")
+    clamp: Number = Decimal("0.0005")
+    cap: Number = Decimal("0.04")
+    impact_notional: Number
+    sample_s: int = 5
+
+
 class Terms(Strict):
     """What instruments and questions have in common."""
 
@@ -179,6 +190,7 @@ class Perpetual(Terms):
     tiers: list[MarginTier] = []
     open_interest_scaling: OpenInterestScaling | None = None
     oracle: Oracle | None = None
+    funding: Funding | None = None
 
 
 Instrument = Annotated[Spot | Perpetual, Field(discriminator="product")]

@@ -16,6 +16,7 @@ from exchange_os.markets.scale import (
     Contradiction,
     Money,
     atoms,
+    funding_body,
     margin_body,
     steps,
     terms_body,
@@ -194,6 +195,8 @@ class _Planner:
             content["margin"] = margin
         if item.oracle is not None:
             content["oracle"] = self._oracle(item.oracle)
+        if isinstance(item, Perpetual) and item.funding is not None:
+            content["funding"] = funding_body(item.funding, quote)
         return content
 
     def _oracle(self, oracle: Oracle) -> dict[str, Any]:

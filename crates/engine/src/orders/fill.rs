@@ -33,6 +33,9 @@ impl Engine {
         lots: Qty,
     ) {
         let sequence = step.sequence;
+        if self.instruments[incoming.at].settling {
+            self.settle_both(step, incoming.at, incoming.order.account, resting.account);
+        }
         self.check_fill(sequence, incoming, resting, lots);
         let instrument = &self.instruments[incoming.at];
         let price = resting.price;

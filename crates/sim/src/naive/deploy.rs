@@ -1,12 +1,13 @@
 //! Section 10: deployments, and the bounds of their fields.
 
 use super::events::Cause;
+use super::funding::Funding;
 use super::oracle::Oracle;
 use super::refusal::{Refusal, check, refuse};
 use super::state::{Instrument, Kind, Question, World};
 use xos_protocol::{
-    AssetSpec, DeployCommand, EventKind, EventRecord, Fees, InstrumentSpec, InstrumentState, InstrumentTerms,
-    OracleSpec, Product, PublisherSpec, QuestionSpec, Reject, VenueSpec,
+    AssetSpec, DeployCommand, EventKind, EventRecord, Fees, FundingSpec, InstrumentSpec, InstrumentState,
+    InstrumentTerms, OracleSpec, Product, PublisherSpec, QuestionSpec, Reject, VenueSpec,
 };
 use xos_units::{AMOUNT_ATOMS_BOUND, PRICE_TICKS_BOUND, QTY_LOTS_BOUND};
 
@@ -131,6 +132,9 @@ impl World {
         if let Some(oracle) = &spec.oracle {
             self.check_oracle(oracle)?;
         }
+        if let Some(funding) = &spec.funding {
+            check_funding(funding, &spec.product)?;
+        }
         let kind = match spec.product {
             Product::Spot { base, quote, base_atoms_per_lot } => {
                 Kind::Spot { base, quote, base_atoms_per_lot: base_atoms_per_lot.into() }
@@ -221,8 +225,22 @@ fn new_instrument(
     kind: Kind,
 ) -> Instrument {
     let oracle = spec.as_ref().and_then(|spec| spec.oracle.clone()).map(Oracle::new);
+    let funding = spec.as_ref().and_then(|spec| spec.funding.clone()).map(Funding::new);
     let state = InstrumentState::Continuous;
-    Instrument { symbol, spec, terms, kind, state, mark: 0, index: 0, last: 0, oracle }
+    Instrument { symbol, spec, terms, kind, state, mark: 0, index: 0, last: 0, oracle, funding }
+}
+
+/// Fields 42 to 48.
+fn check_funding(spec: &FundingSpec, product: &Product) -> Result<(), Refusal> {
+    let percent = 10_000_000_000;
+    bound(42, spec.interval_h, matches!(product, Product::Perpetual { .. }))?;
+    bound(43, spec.interval_h, matches!(spec.interval_h, 1 | 4 | 8))?;
+    bound(44, spec.interest, (-percent..=percent).contains(&spec.interest))?;
+    bound(45, spec.clamp, (0..=percent).contains(&spec.clamp))?;
+    bound(46, spec.cap, (1..=10 * percent).contains(&spec.cap))?;
+    let impact = spec.impact_notional.0;
+    bound(47, impact, (1..1 << 80).contains(&impact))?;
+    bound(48, spec.sample_s, (1..=60).contains(&spec.sample_s))
 }
 
 /// Fields 51 to 57.

@@ -17,6 +17,11 @@ impl World {
         events: &mut Vec<EventRecord>,
     ) {
         let price = self.orders[at].price;
+        if incoming.account != self.orders[at].account {
+            self.settle_funding(cause, incoming.instrument, incoming.account, events);
+            let maker = self.orders[at].account;
+            self.settle_funding(cause, incoming.instrument, maker, events);
+        }
         let (taker_fee, maker_fee) = self.fees_of_fill(incoming, &self.orders[at], lots);
         incoming.remaining -= lots;
         self.orders[at].remaining -= lots;

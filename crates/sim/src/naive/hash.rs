@@ -1,5 +1,7 @@
 //! Section 11: the canonical bytes of the state.
 
+use super::funding::Funding;
+use super::oracle::Oracle;
 use super::state::{House, Order, SETTLEMENT, World};
 use serde::Serialize;
 use xos_protocol::Side;
@@ -116,19 +118,11 @@ impl World {
             out.i64(instrument.mark);
             out.i64(instrument.index);
             out.i64(instrument.last);
-            let Some(oracle) = &instrument.oracle else { continue };
-            out.u8(oracle.status.code());
-            out.u64(oracle.reopens_at_ns);
-            out.u64(oracle.second);
-            for average in [oracle.basis, oracle.own] {
-                out.i128(average.sum);
-                out.i64(i64::try_from(average.weight).expect("150 seconds at most"));
+            if let Some(oracle) = &instrument.oracle {
+                write_oracle(oracle, out);
             }
-            for source in &oracle.spec.sources {
-                let told = oracle.told[&source.publisher];
-                out.i64(told.price);
-                out.i64(told.external);
-                out.u64(told.time_ns);
+            if let Some(funding) = &instrument.funding {
+                write_funding(funding, out);
             }
         }
     }
@@ -159,6 +153,9 @@ impl World {
             out.i64(holding.position);
             out.i128(holding.cost);
             out.i128(holding.realised);
+            if let Some(funding) = &self.instrument(instrument).funding {
+                out.u8(u8::from(funding.due.contains(&id)));
+            }
         }
         out.count(account.leverages.len());
         for (&instrument, &leverage) in &account.leverages {
@@ -209,5 +206,42 @@ impl World {
             out.u64(order.expires_ns);
             out.0.extend(order.client_id);
         }
+    }
+}
+
+fn write_oracle(oracle: &Oracle, out: &mut Bytes) {
+    out.u8(oracle.status.code());
+    out.u64(oracle.reopens_at_ns);
+    out.u64(oracle.second);
+    for average in [oracle.basis, oracle.own] {
+        out.i128(average.sum);
+        out.i64(i64::try_from(average.weight).expect("150 seconds at most"));
+    }
+    for source in &oracle.spec.sources {
+        let told = oracle.told[&source.publisher];
+        out.i64(told.price);
+        out.i64(told.external);
+        out.u64(told.time_ns);
+    }
+}
+
+fn write_funding(funding: &Funding, out: &mut Bytes) {
+    let narrow = |rate: i128| i64::try_from(rate).expect("rates and their sums are bounded");
+    out.u32(funding.epoch);
+    out.i64(narrow(funding.samples.iter().sum()));
+    out.count(funding.samples.len());
+    out.u64(funding.slot);
+    out.u64(funding.interval);
+    out.i64(narrow(funding.rate));
+    out.i64(funding.index);
+    out.u32(funding.cursor.unwrap_or(0));
+    out.u32(funding.payments);
+    out.i128(funding.held);
+    out.count(funding.history.len());
+    for &(time_ns, premium, rate, index) in &funding.history {
+        out.u64(time_ns);
+        out.i64(narrow(premium));
+        out.i64(narrow(rate));
+        out.i64(index);
     }
 }

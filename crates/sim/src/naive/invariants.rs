@@ -58,7 +58,14 @@ impl World {
         for (id, instrument) in (1..).zip(&self.instruments) {
             let costs: i128 = self.accounts.iter().filter_map(|a| a.holdings.get(&id)).map(|h| h.cost).sum();
             let clearing = self.house(House::Clearing(id), SETTLEMENT);
-            if instrument.is_perpetual() && costs + clearing != 0 {
+            let held = instrument.funding.as_ref().map_or(0, |funding| funding.held);
+            if let Some(funding) = &instrument.funding
+                && funding.cursor.is_none()
+                && (held != 0 || !funding.due.is_empty())
+            {
+                return Err(format!("perpetual {id}: a settlement of funding ended with {held} left"));
+            }
+            if instrument.is_perpetual() && costs + clearing != held {
                 return Err(format!("perpetual {id}: costs {costs}, clearing {clearing}"));
             }
         }

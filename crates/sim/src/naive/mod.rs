@@ -9,6 +9,7 @@ mod countdowns;
 mod deploy;
 mod events;
 mod fill;
+mod funding;
 mod funds;
 mod hash;
 mod invariants;
@@ -348,6 +349,7 @@ impl World {
             CommandKind::Tick | CommandKind::Deploy => {
                 events.push(cause.event(EventKind::Ticked));
                 self.age_prices(cause, events);
+                self.run_funding(cause, events);
                 Ok(())
             }
         }

@@ -26,6 +26,8 @@ fn div_up(numerator: i128, denominator: i128) -> i128 {
 pub(super) struct Standing {
     /// Total of the settlement asset.
     pub(super) total: i128,
+    /// Funding still to be settled: to receive, or negative, to pay.
+    pub(super) funding: i128,
     pub(super) holdings: BTreeMap<u32, Holding>,
     pub(super) orders: Vec<Order>,
     /// Chosen leverage by perpetual.
@@ -128,6 +130,7 @@ impl World {
     pub(super) fn standing(&self, account: u32) -> Standing {
         Standing {
             total: self.total(account, SETTLEMENT),
+            funding: self.due(account),
             holdings: self.account(account).holdings.clone(),
             orders: self.orders.iter().filter(|o| o.account == account).cloned().collect(),
             leverages: self.account(account).leverages.clone(),
@@ -226,7 +229,7 @@ impl World {
     pub(super) fn headroom(&self, standing: &Standing) -> i128 {
         let unrealised: i128 = self.perpetuals().map(|(id, i)| self.unrealised(standing, id, i)).sum();
         let free = standing.total - self.held_by(&standing.orders, SETTLEMENT);
-        let equity = free + unrealised + self.worst_cases(standing);
+        let equity = free + unrealised + standing.funding + self.worst_cases(standing);
         equity - self.initial_margin(standing) - self.perpetual_reserves(standing)
     }
 
@@ -235,7 +238,7 @@ impl World {
         let standing = self.standing(account);
         let unrealised: i128 = self.perpetuals().map(|(id, i)| self.unrealised(&standing, id, i)).sum();
         AccountMargin {
-            equity: standing.total + unrealised + self.worst_cases(&standing),
+            equity: standing.total + unrealised + standing.funding + self.worst_cases(&standing),
             maintenance: self.maintenance(&standing),
             initial: self.initial_margin(&standing),
             withdrawable: self.withdrawable(account),
@@ -258,7 +261,9 @@ impl World {
         let positions: i128 =
             self.perpetuals().map(|(id, i)| i.value(i.mark, standing.position(id).abs())).sum();
         let margin = self.initial_margin(&standing).max(div_up(positions, 10));
-        let left = free + losses + self.worst_cases(&standing) - self.perpetual_reserves(&standing) - margin;
+        let left = free + losses + standing.funding + self.worst_cases(&standing)
+            - self.perpetual_reserves(&standing)
+            - margin;
         left.min(free).max(0)
     }
 }

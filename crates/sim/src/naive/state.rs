@@ -1,5 +1,6 @@
 //! What the naive engine knows: plain tables, every order in one list in order of arrival.
 
+use super::funding::Funding;
 use super::oracle::Oracle;
 use std::collections::BTreeMap;
 use xos_protocol::{
@@ -90,6 +91,7 @@ pub(super) struct Instrument {
     /// Price of the last trade; 0: none.
     pub(super) last: i64,
     pub(super) oracle: Option<Oracle>,
+    pub(super) funding: Option<Funding>,
 }
 
 impl Instrument {

@@ -221,6 +221,7 @@ fn has_qty(kind: EventKind) -> bool {
             kind,
             Kind::MassCancelled
                 | Kind::CancelAllAfterSet
+                | Kind::FundingPaid
                 | Kind::CancelAllAfterFired
                 | Kind::SetSplit
                 | Kind::SetMerged
@@ -232,7 +233,14 @@ fn has_qty(kind: EventKind) -> bool {
 
 fn has_price(kind: EventKind) -> bool {
     is_about_order(kind) && kind != EventKind::Rejected && !is_waiting(kind)
-        || matches!(kind, EventKind::MarkSet | EventKind::IndexSet | EventKind::PricePublished)
+        || matches!(
+            kind,
+            EventKind::MarkSet
+                | EventKind::IndexSet
+                | EventKind::PricePublished
+                | EventKind::FundingSet
+                | EventKind::FundingPaid
+        )
 }
 
 fn has_left(kind: EventKind) -> bool {
@@ -250,11 +258,21 @@ fn has_amount(kind: EventKind) -> bool {
             | Kind::SetSplit
             | Kind::SetMerged
             | Kind::Payout
+            | Kind::FundingSet
+            | Kind::FundingPaid
             | Kind::CancelAllAfterSet
     )
 }
 
 fn has_total(kind: EventKind) -> bool {
     use EventKind as Kind;
-    matches!(kind, Kind::PnlRealised | Kind::Deposited | Kind::Withdrawn | Kind::Payout)
+    matches!(
+        kind,
+        Kind::PnlRealised
+            | Kind::Deposited
+            | Kind::Withdrawn
+            | Kind::Payout
+            | Kind::FundingSet
+            | Kind::FundingPaid
+    )
 }

@@ -3,9 +3,9 @@
 use super::columns::{integer, symbol_or_number};
 use xos_engine::Engine;
 use xos_protocol::{
-    AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, Limits, MarginSpec, MarginTier,
-    Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec,
-    Split, VenueSpec,
+    AssetSpec, DeployCommand, Fees, FundingSpec, InstrumentSpec, InstrumentTerms, Limits, MarginSpec,
+    MarginTier, Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec,
+    SourceSpec, Split, VenueSpec,
 };
 use xos_units::{Amount, AssetId};
 
@@ -96,9 +96,9 @@ fn spot(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<Deploy
     };
     let (base, quote) = (asset("base")?, asset("quote")?);
     let product = Product::Spot { base, quote, base_atoms_per_lot: words.number("lot_atoms", 1)? };
-    let oracle = oracle(words, engine)?;
+    let (oracle, funding) = (oracle(words, engine)?, funding(words)?);
     let spec = InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?);
-    Ok(DeployCommand::Instrument(InstrumentSpec { oracle, ..spec }))
+    Ok(DeployCommand::Instrument(InstrumentSpec { oracle, funding, ..spec }))
 }
 
 fn perpetual(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<DeployCommand, String> {
@@ -106,9 +106,9 @@ fn perpetual(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<D
         initial_margin_ppm: words.ppm("im", 100_000)?,
         maintenance_margin_ppm: words.ppm("mm", 50_000)?,
     };
-    let (margin, oracle) = (margin(words)?, oracle(words, engine)?);
+    let (margin, oracle, funding) = (margin(words)?, oracle(words, engine)?, funding(words)?);
     let spec = InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?);
-    Ok(DeployCommand::Instrument(InstrumentSpec { margin, oracle, ..spec }))
+    Ok(DeployCommand::Instrument(InstrumentSpec { margin, oracle, funding, ..spec }))
 }
 
 /// `tiers=1000:20%:10%,5000:50%:25%` (from, initial, maintenance) and `open_interest=1000..9000`.
@@ -132,6 +132,19 @@ fn margin(words: &mut Words<'_>) -> Result<Option<MarginSpec>, String> {
     let tiers = tiers.map(|text| text.split(',').map(tier).collect()).transpose()?;
     let open_interest_scaling = open_interest.map(bounds).transpose()?;
     Ok(Some(MarginSpec { tiers: tiers.unwrap_or_default(), open_interest_scaling }))
+}
+
+/// `funding=8h` and its other terms, rates in 1e-12.
+fn funding(words: &mut Words<'_>) -> Result<Option<FundingSpec>, String> {
+    let Some(text) = words.take("funding") else { return Ok(None) };
+    Ok(Some(FundingSpec {
+        interval_h: integer(text.strip_suffix('h').unwrap_or(text))?,
+        interest: words.number("interest", 100_000_000)?,
+        clamp: words.number("clamp", 500_000_000)?,
+        cap: words.number("cap", 40_000_000_000)?,
+        impact_notional: Amount(words.number("impact", 1_000)?),
+        sample_s: words.number("sample_s", 5)?,
+    }))
 }
 
 /// `oracle=FOX:2,OWL:1`: the sources with their weights; the other terms by name.
@@ -231,6 +244,8 @@ fn limits(words: &[String]) -> Result<Limits, String> {
         triggers_fired_per_command_max: words
             .number("triggers_fired_per_command_max", standard.triggers_fired_per_command_max)?,
         matches_per_command_max: words.number("matches_per_command_max", standard.matches_per_command_max)?,
+        funding_settlements_per_command_max: words
+            .number("funding_settlements_per_command_max", standard.funding_settlements_per_command_max)?,
         client_ids_max: words.number("client_ids_max", standard.client_ids_max)?,
         client_id_retention_ns: words.number("client_id_retention_ns", standard.client_id_retention_ns)?,
         frame_commands_max: words.number("frame_commands_max", standard.frame_commands_max)?,

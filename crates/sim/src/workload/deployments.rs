@@ -2,9 +2,9 @@
 
 use crate::rng::Rng;
 use xos_protocol::{
-    AssetSpec, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, Limits, MarginSpec, MarginTier,
-    Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec,
-    Split, VenueSpec,
+    AssetSpec, DeployCommand, Fees, FundingSpec, InstrumentSpec, InstrumentTerms, Limits, MarginSpec,
+    MarginTier, Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec,
+    SourceSpec, Split, VenueSpec,
 };
 use xos_units::Amount;
 
@@ -44,6 +44,7 @@ pub(super) fn limits(rng: &mut Rng) -> Limits {
         triggers_per_account_max: up_to(1, 6),
         triggers_fired_per_command_max: up_to(1, 3),
         matches_per_command_max: up_to(1, 6),
+        funding_settlements_per_command_max: up_to(1, 4),
         client_ids_max: up_to(5, 60),
         client_id_retention_ns: up_to(0, 200).into(),
         frame_commands_max: 20,
@@ -174,15 +175,39 @@ pub(super) fn oracle(rng: &mut Rng, publishers: u32) -> OracleSpec {
     }
 }
 
-fn spoil_oracle(rng: &mut Rng, spec: &mut OracleSpec) {
-    match rng.below(12) {
+/// Funding whose interval the jumps of time of this world reach.
+pub(super) fn funding(rng: &mut Rng, spec: &InstrumentSpec) -> FundingSpec {
+    let whole = i128::from(spec.terms.quote_atoms_per_tick_lot) * i128::from(spec.terms.price_max_ticks);
+    FundingSpec {
+        interval_h: *rng.pick(&[1, 1, 4, 8]),
+        interest: *rng.pick(&[0, 100_000_000, 10_000_000_000, -10_000_000_000]),
+        clamp: *rng.pick(&[0, 500_000_000, 10_000_000_000]),
+        cap: *rng.pick(&[1, 40_000_000_000, 100_000_000_000]),
+        impact_notional: Amount((whole * i128::from(rng.between(1, 12)) / 2).clamp(1, (1 << 80) - 1)),
+        sample_s: *rng.pick(&[1, 1, 5, 60]),
+    }
+}
+
+fn spoil_funding(rng: &mut Rng, spec: &mut FundingSpec) {
+    match rng.below(6) {
+        0 => spec.interval_h = *rng.pick(&[0, 2, 9]),
+        1 => spec.interest = *rng.pick(&[-10_000_000_001, 10_000_000_001]),
+        2 => spec.clamp = *rng.pick(&[-1, 10_000_000_001]),
+        3 => spec.cap = *rng.pick(&[0, 100_000_000_001]),
+        4 => spec.impact_notional = Amount(*rng.pick(&[0, 1 << 80])),
+        _ => spec.sample_s = *rng.pick(&[0, 61]),
+    }
+}
+
+pub(super) fn spoil_oracle(rng: &mut Rng, spec: &mut OracleSpec) {
+    match rng.below(16) {
         0 => spec.sources.clear(),
         1 => spec.sources = vec![spec.sources[0]; 17],
         2 => spec.sources[0].publisher = *rng.pick(&[0, 99]),
         3 => spec.sources.push(spec.sources[0]),
         4 => spec.sources[0].weight = *rng.pick(&[0, 1_000_001]),
         5 => spec.sources_min = *rng.pick(&[0, 17]),
-        6 => (spec.sources[0].weight, spec.sources_min) = (1_000_000, 2),
+        6 | 12..16 => (spec.sources[0].weight, spec.sources_min) = (1_000_000, 2),
         7 => spec.stale_after_ms = *rng.pick(&[0, 3_600_001]),
         8 => spec.deviation_ppm = *rng.pick(&[0, 1_000_000]),
         9 => spec.step_max_ppm = *rng.pick(&[-1, 1_000_000]),
@@ -223,6 +248,9 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
             0 => spoil_symbol(rng, &mut spec.symbol, "PUB1"),
             _ => spec.key = (*rng.pick(&["", "zz", "00"])).to_string() + &"f".repeat(62),
         },
+        DeployCommand::Instrument(spec) if spec.funding.is_some() && rng.one_in(3) => {
+            spec.funding.iter_mut().for_each(|funding| spoil_funding(rng, funding));
+        }
         DeployCommand::Instrument(spec) => match rng.below(if spec.oracle.is_some() { 9 } else { 5 }) {
             5.. => spec.oracle.iter_mut().for_each(|oracle| spoil_oracle(rng, oracle)),
             0 => spoil_symbol(rng, &mut spec.symbol, "PERP1"),

@@ -95,6 +95,12 @@ impl Chaos {
         drawn.clamp(1, price_max)
     }
 
+    /// A price near the mark, never beyond the bounds.
+    pub(super) fn near(&mut self, instrument: u32) -> i64 {
+        let price_max = self.known(instrument).price_max;
+        self.price(instrument).clamp(1, price_max)
+    }
+
     pub(super) fn qty(&mut self, instrument: u32) -> i64 {
         let max = self.known(instrument).qty_max;
         let lot = self.scale.lot;

@@ -2,6 +2,7 @@
 
 mod commands;
 mod giant;
+mod interval;
 mod squeeze;
 mod triggers;
 
@@ -85,7 +86,9 @@ impl Chaos {
     /// The next frame; [`Self::observe`] its outcome before asking for another.
     pub fn next_frame(&mut self) -> Frame {
         if self.set_up.is_empty() && self.live.accounts > 0 && self.rng.one_in(100) {
-            if self.rng.one_in(16) {
+            if self.rng.one_in(4) {
+                self.plan_interval();
+            } else if self.rng.one_in(16) {
                 self.plan_giant();
             } else {
                 self.plan_squeeze();
@@ -223,6 +226,14 @@ impl Chaos {
         for number in 1..=2 {
             let mut spec = deployments::perpetual(rng, scale, format!("PERP{number}"));
             spec.oracle = rng.one_in(3).then(|| deployments::oracle(rng, publishers));
+            spec.funding = rng.one_in(2).then(|| deployments::funding(rng, &spec));
+            bodies.push(DeployCommand::Instrument(spec));
+        }
+        for number in 70..70 + rng.below(4) {
+            let mut spec = deployments::perpetual(rng, scale, format!("P{number}"));
+            let mut oracle = deployments::oracle(rng, publishers);
+            deployments::spoil_oracle(rng, &mut oracle);
+            spec.oracle = Some(oracle);
             bodies.push(DeployCommand::Instrument(spec));
         }
         for number in 1..=1 + rng.below(2) as usize {
@@ -238,6 +249,7 @@ impl Chaos {
                 3 => {
                     let mut spec = deployments::perpetual(rng, scale, format!("P{number}"));
                     spec.oracle = Some(deployments::oracle(rng, publishers));
+                    spec.funding = Some(deployments::funding(rng, &spec));
                     DeployCommand::Instrument(spec)
                 }
                 _ => DeployCommand::Question(deployments::question(rng, scale, number, 2)),
@@ -324,7 +336,11 @@ impl Chaos {
             1..3 => DeployCommand::Asset(deployments::asset(number)),
             3 => DeployCommand::Publisher(deployments::publisher(number)),
             4 => DeployCommand::Venue(deployments::venue(rng, number)),
-            5..7 => DeployCommand::Instrument(deployments::spot(rng, scale, format!("S{number}"), 2, 1)),
+            5..7 => {
+                let mut spec = deployments::spot(rng, scale, format!("S{number}"), 2, 1);
+                spec.funding = rng.one_in(8).then(|| deployments::funding(rng, &spec));
+                DeployCommand::Instrument(spec)
+            }
             7..9 => {
                 let mut spec = deployments::perpetual(rng, scale, format!("P{number}"));
                 if self.publishers > 0 && rng.one_in(2) {
