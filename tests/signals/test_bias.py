@@ -348,3 +348,11 @@ def test_recorded_walk_forward_is_calibrated_and_claims_no_profit(
     assert 0 <= found.deflated_sharpe <= 1
     if symbol == ETH:
         assert found.reliability_slope == pytest.approx(1.0, abs=0.3)
+
+
+def test_the_article_s_confidence_is_a_strength_or_it_is_nothing(golden: dict[str, Any]) -> None:
+    """48 % for one of two sides is no probability of that side; as 2 p - 1 it says 74 %."""
+    case = golden["article"]["confidence"]
+    probability = (1 + case["stated"]) / 2
+    assert probability == pytest.approx(case["as_strength_2p_minus_1"])
+    assert case["stated"] < 0.5 <= probability

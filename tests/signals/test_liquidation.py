@@ -277,7 +277,11 @@ def test_the_figures_say_that_they_are_estimates_with_their_coverage() -> None:
 
 def test_golden_skew(golden: dict[str, Any]) -> None:
     case = golden["article"]["liq"]
-    assert skew(case["long_musd"], case["short_musd"]) == pytest.approx(case["skew"], abs=1e-6)
+    longs, shorts = case["long_musd"], case["short_musd"]
+    assert skew(longs, shorts) == pytest.approx(case["skew"], abs=1e-6)
+    assert (1 + skew(longs, shorts)) / 2 == pytest.approx(case["long_share"], abs=1e-6)
+    assert longs / shorts == pytest.approx(case["ratio"], abs=1e-6)
+    assert longs + shorts == case["total"]
     with pytest.raises(InvalidArgument):
         skew(0, 0)
 

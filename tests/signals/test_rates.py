@@ -219,3 +219,22 @@ def test_a_figure_prints_and_dumps_the_same_number() -> None:
         dumped = figure.as_json(2_000)
         assert (dumped["value"], dumped["text"], dumped["age_ms"]) == (value, text, 1_100)
     assert Figure("a.b", None, "bps", "x", origin).text() == "none"
+
+
+def test_the_article_s_sum_of_a_basis_and_a_rate_a_year_is_refused(golden: dict[str, Any]) -> None:
+    case = golden["article"]["combined"]
+    assert case["basis_bps"] + case["apr_number"] == pytest.approx(case["article_combined"])
+    annual: Any = rate(golden["article"]["mislabel_bps"]["rate_that_makes_415_3_bps_true"]).per_year()
+    assert annual.bps_a_year == pytest.approx(case["apr_number"], abs=0.05)
+    with pytest.raises(MixedUnits):
+        annual + BasisPoints(case["basis_bps"])
+
+
+def test_the_article_s_ratio_is_none_of_prices(golden: dict[str, Any]) -> None:
+    case, btc = golden["article"]["eth_btc_price_ratio_range"], 76_555
+    for eth, expected in ((1_988.75, "at_support"), (2_156.88, "at_r1"), (2_168.11, "at_r2")):
+        assert eth / btc == pytest.approx(case[expected], abs=1e-6)
+        assert eth / btc < case["article_ratio"] / 20
+    assert -0.262 / case["article_ratio"] == pytest.approx(
+        golden["article"]["btc_1h_if_ratio_is_return_ratio_pct"], abs=1e-6
+    )
