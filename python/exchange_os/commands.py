@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from exchange_os._core import CommandKind, Flags, InstrumentState, SelfTrade, Side, Tif
+from exchange_os.bounds import flag, whole, whole_or_none
 from exchange_os.errors import InvalidArgument
 from exchange_os.exact import Number, Scale
 from exchange_os.records import Events, events_from_bytes
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _POST_ONLY, _REDUCE_ONLY, _MARKET = int(Flags.POST_ONLY), int(Flags.REDUCE_ONLY), int(Flags.MARKET)
 _BOTH_SIDES = 2
+_PLAIN = frozenset({str, int, Side})
 _MILLISECONDS = Scale(Decimal("0.001"), "countdown", "millisecond")
 
 
@@ -107,9 +109,13 @@ class CommandMethods:
     ) -> OrderResult:
         """The hot path: a plain order looks up two words and two known numbers, and nothing else."""
         try:
+            if instrument.__class__ not in _PLAIN or side.__class__ not in _PLAIN:
+                raise TypeError  # a bool or a float would equal a known number
             found, code = self._directory.markets[instrument], SIDES[side]
         except (KeyError, TypeError):
             found, code = self._directory.market(instrument), code_of(SIDES, "side", side)
+        if account.__class__ is not int:
+            account = whole("account", account)
         ticks, lots = found.price.count(price), found.qty.count(qty)
         try:
             if not options and not self._subscriptions:
@@ -140,15 +146,16 @@ class CommandMethods:
         time_ns: int | None = None,
     ) -> Words:
         """tif, flags, self_trade, venue, expires_ns, client_id, time_ns as the record has them."""
-        flags = bool(post_only) * _POST_ONLY | bool(reduce_only) * _REDUCE_ONLY | bool(market) * _MARKET
+        flags = flag("post_only", post_only) * _POST_ONLY
+        flags |= flag("reduce_only", reduce_only) * _REDUCE_ONLY | flag("market", market) * _MARKET
         return (
             code_of(TIFS, "tif", tif),
             flags,
             code_of(SELF_TRADES, "self_trade", self_trade),
             venue if type(venue) is int else self._directory.venue(venue),
-            expires_ns,
+            whole("expires_ns", expires_ns),
             None if client_id is None else short_bytes(client_id, "client id"),
-            time_ns,
+            whole_or_none("time_ns", time_ns),
         )
 
     def amend(
@@ -172,16 +179,15 @@ class CommandMethods:
         ticks = 0 if price is None else _not_zero(found.price.count(price), "price")
         lots = 0 if qty is None else _not_zero(found.qty.count(qty), "quantity")
         id_bytes = None if client_id is None else short_bytes(client_id, "client id")
-        flags = bool(post_only) * _POST_ONLY
+        flags = flag("post_only", post_only) * _POST_ONLY
+        account, order_id = whole("account", account), whole("order_id", order_id)
+        time_ns = whole_or_none("time_ns", time_ns)
         try:
             with self._publishing:
                 row = self._core.amend(account, found.number, order_id, ticks, lots, flags, id_bytes, time_ns)
                 self._publish()
         except (OverflowError, TypeError) as error:
-            raise misfit(
-                error,
-                {"account": account, "order_id": order_id, "price": ticks, "qty": lots, "time_ns": time_ns},
-            ) from error
+            raise misfit(error, {"price": ticks, "qty": lots}) from error
         if row[2]:
             raise rejected(row[2], row[8], row[9])
         return OrderResult(found, row)
@@ -384,34 +390,16 @@ class CommandMethods:
         time_ns: int | None = None,
     ) -> Outcome:
         id_bytes = None if client_id is None else short_bytes(client_id, "client id")
+        account, order_id = whole("account", account), whole("order_id", order_id)
+        numbers = account, instrument, order_id, price, qty, amount
+        time_ns = whole_or_none("time_ns", time_ns)
         try:
             with self._publishing:
-                row = self._core.command(
-                    kind,
-                    side,
-                    account,
-                    instrument,
-                    order_id,
-                    price,
-                    qty,
-                    amount,
-                    id_bytes,
-                    expires_ns,
-                    time_ns,
-                )
+                row = self._core.command(kind, side, *numbers, id_bytes, expires_ns, time_ns)
                 self._publish()
         except (OverflowError, TypeError) as error:
-            raise misfit(
-                error,
-                {
-                    "account": account,
-                    "order_id": order_id,
-                    "price": price,
-                    "qty": qty,
-                    "amount": amount,
-                    "time_ns": time_ns,
-                },
-            ) from error
+            given = {"price": price, "qty": qty, "amount": amount, "expires_ns": expires_ns}
+            raise misfit(error, given) from error
         outcome = Outcome(*row)
         if outcome.reason:
             raise rejected(outcome.reason, outcome.amount, outcome.counter_amount)
@@ -469,15 +457,13 @@ class CommandMethods:
     def _published(
         self, send: Callable[[bytes, int | None], bytes], data: bytes, time_ns: int | None
     ) -> Events:
-        try:
-            if not self._subscriptions:
-                return events_from_bytes(send(data, time_ns))
-            with self._publishing:
-                events = events_from_bytes(send(data, time_ns))
-                self._publish()
-                return events
-        except (OverflowError, TypeError) as error:
-            raise misfit(error, {"time_ns": time_ns}) from error
+        time_ns = whole_or_none("time_ns", time_ns)
+        if not self._subscriptions:
+            return events_from_bytes(send(data, time_ns))
+        with self._publishing:
+            events = events_from_bytes(send(data, time_ns))
+            self._publish()
+            return events
 
     def _publish(self) -> None:
         """Hands new events to the subscribers; a subscriber that itself sends commands does not nest."""

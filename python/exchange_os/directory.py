@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from exchange_os.bounds import index, shown
 from exchange_os.errors import InvalidArgument, UnknownName
 from exchange_os.exact import EXACT, Scale
 from exchange_os.markets.scale import Money
@@ -87,13 +88,18 @@ class Directory:
 
 
 def _find(table: dict[str | int, T], name: object, noun: str) -> T:
-    if not isinstance(name, str | int) or isinstance(name, bool):
-        raise InvalidArgument(f"the {noun} is a {type(name).__name__}, expected its symbol or its number")
+    if not isinstance(name, str):
+        try:
+            name = index(noun, name)
+        except InvalidArgument:
+            kind = type(name).__name__
+            raise InvalidArgument(f"the {noun} is a {kind}, expected its symbol or its number") from None
     found = table.get(name)
     if found is None:
         symbols = [key for key in table if isinstance(key, str)]
         known = ", ".join(symbols[:8]) + (", ..." if len(symbols) > 8 else "") if symbols else "none"
-        raise UnknownName(f"no {noun} {name!r} stands here (known: {known})")
+        said = shown(repr(name) if isinstance(name, str) else name)
+        raise UnknownName(f"no {noun} {said} stands here (known: {known})")
     return found
 
 

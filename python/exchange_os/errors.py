@@ -42,7 +42,7 @@ class Inexact(Error, ValueError):
 
 
 class OutOfRange(Error, OverflowError):
-    """A number does not fit the field of the record that would carry it."""
+    """A number is outside the bounds of its argument, or of the field of the record that would carry it."""
 
     number = 704
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TypeAlias
 
+from exchange_os.bounds import shown
 from exchange_os.errors import FloatRefused, Inexact, InvalidArgument, OutOfRange
 
 Number: TypeAlias = Decimal | int | str
@@ -100,7 +101,7 @@ class Scale:
         except decimal.InvalidOperation:
             number = Decimal("NaN")
         if not number.is_finite() or "_" in value:
-            raise InvalidArgument(f"the {self.noun} is {value!r}, which is no decimal number")
+            raise InvalidArgument(f"the {self.noun} is {shown(repr(value))}, which is no decimal number")
         return number
 
     def _extreme(self, value: Decimal) -> int:
@@ -110,14 +111,13 @@ class Scale:
         if not value.is_finite():
             raise InvalidArgument(f"the {self.noun} is {value}, which is no number")
         if value.adjusted() > 0:
-            raise OutOfRange(f"the {self.noun} is {value}, far beyond every limit")
+            raise OutOfRange(f"the {self.noun} is {shown(value)}, far beyond every limit")
         self._refuse(value)
         raise AssertionError
 
     def _refuse(self, value: object) -> None:
-        raise Inexact(
-            f"the {self.noun} {value} is finer than the {self.step_name} {self.step:f}; it is never rounded"
-        )
+        step = f"{self.step_name} {self.step:f}"
+        raise Inexact(f"the {self.noun} {shown(value)} is finer than the {step}; it is never rounded")
 
 
 def plain_text(number: Fraction | Decimal | int) -> str:

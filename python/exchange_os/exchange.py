@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from os import PathLike, fspath
+from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from exchange_os import _core
 from exchange_os._core import EventKind
+from exchange_os.bounds import directory_text, each, flag, limit_value, mapping, whole, whole_or_none
 from exchange_os.commands import CommandMethods
 from exchange_os.directory import Directory, read
 from exchange_os.errors import InvalidArgument
@@ -76,13 +77,13 @@ class Exchange(CommandMethods, TriggerMethods, Views):
         """
         return cls(
             _core.Exchange.open(
-                None if path is None else fspath(path),
+                None if path is None else directory_text(path),
                 None if limits is None else _limits(limits),
-                durable,
-                events_kept_max,
-                trades_kept_max,
-                snapshot_every_commands,
-                segment_bytes,
+                flag("durable", durable),
+                whole("events_kept_max", events_kept_max),
+                whole("trades_kept_max", trades_kept_max),
+                whole_or_none("snapshot_every_commands", snapshot_every_commands),
+                whole_or_none("segment_bytes", segment_bytes),
             )
         )
 
@@ -127,6 +128,8 @@ class Exchange(CommandMethods, TriggerMethods, Views):
 
     def deploy_body(self, body: bytes, *, time_ns: int | None = None) -> Events:
         """One deployment as MessagePack; its events, or `Rejected`."""
+        if not isinstance(body, bytes):
+            raise InvalidArgument(f"the body is a {type(body).__name__}, expected bytes of MessagePack")
         with self._publishing:
             events = self._published(self._core.deploy, body, time_ns)
             self.__dict__.pop("_directory", None)
@@ -167,7 +170,9 @@ class Exchange(CommandMethods, TriggerMethods, Views):
     ) -> Subscription:
         """The events of every later call as arrays: to a callable, to a queue, or kept until taken."""
         numbers = (
-            None if instruments is None else [self._directory.market(name).number for name in instruments]
+            None
+            if instruments is None
+            else [self._directory.market(name).number for name in each("instruments", instruments)]
         )
         subscription = Subscription(target, Filter(kinds, accounts, numbers), kept_max)
         with self._publishing:
@@ -179,7 +184,9 @@ class Exchange(CommandMethods, TriggerMethods, Views):
 
 def _limits(given: dict[str, int]) -> bytes:
     """All limits, those that are not given by default, as MessagePack."""
-    unknown = sorted(set(given) - set(LIMIT_DEFAULTS))
-    if unknown:
-        raise InvalidArgument(f"no limit is named {unknown[0]!r}; there are {', '.join(LIMIT_DEFAULTS)}")
-    return msgspec.msgpack.encode({**LIMIT_DEFAULTS, **given})
+    limits = LIMIT_DEFAULTS.copy()
+    for name, value in mapping("limits", given).items():
+        if not isinstance(name, str) or name not in limits:
+            raise InvalidArgument(f"no limit is named {name!r}; there are {', '.join(limits)}")
+        limits[name] = limit_value(name, value)
+    return msgspec.msgpack.encode(limits)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from os import PathLike, fspath
+from os import PathLike
 from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
 
 from exchange_os import _core
+from exchange_os.bounds import directory_text, flag, whole, whole_or_none
 from exchange_os.records import COMMAND, Commands, Events, events_from_bytes
 
 Progress: TypeAlias = Callable[[int, int], object]
@@ -85,7 +86,7 @@ def verify(
     `Corrupt` if files are damaged, `VerifyFailed` if they are sound but something does not agree. `quick`
     compares only the hashes of snapshots, not their bytes.
     """
-    found = _hexed(_core.verify(fspath(path), quick, progress))
+    found = _hexed(_core.verify(directory_text(path), flag("quick", quick), progress))
     return VerifyReport(**{**found, "conservation": [Conserved(*line) for line in found["conservation"]]})
 
 
@@ -104,17 +105,20 @@ def replay(
     with the newest snapshot before that.
     """
     hear = None if on_events is None else lambda data: on_events(events_from_bytes(data))
-    return ReplayReport(
-        **_hexed(_core.replay(fspath(path), from_sequence, to_sequence, use_snapshots, hear, progress))
+    first, last = whole("from_sequence", from_sequence), whole_or_none("to_sequence", to_sequence)
+    found = _core.replay(
+        directory_text(path), first, last, flag("use_snapshots", use_snapshots), hear, progress
     )
+    return ReplayReport(**_hexed(found))
 
 
 def inspect(
     path: str | PathLike[str], *, from_sequence: int = 1, to_sequence: int | None = None
 ) -> Iterator[LoggedFrame]:
     """The frames of a log in order, without executing them."""
-    last = 2**64 - 1 if to_sequence is None else to_sequence
-    return map(_logged, _core.Inspector(fspath(path), from_sequence, last))
+    first = whole("from_sequence", from_sequence)
+    last = 2**64 - 1 if to_sequence is None else whole("to_sequence", to_sequence)
+    return map(_logged, _core.Inspector(directory_text(path), first, last))
 
 
 def _logged(row: tuple[int, int, int, int, bytes, str, int, bool, bytes]) -> LoggedFrame:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from exchange_os import _core
 from exchange_os._core import CommandKind, EventKind, Flags, SelfTrade, Side, Tif
+from exchange_os.bounds import is_bool, whole
 from exchange_os.errors import BatchRefused, InvalidArgument, OutOfRange
 
 Commands: TypeAlias = npt.NDArray[np.void]
@@ -32,7 +33,7 @@ EVENT: np.dtype[np.void] = _dtype(_core.event_fields(), _core.EVENT_BYTES)
 
 def commands(count: int) -> Commands:
     """`count` commands, all zero, to be filled field by field."""
-    return np.zeros(count, COMMAND)
+    return np.zeros(whole("count", count), COMMAND)
 
 
 Column: TypeAlias = "npt.ArrayLike"
@@ -121,7 +122,11 @@ def _build(kind: CommandKind, columns: dict[str, Column], client_id: Column | No
 
 def _integers(name: str, column: Column) -> npt.NDArray[Any]:
     field = np.iinfo(_field_dtype(name))
+    if np.ma.isMaskedArray(column):
+        raise BatchRefused(f"column {name} is a masked array: what is masked has no value to send")
     array = np.asarray(column)
+    if isinstance(column, list | tuple) and any(map(is_bool, column)):
+        raise BatchRefused(f"column {name} holds a bool, expected integers")
     if array.dtype.kind in "fO" and _all_ints(column):
         array = np.asarray(column, object)  # beyond 64 bits, or in both halves of the unsigned ones
     elif array.dtype.kind not in "iu" and array.size:
@@ -169,7 +174,10 @@ def word(words: type[Side | Tif | SelfTrade], text: str, name: str) -> int:
 def _client_ids(column: Column) -> npt.NDArray[Any]:
     array = np.asarray(column)
     if array.dtype.kind == "U":
-        array = np.char.encode(array, "utf-8")
+        try:
+            array = np.char.encode(array, "utf-8")
+        except UnicodeEncodeError as error:
+            raise InvalidArgument(f"a client id holds half a character: {error}") from None
     if array.dtype.kind != "S":
         raise BatchRefused(f"column client_id has dtype {array.dtype}, expected text or bytes")
     width = _field_dtype("client_id").itemsize
@@ -182,6 +190,8 @@ def _client_ids(column: Column) -> npt.NDArray[Any]:
 
 def checked(batch: object) -> Commands:
     """The batch as it was given if it can be sent as it is; otherwise `BatchRefused` says what is wrong."""
+    if np.ma.isMaskedArray(batch):
+        raise BatchRefused("the batch is a masked array: what is masked has no value to send")
     if not isinstance(batch, np.ndarray):
         raise BatchRefused(f"a batch is a numpy array of dtype COMMAND, given was {type(batch).__name__}")
     if batch.dtype is not COMMAND and batch.dtype != COMMAND:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 
 from exchange_os._core import EventKind
+from exchange_os.bounds import each, index, whole
 from exchange_os.errors import InvalidArgument
 from exchange_os.records import Events
 
@@ -48,8 +49,12 @@ class Filter:
         accounts: Iterable[int] | None,
         instruments: Iterable[int] | None,
     ) -> None:
-        self.kinds = None if kinds is None else np.array([_kind(kind) for kind in kinds], np.uint16)
-        self.accounts = None if accounts is None else np.array(list(accounts), np.uint32)
+        self.kinds = (
+            None if kinds is None else np.array([_kind(kind) for kind in each("kinds", kinds)], np.uint16)
+        )
+        self.accounts = None
+        if accounts is not None:
+            self.accounts = np.array([whole("account", a) for a in each("accounts", accounts)], np.uint32)
         self.instruments = None if instruments is None else np.array(list(instruments), np.uint32)
 
     def apply(self, events: Events) -> Events:
@@ -85,11 +90,9 @@ class Subscription:
             self._deliver = target.put_nowait
         else:
             raise InvalidArgument(f"a {type(target).__name__} is neither a callable nor a queue")
-        if kept_max < 1:
-            raise InvalidArgument(f"kept_max is {kept_max}, the least is 1")
         self._filter = wanted
         self._kept: deque[Events] = deque()
-        self._kept_max = kept_max
+        self._kept_max = whole("kept_max", kept_max)
         self.lost = 0
         self.closed = False
         self.error: Exception | None = None
@@ -130,4 +133,7 @@ def _kind(kind: EventKind | str) -> EventKind:
             names = ", ".join(name.lower() for name in EventKind.__members__)
             raise InvalidArgument(f"{kind!r} is no kind of event, expected one of {names}")
         return found
-    return EventKind(kind)
+    number = index("kind", kind)
+    if number not in EventKind.__members__.values():
+        raise InvalidArgument(f"{number} is the number of no kind of event")
+    return EventKind(number)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 import msgspec
 
 from exchange_os._core import CommandKind, Flags, PriceSource, Side, Tif
+from exchange_os.bounds import flag, whole, whole_or_none
 from exchange_os.errors import InvalidArgument, UnknownName
 from exchange_os.exact import Number, Scale
 from exchange_os.records import commands
@@ -144,8 +145,10 @@ class TriggerMethods:
         else:
             record["price"] = _ticks(market, limit)
         tif = options.get("tif", "ioc" if is_market else "gtc")
-        flags = bool(options.get("post_only")) * Flags.POST_ONLY | is_market * Flags.MARKET
-        flags |= bool(options.get("reduce_only")) * Flags.REDUCE_ONLY
+        flags = (
+            flag("post_only", options.get("post_only", False)) * Flags.POST_ONLY | is_market * Flags.MARKET
+        )
+        flags |= flag("reduce_only", options.get("reduce_only", False)) * Flags.REDUCE_ONLY
         venue = options.get("venue", 0)
         record |= {
             "side": code_of(SIDES, "side", side),
@@ -153,7 +156,7 @@ class TriggerMethods:
             "tif": code_of(TIFS, "tif", tif),
             "flags": int(flags),
             "self_trade": code_of(SELF_TRADES, "self_trade", options.get("self_trade", "none")),
-            "venue": venue if isinstance(venue, int) else self._directory.venue(venue),
+            "venue": venue if type(venue) is int else self._directory.venue(venue),
             "order_id": _words(source, source_below, slippage if is_market else 0),
         }
         row = self._send(self._core.record, record, options.get("client_id"), options.get("time_ns"))
@@ -178,7 +181,7 @@ class TriggerMethods:
         market = self._directory.market(instrument)
         record = self._waiting(CommandKind.AMEND_TRIGGER, account, market, above, below)
         record |= {
-            "order_id": order_id,
+            "order_id": whole("order_id", order_id),
             "qty": 0 if qty is None else market.qty.count(qty),
             "price": _ticks(market, limit),
             "expires_ns": _ticks(market, limit_below),
@@ -208,8 +211,11 @@ class TriggerMethods:
         market, code = self._directory.market(instrument), code_of(SIDES, "side", side)
         above, below = (take_profit, stop_loss) if code == Side.BUY else (stop_loss, take_profit)
         record = self._waiting(CommandKind.PLACE_BRACKET, account, market, above, below)
-        flags = bool(options.get("post_only")) * Flags.POST_ONLY | bool(options.get("market")) * Flags.MARKET
-        flags |= bool(options.get("reduce_only")) * Flags.REDUCE_ONLY
+        flags = (
+            flag("post_only", options.get("post_only", False)) * Flags.POST_ONLY
+            | flag("market", options.get("market", False)) * Flags.MARKET
+        )
+        flags |= flag("reduce_only", options.get("reduce_only", False)) * Flags.REDUCE_ONLY
         venue = options.get("venue", 0)
         record |= {
             "side": code,
@@ -218,7 +224,7 @@ class TriggerMethods:
             "tif": code_of(TIFS, "tif", options.get("tif", "gtc")),
             "flags": int(flags),
             "self_trade": code_of(SELF_TRADES, "self_trade", options.get("self_trade", "none")),
-            "venue": venue if isinstance(venue, int) else self._directory.venue(venue),
+            "venue": venue if type(venue) is int else self._directory.venue(venue),
             "expires_ns": options.get("expires_ns", 0),
             "order_id": _words(source, None, slippage),
         }
@@ -230,14 +236,14 @@ class TriggerMethods:
     def triggers(self, account: int, instrument: str | int | None = None) -> list[Waiting]:
         """The orders of an account that wait, by id."""
         number = None if instrument is None else self._directory.market(instrument).number
-        rows = self._core.triggers(account)
+        rows = self._core.triggers(whole("account", account))
         if rows is None:
             raise UnknownName(f"account {account} does not exist")
         return [self._shown(row) for row in rows if number is None or row[2] == number]
 
     def countdown_deadline_ns(self, account: int) -> int | None:
         """When `cancel_all_after` takes the account's orders out, logged time; None: no countdown runs."""
-        deadline_ns = self._core.countdown(account)
+        deadline_ns = self._core.countdown(whole("account", account))
         if deadline_ns is None:
             raise UnknownName(f"account {account} does not exist")
         return deadline_ns or None
@@ -272,7 +278,7 @@ class TriggerMethods:
     ) -> dict[str, Any]:
         return {
             "kind": int(kind),
-            "account": account,
+            "account": whole("account", account),
             "instrument": market.number,
             "amount_low": _ticks(market, above),
             "amount_high": _ticks(market, below),
@@ -292,7 +298,7 @@ class TriggerMethods:
             if client_id is not None:
                 record["client_id"] = short_bytes(client_id, "client id")
             with self._publishing:
-                row = send(record.tobytes(), time_ns)
+                row = send(record.tobytes(), whole_or_none("time_ns", time_ns))
                 self._publish()
         except (OverflowError, TypeError, ValueError) as error:
             names = ("account", "price", "qty", "venue", "expires_ns", "order_id")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from exchange_os._core import InstrumentState, PriceStatus, SelfTrade, Side, Tif
-from exchange_os.errors import EventsGone, InvalidArgument, UnknownName
+from exchange_os.bounds import whole
+from exchange_os.errors import EventsGone, UnknownName
 from exchange_os.records import Events, events_from_bytes
 from exchange_os.results import (
     Balance,
@@ -221,7 +222,7 @@ class Views:
 
     def order(self, order_id: int) -> Order | None:
         """A resting order, or None if no such order rests."""
-        row = self._core.order(order_id)
+        row = self._core.order(whole("order_id", order_id))
         return None if row is None else self._resting(row)
 
     def risk(self, account: int) -> RiskSummary:
@@ -248,14 +249,14 @@ class Views:
     def book(self, instrument: str | int, depth: int = 10) -> Book:
         """The best `depth` levels of both sides."""
         market = self._directory.market(instrument)
-        sequence, bids, asks = self._core.book(market.number, depth)
+        sequence, bids, asks = self._core.book(market.number, whole("depth", depth))
         return Book(market.symbol, sequence, _levels(market, bids), _levels(market, asks))
 
     def trades(self, instrument: str | int | None = None, limit: int | None = None) -> list[Trade]:
         """Recent trades, oldest first, as far as they are kept (`trades_kept_max`)."""
         array = self.trades_array(instrument)
         if limit is not None:
-            array = array[max(0, len(array) - limit) :]
+            array = array[max(0, len(array) - whole("limit", limit)) :]
         by_number = {
             int(number): self._directory.markets[int(number)] for number in np.unique(array["instrument"])
         }
@@ -276,9 +277,8 @@ class Views:
         They come from the bounded memory of this exchange (`events_kept_max`); 0 means from the oldest kept.
         `EventsGone` if events of `since_sequence` or later have left it.
         """
+        since_sequence = whole("since_sequence", since_sequence)
         gone_to, data = self._core.events_kept()
-        if since_sequence < 0:
-            raise InvalidArgument(f"since_sequence is {since_sequence}, the least is 0")
         if 0 < since_sequence <= gone_to:
             raise EventsGone(
                 f"events from sequence {since_sequence} on are asked for, those up to {gone_to} are no "
@@ -345,7 +345,7 @@ class Views:
         from exchange_os import tables
 
         market = self._directory.market(instrument)
-        _, bids, asks = self._core.book(market.number, depth)
+        _, bids, asks = self._core.book(market.number, whole("depth", depth))
         return tables.book(market, bids, asks)
 
     def events_frame(self, since_sequence: int = 0) -> pl.DataFrame:
@@ -362,10 +362,7 @@ class Views:
         return ((number, self._of(number, read)) for number in chosen)
 
     def _of(self, account: int, read: Any, *rest: int) -> Any:
-        try:
-            found = read(account, *rest)
-        except (OverflowError, TypeError):
-            found = None
+        found = read(whole("account", account), *rest)
         if found is None:
             raise UnknownName(f"account {account!r} does not exist; the newest is {self.account_count}")
         return found

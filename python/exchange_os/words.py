@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import operator
+import re
 from collections.abc import Mapping
 from typing import Literal, TypeAlias, TypedDict
 
 from exchange_os._core import InstrumentState, SelfTrade, Side, Tif
+from exchange_os.bounds import BOUNDS, UNITS, is_bool, shown, whole
 from exchange_os.errors import Error, InvalidArgument, OutOfRange
 
 SideName = Literal["buy", "sell"]
@@ -51,7 +54,9 @@ class OrderOptions(TypedDict, total=False):
 def code_of(words: dict[object, int], name: str, given: object) -> int:
     """The number of a word, given as its name or its enumeration."""
     try:
-        return words[given]
+        if isinstance(given, str) or (not is_bool(given) and operator.index(given) == given):  # type: ignore[arg-type]
+            return words[given]
+        raise KeyError(given)
     except (KeyError, TypeError):
         names = ", ".join(repr(word) for word in words if type(word) is str)
         raise InvalidArgument(f"{name} is {given!r}, expected one of {names}") from None
@@ -59,7 +64,11 @@ def code_of(words: dict[object, int], name: str, given: object) -> int:
 
 def short_bytes(value: str | bytes, noun: str) -> bytes:
     """A client id or an owner as bytes: 1 to 32 of them, no zero byte."""
-    data = value.encode() if isinstance(value, str) else value
+    try:
+        data = value.encode() if isinstance(value, str) else value
+    except UnicodeEncodeError as error:
+        why = f"the {noun} {value!r} holds half a character at place {error.start}"
+        raise InvalidArgument(f"{why}, which has no bytes in UTF-8") from None
     if not isinstance(data, bytes):
         raise InvalidArgument(f"the {noun} is a {type(value).__name__}, expected text or bytes")
     if not 1 <= len(data) <= _ID_BYTES:
@@ -69,27 +78,23 @@ def short_bytes(value: str | bytes, noun: str) -> bytes:
     return data
 
 
-_BOUNDS = {
-    "account": (0, 2**32 - 1),
-    "venue": (0, 2**16 - 1),
-    "order_id": (0, 2**64 - 1),
-    "price": (-(2**63), 2**63 - 1),
-    "qty": (-(2**63), 2**63 - 1),
-    "expires_ns": (0, 2**64 - 1),
-    "time_ns": (0, 2**64 - 1),
-    "amount": (-(2**127), 2**127 - 1),
-}
-_UNITS = {"price": " ticks", "qty": " lots", "amount": " atoms"}
-
-
 def misfit(error: Exception, given: Mapping[str, object]) -> Error:
     """What to say of an argument that its field of the record cannot hold."""
     for name, value in given.items():
         if value is None or (name == "venue" and isinstance(value, str)):
             continue
-        if not isinstance(value, int):
-            return InvalidArgument(f"{name} is a {type(value).__name__}, expected an integer")
-        least, most = _BOUNDS[name]
-        if not least <= value <= most:
-            return OutOfRange(f"{name} is {value}{_UNITS.get(name, '')}, its field takes {least} to {most}")
+        try:
+            whole(name, value)
+        except OutOfRange as outside:
+            least, most = BOUNDS[name]
+            unit = UNITS.get(name)
+            if unit is None:
+                return outside
+            return OutOfRange(f"{name} is {shown(value)}{unit}, its field takes {least} to {most}")
+        except InvalidArgument as other:
+            return other
+    stray = re.search(r"unexpected keyword argument '(.*)'", str(error))
+    if stray:
+        names = ", ".join(OrderOptions.__annotations__)
+        return InvalidArgument(f"an order has no option {stray[1]!r}; there are {names}")
     return InvalidArgument(str(error))

@@ -147,8 +147,8 @@ REFUSED: list[tuple[str, Call, type[Exception], str]] = [
     ("another body", lambda x: x.deploy_body(b"\x81"), errors.Rejected, "MalformedDeployment"),
     ("late limits", lambda x: x.deploy_body(b"\x81\xa7genesis\x80"), errors.Rejected, "NotGenesis"),
     ("balances of nobody", lambda x: x.balances(9), errors.UnknownName, "account 9.*newest is 2"),
-    ("risk of text", lambda x: x.risk("1"), errors.UnknownName, "account '1'"),  # type: ignore[arg-type]
-    ("a negative sequence", lambda x: x.events(-1), errors.InvalidArgument, "-1"),
+    ("risk of text", lambda x: x.risk("1"), errors.InvalidArgument, "account is a str"),  # type: ignore[arg-type]
+    ("a negative sequence", lambda x: x.events(-1), errors.OutOfRange, "-1"),
     ("a bad target", lambda x: x.subscribe(5), errors.InvalidArgument, "int"),  # type: ignore[arg-type]
     ("a bad kind", lambda x: x.subscribe(kinds=["tradez"]), errors.InvalidArgument, "'tradez'"),
 ]

@@ -104,7 +104,7 @@ def test_what_waits_is_bounded_and_counted(exchange: xos.Exchange) -> None:
     subscription.close()
     exchange.tick()
     assert list(subscription) == []
-    with pytest.raises(xos.InvalidArgument):
+    with pytest.raises(xos.OutOfRange):
         exchange.subscribe(kept_max=0)
 
 

@@ -133,7 +133,7 @@ impl Exchange {
         fail_at: Option<(u64, bool)>,
     ) -> PyResult<Self> {
         let limits = limits.map(rmp_serde::from_slice).transpose();
-        let limits = limits.map_err(|why| PyValueError::new_err(format!("limits: {why}")))?;
+        let limits = limits.map_err(|why| Fault::Refused(format!("limits: {why}")).into_exception(py))?;
         let defaults = Options::default();
         let segment_bytes = segment_bytes.unwrap_or(defaults.segment_bytes);
         let failpoint = fail_at.map(|(sequence, panics)| Failpoint { sequence, panics });

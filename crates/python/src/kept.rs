@@ -27,7 +27,7 @@ impl Ring {
         let gone = self.records.drain(..excess).map(|gone| gone.sequence);
         self.gone_to = gone.chain(over.iter().map(|gone| gone.sequence)).fold(self.gone_to, u64::max);
         self.dropped += (excess + skipped) as u64;
-        if self.records.capacity() > 2 * self.most.max(coming.len()) {
+        if self.records.capacity() / 2 > self.most.max(coming.len()) {
             self.records.shrink_to(self.most.max(coming.len()));
         }
         self.records.extend(coming);

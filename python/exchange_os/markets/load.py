@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path as FilePath
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from exchange_os.errors import MarketFileError
+from exchange_os.bounds import directory_text
+from exchange_os.errors import InvalidArgument, MarketFileError
 from exchange_os.markets.lines import Path, key_lines, line_of
 from exchange_os.markets.spec import MarketFile
 
@@ -46,7 +47,7 @@ class Loaded:
 
 def load(path: str | PathLike[str]) -> Loaded:
     """Reads a file; raises `MarketFileError` with everything that is wrong with its form."""
-    name = fspath(path)
+    name = directory_text(path)
     try:
         text = FilePath(path).read_text(encoding="utf-8")
     except OSError as error:
@@ -58,6 +59,8 @@ def load(path: str | PathLike[str]) -> Loaded:
 
 def loads(text: str, file: str = "<text>") -> Loaded:
     """As `load`, from a text; `file` is how messages name it."""
+    if not isinstance(text, str):
+        raise InvalidArgument(f"the market file is a {type(text).__name__}, expected text")
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
