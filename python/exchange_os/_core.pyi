@@ -468,8 +468,10 @@ class Exchange:
     def balances(self, account: int) -> list[tuple[int, int, int]] | None:
         """Asset, total, held; every asset of which the account has something."""
 
-    def positions(self, account: int) -> list[tuple[int, int, int, int, int, int, int]] | None:
-        """Instrument, lots, cost, realised, unrealised, resting buys and sells; wherever it stands."""
+    def positions(
+        self, account: int
+    ) -> list[tuple[int, int, int, int, int, int, int, int, int | None]] | None:
+        """Instrument, lots, cost, realised, unrealised, buys, sells, maintenance, liquidation price."""
 
     def orders(self, account: int) -> list[_RestingRow] | None:
         """The resting orders of an account, by id; see `order`."""
@@ -487,8 +489,24 @@ class Exchange:
     def countdown(self, account: int) -> int | None:
         """When the countdown of an account runs out, logged time; 0: none runs."""
 
-    def risk(self, account: int) -> tuple[int, int, int, int, int, int, list[tuple[int, int]]] | None:
-        """Equity, initial, maintenance, order reserves, headroom, withdrawable, worst case by question."""
+    def preview(
+        self,
+        account: int,
+        instrument: int,
+        side: int,
+        price: int,
+        qty: int,
+        tif: int,
+        flags: int,
+        self_trade: int,
+        venue: int,
+        expires_ns: int,
+        /,
+    ) -> list[int] | None:
+        """Of an order that is not placed: reject, value, limit, lots taken, liquidation price, amounts."""
+
+    def risk(self, account: int) -> tuple[int, int, int, int, int, int, list[tuple[int, int]], int] | None:
+        """As `RiskSummary`; before the last number the worst case by question."""
 
     def book(self, instrument: int, depth: int) -> tuple[int, _Levels, _Levels]:
         """Sequence, and price, lots, orders of the best levels of bids and asks."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from exchange_os._core import CommandKind, Flags, InstrumentState, SelfTrade, Side, Tif
 from exchange_os.bounds import flag, whole, whole_or_none
-from exchange_os.errors import InvalidArgument
+from exchange_os.errors import InvalidArgument, UnknownName
 from exchange_os.exact import Number, Scale
 from exchange_os.records import Events, events_from_bytes
 from exchange_os.rejects import rejected
-from exchange_os.results import Cancelled, OrderResult, Outcome, Receipt
+from exchange_os.results import Cancelled, OrderResult, Outcome, Preview, Receipt
 from exchange_os.words import (
     SELF_TRADES,
     SIDES,
@@ -157,6 +157,28 @@ class CommandMethods:
             None if client_id is None else short_bytes(client_id, "client id"),
             whole_or_none("time_ns", time_ns),
         )
+
+    def preview(
+        self,
+        account: int,
+        instrument: str | int,
+        side: SideName | Side,
+        price: Number,
+        qty: Number,
+        **options: Unpack[OrderOptions],
+    ) -> Preview:
+        """What `place` with these arguments would do now, without placing anything.
+
+        It looks at the levels of the book as they stand; orders that self-trade prevention or their owner's
+        margin would take out on the way count as orders that fill. A client id is not looked at.
+        """
+        found, asset = self._directory.market(instrument), self._directory.asset(1)
+        ticks, lots = found.price.count(price), found.qty.count(qty)
+        code, words = code_of(SIDES, "side", side), self._words(**options)[:5]
+        row = self._core.preview(whole("account", account), found.number, code, ticks, lots, *words)
+        if row is None:
+            raise UnknownName(f"account {account!r} does not exist")
+        return Preview.of(found, asset.amount.value, row)
 
     def amend(
         self,

@@ -14,6 +14,8 @@ from exchange_os.records import Events, events_from_bytes, integers_128
 from exchange_os.rejects import rejected
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exchange_os.directory import Market
 
 OrderRow: TypeAlias = tuple[int, int, int, bool, int, int | None, int | None, int, int, int, bytes | None]
@@ -34,7 +36,11 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class Position(msgspec.Struct, frozen=True):
-    """Of one account on one instrument. `qty` is negative for a short; `buys` and `sells` rest."""
+    """Of one account on one instrument. `qty` is negative for a short; `buys` and `sells` rest.
+
+    `liquidation_price` is the first mark, against the position, at which the account is below maintenance
+    while all other prices stand still; None if no price of the instrument does it.
+    """
 
     account: int
     instrument: str
@@ -44,6 +50,8 @@ class Position(msgspec.Struct, frozen=True):
     unrealised: Decimal
     buys: Decimal
     sells: Decimal
+    maintenance_margin: Decimal
+    liquidation_price: Decimal | None
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -107,7 +115,8 @@ class Book(msgspec.Struct, frozen=True):
 class RiskSummary(msgspec.Struct, frozen=True):
     """Of one account, in the settlement asset. `headroom` is equity less initial margin and order reserves.
 
-    `questions` holds the worst case of each question in which it stands.
+    `questions` holds the worst case of each question in which it stands. `equity_for_maintenance`, which also
+    counts what spot orders hold, is what the maintenance margin is held against.
     """
 
     account: int
@@ -119,6 +128,46 @@ class RiskSummary(msgspec.Struct, frozen=True):
     headroom: Decimal
     withdrawable: Decimal
     questions: dict[str, Decimal]
+    equity_for_maintenance: Decimal
+
+    @property
+    def margin_ratio(self) -> Decimal | None:
+        """Equity over maintenance margin: liquidation is due below 1. None without a maintenance margin."""
+        return self.equity_for_maintenance / self.maintenance_margin if self.maintenance_margin else None
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """What an order would do, without placing it, as the book stands.
+
+    `fee` is that of the lots `taken`, `fee_resting` the worst of the rest, both in the quote asset.
+    `loss_max` is what it loses for certain at the worst: fees, and against the mark or the whole stake.
+    """
+
+    rejection: Rejected | None
+    taken: Decimal
+    fee: Decimal
+    fee_resting: Decimal
+    initial_margin_before: Decimal
+    initial_margin_after: Decimal
+    maintenance_margin_before: Decimal
+    maintenance_margin_after: Decimal
+    liquidation_price: Decimal | None
+    loss_max: Decimal
+
+    @classmethod
+    def of(cls, market: Market, settlement: Callable[[int], Decimal], row: list[int]) -> Preview:
+        """From the numbers of the engine."""
+        reject, value, limit, taken, liquidation, fee, fee_resting, *margins, loss = row
+        paid = market.quote.amount.value
+        return cls(
+            rejected(reject, value, limit) if reject else None,
+            market.qty.value(taken),
+            paid(fee),
+            paid(fee_resting),
+            *(settlement(amount) for amount in margins),
+            market.price.value(liquidation) if liquidation else None,
+            paid(loss),
+        )
 
 
 class Instrument(msgspec.Struct, frozen=True):

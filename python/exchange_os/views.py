@@ -207,11 +207,13 @@ class Views:
     def positions(self, account: int) -> list[Position]:
         """Every instrument on which the account has a position or resting orders."""
         positions = []
-        for number, lots, cost, realised, unrealised, buys, sells in self._of(account, self._core.positions):
+        rows = self._of(account, self._core.positions)
+        for number, lots, cost, realised, unrealised, buys, sells, maintenance, liquidation in rows:
             market = self._directory.markets[number]
             money, qty = market.quote.amount.value, market.qty.value
             values = (qty(lots), money(cost), money(realised), money(unrealised), qty(buys), qty(sells))
-            positions.append(Position(account, market.symbol, *values))
+            price = None if liquidation is None else market.price.value(liquidation)
+            positions.append(Position(account, market.symbol, *values, money(maintenance), price))
         return positions
 
     def orders(self, account: int, instrument: str | int | None = None) -> list[Order]:
@@ -229,7 +231,7 @@ class Views:
         """Equity and requirements of an account, in the settlement asset."""
         asset = self._directory.asset(1)
         money = asset.amount.value
-        equity, initial, maintenance, reserves, headroom, withdrawable, worst = self._of(
+        equity, initial, maintenance, reserves, headroom, withdrawable, worst, whole = self._of(
             account, self._core.risk
         )
         return RiskSummary(
@@ -242,6 +244,7 @@ class Views:
             headroom=money(headroom),
             withdrawable=money(withdrawable),
             questions={self._directory.questions[number].symbol: money(value) for number, value in worst},
+            equity_for_maintenance=money(whole),
         )
 
     # --- the market ---

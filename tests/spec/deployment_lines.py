@@ -40,6 +40,16 @@ def _pairs(words: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+def _instrument(symbol: str, product: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:
+    """What spot instruments and perpetuals may say, in its place or not."""
+    collateral = [
+        {"up_to_lots": int(up_to), "haircut_ppm": ppm(haircut)}
+        for up_to, haircut in (tier.split(":") for tier in pairs.pop("collateral", "").split(",") if tier)
+    ]
+    spec = {"symbol": symbol, "product": product, "collateral": collateral} | _margin(pairs)
+    return {"instrument": spec | {"terms": _terms(pairs, 1_000_000)}}
+
+
 def _margin(pairs: dict[str, str]) -> dict[str, Any]:
     """`tiers=1000:20%:10%,5000:50%:25%` (from, initial, maintenance) and `open_interest=1000..9000`."""
     tiers, bounds = pairs.pop("tiers", ""), pairs.pop("open_interest", "")
@@ -72,7 +82,7 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], assets: dict[str, int])
             product: dict[str, Any] = {
                 "spot": {"base": base, "quote": quote, "base_atoms_per_lot": per_lot},
             }
-            return {"instrument": {"symbol": symbol, "product": product, "terms": _terms(pairs, 1_000_000)}}
+            return _instrument(symbol, product, pairs)
         case "perpetual":
             product = {
                 "perpetual": {
@@ -80,9 +90,7 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], assets: dict[str, int])
                     "maintenance_margin_ppm": ppm(pairs.pop("mm", "5%")),
                 }
             }
-            margin = _margin(pairs)
-            instrument = {"symbol": symbol, "product": product, "terms": _terms(pairs, 1_000_000)}
-            return {"instrument": instrument | margin}
+            return _instrument(symbol, product, pairs)
         case _:
             unit = int(pairs.pop("unit", "100"))
             outcomes = [{"symbol": name, "name": name} for name in pairs.pop("outcomes").split(",") if name]

@@ -1,10 +1,11 @@
 //! Deployments: assets, venues, instruments, questions, and the limits in the first command.
 
+use crate::collateral::Collateral;
 use crate::defence::{Defence, Switches};
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Question};
 use crate::step::{Refused, Step, refused};
-use xos_ledger::Party;
+use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::{
     AssetSpec, DeployCommand, EventKind, EventRecord, Fees, FundingSpec, InstrumentSpec, InstrumentTerms,
     MarginSpec, Matching, OracleSpec, Product, PublisherSpec, QuestionSpec, Reject, VenueSpec,
@@ -183,6 +184,7 @@ impl Engine {
         if let Some(funding) = &spec.funding {
             check_funding(funding, &spec.product)?;
         }
+        self.check_collateral_tiers(&spec)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         if !self.defends(Defence::OpenInterestScaling)
             && let Some(margin) = &mut spec.margin
@@ -198,9 +200,40 @@ impl Engine {
         Ok(())
     }
 
+    /// Fields 58 to 61.
+    fn check_collateral_tiers(&self, spec: &InstrumentSpec) -> Result<(), Refused> {
+        if spec.collateral.is_empty() {
+            return Ok(());
+        }
+        let count = spec.collateral.len() as i128;
+        check_bounds(count, 1..=InstrumentSpec::COLLATERAL_TIERS_MAX as i128, 58)?;
+        let Product::Spot { base, quote, .. } = spec.product else {
+            return refused(Reject::SpecOutOfBounds, 0, 59);
+        };
+        let taken = self.collaterals.get(AssetId(base).index()).is_some_and(Option::is_some);
+        if AssetId(quote) != SETTLEMENT || taken {
+            return refused(Reject::SpecOutOfBounds, base, 59);
+        }
+        let (mut below, mut haircut) = (0, 0);
+        for tier in &spec.collateral {
+            let most = i128::from(spec.terms.position_max_lots);
+            check_bounds(i128::from(tier.up_to_lots), below + 1..=most, 60)?;
+            check_bounds(i128::from(tier.haircut_ppm), haircut..=i128::from(PPM_ONE), 61)?;
+            (below, haircut) = (i128::from(tier.up_to_lots), i128::from(tier.haircut_ppm));
+        }
+        Ok(())
+    }
+
     pub(crate) fn add_instrument(&mut self, spec: InstrumentSpec) -> InstrumentId {
         let id = InstrumentId::from_index(self.instruments.len());
         let instrument = Instrument::from_spec(id, spec);
+        if let Some(spec) = &instrument.spec
+            && let Some((asset, collateral)) = Collateral::of(id, &instrument, spec)
+        {
+            let wide = self.collaterals.len().max(asset.index() + 1);
+            self.collaterals.resize_with(wide, || None);
+            self.collaterals[asset.index()] = Some(Box::new(collateral));
+        }
         self.push_instrument(instrument);
         id
     }

@@ -2,6 +2,7 @@
 
 use crate::account::{Account, StandKey};
 use crate::client_ids::ClientIds;
+use crate::collateral::Collateral;
 use crate::countdowns::Countdowns;
 use crate::defence::{Defence, Switches};
 use crate::instrument::{Instrument, Question};
@@ -100,6 +101,8 @@ pub struct Engine {
     pub(crate) ledger: Ledger,
     pub(crate) pool: OrderPool,
     pub(crate) assets: Vec<AssetSpec>,
+    /// By asset; empty as long as none is collateral.
+    pub(crate) collaterals: Vec<Option<Box<Collateral>>>,
     pub(crate) venues: Vec<VenueSpec>,
     pub(crate) publishers: Vec<PublisherSpec>,
     /// Whether some instrument has an oracle, or funding.
@@ -146,6 +149,7 @@ impl Engine {
             ledger,
             pool: OrderPool::default(),
             assets: Vec::new(),
+            collaterals: Vec::new(),
             venues: Vec::new(),
             publishers: Vec::new(),
             has_oracles: false,

@@ -106,6 +106,9 @@ impl Engine {
             equity: self.ledger.settlement(id).free() + account.worst_cases(),
             initial: Requirement::ZERO,
         };
+        if !self.collaterals.is_empty() {
+            margin.equity += self.collateral(id, true);
+        }
         let mut pending = change;
         for stand in &account.stands {
             if !stand.key.is_perpetual() {

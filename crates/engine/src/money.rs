@@ -77,7 +77,11 @@ impl Engine {
         let amount = self.check_amount(command)?;
         let (account, asset) = (command.account(), command.asset());
         let free = self.ledger.balance(account, asset).free();
-        let available = if asset == SETTLEMENT { self.withdrawable(account) } else { free };
+        let available = match asset {
+            SETTLEMENT => self.withdrawable(account),
+            _ if self.collaterals.is_empty() => free,
+            _ => self.collateral_may_go(asset, free, self.may_leave(account)),
+        };
         let exempt = account.0 == 1 && !self.defends(Defence::NoExemption);
         if amount > available && !exempt && self.defends(Defence::WithdrawalCheck) {
             return refused(Reject::InsufficientBalance, amount.0, available.0);
@@ -101,11 +105,19 @@ impl Engine {
         });
     }
 
-    /// What may leave in the settlement asset: never an unrealised profit, and max(IM, 10 % of notional) stays.
+    /// What may leave in the settlement asset: no more than is free of it.
     pub(crate) fn withdrawable(&self, id: AccountId) -> Amount {
+        self.may_leave(id).min(self.ledger.settlement(id).free()).max(Amount::ZERO)
+    }
+
+    /// What may leave in value: never an unrealised profit, and max(IM, 10 % of notional) stays.
+    fn may_leave(&self, id: AccountId) -> Amount {
         let account = &self.accounts[id.index()];
         let free = self.ledger.settlement(id).free();
         let mut equity = free + account.worst_cases();
+        if !self.collaterals.is_empty() {
+            equity += self.collateral(id, true);
+        }
         let mut tenth = Requirement::ZERO;
         for stand in account.stands.iter().take_while(|stand| stand.key.is_perpetual()) {
             let instrument = &self.instruments[stand.key.instrument().index()];
@@ -117,6 +129,6 @@ impl Engine {
             tenth += notional.times(xos_units::Ppm(xos_units::PPM_ONE / 10));
         }
         let stays = self.margin(id).initial.ceil().max(tenth.ceil());
-        (equity - stays).min(free).max(Amount::ZERO)
+        equity - stays
     }
 }

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
 use xos_protocol::{InstrumentSpec, Product};
 use xos_risk::{InitialTerms, OpenInterestScaling, Tiers, leverage_rate, unrealised};
-use xos_units::{AccountId, Amount, InstrumentId, Ppm, Qty, Requirement, widening};
+use xos_units::{AccountId, Amount, InstrumentId, Ppm, Price, Qty, Requirement, notional, widening};
 
 /// Tiers and scaling of a perpetual.
 #[derive(Clone, Debug)]
@@ -73,8 +73,17 @@ impl Instrument {
     /// Maintenance requirement of `lots`.
     #[inline]
     pub(crate) fn maintenance_of(&self, lots: Qty) -> Requirement {
+        self.maintenance_on(self.value_at_mark(lots))
+    }
+
+    /// Maintenance requirement of `lots` if the mark were another.
+    pub(crate) fn maintenance_at(&self, mark: Price, lots: Qty) -> Requirement {
+        self.maintenance_on(notional(mark, lots, self.k))
+    }
+
+    #[inline(always)]
+    fn maintenance_on(&self, notional: Amount) -> Requirement {
         let Traded::Perpetual { maintenance, .. } = self.traded else { return Requirement::ZERO };
-        let notional = self.value_at_mark(lots);
         match &self.margin {
             Some(margin) => margin.tiers.maintenance(notional),
             None => notional.times(maintenance),
@@ -105,6 +114,9 @@ impl Engine {
     pub fn maintenance(&self, id: AccountId) -> (Requirement, Requirement) {
         let account = &self.accounts[id.index()];
         let mut equity = self.ledger.settlement(id).total + account.worst_cases();
+        if !self.collaterals.is_empty() {
+            equity += self.collateral(id, false);
+        }
         let mut requirement = Requirement::ZERO;
         for stand in account.stands.iter().take_while(|stand| stand.key.is_perpetual()) {
             let instrument = &self.instruments[stand.key.instrument().index()];

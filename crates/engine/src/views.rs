@@ -36,6 +36,10 @@ pub struct PositionView {
     pub unrealised: Amount,
     /// Funding still to be settled: to receive, or negative, to pay.
     pub funding: Amount,
+    /// Its maintenance requirement; 0 for outcomes and spot.
+    pub maintenance: Amount,
+    /// First mark, against the position, at which the account is below maintenance, all other prices standing still.
+    pub liquidation_price: Option<Price>,
     /// Lots of resting buys.
     pub buys: Qty,
     /// Lots of resting sells.
@@ -290,7 +294,7 @@ impl Engine {
         settlement.chain(self.ledger.others(account)).map(view).collect()
     }
 
-    fn position_view(&self, stand: &Stand) -> PositionView {
+    fn position_view(&self, account: AccountId, stand: &Stand) -> PositionView {
         let instrument = &self.instruments[stand.key.instrument().index()];
         let unrealised = if stand.key.is_perpetual() {
             xos_risk::unrealised(stand.lots, instrument.mark_value, stand.holding().cost)
@@ -304,6 +308,11 @@ impl Engine {
             realised: stand.holding().realised,
             unrealised,
             funding: instrument.unsettled(stand),
+            maintenance: instrument.maintenance_of(Qty(stand.lots.abs())).ceil(),
+            liquidation_price: match stand.key.is_perpetual() {
+                true => self.liquidation_price(account, instrument, stand.lots),
+                false => None,
+            },
             buys: stand.buys,
             sells: stand.sells,
             orders: stand.orders,
@@ -312,8 +321,8 @@ impl Engine {
 
     /// Where an account stands, by instrument: every position, and instruments with resting orders only.
     pub fn positions(&self, account: AccountId) -> Vec<PositionView> {
-        let Some(account) = self.accounts.get(account.index()) else { return Vec::new() };
-        let mut views: Vec<_> = account.stands.iter().map(|stand| self.position_view(stand)).collect();
+        let Some(known) = self.accounts.get(account.index()) else { return Vec::new() };
+        let mut views: Vec<_> = known.stands.iter().map(|stand| self.position_view(account, stand)).collect();
         views.sort_unstable_by_key(|view| view.instrument);
         views
     }

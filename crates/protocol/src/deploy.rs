@@ -190,6 +190,16 @@ pub struct OpenInterestBounds {
     pub upper: Amount,
 }
 
+/// A tier of the base asset of a spot instrument as collateral.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CollateralTier {
+    /// Lots of one account up to which the haircut counts; above the last tier nothing counts.
+    pub up_to_lots: i64,
+    /// Taken off the value at the index price, ppm; at least that of the tier before.
+    pub haircut_ppm: i32,
+}
+
 /// Margin terms of a perpetual beyond its first pair of rates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -226,12 +236,20 @@ pub struct InstrumentSpec {
     /// Funding of a perpetual; none: nobody pays any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub funding: Option<FundingSpec>,
+    /// Makes the base of a spot instrument against the settlement asset collateral, whole lots at its index price; at
+    /// most [`InstrumentSpec::COLLATERAL_TIERS_MAX`] tiers. Empty: it is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collateral: Vec<CollateralTier>,
 }
 
 impl InstrumentSpec {
+    /// Most tiers of an asset as collateral.
+    pub const COLLATERAL_TIERS_MAX: usize = 16;
+
     /// An instrument without anything that may be left out.
     pub fn new(symbol: String, product: Product, terms: InstrumentTerms) -> Self {
-        Self { symbol, product, terms, margin: None, oracle: None, funding: None }
+        let (margin, oracle, funding, collateral) = (None, None, None, Vec::new());
+        Self { symbol, product, terms, margin, oracle, funding, collateral }
     }
 }
 
@@ -400,6 +418,7 @@ mod tests {
             MarginTier { notional_from: Amount(1 << 90), initial_ppm: 100_000, maintenance_ppm: 50_000 };
         let open_interest_scaling = Some(OpenInterestBounds { lower: Amount(1), upper: Amount(1 << 95) });
         spec.margin = Some(MarginSpec { tiers: vec![tier], open_interest_scaling });
+        spec.collateral = vec![CollateralTier { up_to_lots: 5, haircut_ppm: 50_000 }];
         let command = DeployCommand::Instrument(spec);
         assert_eq!(DeployCommand::from_bytes(&command.to_bytes()), Ok(command));
         assert!(DeployCommand::from_bytes(b"\x81\xa5asset").is_err());

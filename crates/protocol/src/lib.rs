@@ -13,9 +13,9 @@ mod words;
 
 pub use command::{ClientId, CommandRecord, EXITS_BIT, Flags, TriggerWords};
 pub use deploy::{
-    AssetSpec, DeployCommand, Fees, FundingSpec, InstrumentSpec, InstrumentTerms, MarginSpec, MarginTier,
-    OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split,
-    VenueSpec,
+    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, InstrumentSpec, InstrumentTerms, MarginSpec,
+    MarginTier, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec,
+    SourceSpec, Split, VenueSpec,
 };
 pub use event::{EventFlags, EventRecord};
 pub use limits::{COUNTDOWN_MS_MAX, FUNDING_HISTORY_MAX, FUNDING_LEVELS_MAX, Limits, SLIPPAGE_PPM_MAX};

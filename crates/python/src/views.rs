@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 use serde::Serialize;
 use xos_engine::{Engine, Leg, OrderView, Trigger, Wait};
 use xos_ledger::Party;
-use xos_protocol::{DeployCommand, Limits};
+use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Limits};
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, QuestionId};
 
 /// Everything deployed: bodies in order of id, instruments that are no outcome with their id, questions with the id
@@ -157,14 +157,17 @@ impl Exchange {
         })
     }
 
-    /// Instrument, lots, cost, realised, unrealised, lots of resting buys and sells; wherever the account stands.
+    /// Instrument, lots, cost, realised, unrealised, lots of resting buys and sells, maintenance, liquidation price;
+    /// wherever the account stands.
     fn positions<'py>(&self, py: Python<'py>, account: u32) -> PyResult<Rows<'py>> {
         let found = self.account(py, account, Engine::positions)?;
         rows(py, found, |view| {
             let amount = |amount: Amount| integer_of(py, amount.0);
             let (cost, realised, unrealised) = (view.cost, view.realised, view.unrealised);
             let money = (amount(cost), amount(realised), amount(unrealised));
-            (view.instrument.0, view.lots, money.0, money.1, money.2, view.buys.0, view.sells.0)
+            let (lots, maintenance) = ((view.lots, view.buys.0, view.sells.0), amount(view.maintenance));
+            let liquidation = view.liquidation_price.map(|price| price.0);
+            (view.instrument.0, lots.0, money.0, money.1, money.2, lots.1, lots.2, maintenance, liquidation)
                 .into_pyobject(py)
         })
     }
@@ -195,7 +198,59 @@ impl Exchange {
         self.account(py, account, |engine, account| engine.countdown_deadline_ns(account).unwrap_or(0))
     }
 
-    /// Equity, initial and maintenance margin, order reserves, headroom, withdrawable, worst case by question.
+    /// Reject, its value and limit, taken lots, fee, worst fee of the rest, initial margin before and after, maintenance
+    /// margin before and after, liquidation price and most certain loss of an order that is not placed; None where there
+    /// is no such account or instrument, or price and quantity are out of bounds.
+    #[pyo3(signature = (account, instrument, side, price, qty, tif, flags, self_trade, venue, expires_ns, /))]
+    fn preview<'py>(
+        &self,
+        py: Python<'py>,
+        account: u32,
+        instrument: u32,
+        side: u8,
+        price: i64,
+        qty: i64,
+        tif: u8,
+        flags: u8,
+        self_trade: u8,
+        venue: u16,
+        expires_ns: u64,
+    ) -> PyResult<Option<Bound<'py, PyList>>> {
+        let kind = CommandKind::Place.code();
+        let command = CommandRecord {
+            kind,
+            side,
+            tif,
+            flags,
+            self_trade,
+            venue,
+            account,
+            instrument,
+            price,
+            qty,
+            expires_ns,
+            ..Default::default()
+        };
+        let Some(found) = self.engine(py, |engine| engine.preview(&command))? else { return Ok(None) };
+        let (reject, value, limit) =
+            found.reject.map_or((0, 0, 0), |(reject, value, limit)| (reject.code().into(), value, limit));
+        let money = [
+            found.fee,
+            found.fee_resting,
+            found.initial.0,
+            found.initial.1,
+            found.maintenance.0,
+            found.maintenance.1,
+            found.loss_max,
+        ];
+        let numbers =
+            [reject, value, limit, found.taken.0.into(), found.liquidation_price.map_or(0, |p| p.0.into())];
+        let all = numbers.into_iter().chain(money.into_iter().map(|amount| amount.0));
+        PyList::new(py, all.map(|number| integer_of(py, number))).map(Some)
+    }
+
+    /// Equity, initial and maintenance margin, order reserves, headroom, withdrawable, worst case by question, equity
+    /// for maintenance.
     fn risk<'py>(&self, py: Python<'py>, account: u32) -> PyResult<Option<Bound<'py, PyTuple>>> {
         let found = self.engine(py, |engine| engine.risk(AccountId(account)))?;
         found
@@ -211,6 +266,7 @@ impl Exchange {
                     amount(risk.headroom),
                     amount(risk.withdrawable),
                     questions,
+                    amount(risk.equity_for_maintenance),
                 )
                     .into_pyobject(py)
             })

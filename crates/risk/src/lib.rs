@@ -2,6 +2,7 @@
 
 pub mod adl;
 mod bankruptcy;
+mod collateral;
 mod funding;
 mod liquidation_price;
 mod position;
@@ -10,6 +11,7 @@ mod reserve;
 mod tiers;
 
 pub use bankruptcy::Closing;
+pub use collateral::{Haircut, collateral_value};
 pub use funding::{FundingTerms, Impact, funding_rate, impact_of, payment, piecewise, premium};
 pub use liquidation_price::liquidation_price;
 pub use position::{Closed, Holding};

@@ -144,6 +144,13 @@ impl Amount {
         Amount(widening_up(self.0, lots.0))
     }
 
+    /// Whole lots of `atoms_per_lot` in an amount, at most `most`; 0 of nothing or a debt.
+    #[inline]
+    pub fn whole_lots(self, atoms_per_lot: u64, most: Qty) -> Qty {
+        let lots = (self.0 / i128::from(atoms_per_lot)).clamp(0, i128::from(most.0));
+        Qty(lots as i64)
+    }
+
     /// Absolute value.
     #[inline(always)]
     pub fn abs(self) -> Amount {

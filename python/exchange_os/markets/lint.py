@@ -56,6 +56,10 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     53: (("tiers",), "notional_from rises from tier to tier, below 2^96 atoms"),
     54: (("tiers",), "initial_margin_ppm does not fall from tier to tier, at most 1,000,000"),
     55: (("tiers",), "maintenance_margin_ppm does not fall, at most initial_margin_ppm"),
+    58: (("collateral",), "at most 16 tiers"),
+    59: (("base",), "collateral is declared once for an asset, on spot against the settlement asset"),
+    60: (("collateral",), "up_to rises from tier to tier"),
+    61: (("collateral",), "haircut_ppm does not fall from tier to tier, at most 1,000,000"),
     56: (("open_interest_scaling", "lower"), "0 to 2^96 - 1 atoms"),
     57: (("open_interest_scaling", "upper"), "above lower, below 2^96 atoms"),
 }

@@ -10,7 +10,7 @@ from typing import Any
 from exchange_os import _core
 from exchange_os.exact import plain_text as text
 from exchange_os.markets.lines import Path
-from exchange_os.markets.spec import Funding, Perpetual, Question, Terms
+from exchange_os.markets.spec import Funding, Perpetual, Question, Spot, Terms
 
 K_BOUND = 1 << 32
 
@@ -41,7 +41,7 @@ class Money:
         return int(10**self.decimals)
 
 
-def steps(field: str, value: Decimal, step: Decimal, step_field: str, bound: int) -> int:
+def steps(field: str | Path, value: Decimal, step: Decimal, step_field: str, bound: int) -> int:
     """`value` in steps of a tick or lot."""
     count = Fraction(value) / Fraction(step)
     if count.denominator != 1:
@@ -186,3 +186,27 @@ def funding_body(item: Funding, money: Money) -> dict[str, Any]:
         "impact_notional": str(atoms(("funding", "impact_notional"), item.impact_notional, money)),
         "sample_s": item.sample_s,
     }
+
+
+def collateral_body(item: Spot) -> list[dict[str, int]]:
+    """The tiers of the base as collateral as the engine reads them."""
+    tiers: list[dict[str, int]] = []
+    below = (0, 0)
+    for index, tier in enumerate(item.collateral):
+        path: Path = ("collateral", index)
+        if tier.up_to <= 0:
+            raise Contradiction((*path, "up_to"), f"{text(tier.up_to)} is not above 0")
+        lots = steps((*path, "up_to"), tier.up_to, item.lot_size, "lot_size", _core.QTY_LOTS_BOUND)
+        if lots <= below[0]:
+            raise Contradiction(
+                (*path, "up_to"),
+                f"{text(tier.up_to)} is not above the tier before, "
+                f"which ends at {text(Fraction(item.lot_size) * below[0])}",
+            )
+        if tier.haircut_ppm < below[1]:
+            raise Contradiction(
+                (*path, "haircut_ppm"), f"{tier.haircut_ppm} is below {below[1]}, that of the tier before"
+            )
+        below = (lots, tier.haircut_ppm)
+        tiers.append({"up_to_lots": lots, "haircut_ppm": tier.haircut_ppm})
+    return tiers

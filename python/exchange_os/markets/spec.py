@@ -152,6 +152,13 @@ class Terms(Strict):
     matching: MatchingName = "maker_first"
 
 
+class CollateralTier(Strict):
+    """Amount of the base up to which a haircut counts; above the last tier nothing counts."""
+
+    up_to: Number
+    haircut_ppm: int
+
+
 class Spot(Terms):
     """Exchange of two assets: price in whole quote units for one whole base unit."""
 
@@ -161,6 +168,7 @@ class Spot(Terms):
     price_max: Number
     band_ppm: int = 0
     oracle: Oracle | None = None
+    collateral: list[CollateralTier] = []
 
 
 class MarginTier(Strict):

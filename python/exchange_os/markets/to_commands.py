@@ -16,6 +16,7 @@ from exchange_os.markets.scale import (
     Contradiction,
     Money,
     atoms,
+    collateral_body,
     funding_body,
     margin_body,
     steps,
@@ -165,7 +166,7 @@ class _Planner:
             base, quote = self._asset("base", item.base), self._asset("quote", item.quote)
             if base is quote:
                 raise Contradiction("base", f"base and quote are both {item.base}")
-            position_max = item.qty_max
+            position_max = max([item.qty_max, *(tier.up_to for tier in item.collateral)])
         else:
             quote, position_max = self._settlement(), item.position_max
         price_max = steps_of_price(item)
@@ -197,6 +198,12 @@ class _Planner:
             content["oracle"] = self._oracle(item.oracle)
         if isinstance(item, Perpetual) and item.funding is not None:
             content["funding"] = funding_body(item.funding, quote)
+        if isinstance(item, Spot) and item.collateral:
+            if quote is not self._settlement():
+                raise Contradiction(
+                    "collateral", f"{item.base} is valued against {item.quote}, not the settlement asset"
+                )
+            content["collateral"] = collateral_body(item)
         return content
 
     def _oracle(self, oracle: Oracle) -> dict[str, Any]:

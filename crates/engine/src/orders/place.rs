@@ -11,7 +11,7 @@ use crate::shape::{self, PlaceWords};
 use crate::step::{Refused, Step, refused};
 use xos_book::{NO_SLOT, RestingOrder};
 use xos_protocol::{CancelReason, CommandRecord, EventKind, Flags, InstrumentState, Reject, Side, Tif};
-use xos_units::{AccountId, Amount, OrderId, Price, Qty, notional};
+use xos_units::{AccountId, Amount, AssetId, OrderId, Price, Qty, notional};
 
 /// What a price and quantity are judged as: a new order, or an amended one with its old part known.
 pub(crate) struct Asked<'a> {
@@ -269,6 +269,44 @@ impl Engine {
         }
     }
 
+    /// A spot order that holds collateral takes its value from the account as long as it rests; it is always admitted
+    /// if what it brings at its limit price is worth as much.
+    #[cold]
+    fn check_collateral_given(&self, asked: &Asked, asset: AssetId, needed: Amount) -> Result<(), Refused> {
+        let (account, balance) = (asked.account, self.ledger.balance(asked.account, asset));
+        let free = balance.free() + asked.replaced_reserve;
+        let lost = self.collateral_lost(asset, free, needed);
+        if lost <= self.settlement_brought(asked) {
+            return Ok(());
+        }
+        let before = self.margin(account).headroom();
+        let without =
+            before + self.value_as_collateral(asset, free) - self.value_as_collateral(asset, balance.free());
+        let after = without - lost;
+        if after < Amount::ZERO {
+            return refused(Reject::InsufficientMargin, -after.0, before.0);
+        }
+        Ok(())
+    }
+
+    /// Settlement atoms that a spot order brings if it fills at its limit price, less the worst fee.
+    fn settlement_brought(&self, asked: &Asked) -> Amount {
+        let Traded::Spot { base, quote, base_atoms_per_lot } = asked.instrument.traded else {
+            return Amount::ZERO;
+        };
+        match asked.side {
+            Side::Sell if quote == xos_ledger::SETTLEMENT => {
+                let value = notional(asked.price, asked.lots, asked.instrument.k);
+                let paid = self.reserve_per_lot(asked.instrument, asked.venue, Side::Buy, asked.price);
+                value + value - paid.times_lots(asked.lots)
+            }
+            Side::Buy if base == xos_ledger::SETTLEMENT => {
+                Amount(i128::from(base_atoms_per_lot)).times_lots(asked.lots)
+            }
+            _ => Amount::ZERO,
+        }
+    }
+
     fn check_spot_money(&self, asked: &Asked, needed: Amount) -> Result<(), Refused> {
         let asset = held_asset(asked.instrument, asked.side).expect("a spot order holds an asset");
         let mut available = self.ledger.balance(asked.account, asset).free() + asked.replaced_reserve;
@@ -277,6 +315,9 @@ impl Engine {
         }
         if available < needed {
             return refused(Reject::InsufficientBalance, needed.0, available.0);
+        }
+        if asset != xos_ledger::SETTLEMENT && !self.collaterals.is_empty() {
+            return self.check_collateral_given(asked, asset, needed);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::events::Cause;
 use super::funding::Funding;
 use super::oracle::Oracle;
 use super::refusal::{Refusal, check, refuse};
-use super::state::{Instrument, Kind, Question, World};
+use super::state::{Instrument, Kind, Question, SETTLEMENT, World};
 use xos_protocol::{
     AssetSpec, DeployCommand, EventKind, EventRecord, Fees, FundingSpec, InstrumentSpec, InstrumentState,
     InstrumentTerms, OracleSpec, Product, PublisherSpec, QuestionSpec, Reject, VenueSpec,
@@ -135,6 +135,7 @@ impl World {
         if let Some(funding) = &spec.funding {
             check_funding(funding, &spec.product)?;
         }
+        self.check_collateral_tiers(&spec)?;
         let kind = match spec.product {
             Product::Spot { base, quote, base_atoms_per_lot } => {
                 Kind::Spot { base, quote, base_atoms_per_lot: base_atoms_per_lot.into() }
@@ -164,6 +165,26 @@ impl World {
                 bound(17, maintenance, (1..=initial).contains(&maintenance))
             }
         }
+    }
+
+    /// Fields 58 to 61.
+    fn check_collateral_tiers(&self, spec: &InstrumentSpec) -> Result<(), Refusal> {
+        if spec.collateral.is_empty() {
+            return Ok(());
+        }
+        bound(58, spec.collateral.len() as i128, spec.collateral.len() <= 16)?;
+        let Product::Spot { base, quote, .. } = spec.product else {
+            return refuse(Reject::SpecOutOfBounds, 0, 59);
+        };
+        bound(59, base, quote == SETTLEMENT && self.collateral_instrument(base).is_none())?;
+        let mut below = (0, 0);
+        for tier in &spec.collateral {
+            let (up_to, haircut) = (tier.up_to_lots, tier.haircut_ppm);
+            bound(60, up_to, up_to > below.0 && up_to <= spec.terms.position_max_lots)?;
+            bound(61, haircut, haircut >= below.1 && haircut <= 1_000_000)?;
+            below = (up_to, haircut);
+        }
+        Ok(())
     }
 
     fn deploy_question(

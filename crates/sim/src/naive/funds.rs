@@ -61,8 +61,7 @@ impl World {
     ) -> Result<(), Refusal> {
         self.check_amount(command)?;
         let (account, asset, amount) = (command.account, command.instrument, command.amount.get());
-        let available =
-            if asset == SETTLEMENT { self.withdrawable(account) } else { self.free(account, asset) };
+        let available = self.available(account, asset);
         check(amount <= available, Reject::InsufficientBalance, amount, available)?;
         self.post(Party::Account(account), Party::House(House::External), asset, amount);
         events.push(self.money_moved(cause, EventKind::Withdrawn, command));
@@ -92,7 +91,7 @@ impl World {
         let mut standing = self.standing(account);
         let before = self.headroom(&standing);
         let question = self.question(question);
-        standing.total -= question.unit_value(lots);
+        *standing.totals.entry(SETTLEMENT).or_default() -= question.unit_value(lots);
         for instrument in question.instruments() {
             standing.holdings.entry(instrument).or_default().position += lots;
         }

@@ -24,8 +24,8 @@ fn div_up(numerator: i128, denominator: i128) -> i128 {
 /// What decides about the margin of an account: as it is, or as it would be.
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
-    /// Total of the settlement asset.
-    pub(super) total: i128,
+    /// Totals by asset.
+    pub(super) totals: BTreeMap<u32, i128>,
     /// Funding still to be settled: to receive, or negative, to pay.
     pub(super) funding: i128,
     pub(super) holdings: BTreeMap<u32, Holding>,
@@ -35,6 +35,10 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    pub(super) fn total(&self, asset: u32) -> i128 {
+        self.totals.get(&asset).copied().unwrap_or(0)
+    }
+
     fn position(&self, instrument: u32) -> i64 {
         self.holdings.get(&instrument).map_or(0, |holding| holding.position)
     }
@@ -129,7 +133,7 @@ impl World {
     /// The account as it stands now.
     pub(super) fn standing(&self, account: u32) -> Standing {
         Standing {
-            total: self.total(account, SETTLEMENT),
+            totals: self.account(account).totals.clone(),
             funding: self.due(account),
             holdings: self.account(account).holdings.clone(),
             orders: self.orders.iter().filter(|o| o.account == account).cloned().collect(),
@@ -228,8 +232,12 @@ impl World {
     /// Equity less requirement, in atoms of the settlement asset.
     pub(super) fn headroom(&self, standing: &Standing) -> i128 {
         let unrealised: i128 = self.perpetuals().map(|(id, i)| self.unrealised(standing, id, i)).sum();
-        let free = standing.total - self.held_by(&standing.orders, SETTLEMENT);
-        let equity = free + unrealised + standing.funding + self.worst_cases(standing);
+        let free = standing.total(SETTLEMENT) - self.held_by(&standing.orders, SETTLEMENT);
+        let equity = free
+            + self.collateral(standing, true)
+            + unrealised
+            + standing.funding
+            + self.worst_cases(standing);
         equity - self.initial_margin(standing) - self.perpetual_reserves(standing)
     }
 
@@ -238,10 +246,14 @@ impl World {
         let standing = self.standing(account);
         let unrealised: i128 = self.perpetuals().map(|(id, i)| self.unrealised(&standing, id, i)).sum();
         AccountMargin {
-            equity: standing.total + unrealised + standing.funding + self.worst_cases(&standing),
+            equity: standing.total(SETTLEMENT)
+                + self.collateral(&standing, false)
+                + unrealised
+                + standing.funding
+                + self.worst_cases(&standing),
             maintenance: self.maintenance(&standing),
             initial: self.initial_margin(&standing),
-            withdrawable: self.withdrawable(account),
+            withdrawable: self.available(account, SETTLEMENT),
         }
     }
 
@@ -253,17 +265,62 @@ impl World {
         div_up(self.perpetuals().map(of).sum(), 1_000_000)
     }
 
-    /// What the account may take out of the settlement asset.
-    pub(super) fn withdrawable(&self, account: u32) -> i128 {
+    /// The spot instrument that makes an asset collateral.
+    pub(super) fn collateral_instrument(&self, asset: u32) -> Option<&Instrument> {
+        let declares = |i: &&Instrument| {
+            let has_tiers = i.spec.as_ref().is_some_and(|spec| !spec.collateral.is_empty());
+            has_tiers && matches!(i.kind, Kind::Spot { base, .. } if base == asset)
+        };
+        self.instruments.iter().find(declares)
+    }
+
+    /// Collateral value of an amount of an asset.
+    pub(super) fn collateral_value(&self, asset: u32, amount: i128) -> i128 {
+        self.collateral_instrument(asset).map_or(0, |instrument| instrument.collateral_value(amount))
+    }
+
+    /// Collateral value of all assets, less what orders hold or not.
+    fn collateral(&self, standing: &Standing, less_held: bool) -> i128 {
+        let of = |asset: u32| {
+            let held = if less_held { self.held_by(&standing.orders, asset) } else { 0 };
+            self.collateral_value(asset, standing.total(asset) - held)
+        };
+        (2..=self.assets.len() as u32).map(of).sum()
+    }
+
+    /// What the account may take out of an asset.
+    pub(super) fn available(&self, account: u32, asset: u32) -> i128 {
+        let free = self.free(account, asset);
+        if asset == SETTLEMENT {
+            return self.may_leave(account).min(free).max(0);
+        }
+        let Some(instrument) = self.collateral_instrument(asset) else { return free };
+        let room = self.may_leave(account);
+        if room < 0 {
+            return 0;
+        }
+        let lost = |amount| instrument.collateral_value(free) - instrument.collateral_value(free - amount);
+        // The largest amount that loses no more than there is room for, bit by bit.
+        let mut most = 0;
+        for bit in (0..97).rev() {
+            let more: i128 = most + (1 << bit);
+            if more <= free && lost(more) <= room {
+                most = more;
+            }
+        }
+        most
+    }
+
+    /// What may leave the account in value.
+    fn may_leave(&self, account: u32) -> i128 {
         let standing = self.standing(account);
-        let free = standing.total - self.held_by(&standing.orders, SETTLEMENT);
+        let free = standing.total(SETTLEMENT) - self.held_by(&standing.orders, SETTLEMENT);
         let losses: i128 = self.perpetuals().map(|(id, i)| self.unrealised(&standing, id, i).min(0)).sum();
         let positions: i128 =
             self.perpetuals().map(|(id, i)| i.value(i.mark, standing.position(id).abs())).sum();
         let margin = self.initial_margin(&standing).max(div_up(positions, 10));
-        let left = free + losses + standing.funding + self.worst_cases(&standing)
-            - self.perpetual_reserves(&standing)
-            - margin;
-        left.min(free).max(0)
+        let value =
+            free + self.collateral(&standing, true) + losses + standing.funding + self.worst_cases(&standing);
+        value - self.perpetual_reserves(&standing) - margin
     }
 }

@@ -2,6 +2,7 @@
 
 use super::events::{Cause, order_of};
 use super::matching::Left;
+use super::money::fee_up;
 use super::refusal::{Refusal, check, check_id, refuse};
 use super::state::{Instrument, Kind, Order, SETTLEMENT, World};
 use xos_protocol::{CancelReason, CommandRecord, EventRecord, Flags, InstrumentState, Reject, Side, Tif};
@@ -205,7 +206,12 @@ impl World {
             if asset == SETTLEMENT {
                 limit = limit.min(self.headroom(&after));
             }
-            return check(needed <= limit, Reject::InsufficientBalance, needed, limit);
+            check(needed <= limit, Reject::InsufficientBalance, needed, limit)?;
+            let lost = self.collateral_value(asset, limit) - self.collateral_value(asset, limit - needed);
+            let passes = lost <= self.settlement_brought(order) || self.headroom(&after) >= lost;
+            let missing = lost - self.headroom(&after);
+            let is_settlement = asset == SETTLEMENT;
+            return check(is_settlement || passes, Reject::InsufficientMargin, missing, headroom_before);
         }
         let instrument = self.instrument(order.instrument);
         let closable = self.holding(order.account, order.instrument).closable_by(order.side);
@@ -222,6 +228,23 @@ impl World {
         let takes_nothing = !instrument.is_perpetual() && headroom_after >= headroom_before;
         let passes = headroom_after >= 0 || takes_nothing;
         check(passes, Reject::InsufficientMargin, -headroom_after, headroom_before)
+    }
+}
+
+impl World {
+    /// What a spot order brings of the settlement asset at its limit price, the worst fee taken off.
+    fn settlement_brought(&self, order: &Order) -> i128 {
+        let instrument = self.instrument(order.instrument);
+        let value = instrument.value(order.price, 1);
+        let fees = self.fees(order.venue, order.instrument);
+        let fee = fee_up(value, fees.maker_ppm.max(fees.taker_ppm).max(0));
+        match (instrument.kind, order.side) {
+            (Kind::Spot { quote: SETTLEMENT, .. }, Side::Sell) => (value - fee) * i128::from(order.remaining),
+            (Kind::Spot { base: SETTLEMENT, base_atoms_per_lot, .. }, Side::Buy) => {
+                base_atoms_per_lot * i128::from(order.remaining)
+            }
+            _ => 0,
+        }
     }
 }
 

@@ -114,7 +114,7 @@ fn standing(rng: &mut Rng, world: &World, unit_ticks: i64, only_cheap: bool) -> 
         };
         orders.push(order(id, instrument, side, rng.between(low, high), rng.between(1, 9)));
     }
-    Standing { total: 0, funding: 0, holdings, orders, leverages: BTreeMap::new() }
+    Standing { totals: BTreeMap::new(), funding: 0, holdings, orders, leverages: BTreeMap::new() }
 }
 
 /// Cash and lots of the winner after every order in `filled` has filled at its limit, each lot with this fee.

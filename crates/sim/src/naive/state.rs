@@ -1,6 +1,7 @@
 //! What the naive engine knows: plain tables, every order in one list in order of arrival.
 
 use super::funding::Funding;
+use super::money::share_down;
 use super::oracle::Oracle;
 use std::collections::BTreeMap;
 use xos_protocol::{
@@ -110,6 +111,20 @@ impl Instrument {
             PriceSource::Mark => self.mark,
             PriceSource::Index => self.index,
         }
+    }
+
+    /// Collateral value of an amount of the base, where this instrument declares its tiers.
+    pub(super) fn collateral_value(&self, amount: i128) -> i128 {
+        let Kind::Spot { base_atoms_per_lot, .. } = self.kind else { return 0 };
+        let lots = amount.div_euclid(base_atoms_per_lot);
+        let (mut value, mut below) = (0, 0);
+        for tier in self.spec.iter().flat_map(|spec| &spec.collateral) {
+            let part = (lots.min(tier.up_to_lots.into()) - below).max(0);
+            let part = i64::try_from(part).expect("a tier is bounded");
+            value += share_down(self.value(self.index, part), 1_000_000 - tier.haircut_ppm);
+            below = tier.up_to_lots.into();
+        }
+        value
     }
 
     /// The asset of fees and prices.

@@ -3,9 +3,9 @@
 use super::columns::{integer, symbol_or_number};
 use xos_engine::Engine;
 use xos_protocol::{
-    AssetSpec, DeployCommand, Fees, FundingSpec, InstrumentSpec, InstrumentTerms, Limits, MarginSpec,
-    MarginTier, Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec,
-    SourceSpec, Split, VenueSpec,
+    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, InstrumentSpec, InstrumentTerms, Limits,
+    MarginSpec, MarginTier, Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec,
+    QuestionSpec, SourceSpec, Split, VenueSpec,
 };
 use xos_units::{Amount, AssetId};
 
@@ -96,9 +96,29 @@ fn spot(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<Deploy
     };
     let (base, quote) = (asset("base")?, asset("quote")?);
     let product = Product::Spot { base, quote, base_atoms_per_lot: words.number("lot_atoms", 1)? };
-    let (oracle, funding) = (oracle(words, engine)?, funding(words)?);
+    instrument(symbol, product, words, engine)
+}
+
+/// What spot instruments and perpetuals may say, in its place or not.
+fn instrument(
+    symbol: String,
+    product: Product,
+    words: &mut Words<'_>,
+    engine: &Engine,
+) -> Result<DeployCommand, String> {
+    let (margin, oracle, funding) = (margin(words)?, oracle(words, engine)?, funding(words)?);
+    let collateral = words.take("collateral").map_or(Ok(Vec::new()), collateral)?;
     let spec = InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?);
-    Ok(DeployCommand::Instrument(InstrumentSpec { oracle, funding, ..spec }))
+    Ok(DeployCommand::Instrument(InstrumentSpec { margin, oracle, funding, collateral, ..spec }))
+}
+
+/// `10:5%,30:20%`: lots up to which, and the haircut.
+fn collateral(text: &str) -> Result<Vec<CollateralTier>, String> {
+    let tier = |text: &str| {
+        let (up_to, haircut) = text.split_once(':').ok_or(format!("{text:?} is no up_to:haircut"))?;
+        Ok(CollateralTier { up_to_lots: integer(up_to)?, haircut_ppm: ppm(haircut)? })
+    };
+    text.split(',').map(tier).collect()
 }
 
 fn perpetual(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<DeployCommand, String> {
@@ -106,9 +126,7 @@ fn perpetual(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<D
         initial_margin_ppm: words.ppm("im", 100_000)?,
         maintenance_margin_ppm: words.ppm("mm", 50_000)?,
     };
-    let (margin, oracle, funding) = (margin(words)?, oracle(words, engine)?, funding(words)?);
-    let spec = InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?);
-    Ok(DeployCommand::Instrument(InstrumentSpec { margin, oracle, funding, ..spec }))
+    instrument(symbol, product, words, engine)
 }
 
 /// `tiers=1000:20%:10%,5000:50%:25%` (from, initial, maintenance) and `open_interest=1000..9000`.

@@ -2,9 +2,9 @@
 
 use crate::rng::Rng;
 use xos_protocol::{
-    AssetSpec, DeployCommand, Fees, FundingSpec, InstrumentSpec, InstrumentTerms, Limits, MarginSpec,
-    MarginTier, Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec,
-    SourceSpec, Split, VenueSpec,
+    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, InstrumentSpec, InstrumentTerms, Limits,
+    MarginSpec, MarginTier, Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec,
+    QuestionSpec, SourceSpec, Split, VenueSpec,
 };
 use xos_units::Amount;
 
@@ -112,7 +112,21 @@ pub(super) fn terms(rng: &mut Rng, scale: Scale) -> InstrumentTerms {
 
 pub(super) fn spot(rng: &mut Rng, scale: Scale, symbol: String, base: u32, quote: u32) -> InstrumentSpec {
     let base_atoms_per_lot = *rng.pick(&[1, 3, 10, 1_000]);
-    InstrumentSpec::new(symbol, Product::Spot { base, quote, base_atoms_per_lot }, terms(rng, scale))
+    let terms = terms(rng, scale);
+    let mut collateral = Vec::new();
+    if quote == 1 && rng.one_in(2) {
+        let mut below = CollateralTier { up_to_lots: 0, haircut_ppm: 0 };
+        for _ in 0..1 + rng.below(3) {
+            let up_to_lots = below.up_to_lots + rng.between(1, 1 + terms.position_max_lots / 4);
+            let haircut_ppm = rng.between(below.haircut_ppm.into(), 1_000_000) as i32;
+            below = CollateralTier { up_to_lots, haircut_ppm };
+            if up_to_lots <= terms.position_max_lots {
+                collateral.push(below);
+            }
+        }
+    }
+    let product = Product::Spot { base, quote, base_atoms_per_lot };
+    InstrumentSpec { collateral, ..InstrumentSpec::new(symbol, product, terms) }
 }
 
 pub(super) fn perpetual(rng: &mut Rng, scale: Scale, symbol: String) -> InstrumentSpec {
@@ -251,11 +265,14 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
         DeployCommand::Instrument(spec) if spec.funding.is_some() && rng.one_in(3) => {
             spec.funding.iter_mut().for_each(|funding| spoil_funding(rng, funding));
         }
-        DeployCommand::Instrument(spec) => match rng.below(if spec.oracle.is_some() { 9 } else { 5 }) {
-            5.. => spec.oracle.iter_mut().for_each(|oracle| spoil_oracle(rng, oracle)),
+        DeployCommand::Instrument(spec) => match rng.below(if spec.oracle.is_some() { 10 } else { 6 }) {
+            6.. => spec.oracle.iter_mut().for_each(|oracle| spoil_oracle(rng, oracle)),
             0 => spoil_symbol(rng, &mut spec.symbol, "PERP1"),
             1 => spoil_product(rng, spec),
-            2 => spoil_margin(rng, spec),
+            2 | 3 if matches!(spec.product, Product::Perpetual { .. }) != rng.one_in(8) => {
+                spoil_margin(rng, spec)
+            }
+            2 | 3 => spoil_collateral(rng, spec),
             _ => spoil_terms(rng, &mut spec.terms),
         },
         DeployCommand::Question(spec) => spoil_question(rng, spec),
@@ -330,6 +347,19 @@ fn spoil_product(rng: &mut Rng, spec: &mut InstrumentSpec) {
     }
 }
 
+fn spoil_collateral(rng: &mut Rng, spec: &mut InstrumentSpec) {
+    let tier = CollateralTier { up_to_lots: 1, haircut_ppm: 500_000 };
+    spec.collateral = vec![tier];
+    match rng.below(5) {
+        0 => spec.collateral = vec![tier; *rng.pick(&[16, 17])],
+        1 => spec.collateral[0].up_to_lots = *rng.pick(&[0, -1, i64::MAX]),
+        2 => spec.collateral[0].up_to_lots = spec.terms.position_max_lots + rng.between(0, 1),
+        3 => spec.collateral[0].haircut_ppm = *rng.pick(&[-1, 1_000_000, 1_000_001]),
+        // One that may be declared a second time, or on a product that has none.
+        _ => {}
+    }
+}
+
 fn spoil_margin(rng: &mut Rng, spec: &mut InstrumentSpec) {
     let margin = spec.margin.get_or_insert_default();
     let tier = MarginTier { notional_from: Amount(100), initial_ppm: 1_000_000, maintenance_ppm: 1_000_000 };
@@ -338,7 +368,10 @@ fn spoil_margin(rng: &mut Rng, spec: &mut InstrumentSpec) {
     }
     let last = margin.tiers.len() - 1;
     match rng.below(7) {
-        0 => margin.tiers.resize(*rng.pick(&[16, 17]), tier),
+        0 => {
+            let tier = |from: i128| MarginTier { notional_from: Amount(from), ..tier };
+            margin.tiers = (1..=*rng.pick(&[16, 17])).map(tier).collect();
+        }
         1 => {
             margin.tiers[last].notional_from = Amount(*rng.pick(&[0, -1, 1 << 96, (1 << 96) - 1, i128::MIN]))
         }

@@ -144,10 +144,17 @@ impl Chaos {
                     }
                     _ => return,
                 };
+                let is_collateral = matches!(&self.pending,
+                    Some(DeployCommand::Instrument(spec)) if !spec.collateral.is_empty());
                 let price_max = terms.price_max_ticks;
                 let (qty_min, qty_max) = (terms.qty_min_lots, terms.qty_max_lots);
                 if sources > 0 {
                     self.plan_first_prices(event.instrument, sources, terms_mark(price_max));
+                } else if is_collateral && !self.rng.one_in(6) {
+                    let price = terms_mark(price_max);
+                    let record = CommandRecord { price, ..command(CommandKind::SetIndex) };
+                    let record = CommandRecord { instrument: event.instrument, ..record };
+                    self.set_up.push_back(Frame::commands(self.time_ns, vec![record]));
                 } else if is_perpetual && !self.rng.one_in(6) {
                     let mark = terms_mark(price_max);
                     self.set_up.push_back(self.mark_frame(event.instrument, mark));

@@ -1,0 +1,89 @@
+//! Assets other than the settlement asset as collateral.
+
+use crate::engine::Engine;
+use crate::instrument::{Instrument, Traded};
+use xos_ledger::SETTLEMENT;
+use xos_protocol::InstrumentSpec;
+use xos_risk::{Haircut, collateral_value};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, Ppm, Qty};
+
+/// How an asset counts as collateral.
+#[derive(Clone, Debug)]
+pub(crate) struct Collateral {
+    /// The spot instrument against the settlement asset whose index values it.
+    pub(crate) instrument: InstrumentId,
+    base_atoms_per_lot: u64,
+    tiers: Vec<Haircut>,
+}
+
+impl Collateral {
+    /// Of a spot instrument that declares it, with the asset.
+    pub(crate) fn of(
+        id: InstrumentId,
+        instrument: &Instrument,
+        spec: &InstrumentSpec,
+    ) -> Option<(AssetId, Self)> {
+        let Traded::Spot { base, base_atoms_per_lot, .. } = instrument.traded else { return None };
+        let tier = |tier: &xos_protocol::CollateralTier| Haircut {
+            up_to: Qty(tier.up_to_lots),
+            rate: Ppm(tier.haircut_ppm),
+        };
+        let tiers: Vec<_> = spec.collateral.iter().map(tier).collect();
+        (!tiers.is_empty()).then_some((base, Self { instrument: id, base_atoms_per_lot, tiers }))
+    }
+
+    /// Value of an amount of the asset: its whole lots.
+    fn value(&self, instrument: &Instrument, amount: Amount) -> Amount {
+        let most = self.tiers.last().map_or(Qty::ZERO, |tier| tier.up_to);
+        let lots = amount.whole_lots(self.base_atoms_per_lot, most);
+        collateral_value(lots, instrument.index, instrument.k, &self.tiers)
+    }
+}
+
+impl Engine {
+    /// Collateral value of an amount of an asset; 0 if the asset is none.
+    pub(crate) fn value_as_collateral(&self, asset: AssetId, amount: Amount) -> Amount {
+        match self.collaterals.get(asset.index()) {
+            Some(Some(collateral)) => {
+                collateral.value(&self.instruments[collateral.instrument.index()], amount)
+            }
+            _ => Amount::ZERO,
+        }
+    }
+
+    /// Collateral value of what an account has besides the settlement asset, `free` or in total.
+    #[cold]
+    pub(crate) fn collateral(&self, id: AccountId, free: bool) -> Amount {
+        let others = self.ledger.balances(id).filter(|(asset, _)| *asset != SETTLEMENT);
+        others.fold(Amount::ZERO, |sum, (asset, balance)| {
+            let amount = if free { balance.free() } else { balance.total };
+            sum + self.value_as_collateral(asset, amount)
+        })
+    }
+
+    /// What an account would lose in collateral value if `amount` of what is `free` of an asset were no longer there.
+    pub(crate) fn collateral_lost(&self, asset: AssetId, free: Amount, amount: Amount) -> Amount {
+        self.value_as_collateral(asset, free) - self.value_as_collateral(asset, free - amount)
+    }
+
+    /// The most of what is `free` of an asset that can go if the account may lose `room` of collateral value.
+    pub(crate) fn collateral_may_go(&self, asset: AssetId, free: Amount, room: Amount) -> Amount {
+        if room < Amount::ZERO && self.collaterals.get(asset.index()).is_some_and(Option::is_some) {
+            return Amount::ZERO;
+        }
+        if self.collateral_lost(asset, free, free) <= room.max(Amount::ZERO) {
+            return free;
+        }
+        // What goes loses more the more it is: the boundary is found by halving.
+        let (mut may, mut may_not) = (0, free.0);
+        while may_not - may > 1 {
+            let middle = may + (may_not - may) / 2;
+            if self.collateral_lost(asset, free, Amount(middle)) <= room {
+                may = middle
+            } else {
+                may_not = middle
+            }
+        }
+        Amount(may)
+    }
+}

@@ -1,0 +1,185 @@
+//! What an order would do, without placing it.
+
+use crate::account::Class;
+use crate::engine::Engine;
+use crate::instrument::Instrument;
+use crate::shape;
+use crate::step::Refused;
+use xos_protocol::{CommandKind, CommandRecord, Reject, Side, Tif};
+use xos_risk::{Holding, fee_base, liquidation_price, unrealised, worst_side};
+use xos_units::{AccountId, Amount, Ppm, Price, Qty, Requirement, division::fee_up, notional};
+
+/// What a place would do now. It looks at the levels of the book as they stand: an order that self-trade prevention or
+/// its owner's margin would take out on the way is counted as one that fills.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// The reject it would get, with value and limit; none: it would be accepted.
+    pub reject: Option<(Reject, i128, i128)>,
+    /// Lots that would trade at once.
+    pub taken: Qty,
+    /// Fee of these, in the instrument's quote asset; and of the rest the worst fee, where it would rest.
+    pub fee: Amount,
+    /// The fee of what would rest if it filled at its limit; a rebate is no fee.
+    pub fee_resting: Amount,
+    /// Initial margin of the account before and after, settlement atoms.
+    pub initial: (Amount, Amount),
+    /// Maintenance margin of the account before and after.
+    pub maintenance: (Amount, Amount),
+    /// Mark at which the account would be due for liquidation by this position; none: no mark does it, or no perpetual.
+    pub liquidation_price: Option<Price>,
+    /// The most that it can lose for certain: fees, and of a perpetual what its lots at their prices lose against the mark, of an
+    /// outcome the whole stake.
+    pub loss_max: Amount,
+}
+
+/// An order walked through the levels of the book.
+struct Walk {
+    taken: Qty,
+    fee: Amount,
+    fee_resting: Amount,
+    rests: Qty,
+    loss: Amount,
+    holding: Holding,
+}
+
+impl Engine {
+    /// What this place would do at the time of the last frame. None if the record is no place of an account and an
+    /// instrument that exist.
+    pub fn preview(&self, command: &CommandRecord) -> Option<Preview> {
+        let account = self.accounts.get(command.account().index())?;
+        let instrument = self.instruments.get(command.instrument().index())?;
+        let side = command.side().filter(|_| command.kind() == Some(CommandKind::Place))?;
+        let checked = shape::place(command).and_then(|words| self.check_place(self.time_ns, command, &words));
+        let (lots, reject) = match checked {
+            Ok((lots, ..)) => (lots, None),
+            Err(Refused { reject, value, limit }) => (command.qty(), Some((reject, value, limit))),
+        };
+        // An order whose numbers are out of bounds is refused for them, and nothing is counted of it.
+        let bounded = (1..=instrument.price_max.0).contains(&command.price)
+            && (1..=instrument.qty_max.0).contains(&lots.0)
+            && command.venue as usize <= self.venues.len();
+        let stand = account.stand(instrument.key);
+        let held = stand.map(|stand| stand.holding()).unwrap_or_default();
+        let walk = self.walk(instrument, command, side, if bounded { lots } else { Qty::ZERO }, held);
+        let id = command.account();
+        let margin = self.margin(id);
+        let (equity, maintenance) = self.maintenance(id);
+        let mut preview = Preview {
+            reject,
+            taken: walk.taken,
+            fee: walk.fee,
+            fee_resting: walk.fee_resting,
+            initial: (margin.initial.ceil(), margin.initial.ceil()),
+            maintenance: (maintenance.ceil(), maintenance.ceil()),
+            liquidation_price: None,
+            loss_max: walk.loss + walk.fee + walk.fee_resting,
+        };
+        if instrument.class() == Class::Perpetual && instrument.mark > Price::ZERO {
+            let (buys, sells) = stand.map_or((Qty::ZERO, Qty::ZERO), |stand| (stand.buys, stand.sells));
+            let before = worst_side(held.lots, buys, sells);
+            let (more_buys, more_sells) =
+                if side == Side::Buy { (walk.rests, Qty::ZERO) } else { (Qty::ZERO, walk.rests) };
+            let after = worst_side(walk.holding.lots, buys + more_buys, sells + more_sells);
+            let leverage = account.leverage(instrument.id);
+            let asked = |lots| instrument.initial_of(lots, leverage);
+            preview.initial.1 = (margin.initial + asked(after) - asked(before)).ceil();
+            let own = |lots: i64| instrument.maintenance_of(Qty(lots.abs()));
+            let maintenance = maintenance + own(walk.holding.lots) - own(held.lots);
+            preview.maintenance.1 = maintenance.ceil();
+            let value = |holding: &Holding| {
+                unrealised(holding.lots, instrument.mark_value, holding.cost) + holding.realised
+            };
+            let equity = equity.floor() + value(&walk.holding) - value(&held) - walk.fee;
+            preview.liquidation_price =
+                self.liquidation_of(instrument, walk.holding.lots, equity.as_requirement(), maintenance);
+        }
+        Some(preview)
+    }
+
+    fn walk(
+        &self,
+        instrument: &Instrument,
+        command: &CommandRecord,
+        side: Side,
+        lots: Qty,
+        held: Holding,
+    ) -> Walk {
+        let mut walk = Walk {
+            taken: Qty::ZERO,
+            fee: Amount::ZERO,
+            fee_resting: Amount::ZERO,
+            rests: Qty::ZERO,
+            loss: Amount::ZERO,
+            holding: held,
+        };
+        if lots == Qty::ZERO {
+            return walk;
+        }
+        let fees = self.fees(command.venue(), instrument);
+        let mut left = lots;
+        for level in instrument.book.levels(side.opposite()) {
+            let reached = match side {
+                Side::Buy => level.price <= command.price(),
+                Side::Sell => level.price >= command.price(),
+            };
+            if !reached || left == Qty::ZERO {
+                break;
+            }
+            let filled = Qty(i64::try_from(level.lots).unwrap_or(i64::MAX)).min(left);
+            left -= filled;
+            walk.taken += filled;
+            let base = fee_base(instrument.outcome_terms(), level.price, filled, instrument.k);
+            walk.fee += fee_up(base, Ppm(fees.taker_ppm));
+            walk.loss += self.loss_at(instrument, side, level.price, filled);
+            walk.holding.fill(side == Side::Buy, level.price, filled, instrument.k);
+        }
+        if matches!(command.tif(), Some(Tif::Gtc | Tif::Gtd)) && left > Qty::ZERO {
+            let base = fee_base(instrument.outcome_terms(), command.price(), left, instrument.k);
+            walk.fee_resting = fee_up(base, Ppm(fees.maker_ppm.max(0)));
+            walk.loss += self.loss_at(instrument, side, command.price(), left);
+            walk.rests = left;
+        }
+        walk
+    }
+
+    /// What lots at a price can lose for certain.
+    fn loss_at(&self, instrument: &Instrument, side: Side, price: Price, lots: Qty) -> Amount {
+        match instrument.outcome_terms() {
+            Some(terms) => {
+                let ticks = if side == Side::Buy { price } else { Price(terms.ticks_per_unit) - price };
+                notional(ticks, lots, instrument.k)
+            }
+            None => self.loss_of_fill(instrument, side, price, lots),
+        }
+    }
+
+    /// The mark at which an account of this equity and maintenance requirement, a position of `lots` in them, is below
+    /// maintenance, the marks of all others standing still.
+    fn liquidation_of(
+        &self,
+        instrument: &Instrument,
+        lots: i64,
+        equity: Requirement,
+        maintenance: Requirement,
+    ) -> Option<Price> {
+        if lots == 0 {
+            return None;
+        }
+        let others = maintenance - instrument.maintenance_of(Qty(lots.abs()));
+        liquidation_price(lots, instrument.price_max, |mark| {
+            let moved = notional(mark - instrument.mark, Qty(lots), instrument.k).as_requirement();
+            equity + moved < others + instrument.maintenance_at(mark, Qty(lots.abs()))
+        })
+    }
+
+    /// The mark at which the account would be due for liquidation by its position on a perpetual.
+    pub(crate) fn liquidation_price(
+        &self,
+        id: AccountId,
+        instrument: &Instrument,
+        lots: i64,
+    ) -> Option<Price> {
+        let (equity, maintenance) = self.maintenance(id);
+        self.liquidation_of(instrument, lots, equity, maintenance)
+    }
+}
