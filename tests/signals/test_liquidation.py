@@ -271,7 +271,7 @@ def test_the_figures_say_that_they_are_estimates_with_their_coverage() -> None:
     found = liquidation_map(recent, seen, tiers=TIERS)
     assert found is not None
     figures = {figure.id: figure for figure in found.figures()}
-    assert "estimate, model oi-growth-1" in figures["liquidation.longs"].note
+    assert "estimate, model oi-growth-1;" in figures["liquidation.longs"].note
     assert 0 < float(figures["liquidation.coverage"].value or 0) < 100
 
 

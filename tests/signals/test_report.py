@@ -24,6 +24,7 @@ from exchange_os.signals.sources import recorder_round
 from exchange_os.signals.sources.ccxt_source import CcxtSource
 from exchange_os.signals.words import say
 
+from .conftest import rows
 from .made_up import at, made_up
 from .test_divergence import NOW_MS, article
 from .test_no_look_ahead import changed_after
@@ -157,6 +158,16 @@ def test_a_report_does_not_change_with_the_future(market: MarketData) -> None:
     whole = make_report(market, symbol=ETH, at_ms=at_ms)
     for other in (changed_after(market, at_ms), market.as_of(at_ms)):
         assert make_report(other, symbol=ETH, at_ms=at_ms).as_json() == whole.as_json()
+
+
+def test_the_map_says_whose_tiers_it_reads(market: MarketData) -> None:
+    def note(data: MarketData) -> str:
+        found = make_report(data, symbol=ETH, at_ms=at(99))
+        return next(figure.note for figure in found.figures if figure.id == "liquidation.longs")
+
+    tier = {"venue_ms": at(50), "notional_from": 0.0, "maintenance_rate": 0.02, "leverage_max": 20.0}
+    assert "assumed tiers" in note(market)
+    assert "tiers of binance" in note(replace(market, tiers=rows("tiers", tier)))
 
 
 def test_a_symbol_that_nobody_knows_is_refused(market: MarketData) -> None:
@@ -296,6 +307,13 @@ def test_the_evaluate_command_judges(tmp_path: Path) -> None:
     assert len(text.splitlines()) > 20
     few = run("evaluate", tmp_path, ETH, "--venue", "okx", "--interval-s", 3_600)
     assert (few.exit_code, "too few to judge" in few.output) == (3, True)
+
+
+@needs_ccxt
+def test_recording_an_unknown_venue_is_refused(tmp_path: Path) -> None:
+    for more in ([], ["--history-days", "1"]):
+        refused = run("record", tmp_path, ETH, "--venue", "nowhere", *more)
+        assert (refused.exit_code, "knows no exchange 'nowhere'" in refused.output) == (3, True)
 
 
 @needs_ccxt

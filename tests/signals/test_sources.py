@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from exchange_os.errors import Corrupt, InvalidArgument
 from exchange_os.signals.cleaning import clean
 from exchange_os.signals.divergence import funding_divergence
+from exchange_os.signals.liquidation_price import recorded_tiers
 from exchange_os.signals.market_data import HOUR_MS, PERPETUAL, SPOT, MarketData
 from exchange_os.signals.recording import Recorder, Recording
 from exchange_os.signals.sources import dialects
@@ -183,6 +184,32 @@ def test_a_symbol_that_is_not_listed_or_no_longer_gives_nothing() -> None:
     assert known.open_interest(ETH).is_empty()
     assert known.book(ETH).is_empty()
     assert known.funding_history(ETH, 0).is_empty()
+
+
+@needs_ccxt
+def test_tiers_are_read_where_they_are_in_quote_currency_and_told_to_everybody() -> None:
+    data = MarketData(tiers=source("bybit").tiers(ETH))
+    kept, problems = clean(data, NOW_MS)
+    assert problems == []
+    tiers = recorded_tiers(kept, symbol=ETH, venue="bybit", at_ms=NOW_MS)
+    assert tiers is not None
+    assert [(tier.notional_from, tier.maintenance_rate) for tier in tiers] == [(0, 0.005), (900_000, 0.01)]
+    assert tiers[1].deduction == pytest.approx(4_500)
+    assert recorded_tiers(kept, symbol=ETH, venue="okx", at_ms=NOW_MS) is None
+    assert recorded_tiers(kept, symbol=ETH, venue="bybit", at_ms=NOW_MS - 1) is None
+    for venue in ("okx", "hyperliquid"):
+        assert source(venue).tiers(ETH).is_empty()
+
+
+@needs_ccxt
+def test_a_maintenance_rate_in_percent_is_found() -> None:
+    """Bybit's documents show 0.5 for half a percent beside a leverage of 100."""
+    wrong = source("bybit").tiers(ETH).with_columns(pl.col("maintenance_rate") * 100)
+    kept, problems = clean(MarketData(tiers=wrong), NOW_MS)
+    assert kept.tiers.is_empty()
+    assert [problem.what for problem in problems] == ["unit_suspect"]
+    second = wrong.with_columns(pl.col("maintenance_rate") / 100)[1:]
+    assert recorded_tiers(MarketData(tiers=second), symbol=ETH, venue="bybit", at_ms=NOW_MS) is None
 
 
 # --- liquidations -----------------------------------------------------------------------------------

@@ -95,6 +95,29 @@ BYBIT = {
         "result": {"category": "linear", "list": [BYBIT_TICKER]},
         "time": NOW_MS,
     },
+    "v5/market/risk-limit": {
+        "retCode": 0,
+        "result": {
+            "category": "linear",
+            "list": [
+                {
+                    "id": 1,
+                    "symbol": "ETHUSDT",
+                    "riskLimitValue": "900000",
+                    "maintenanceMargin": "0.005",
+                    "maxLeverage": "100.00",
+                },
+                {
+                    "id": 2,
+                    "symbol": "ETHUSDT",
+                    "riskLimitValue": "1800000",
+                    "maintenanceMargin": "0.01",
+                    "maxLeverage": "50.00",
+                },
+            ],
+        },
+        "time": NOW_MS,
+    },
     "v5/market/open-interest": {
         "retCode": 0,
         "result": {

@@ -25,6 +25,7 @@ passes 0.0003, and in percent the usual 0.01 % reads 0.01."""
 UNIT_SUSPECT_ROWS_MIN = 10
 GRID_TOLERANCE_MS = 60_000
 INTERVALS_FOR_INFERENCE = 3
+_WITHIN_A_MESSAGE = frozenset({"venue_ms", "side", "price", "base_qty", "notional_from"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ def clean(data: MarketData, at_ms: int) -> tuple[MarketData, list[Problem]]:
             kept = _clean_funding(kept, problems)
         elif table == "candles":
             kept = _clean_candles(kept, problems)
+        elif table == "tiers":
+            kept = _clean_tiers(kept, problems)
         tables[table] = kept
     return MarketData(**tables), problems
 
@@ -102,7 +105,7 @@ def _clean_any(table: str, frame: pl.DataFrame, at_ms: int, problems: list[Probl
         unknown = ~pl.col(name).is_in(sorted(words))
         frame = _take_out(table, frame, unknown, "unknown_word", f"in the column {name}", problems)
     signed = {"rate", "cap", "floor", "premium"}
-    zero_is_fine = {"base_volume", "base_volume_24h"}
+    zero_is_fine = {"base_volume", "base_volume_24h", "notional_from"}
     for name in (name for name in floats if name not in signed):
         column = pl.col(name).fill_null(1.0)
         bad = column < 0 if name in zero_is_fine else column <= 0
@@ -117,9 +120,7 @@ def _clean_any(table: str, frame: pl.DataFrame, at_ms: int, problems: list[Probl
 
 def _order(table: str, frame: pl.DataFrame, problems: list[Problem]) -> pl.DataFrame:
     """Sorted by time, each key once: of two the one received last."""
-    groups = [
-        name for name in KEYS[table] if name != "venue_ms" and name not in {"side", "price", "base_qty"}
-    ]
+    groups = [name for name in KEYS[table] if name not in _WITHIN_A_MESSAGE]
     backwards = frame.filter((pl.col("venue_ms").diff() < 0).over(groups)) if frame.height else frame
     if not backwards.is_empty():
         _name(table, backwards, "unordered", "rows were sorted by time", problems, excluded=False)
@@ -142,6 +143,13 @@ def _clean_candles(frame: pl.DataFrame, problems: list[Problem]) -> pl.DataFrame
     return _take_out(
         "candles", frame, ~inside, "bar_inconsistent", "open or close outside low to high", problems
     )
+
+
+def _clean_tiers(frame: pl.DataFrame, problems: list[Problem]) -> pl.DataFrame:
+    """A maintenance rate is below 1 / leverage, or a position would be liquidated as it is opened."""
+    impossible = pl.col("maintenance_rate") * pl.col("leverage_max") >= 1
+    detail = "a maintenance rate of at least 1 / leverage: percent delivered as fractions?"
+    return _take_out("tiers", frame, impossible, "unit_suspect", detail, problems)
 
 
 def _clean_funding(frame: pl.DataFrame, problems: list[Problem]) -> pl.DataFrame:

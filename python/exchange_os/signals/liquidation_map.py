@@ -44,6 +44,8 @@ class LiquidationMap:
     """`oi-growth-1`, or `exact` where the positions are known."""
     band_percent: float
     origin: Origin
+    tiers: str = ""
+    """Whose maintenance tiers the estimate reads."""
 
     @property
     def long_coverage(self) -> float:
@@ -63,7 +65,11 @@ class LiquidationMap:
     def figures(self) -> list[Figure]:
         longs, shorts = self.in_band()
         total = longs + shorts
-        note = "exact" if self.model == "exact" else f"estimate, model {self.model}; sizes are relative"
+        note = (
+            "exact"
+            if self.model == "exact"
+            else f"estimate, model {self.model}{self.tiers}; sizes are relative"
+        )
         formula = f"levels within {self.band_percent:g} % of {self.price:,.2f}"
         found = [
             Figure("liquidation.longs", longs / 1e6, "M quote", formula, self.origin, note),
@@ -119,6 +125,7 @@ def liquidation_map(
     leverages: Sequence[tuple[float, float]] = LEVERAGES,
     half_life_days: float = 14.0,
     band_percent: float = 10.0,
+    tiers_told: str = "",
 ) -> LiquidationMap | None:
     """The estimate at the last bar.
 
@@ -157,6 +164,7 @@ def liquidation_map(
         model=MODEL,
         band_percent=band_percent,
         origin=bars.origin,
+        tiers=tiers_told,
     )
 
 

@@ -9,7 +9,10 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from exchange_os.errors import InvalidArgument
+from exchange_os.signals.market_data import MarketData
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,18 @@ def tiers_from_rates(floors: Sequence[float], rates: Sequence[float]) -> list[Ti
         last = tiers[-1]
         tiers.append(Tier(floor, rate, last.deduction + floor * (rate - last.maintenance_rate)))
     return tiers
+
+
+def recorded_tiers(data: MarketData, *, symbol: str, venue: str, at_ms: int) -> tuple[Tier, ...] | None:
+    """The newest tiers that a venue told; None if it told none, or some without their beginning."""
+    told = data.tiers.filter(
+        pl.col("symbol") == symbol, pl.col("venue") == venue, pl.col("received_ms") <= at_ms
+    )
+    newest = told.filter(pl.col("venue_ms") == pl.col("venue_ms").max()).sort("notional_from")
+    floors, rates = newest["notional_from"].to_list(), newest["maintenance_rate"].to_list()
+    if not floors or floors[0] != 0:
+        return None
+    return tuple(tiers_from_rates(floors, rates))
 
 
 def tier_of(tiers: Sequence[Tier], notional: float) -> Tier:

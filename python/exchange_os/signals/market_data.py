@@ -66,6 +66,8 @@ SCHEMAS: Mapping[str, Mapping[str, type[pl.DataType]]] = {
     "open_interest": {**_COMMON, "base_qty": _F},  # one side, in coins
     "books": {**_COMMON, "market": pl.String, "side": pl.String, "price": _F, "base_qty": _F},
     "liquidations": {**_COMMON, "position": pl.String, "price": _F, "base_qty": _F},
+    # Maintenance tiers of a perpetual: from this notional in quote currency on, this fraction of it.
+    "tiers": {**_COMMON, "notional_from": _F, "maintenance_rate": _F, "leverage_max": _F},
 }
 
 OPTIONAL: Mapping[str, frozenset[str]] = {
@@ -75,6 +77,7 @@ OPTIONAL: Mapping[str, frozenset[str]] = {
     "open_interest": frozenset(),
     "books": frozenset(),
     "liquidations": frozenset(),
+    "tiers": frozenset(),
 }
 """Columns that may be null. `interval_s` may, so that its absence is named and not a failure to load."""
 
@@ -85,6 +88,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "open_interest": ("venue", "symbol", "source", "venue_ms"),
     "books": ("venue", "symbol", "market", "source", "venue_ms", "side", "price"),
     "liquidations": ("venue", "symbol", "source", "venue_ms", "position", "price", "base_qty"),
+    "tiers": ("venue", "symbol", "source", "venue_ms", "notional_from"),
 }
 """Two rows with one key are the same message twice; the one received last counts."""
 
@@ -95,6 +99,7 @@ WORDS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "books": {"market": frozenset({SPOT, PERPETUAL}), "side": frozenset({"bid", "ask"})},
     "liquidations": {"position": frozenset({"long", "short"})},
     "open_interest": {},
+    "tiers": {},
 }
 
 
@@ -139,6 +144,7 @@ class MarketData:
     open_interest: pl.DataFrame = field(default_factory=lambda: empty("open_interest"))
     books: pl.DataFrame = field(default_factory=lambda: empty("books"))
     liquidations: pl.DataFrame = field(default_factory=lambda: empty("liquidations"))
+    tiers: pl.DataFrame = field(default_factory=lambda: empty("tiers"))
 
     def __post_init__(self) -> None:
         for table in TABLES:

@@ -19,7 +19,7 @@ from exchange_os.signals.context import MarketContext, market_context
 from exchange_os.signals.divergence import DivergenceSettings, FundingDivergence, Rating, funding_divergence
 from exchange_os.signals.levels import Levels, levels
 from exchange_os.signals.liquidation_map import LiquidationMap, liquidation_map, open_interest_of
-from exchange_os.signals.liquidation_price import Tier
+from exchange_os.signals.liquidation_price import Tier, recorded_tiers
 from exchange_os.signals.market_data import DAY_MS, HOUR_MS, PERPETUAL, MarketData
 from exchange_os.signals.origin import Figure
 from exchange_os.signals.quotes import kind_at
@@ -44,7 +44,7 @@ class ReportSettings:
     levels_days: int = 90
     costs: Costs = field(default_factory=Costs)
     tiers: tuple[Tier, ...] = (Tier(0.0, 0.005, 0.0),)
-    """Maintenance tiers that the liquidation map assumes."""
+    """Maintenance tiers that the liquidation map assumes where the venue's are not recorded."""
     with_bias: bool = True
 
 
@@ -202,6 +202,8 @@ def _with_bars(
     other = bars_of(data, symbol=settings.benchmark, at_ms=at_ms, venue=venue, interval_s=seconds)
     recent = chosen.tail(chosen.per(24 * settings.levels_days))
     seen = open_interest_of(data, symbol=symbol, venue=venue, at_ms=at_ms)
+    told = recorded_tiers(data, symbol=symbol, venue=venue, at_ms=at_ms)
+    whose = f", tiers of {venue}" if told else ", assumed tiers"
     view, how = None, settings_for(seconds) if settings.with_bias else None
     if how is not None:
         conflict = _distrusted(divergence)
@@ -215,7 +217,7 @@ def _with_bars(
         momentum=momentum(chosen),
         strength=None if symbol == settings.benchmark else relative_strength(chosen, other),
         levels=levels(recent),
-        liquidations=liquidation_map(recent, seen, tiers=settings.tiers),
+        liquidations=liquidation_map(recent, seen, tiers=told or settings.tiers, tiers_told=whose),
         context=market_context(data, symbol=symbol, venue=venue, at_ms=at_ms),
         bias=view,
     )

@@ -88,6 +88,8 @@ class CcxtSource:
         for table, ask in questions:
             try:
                 answer = ask()
+            except InvalidArgument:
+                raise  # the question is wrong, not the venue
             except Exception as error:  # noqa: BLE001 -- one silent table must not stop the recorder
                 silences.append(Silence(self.venue, table, f"{type(error).__name__}: {error}"))
                 continue
@@ -208,6 +210,24 @@ class CcxtSource:
         qty = dialects.base_open_interest(self.venue, answer, _contract_size(market))
         row = {**self._common(symbol, market, answer, received_ms), "base_qty": qty}
         return self._frame("open_interest", [row])
+
+    def tiers(self, symbol: str) -> pl.DataFrame:
+        """Maintenance tiers, where the venue tells them without a key and in quote currency."""
+        market = self.market(symbol, PERPETUAL)
+        if market is None or not self.has("fetchMarketLeverageTiers") or self.dialect.tiers_in_contracts:
+            return empty("tiers")
+        answer = self.client.fetch_market_leverage_tiers(market["symbol"])
+        received_ms = self._clock()
+        rows = [
+            {
+                **self._common(symbol, market, {}, received_ms),
+                "notional_from": number(tier.get("minNotional")),
+                "maintenance_rate": number(tier.get("maintenanceMarginRate")),
+                "leverage_max": number(tier.get("maxLeverage")),
+            }
+            for tier in answer
+        ]
+        return self._frame("tiers", rows)
 
     def book(self, symbol: str, levels: int = BOOK_LEVELS) -> pl.DataFrame:
         """The perpetual's best levels, in coins."""

@@ -28,6 +28,8 @@ class Dialect:
     """2: the venue counts both sides of a contract."""
     candles_in_contracts: bool = False
     """ccxt gives the volume of a perpetual's bar in contracts."""
+    tiers_in_contracts: bool = False
+    """The floors of its maintenance tiers are contracts, not a notional: they are left out."""
     funding_cap: float | None = None
     """Of the rate per interval, where the venue publishes one for all symbols."""
 
@@ -35,7 +37,7 @@ class Dialect:
 DIALECTS: dict[str, Dialect] = {
     "binanceusdm": Dialect(default_interval_s=BINANCE_DEFAULT_S, merge_intervals=True),
     "bybit": Dialect(open_interest_sides=2),
-    "okx": Dialect(),
+    "okx": Dialect(tiers_in_contracts=True),
     "hyperliquid": Dialect(quote="USDC", default_interval_s=HOUR_S, funding_cap=0.04),
     "gate": Dialect(candles_in_contracts=True),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from exchange_os.errors import InvalidArgument
 from exchange_os.signals.market_data import DAY_MS, PERPETUAL, SPOT, TABLES, MarketData, empty
 from exchange_os.signals.sources.ccxt_source import CcxtSource, Silence, now_ms
 
@@ -33,7 +34,7 @@ def ask(sources: Sequence[CcxtSource], symbols: Sequence[str]) -> Answers:
 
 
 def history(sources: Sequence[CcxtSource], symbols: Sequence[str], days: int, interval: str) -> Answers:
-    """Settled funding and closed bars of the last days, of both markets."""
+    """Settled funding and closed bars of the last days, of both markets, and the margin tiers."""
     since_ms = now_ms() - days * DAY_MS
     found, silences = [], []
     for source in sources:
@@ -41,6 +42,8 @@ def history(sources: Sequence[CcxtSource], symbols: Sequence[str], days: int, in
             for table, question in _questions(source, symbol, interval, since_ms):
                 try:
                     found.append(MarketData(**{table: question()}))
+                except InvalidArgument:
+                    raise  # the question is wrong, not the venue
                 except Exception as error:  # noqa: BLE001 -- one silent table must not stop the recorder
                     silences.append(Silence(source.venue, table, f"{type(error).__name__}: {error}"))
     return Answers(joined(found), tuple(silences))
@@ -53,6 +56,7 @@ def _questions(
         ("funding", lambda: source.funding_history(symbol, since_ms)),
         ("candles", lambda: source.candles(symbol, PERPETUAL, interval, since_ms)),
         ("candles", lambda: source.candles(symbol, SPOT, interval, since_ms)),
+        ("tiers", lambda: source.tiers(symbol)),
     ]
 
 
