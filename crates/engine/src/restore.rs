@@ -1,22 +1,22 @@
 //! From a snapshot back to an engine: everything derived is built again, and the state hash must come out equal.
 
+mod prices;
+mod source;
+
+use self::prices::{read_funding, read_oracle};
+use self::source::{Read, Source};
 use crate::account::Account;
 use crate::engine::Engine;
-use crate::funding::{Funding, FundingRecord};
 use crate::lookup::Tag;
-use crate::oracle::Oracle;
-use crate::triggers::{Leg, Trigger, Wait};
+use crate::triggers::{Trigger, Wait};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hint::black_box;
 use xos_book::RestingOrder;
 use xos_ledger::{Balance, Party, SETTLEMENT};
-use xos_protocol::{
-    ClientId, EventKind, EventRecord, InstrumentState, PriceSource, PriceStatus, SelfTrade, Side, Tif,
-};
+use xos_protocol::{ClientId, EventKind, EventRecord, InstrumentState, SelfTrade, Side, Tif};
 use xos_risk::Holding;
-use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId, Rate, VenueId};
-use zerocopy::FromBytes;
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId, VenueId};
 
 /// Sizes of what there are many of.
 const ACCOUNT_BYTES_LEAST: usize = 72;
@@ -56,74 +56,6 @@ impl fmt::Display for RestoreError {
 }
 
 impl std::error::Error for RestoreError {}
-
-type Read<T> = Result<T, RestoreError>;
-
-struct Source<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Source<'a> {
-    fn take(&mut self, count: usize, what: &'static str) -> Read<&'a [u8]> {
-        let taken = self.at.checked_add(count).and_then(|end| self.bytes.get(self.at..end));
-        let taken = taken.ok_or(RestoreError::Malformed { offset: self.at, what })?;
-        self.at += count;
-        Ok(taken)
-    }
-    fn array<const N: usize>(&mut self, what: &'static str) -> Read<[u8; N]> {
-        Ok(self.take(N, what)?.try_into().expect("the length is right"))
-    }
-    fn u16(&mut self, what: &'static str) -> Read<u16> {
-        Ok(u16::from_le_bytes(self.array(what)?))
-    }
-    fn u32(&mut self, what: &'static str) -> Read<u32> {
-        Ok(u32::from_le_bytes(self.array(what)?))
-    }
-    fn u64(&mut self, what: &'static str) -> Read<u64> {
-        Ok(u64::from_le_bytes(self.array(what)?))
-    }
-    fn i64(&mut self, what: &'static str) -> Read<i64> {
-        Ok(i64::from_le_bytes(self.array(what)?))
-    }
-    fn amount(&mut self, what: &'static str) -> Read<Amount> {
-        Ok(Amount(i128::from_le_bytes(self.array(what)?)))
-    }
-    fn spec<T: serde::de::DeserializeOwned>(&mut self, what: &'static str) -> Read<T> {
-        let offset = self.at;
-        let length = self.u32(what)? as usize;
-        let bytes = self.take(length, what)?;
-        rmp_serde::from_slice(bytes).map_err(|_| RestoreError::Malformed { offset, what })
-    }
-    /// A number of things of which each takes at least as many bytes: more than the rest can hold is no number.
-    fn count(&mut self, bytes_least: usize, what: &'static str) -> Read<usize> {
-        let offset = self.at;
-        let count = self.u32(what)? as usize;
-        if count > (self.bytes.len() - self.at) / bytes_least {
-            return Err(RestoreError::Malformed { offset, what });
-        }
-        Ok(count)
-    }
-    fn event(&mut self) -> Read<EventRecord> {
-        let bytes = self.take(size_of::<EventRecord>(), "answer")?;
-        Ok(EventRecord::read_from_bytes(bytes).expect("the length is right"))
-    }
-    fn word<T>(&mut self, word: impl Fn(u8) -> Option<T>, what: &'static str) -> Read<T> {
-        let offset = self.at;
-        let [byte] = self.array(what)?;
-        word(byte).ok_or(RestoreError::Malformed { offset, what })
-    }
-    fn leg(&mut self) -> Read<Leg> {
-        Ok(Leg {
-            trigger: Price(self.i64("trigger price")?),
-            limit: Price(self.i64("limit")?),
-            source: self.word(PriceSource::from_code, "source")?,
-        })
-    }
-    fn malformed<T>(&self, what: &'static str) -> Read<T> {
-        Err(RestoreError::Malformed { offset: self.at, what })
-    }
-}
 
 impl Engine {
     /// Builds the engine that `snapshot_bytes` was taken of. It passes the audit, and its canonical state is, byte for
@@ -516,36 +448,4 @@ impl Engine {
             None => Ok(tag),
         }
     }
-}
-
-fn read_oracle(source: &mut Source, oracle: &mut Oracle) -> Read<()> {
-    oracle.status = source.word(PriceStatus::from_code, "price status")?;
-    (oracle.reopens_at_ns, oracle.second) = (source.u64("reopening")?, source.u64("second")?);
-    for ema in [&mut oracle.basis, &mut oracle.own] {
-        (ema.sum, ema.weight) = (source.amount("average")?.0, source.i64("weight")?);
-    }
-    for told in &mut oracle.sources {
-        (told.price, told.external) = (Price(source.i64("price")?), Price(source.i64("external price")?));
-        told.time_ns = source.u64("time of a price")?;
-    }
-    Ok(())
-}
-
-/// Gives the number of the last settlement.
-fn read_funding(source: &mut Source, funding: &mut Funding) -> Read<u32> {
-    let epoch = source.u32("settlement")?;
-    (funding.sum, funding.samples) = (source.i64("premiums")?, source.u32("samples")?);
-    (funding.slot, funding.interval) = (source.u64("slot")?, source.u64("interval")?);
-    (funding.rate, funding.index) = (Rate(source.i64("rate")?), Price(source.i64("index of funding")?));
-    (funding.cursor, funding.payments) = (source.u32("cursor")?, source.u32("payments")?);
-    funding.held = source.amount("funding held")?;
-    for _ in 0..source.u32("history")? {
-        funding.history.push_back(FundingRecord {
-            time_ns: source.u64("time of funding")?,
-            premium: Rate(source.i64("premium")?),
-            rate: Rate(source.i64("rate")?),
-            index: Price(source.i64("index of funding")?),
-        });
-    }
-    Ok(epoch)
 }
