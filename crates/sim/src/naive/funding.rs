@@ -113,7 +113,7 @@ impl World {
         let ratio = |(value, lots): (i128, i128)| value * ONE / (lots * index);
         let above = self.impact(id, Side::Buy).map_or(0, |bid| (ratio(bid) - ONE).max(0));
         let below = self.impact(id, Side::Sell).map_or(0, |ask| (ONE - ratio(ask)).max(0));
-        (above - below).max(-ONE).min(ONE)
+        (above - below).clamp(-ONE, ONE)
     }
 
     fn end_interval(&mut self, cause: &Cause, id: u32, events: &mut Vec<EventRecord>) {
