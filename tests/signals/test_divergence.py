@@ -100,6 +100,17 @@ def test_a_second_source_lifts_the_quarantine() -> None:
     assert funding_divergence(differing, symbol="ETH/USDT", at_ms=NOW_MS).rating is Rating.QUARANTINED
 
 
+def test_a_venue_s_own_premium_serves_where_there_is_no_basis() -> None:
+    for premium, passes in ((-0.00046, True), (0.0042, False)):
+        data = article(0.00003793, premium=premium)
+        quote = venue_funding(
+            MarketData(funding=data.funding), symbol="ETH/USDT", at_ms=NOW_MS, kind=FundingKind.ESTIMATED
+        )[0]
+        assert quote.basis is None
+        assert quote.guard is not None
+        assert quote.trusted is passes
+
+
 def test_a_stale_venue_is_left_out_and_one_venue_alone_rates_nothing() -> None:
     found = funding_divergence(article(0.00003793), symbol="ETH/USDT", at_ms=NOW_MS + 200_000)
     assert found.rating is Rating.UNKNOWN

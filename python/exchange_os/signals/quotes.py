@@ -11,7 +11,7 @@ from exchange_os.signals.basis import Basis, latest_basis
 from exchange_os.signals.guard import GuardVerdict, check_funding
 from exchange_os.signals.market_data import MarketData
 from exchange_os.signals.origin import Figure, Origin
-from exchange_os.signals.rates import FundingKind, FundingRate
+from exchange_os.signals.rates import BasisPoints, FundingKind, FundingRate
 
 FRESH_MS_MAX = 120_000
 CONFIRMED_WITHIN = 0.1
@@ -30,7 +30,7 @@ class VenueFunding:
     fresh: bool
     basis: Basis | None
     guard: GuardVerdict | None
-    """None: there was no basis to compare with."""
+    """None: there was neither a basis nor the venue's own premium to compare with."""
     confirmed_by: str | None
     """Another source that gives the same rate."""
 
@@ -122,9 +122,12 @@ def _one(
     rate = FundingRate(fraction=row["rate"], interval_s=row["interval_s"], kind=kind)
     allowed_ms = fresh_ms_max + (row["interval_s"] * 1_000 if kind is FundingKind.SETTLED else 0)
     basis = latest_basis(data, row["venue"], symbol, at_ms, allowed_ms)
+    measured = basis.bps if basis is not None else None
+    if measured is None and row["premium"] is not None:
+        measured = BasisPoints.of_fraction(row["premium"])  # the venue's own mean premium
     guard = None
-    if basis is not None:
-        guard = check_funding(rate, basis.bps, cap=row["cap"], floor=row["floor"])
+    if measured is not None:
+        guard = check_funding(rate, measured, cap=row["cap"], floor=row["floor"])
     return VenueFunding(
         venue=row["venue"],
         rate=rate,
