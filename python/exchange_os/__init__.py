@@ -62,7 +62,7 @@ from exchange_os.results import (
     Trade,
 )
 from exchange_os.stream import Subscription
-from exchange_os.triggers import TriggerPlaced, Waiting
+from exchange_os.triggers import Protection, TriggerPlaced, Waiting
 
 open = Exchange.open  # noqa: A001 - `xos.open(path)` is the way in
 
@@ -101,6 +101,7 @@ __all__ = [
     "Position",
     "PriceSource",
     "PriceStatus",
+    "Protection",
     "Question",
     "Receipt",
     "Reject",

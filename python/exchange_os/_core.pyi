@@ -87,6 +87,7 @@ class CommandKind(IntEnum):
     PLACE_TRIGGER = 6
     AMEND_TRIGGER = 7
     PLACE_BRACKET = 8
+    SET_PROTECTION = 9
     OPEN_ACCOUNT = 16
     DEPOSIT = 17
     WITHDRAW = 18
@@ -157,6 +158,7 @@ class CancelReason(IntEnum):
     CANCEL_ALL_AFTER = 20
     LINKED = 21
     POSITION_CLOSED = 22
+    PROTECTION = 23
 
 class EventKind(IntEnum):
     ORDER_ACCEPTED = 1
@@ -172,6 +174,8 @@ class EventKind(IntEnum):
     TRIGGER_FIRED = 11
     TRIGGER_CANCELLED = 12
     TRIGGER_AMENDED = 13
+    PROTECTION_SET = 14
+    PROTECTION_BREACHED = 15
     ACCOUNT_OPENED = 16
     DEPOSITED = 17
     WITHDRAWN = 18
@@ -248,6 +252,8 @@ class Reject(IntEnum):
     SLIPPAGE_OUT_OF_BOUNDS = 344
     TRIGGERS_LIMIT = 345
     TRIGGER_WOULD_FIRE = 346
+    PROTECTION_OUT_OF_BOUNDS = 347
+    PROTECTION_FROZEN = 348
     AMOUNT_NOT_POSITIVE = 401
     AMOUNT_ABOVE_MAX = 402
     SUPPLY_LIMIT = 403
@@ -269,6 +275,7 @@ class Flags(IntFlag):
     REDUCE_ONLY = 2
     MARKET = 4
     BRACKET = 8
+    PROTECTED = 16
 
 class EventFlags(IntFlag):
     KEPT_PRIORITY = 64
@@ -485,6 +492,11 @@ class Exchange:
 
     def triggers(self, account: int) -> list[_WaitingRow] | None:
         """The orders of an account that wait for a price, by id."""
+
+    def protection(
+        self, account: int, instrument: int
+    ) -> tuple[int, int, int, int, int, int, int, int] | None:
+        """Limits of lots and delta, window, freeze, begin of the window, lots, delta, end of the freeze."""
 
     def countdown(self, account: int) -> int | None:
         """When the countdown of an account runs out, logged time; 0: none runs."""

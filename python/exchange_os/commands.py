@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from exchange_os.stream import Subscription
 
 _POST_ONLY, _REDUCE_ONLY, _MARKET = int(Flags.POST_ONLY), int(Flags.REDUCE_ONLY), int(Flags.MARKET)
+_PROTECTED = int(Flags.PROTECTED)
 _BOTH_SIDES = 2
 _PLAIN = frozenset({str, int, Side})
 _MILLISECONDS = Scale(Decimal("0.001"), "countdown", "millisecond")
@@ -139,6 +140,7 @@ class CommandMethods:
         post_only: bool = False,
         reduce_only: bool = False,
         market: bool = False,
+        protected: bool = False,
         self_trade: SelfTradeName | SelfTrade = "none",
         venue: str | int = 0,
         expires_ns: int = 0,
@@ -148,6 +150,7 @@ class CommandMethods:
         """tif, flags, self_trade, venue, expires_ns, client_id, time_ns as the record has them."""
         flags = flag("post_only", post_only) * _POST_ONLY
         flags |= flag("reduce_only", reduce_only) * _REDUCE_ONLY | flag("market", market) * _MARKET
+        flags |= flag("protected", protected) * _PROTECTED
         return (
             code_of(TIFS, "tif", tif),
             flags,

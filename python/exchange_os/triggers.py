@@ -42,6 +42,7 @@ _SOURCES: dict[object, int] = {
 }
 _NAMES = {int(source): source.name.lower() for source in PriceSource}
 _PPM = Scale(Decimal("0.000001"), "slippage", "millionth")
+_SECONDS = Scale(Decimal("0.001"), "time", "millisecond")
 _SLIPPAGE: Number = "0.05"
 _Row = TypeVar("_Row")
 _WaitingRow: TypeAlias = tuple[
@@ -92,6 +93,18 @@ class Waiting(msgspec.Struct, frozen=True):
     entry: int
     client_id: bytes
     reached: bool
+
+
+class Protection(msgspec.Struct, frozen=True):
+    """A market-maker protection: its limits (None: none), and what its last window saw."""
+
+    qty_max: Decimal | None
+    delta_max: Decimal | None
+    window_s: Decimal
+    freeze_s: Decimal
+    qty: Decimal
+    delta: Decimal
+    frozen_until_ns: int | None
 
 
 class TriggerPlaced(msgspec.Struct, frozen=True):
@@ -216,6 +229,7 @@ class TriggerMethods:
             | flag("market", options.get("market", False)) * Flags.MARKET
         )
         flags |= flag("reduce_only", options.get("reduce_only", False)) * Flags.REDUCE_ONLY
+        flags |= flag("protected", options.get("protected", False)) * Flags.PROTECTED
         venue = options.get("venue", 0)
         record |= {
             "side": code,
@@ -240,6 +254,56 @@ class TriggerMethods:
         if rows is None:
             raise UnknownName(f"account {account} does not exist")
         return [self._shown(row) for row in rows if number is None or row[2] == number]
+
+    def set_protection(
+        self,
+        account: int,
+        instrument: str | int,
+        *,
+        qty: Number = 0,
+        delta: Number = 0,
+        window_s: Number = 0,
+        freeze_s: Number = 0,
+        time_ns: int | None = None,
+    ) -> None:
+        """Market-maker protection of an account on an instrument, set anew, not frozen; without limits none.
+
+        Once `qty` of orders placed with `protected=True` have traded within a window, or `delta` net of bought
+        and sold, those orders leave, before the same incoming order reaches them, and new ones are refused for
+        `freeze_s`; 0: until it is set anew.
+        """
+        market = self._directory.market(instrument)
+        window_ms, freeze_ms = _SECONDS.count(window_s), _SECONDS.count(freeze_s)
+        if not (0 <= window_ms < 2**32 and 0 <= freeze_ms < 2**32):
+            raise InvalidArgument(
+                f"window_s and freeze_s are {window_s} and {freeze_s}, expected up to a day"
+            )
+        record = {
+            "kind": int(CommandKind.SET_PROTECTION),
+            "account": account,
+            "instrument": market.number,
+            "qty": market.qty.count(qty),
+            "price": market.qty.count(delta),
+            "expires_ns": freeze_ms << 32 | window_ms,
+        }
+        _accepted(Outcome(*self._send(self._core.record, record, None, time_ns)))
+
+    def protection(self, account: int, instrument: str | int) -> Protection | None:
+        """The market-maker protection of an account on an instrument; None: it has none."""
+        market = self._directory.market(instrument)
+        row = self._core.protection(account, market.number)
+        if row is None:
+            return None
+        qty = market.qty.value
+        return Protection(
+            qty_max=qty(row[0]) if row[0] else None,
+            delta_max=qty(row[1]) if row[1] else None,
+            window_s=_SECONDS.value(row[2]),
+            freeze_s=_SECONDS.value(row[3]),
+            qty=qty(row[5]),
+            delta=qty(row[6]),
+            frozen_until_ns=row[7] if row[7] > self._core.time_ns() else None,
+        )
 
     def countdown_deadline_ns(self, account: int) -> int | None:
         """When `cancel_all_after` takes the account's orders out, logged time; None: no countdown runs."""

@@ -39,6 +39,8 @@ class OrderOptions(TypedDict, total=False):
     """May only shrink a position."""
     market: bool
     """A market order: tif "ioc" or "fok", the price is its protection price."""
+    protected: bool
+    """Counts towards the market-maker protection, and leaves when that is breached."""
     self_trade: SelfTradeName | SelfTrade
     """What happens when it meets an order of the same owner; "none": they trade."""
     venue: str | int

@@ -224,6 +224,15 @@ class Desk:
         price, qty = self._price(on, row), self._qty(on, row)
         return self.exchange.bracket(account, on, cast(Any, side), price, qty, **given)
 
+    def _set_protection(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        lot = self.exchange.instrument(on).lot_size
+        limits = {name: int(row.get(of) or 0) * lot for name, of in (("qty", "qty"), ("delta", "price"))}
+        times = {
+            f"{name}_s": Decimal(nanoseconds(f"+{words.get(name, '0s')}") or 0) / 10**9
+            for name in ("window", "freeze")
+        }
+        return self.exchange.set_protection(account, on, **limits, **times, **given)
+
     def _trigger_prices(self, on: str, words: Given) -> Given:
         tick = self.exchange.instrument(on).tick_size
         names = ("above", "below", "limit_below")
@@ -287,6 +296,7 @@ class Desk:
                 | "place_bracket"
                 | "amend"
                 | "amend_trigger"
+                | "set_protection"
                 | "set_leverage"
                 | "set_mark"
                 | "set_index"
@@ -341,6 +351,9 @@ class Desk:
             fields |= self._option(name, value)
         if above := int(words.get("above", 0)) % (1 << 64) | int(words.get("below", 0)) << 64:
             fields["amount"] = above
+        window, freeze = (nanoseconds(f"+{words.get(name, '0s')}") or 0 for name in ("window", "freeze"))
+        if kind == xos.CommandKind.SET_PROTECTION:
+            fields["expires_ns"] = freeze // 10**6 << 32 | window // 10**6
         first = _SOURCES[words.get("source_above", words.get("source", "last"))]
         second = _SOURCES[words.get("source_below", words.get("source", "last"))]
         slippage = int(_part(words.get("slippage", "0%")) * 1_000_000)
@@ -369,6 +382,8 @@ class Desk:
             case "venue":
                 raw = value.startswith("#")
                 return {"venue": int(value[1:]) if raw else self.exchange.venues.index(value) + 1}
+            case "window" | "freeze":
+                return {}
             case "below_limit":
                 return {"expires_ns": int(value)}
             case "state":

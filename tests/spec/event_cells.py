@@ -18,6 +18,7 @@ _ORDER = {
 }
 _WAITING = {_KIND.TRIGGER_ACCEPTED, _KIND.TRIGGER_CANCELLED, _KIND.TRIGGER_AMENDED}
 _FIRED = {_KIND.TRIGGER_FIRED}
+_PROTECTION = {_KIND.PROTECTION_SET, _KIND.PROTECTION_BREACHED}
 _SETS = {_KIND.SET_SPLIT, _KIND.SET_MERGED}
 _REJECTED, _TRADE = {_KIND.REJECTED}, {_KIND.TRADE}
 _TOTAL = {_KIND.PNL_REALISED, _KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.PAYOUT}
@@ -132,6 +133,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | _COUNTDOWN
         | _WAITING
         | _FIRED
+        | _PROTECTION
         | {_KIND.MASS_CANCELLED, _KIND.LEVERAGE_SET, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED},
         _qty,
     ),
@@ -145,9 +147,9 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "below limit": (_WAITING, _not_zero("remaining")),
     "trigger": (_FIRED, _field("amount")),
     "source": (_FIRED, lambda _, event: xos.PriceSource(event["counter_amount"]).name.lower()),
-    "position": ({_KIND.PNL_REALISED}, _field("remaining")),
-    "amount": (_TOTAL | _SETS | {_KIND.CANCEL_ALL_AFTER_SET}, _field("amount")),
-    "total": (_TOTAL, _field("counter_amount")),
+    "position": ({_KIND.PNL_REALISED, _KIND.PROTECTION_BREACHED}, _field("remaining")),
+    "amount": (_TOTAL | _SETS | _PROTECTION | {_KIND.CANCEL_ALL_AFTER_SET}, _field("amount")),
+    "total": (_TOTAL | {_KIND.PROTECTION_SET}, _field("counter_amount")),
     "value": (_REJECTED, _field("amount")),
     "limit": (_REJECTED, _field("counter_amount")),
     "state": ({_KIND.INSTRUMENT_STATE_SET}, _state),

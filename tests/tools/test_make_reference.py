@@ -68,6 +68,10 @@ def every_kind() -> Events:
         exchange.amend(taker, "PERP", first.order_id, price=100)
     exchange.mass_cancel(maker, "PERP", side="sell")
     exchange.mass_cancel(maker)
+    exchange.set_protection(maker, "PERP", qty=1, delta=1, window_s=1, freeze_s=1)
+    exchange.sell(maker, "PERP", 120, 1, protected=True)
+    exchange.buy(taker, "PERP", 120, 1)
+    exchange.set_protection(maker, "PERP")
     for order_id in (0, 1):
         waits = exchange.place_trigger(
             taker,

@@ -175,6 +175,19 @@ impl Engine {
         }
         sink.count(self.triggers.row().len());
         self.triggers.row().for_each(|id| sink.u64(id.0));
+        sink.count(self.protections.len());
+        for ((account, instrument), protection) in &self.protections {
+            sink.u32(account.0);
+            sink.u32(instrument.0);
+            sink.i64(protection.lots_max);
+            sink.i64(protection.delta_max);
+            sink.u32(protection.window_ms);
+            sink.u32(protection.freeze_ms);
+            sink.u64(protection.from_ns);
+            sink.i64(protection.lots);
+            sink.i64(protection.delta);
+            sink.u64(protection.frozen_until_ns);
+        }
     }
 
     fn write_deployments(&self, sink: &mut impl Sink) {

@@ -7,10 +7,11 @@ use crate::countdowns::Countdowns;
 use crate::defence::{Defence, Switches};
 use crate::instrument::{Instrument, Question};
 use crate::lookup::Lookup;
+use crate::protection::Protection;
 use crate::step::{Refused, Step};
 use crate::touch::RUN;
 use crate::triggers::Triggers;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use xos_book::OrderPool;
 use xos_ledger::Ledger;
@@ -18,7 +19,7 @@ use xos_protocol::{
     AssetSpec, ClientId, CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Int128, Limits,
     PublisherSpec, Reject, VenueSpec,
 };
-use xos_units::{AccountId, OrderId};
+use xos_units::{AccountId, InstrumentId, OrderId};
 
 const REJECTED: u16 = EventKind::Rejected.code();
 
@@ -118,6 +119,9 @@ pub struct Engine {
     pub(crate) expiries: BTreeSet<(u64, u64)>,
     pub(crate) countdowns: Countdowns,
     pub(crate) triggers: Triggers,
+    pub(crate) protections: BTreeMap<(AccountId, InstrumentId), Protection>,
+    /// Protections that the present match breached.
+    pub(crate) breached: Vec<(AccountId, InstrumentId)>,
     /// Orders have to fire, or to leave, at the end of the command.
     pub(crate) triggers_due: bool,
     pub(crate) last_trade_id: u64,
@@ -163,6 +167,8 @@ impl Engine {
             expiries: BTreeSet::new(),
             countdowns: Countdowns::default(),
             triggers: Triggers::default(),
+            protections: BTreeMap::new(),
+            breached: Vec::new(),
             triggers_due: false,
             last_trade_id: 0,
             maker_first_instruments: 0,
@@ -345,6 +351,7 @@ impl Engine {
                 Ok(())
             }
             CommandKind::PlaceTrigger => self.place_trigger(step, command),
+            CommandKind::SetProtection => self.set_protection(step, command),
             CommandKind::AmendTrigger => self.amend_trigger(step, command),
             CommandKind::PlaceBracket => self.place_bracket(step, command),
             CommandKind::CancelAllAfter => self.cancel_all_after(step, command),

@@ -24,6 +24,7 @@ mod oracle;
 mod orders;
 mod preview;
 mod prices;
+mod protection;
 mod restore;
 mod retry;
 mod sets;
@@ -39,6 +40,7 @@ pub use defence::Defence;
 pub use engine::{Engine, FrameError, FrameHeader, Violation};
 pub use funding::{FundingRecord, FundingView};
 pub use preview::Preview;
+pub use protection::Protection;
 pub use restore::RestoreError;
 pub use triggers::{Leg, Trigger, Wait};
 pub use views::{

@@ -133,6 +133,7 @@ impl Engine {
         for id in waiting {
             self.cancel_trigger(step, id, CancelReason::Settled);
         }
+        self.protections.retain(|(_, of), _| *of != instrument);
         self.instruments[instrument.index()].set_state(InstrumentState::Settled);
     }
 

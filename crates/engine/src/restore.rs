@@ -8,6 +8,7 @@ use self::source::{Read, Source};
 use crate::account::Account;
 use crate::engine::Engine;
 use crate::lookup::Tag;
+use crate::protection::Protection;
 use crate::triggers::{Trigger, Wait};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +24,7 @@ const ACCOUNT_BYTES_LEAST: usize = 72;
 const STAND_BYTES: usize = 44;
 const ORDER_BYTES: usize = 82;
 const TRIGGER_BYTES: usize = 109;
+const PROTECTION_BYTES: usize = 64;
 const PASSING_BYTES: usize = 8 + size_of::<EventRecord>();
 /// Things whose memory is read ahead.
 const AHEAD: usize = 16;
@@ -363,7 +365,28 @@ impl Engine {
             self.triggers.reach(id, above);
             self.triggers_due = true;
         }
-        if reached.is_empty() { Ok(()) } else { source.malformed("row of reached orders") }
+        if !reached.is_empty() {
+            return source.malformed("row of reached orders");
+        }
+        for _ in 0..source.count(PROTECTION_BYTES, "protections")? {
+            let account = AccountId(source.u32("account")?);
+            let instrument = InstrumentId(source.u32("instrument")?);
+            let protection = Protection {
+                lots_max: source.i64("lots")?,
+                delta_max: source.i64("delta")?,
+                window_ms: source.u32("window")?,
+                freeze_ms: source.u32("freeze")?,
+                from_ns: source.u64("begin of window")?,
+                lots: source.i64("lots traded")?,
+                delta: source.i64("net lots")?,
+                frozen_until_ns: source.u64("end of freeze")?,
+            };
+            if account.index() >= self.accounts.len() || instrument.index() >= self.instruments.len() {
+                return source.malformed("protection");
+            }
+            self.protections.insert((account, instrument), protection);
+        }
+        Ok(())
     }
 
     /// A waiting order, and where it stood: 0 watching, 1 and 2 in the row, reached above or below.

@@ -39,6 +39,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
             &[]
         }
         CommandKind::AmendTrigger => &[SIDE..ACCOUNT],
+        CommandKind::SetProtection => &[SIDE..ACCOUNT, ORDER_ID..PRICE, AMOUNT..END],
         CommandKind::Amend => &[SIDE..FLAGS, SELF_TRADE..VENUE, EXPIRES..CLIENT_ID],
         CommandKind::Cancel => &[SIDE..VENUE, PRICE..CLIENT_ID],
         CommandKind::MassCancel => &[TIF..VENUE, PRICE..CLIENT_ID],

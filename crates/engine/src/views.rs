@@ -336,6 +336,11 @@ impl Engine {
         self.triggers.of(account).copied().collect()
     }
 
+    /// The market-maker protection of an account on an instrument.
+    pub fn protection(&self, account: AccountId, instrument: InstrumentId) -> Option<crate::Protection> {
+        self.protections.get(&(account, instrument)).copied()
+    }
+
     /// When the countdown of an account runs out, logged nanoseconds; none: none runs.
     pub fn countdown_deadline_ns(&self, account: AccountId) -> Option<u64> {
         self.countdowns.deadline_ns(account)

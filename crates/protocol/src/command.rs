@@ -20,8 +20,10 @@ impl Flags {
     pub const MARKET: u8 = 4;
     /// The exits of a bracket wait for its fills; told in events, set by no command.
     pub const BRACKET: u8 = 8;
+    /// Counts towards the account's market-maker protection on the instrument, and leaves when it is breached.
+    pub const PROTECTED: u8 = 16;
     /// All bits that a command may set.
-    pub const KNOWN: u8 = Self::POST_ONLY | Self::REDUCE_ONLY | Self::MARKET;
+    pub const KNOWN: u8 = Self::POST_ONLY | Self::REDUCE_ONLY | Self::MARKET | Self::PROTECTED;
 
     /// Whether all of `bits` are set.
     #[inline(always)]
@@ -62,7 +64,8 @@ pub struct CommandRecord {
     /// milliseconds of a countdown (0: stop it); leverage to choose (0: none).
     pub qty: i64,
     /// End of a good-till-date order, nanoseconds since 1970 UTC of logged time. Of an order that waits on both
-    /// sides, ticks: the limit of the leg below.
+    /// sides, ticks: the limit of the leg below. Of set_protection the window in the low and the freeze in the high 32
+    /// bits, milliseconds.
     pub expires_ns: u64,
     /// Atoms to deposit or withdraw. Of a waiting order and a bracket the low half is the trigger price above, the
     /// high half the one below, ticks (0: none).

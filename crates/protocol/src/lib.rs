@@ -18,7 +18,9 @@ pub use deploy::{
     SourceSpec, Split, VenueSpec,
 };
 pub use event::{EventFlags, EventRecord};
-pub use limits::{COUNTDOWN_MS_MAX, FUNDING_HISTORY_MAX, FUNDING_LEVELS_MAX, Limits, SLIPPAGE_PPM_MAX};
+pub use limits::{
+    COUNTDOWN_MS_MAX, FUNDING_HISTORY_MAX, FUNDING_LEVELS_MAX, Limits, PROTECTION_MS_MAX, SLIPPAGE_PPM_MAX,
+};
 pub use reject::Reject;
 pub use words::{
     CancelReason, CommandKind, EventKind, InstrumentState, Matching, PriceSource, PriceStatus, SelfTrade,

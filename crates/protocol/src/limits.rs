@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Longest countdown of cancel_all_after, milliseconds: a day.
 pub const COUNTDOWN_MS_MAX: i64 = 24 * 3_600 * 1_000;
 
+/// Longest window and freeze of a market-maker protection, milliseconds: a day.
+pub const PROTECTION_MS_MAX: u32 = 24 * 3_600 * 1_000;
+
 /// Largest slippage of a market order that waits, ppm.
 pub const SLIPPAGE_PPM_MAX: u32 = 999_999;
 

@@ -93,6 +93,8 @@ rejects! {
     344 SlippageOutOfBounds false "the slippage of a market order that waits is {value} ppm; it is 1 to {limit}",
     345 TriggersLimit true "the account has {value} orders that wait; the limit is {limit}",
     346 TriggerWouldFire true "the trigger price of {value} ticks is reached already: the price is {limit}",
+    347 ProtectionOutOfBounds false "a limit, window or freeze of the protection is {value}; the bound is {limit}",
+    348 ProtectionFrozen true "protected orders are refused until {value} ns; the log stands at {limit} ns",
     401 AmountNotPositive false "the amount is {value} atoms; the least is 1",
     402 AmountAboveMax false "the amount is {value} atoms; the most is {limit}",
     403 SupplyLimit true "the asset's supply would reach {value} atoms; the limit is {limit}",

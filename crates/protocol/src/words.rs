@@ -48,6 +48,8 @@ words! {
         AmendTrigger = 7 "amend_trigger",
         /// Place an order with exits, take-profit and stop-loss, that its fills arm.
         PlaceBracket = 8 "place_bracket",
+        /// Set, reset or remove the market-maker protection of an account on an instrument.
+        SetProtection = 9 "set_protection",
         /// Open a margin account for an owner.
         OpenAccount = 16 "open_account",
         /// Credit an account from outside.
@@ -230,6 +232,8 @@ words! {
         Linked = 21 "linked",
         /// The position that it would have closed is closed or turned.
         PositionClosed = 22 "position_closed",
+        /// Market-maker protection: too much traded in its window.
+        Protection = 23 "protection",
     }
 }
 
@@ -262,6 +266,10 @@ words! {
         TriggerCancelled = 12 "trigger_cancelled",
         /// The outcome of an amend of a waiting order.
         TriggerAmended = 13 "trigger_amended",
+        /// A market-maker protection stands, anew, or is gone (`qty` and `price` 0).
+        ProtectionSet = 14 "protection_set",
+        /// A market-maker protection was breached: flagged orders leave, new ones are refused for a time.
+        ProtectionBreached = 15 "protection_breached",
         /// An account stands.
         AccountOpened = 16 "account_opened",
         /// An account was credited from outside.

@@ -193,6 +193,22 @@ impl Exchange {
         rows(py, found, |trigger| trigger_tuple(py, &trigger))
     }
 
+    /// Limits of lots and delta, window and freeze in ms, begin of the window, lots, delta, end of the freeze of a
+    /// market-maker protection.
+    #[expect(clippy::type_complexity, reason = "what it hands to Python is this")]
+    fn protection(
+        &self,
+        py: Python<'_>,
+        account: u32,
+        instrument: u32,
+    ) -> PyResult<Option<(i64, i64, u32, u32, u64, i64, i64, u64)>> {
+        self.engine(py, |engine| {
+            let p = engine.protection(AccountId(account), InstrumentId(instrument))?;
+            let limits = (p.lots_max, p.delta_max, p.window_ms, p.freeze_ms);
+            Some((limits.0, limits.1, limits.2, limits.3, p.from_ns, p.lots, p.delta, p.frozen_until_ns))
+        })
+    }
+
     /// When the countdown of an account runs out, logged time; 0: none runs.
     fn countdown(&self, py: Python<'_>, account: u32) -> PyResult<Option<u64>> {
         self.account(py, account, |engine, account| engine.countdown_deadline_ns(account).unwrap_or(0))

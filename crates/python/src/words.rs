@@ -41,6 +41,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         ("REDUCE_ONLY", Flags::REDUCE_ONLY),
         ("MARKET", Flags::MARKET),
         ("BRACKET", Flags::BRACKET),
+        ("PROTECTED", Flags::PROTECTED),
     ];
     add(module, "IntFlag", "Flags", named(&flags))?;
     let event_flags = [("KEPT_PRIORITY", EventFlags::KEPT_PRIORITY), ("RETRY", EventFlags::RETRY)];

@@ -104,6 +104,9 @@ impl Engine {
             self.refresh_worst_case(maker.account, question);
         }
         self.check_open_interest(sequence, incoming.at);
+        if (incoming.order.flags | resting.flags) & Flags::PROTECTED != 0 {
+            self.count_protected(step, &incoming.order, resting, lots);
+        }
         if self.instruments[incoming.at].triggers > 0 {
             self.traded(step, incoming, resting, lots);
         }

@@ -49,6 +49,9 @@ impl Engine {
                         // Only a reduce-only order leaves lots while more are wanted: it has nothing left to reduce.
                         self.cancel_resting(step, slot, CancelReason::ReduceOnly);
                     }
+                    if !self.breached.is_empty() && self.pull_breached(step, incoming) {
+                        return true;
+                    }
                 }
                 Err(reason) => self.cancel_resting(step, slot, reason),
             }
@@ -85,7 +88,7 @@ impl Engine {
     }
 
     /// Cancels what is left of the incoming order.
-    fn cancel_incoming(&mut self, step: &mut Step, incoming: &mut Incoming, reason: CancelReason) {
+    pub(crate) fn cancel_incoming(&mut self, step: &mut Step, incoming: &mut Incoming, reason: CancelReason) {
         step.emit_cancelled(&incoming.order, reason, incoming.order.remaining, Qty::ZERO);
         incoming.order.remaining = Qty::ZERO;
     }

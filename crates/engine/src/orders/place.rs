@@ -129,6 +129,9 @@ impl Engine {
         };
         let reduce_only = flags.has(Flags::REDUCE_ONLY);
         check_state(instrument, flags)?;
+        if flags.has(Flags::PROTECTED) {
+            self.check_protection(time_ns, command.account(), command.instrument())?;
+        }
         let rests = matches!(words.tif, Tif::Gtc | Tif::Gtd);
         if flags.has(Flags::MARKET) && rests {
             return refused(Reject::MarketTif, words.tif.code(), 0);
@@ -184,7 +187,7 @@ impl Engine {
         };
         self.check_position_limit(&asked)?;
         if words.tif == Tif::Fok {
-            self.check_fillable(&asked, words.self_trade)?;
+            self.check_fillable(&asked, words.self_trade, time_ns)?;
         }
         let per_lot = self.check_money(&asked)?;
         Ok((lots, per_lot))

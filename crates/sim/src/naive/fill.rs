@@ -47,6 +47,10 @@ impl World {
                 events.push(cause.pnl_realised(order, price, &closed));
             }
         }
+        if !with_itself {
+            self.protect(cause, incoming, lots, events);
+            self.protect(cause, &resting, lots, events);
+        }
         self.reach(resting.instrument, PriceSource::Last);
         if !with_itself {
             self.arm(incoming, lots);

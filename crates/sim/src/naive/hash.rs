@@ -84,6 +84,19 @@ impl World {
         for &id in &self.row {
             out.u64(id);
         }
+        out.count(self.protections.len());
+        for ((account, instrument), protection) in &self.protections {
+            out.u32(*account);
+            out.u32(*instrument);
+            out.i64(protection.lots_max);
+            out.i64(protection.delta_max);
+            out.u32(protection.window_ms);
+            out.u32(protection.freeze_ms);
+            out.u64(protection.from_ns);
+            out.i64(protection.lots);
+            out.i64(protection.delta);
+            out.u64(protection.frozen_until_ns);
+        }
         out.0
     }
 

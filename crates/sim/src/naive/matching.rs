@@ -3,7 +3,7 @@
 use super::events::Cause;
 use super::state::{Order, World};
 use std::collections::BTreeMap;
-use xos_protocol::{CancelReason, EventRecord, SelfTrade, Side};
+use xos_protocol::{CancelReason, EventRecord, Flags, SelfTrade, Side};
 
 /// What matching leaves of the incoming order.
 pub(super) enum Left {
@@ -54,6 +54,7 @@ impl World {
                     if lots < resting.remaining && incoming.remaining > 0 {
                         self.cancel_resting(cause, at, CancelReason::ReduceOnly, events);
                     }
+                    self.pull_breached(cause, incoming, events);
                 }
                 Err(reason) => self.cancel_resting(cause, at, reason, events),
             }
@@ -149,7 +150,7 @@ impl World {
     }
 
     /// The lots that a fill-or-kill order would certainly reach. Changes nothing.
-    pub(super) fn plan(&self, incoming: &Order) -> i64 {
+    pub(super) fn plan(&self, incoming: &Order, now_ns: u64) -> i64 {
         let mut walk: Vec<&Order> = self.orders.iter().filter(|o| o.is_met_by(incoming)).collect();
         // A stable sort: equal prices keep their order of arrival.
         walk.sort_by_key(|o| o.price * incoming.side.sign());
@@ -167,11 +168,20 @@ impl World {
                 break;
             }
             let so_far = planned.entry(resting.account).or_default();
+            let counts = resting.flags.has(Flags::PROTECTED) && resting.account != incoming.account;
+            let protection = self.protections.get(&(resting.account, resting.instrument));
+            if counts
+                && so_far.protected > 0
+                && protection.is_some_and(|p| p.after(now_ns, resting.side, so_far.protected).is_breached())
+            {
+                continue;
+            }
             let Some(step) = self.plan_meeting(incoming, resting, incoming.remaining - reached, so_far)
             else {
                 continue;
             };
             so_far.lots += step.lots;
+            so_far.protected += if counts { step.lots } else { 0 };
             so_far.loss += step.loss;
             reached += step.lots;
         }
@@ -200,16 +210,16 @@ impl World {
         let instrument = self.instrument(resting.instrument);
         let reduces = closable > 0 && so_far.lots + lots <= closable;
         if instrument.is_spot() || resting.account == incoming.account {
-            return Some(Planned { lots, loss: 0 });
+            return Some(Planned { lots, loss: 0, protected: 0 });
         }
         let standing = self.standing(resting.account);
         let headroom = self.headroom(&standing);
         let equity = headroom + self.initial_margin(&standing);
         let loss = instrument.loss_against_mark(resting.side, resting.price, lots);
         if reduces && (loss == 0 || (so_far.loss + loss <= equity && instrument.frees(lots, loss))) {
-            return Some(Planned { lots, loss });
+            return Some(Planned { lots, loss, protected: 0 });
         }
-        (headroom - so_far.loss - loss >= 0).then_some(Planned { lots, loss })
+        (headroom - so_far.loss - loss >= 0).then_some(Planned { lots, loss, protected: 0 })
     }
 }
 
@@ -218,6 +228,8 @@ impl World {
 struct Planned {
     lots: i64,
     loss: i128,
+    /// Of the lots, those of flagged orders.
+    protected: i64,
 }
 
 /// Whether a taker would rather meet `a` than `b`, both of one side.

@@ -21,6 +21,7 @@ mod place;
 mod prices;
 #[cfg(test)]
 mod proofs;
+mod protection;
 mod refusal;
 mod retry;
 mod state;
@@ -288,7 +289,7 @@ impl NaiveEngine {
 fn names_account(kind: CommandKind) -> bool {
     use CommandKind::{
         Amend, AmendTrigger, Cancel, CancelAllAfter, Deposit, MassCancel, MergeSet, Place, PlaceBracket,
-        PlaceTrigger, SetLeverage, SplitSet, Withdraw,
+        PlaceTrigger, SetLeverage, SetProtection, SplitSet, Withdraw,
     };
     matches!(
         kind,
@@ -305,6 +306,7 @@ fn names_account(kind: CommandKind) -> bool {
             | SplitSet
             | MergeSet
             | SetLeverage
+            | SetProtection
     )
 }
 
@@ -329,6 +331,7 @@ impl World {
             CommandKind::Cancel => self.cancel(cause, command, events),
             CommandKind::MassCancel => self.mass_cancel(cause, command, events),
             CommandKind::PlaceTrigger => self.place_trigger(cause, command, events),
+            CommandKind::SetProtection => self.set_protection(cause, command, events),
             CommandKind::AmendTrigger => self.amend_trigger(cause, command, events),
             CommandKind::PlaceBracket => self.place_bracket(cause, command, events),
             CommandKind::CancelAllAfter => self.cancel_all_after(cause, command, events),

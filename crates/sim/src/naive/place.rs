@@ -59,6 +59,7 @@ impl World {
         let terms = &instrument.terms;
         let tif = order.tif;
         check_state(instrument, order)?;
+        self.check_protection(cause, order)?;
         if order.flags.has(Flags::MARKET) {
             check(matches!(tif, Tif::Ioc | Tif::Fok), Reject::MarketTif, tif.code(), 0)?;
         }
@@ -96,7 +97,7 @@ impl World {
         }
         self.check_position_limit(order)?;
         if tif == Tif::Fok {
-            let reachable = self.plan(order);
+            let reachable = self.plan(order, cause.time_ns);
             check(reachable >= order.total, Reject::FokNotFillable, reachable, order.total)?;
         }
         self.check_money(order, None)

@@ -85,6 +85,7 @@ impl World {
                 self.cancelled(cause, &order, CancelReason::Settled, events);
             }
             self.cancel_triggers(cause, CancelReason::Settled, |t| t.instrument == instrument, events);
+            self.protections.retain(|(_, of), _| *of != instrument);
             self.instrument_mut(instrument).state = InstrumentState::Settled;
         }
         for account in 1..=self.accounts.len() as u32 {

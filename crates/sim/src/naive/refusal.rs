@@ -83,6 +83,7 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
             check_byte(!command.flags().has(Flags::REDUCE_ONLY), command.flags, FLAGS)?;
             check_trigger_words(command)
         }
+        CommandKind::SetProtection => check_only(command, &[ACCOUNT, INSTRUMENT, PRICE, QTY, EXPIRES]),
         CommandKind::AmendTrigger => check_zero(command, &[SIDE, TIF, FLAGS, SELF_TRADE, VENUE]),
         CommandKind::CancelAllAfter => check_only(command, &[ACCOUNT, QTY]),
         CommandKind::OpenAccount => check_only(command, &[ACCOUNT, CLIENT_ID]),

@@ -256,6 +256,10 @@ pub(super) struct World {
     pub(super) triggers: Vec<super::triggers::Trigger>,
     /// Ids of those that were reached, in the order in which they fire.
     pub(super) row: Vec<u64>,
+    /// Market-maker protections by account and instrument; those that the present match breached.
+    pub(super) protections: BTreeMap<(u32, u32), super::protection::Protection>,
+    pub(super) breached: Vec<(u32, u32)>,
+    pub(super) incoming_is_breached: bool,
     /// Account and deadline of every countdown of cancel_all_after.
     pub(super) countdowns: BTreeMap<u32, u64>,
 }

@@ -156,6 +156,7 @@ pub(super) fn flags_text(flags: u8) -> String {
         (Flags::REDUCE_ONLY, "reduce_only"),
         (Flags::MARKET, "market"),
         (Flags::BRACKET, "bracket"),
+        (Flags::PROTECTED, "protected"),
     ];
     let set: Vec<&str> = words.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, word)| *word).collect();
     set.join(" ")

@@ -105,6 +105,9 @@ impl Desk<'_> {
                 let state = InstrumentState::ALL.iter().find(|state| state.name() == value);
                 record.side = state.ok_or(format!("state is {value:?}"))?.code();
             }
+            "protected" => record.flags |= Flags::PROTECTED,
+            "window" => record.expires_ns |= milliseconds(value)?,
+            "freeze" => record.expires_ns |= milliseconds(value)? << 32,
             "above" => record.amount.low = integer::<i64>(value)? as u64,
             "below" => record.amount.high = integer(value)?,
             "below_limit" => record.expires_ns = integer(value)?,
@@ -140,6 +143,10 @@ fn trigger_word(record: &mut CommandRecord, name: &str, value: &str) -> Result<(
     }
     record.order_id = words.bits();
     Ok(())
+}
+
+fn milliseconds(text: &str) -> Result<u64, String> {
+    nanoseconds(text).map(|ns| ns / 1_000_000).ok_or(format!("{text:?} is not as in 5s"))
 }
 
 fn present(cell: &str) -> Option<&str> {

@@ -80,6 +80,8 @@ impl Witness<'_> {
             "id" if kind != EventKind::Trade => columns::short_text(&event.client_id()),
             "amount" if has_amount(kind) => event.amount.get().to_string(),
             "total" if has_total(kind) => event.counter_amount.get().to_string(),
+            "total" if kind == EventKind::ProtectionSet => event.counter_amount.get().to_string(),
+            "position" if kind == EventKind::ProtectionBreached => event.remaining.to_string(),
             "position" if kind == EventKind::PnlRealised => event.remaining.to_string(),
             "value" if kind == EventKind::Rejected => event.amount.get().to_string(),
             "limit" if kind == EventKind::Rejected => event.counter_amount.get().to_string(),
@@ -223,6 +225,8 @@ fn has_qty(kind: EventKind) -> bool {
                 | Kind::CancelAllAfterSet
                 | Kind::FundingPaid
                 | Kind::CancelAllAfterFired
+                | Kind::ProtectionSet
+                | Kind::ProtectionBreached
                 | Kind::SetSplit
                 | Kind::SetMerged
                 | Kind::LeverageSet
@@ -261,6 +265,8 @@ fn has_amount(kind: EventKind) -> bool {
             | Kind::FundingSet
             | Kind::FundingPaid
             | Kind::CancelAllAfterSet
+            | Kind::ProtectionSet
+            | Kind::ProtectionBreached
     )
 }
 

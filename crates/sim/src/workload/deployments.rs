@@ -370,7 +370,7 @@ fn spoil_margin(rng: &mut Rng, spec: &mut InstrumentSpec) {
     match rng.below(7) {
         0 => {
             let tier = |from: i128| MarginTier { notional_from: Amount(from), ..tier };
-            margin.tiers = (1..=*rng.pick(&[16, 17])).map(tier).collect();
+            margin.tiers = (1..=*rng.pick(&[16, 17, 17])).map(tier).collect();
         }
         1 => {
             margin.tiers[last].notional_from = Amount(*rng.pick(&[0, -1, 1 << 96, (1 << 96) - 1, i128::MIN]))

@@ -14,9 +14,9 @@ impl Chaos {
             return *self.rng.pick(&self.recent);
         }
         let weights = if self.calm {
-            [700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 5, 1, 0, 0, 60, 2, 12, 40, 1, 24, 12, 6]
+            [700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 5, 1, 0, 0, 60, 2, 12, 40, 1, 24, 12, 6, 6]
         } else {
-            [600, 100, 40, 6, 4, 24, 24, 30, 20, 9, 45, 16, 9, 2, 3, 50, 6, 24, 45, 2, 60, 36, 20]
+            [600, 100, 40, 6, 4, 24, 24, 30, 20, 9, 45, 16, 9, 2, 3, 50, 6, 24, 45, 2, 60, 36, 20, 16]
         };
         let mut record = match self.rng.weighted(&weights) {
             0 => self.draw_place(),
@@ -41,6 +41,7 @@ impl Chaos {
             20 => self.draw_trigger(),
             21 => self.draw_bracket(),
             22 => self.draw_amend_trigger(),
+            23 => self.draw_protection(),
             _ => CommandRecord { kind: *self.rng.pick(&[0, 19, 64, 65_535]), ..self.draw_place() },
         };
         if self.rng.one_in(if self.calm { 120 } else { 16 }) {
@@ -152,6 +153,9 @@ impl Chaos {
             client_id: self.client_id(),
             ..command(CommandKind::Place)
         };
+        if self.rng.percent(40) {
+            record.flags |= Flags::PROTECTED;
+        }
         let aim = self.rng.bits();
         if self.rng.percent(18)
             && let Some((account, instrument, lots)) = self.live.nth_position(aim)
@@ -391,7 +395,7 @@ impl Chaos {
         match rng.below(13) {
             0 => record.side = rng.below(6) as u8,
             1 => record.tif = rng.below(6) as u8,
-            2 => record.flags = rng.below(16) as u8,
+            2 => record.flags = rng.below(64) as u8,
             3 => record.self_trade = rng.below(8) as u8,
             4 => record.venue = rng.below(8) as u16,
             5 => record.account = *rng.pick(&[0, 1, 2, 99, u32::MAX]),

@@ -76,6 +76,28 @@ impl Chaos {
         record
     }
 
+    /// Limits of a few orders, windows and freezes of a frame or two and longer.
+    pub(super) fn draw_protection(&mut self) -> CommandRecord {
+        let bound = (1 << 40) - 1;
+        let mut limit = || match self.rng.below(16) {
+            0..4 => 0,
+            4 => *self.rng.pick(&[-1, bound, bound + 1]),
+            _ => self.rng.between(1, 24) * self.scale.lot,
+        };
+        let (qty, price) = (limit(), limit());
+        let window_ms = *self.rng.pick(&[0, 1, 1, 1_000, 86_400_000, 86_400_001]);
+        let freeze_ms = *self.rng.pick(&[0, 1, 1, 1, 86_400_000, 86_400_001]);
+        let removes = qty == 0 && price == 0 && !self.rng.one_in(4);
+        CommandRecord {
+            account: self.account(),
+            instrument: self.instrument(),
+            qty,
+            price,
+            expires_ns: if removes { 0 } else { freeze_ms << 32 | window_ms },
+            ..command(CommandKind::SetProtection)
+        }
+    }
+
     pub(super) fn draw_bracket(&mut self) -> CommandRecord {
         let mut record = self.draw_place();
         record.kind = CommandKind::PlaceBracket.code();
