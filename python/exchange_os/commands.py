@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from exchange_os._core import CommandKind, Flags, InstrumentState, SelfTrade, Side, Tif
 from exchange_os.bounds import flag, whole, whole_or_none
 from exchange_os.errors import InvalidArgument, UnknownName
-from exchange_os.exact import Number, Scale
+from exchange_os.exact import Number
 from exchange_os.records import Events, events_from_bytes
 from exchange_os.rejects import rejected
 from exchange_os.results import Cancelled, OrderResult, Outcome, Preview, Receipt
@@ -42,7 +42,6 @@ _POST_ONLY, _REDUCE_ONLY, _MARKET = int(Flags.POST_ONLY), int(Flags.REDUCE_ONLY)
 _PROTECTED = int(Flags.PROTECTED)
 _BOTH_SIDES = 2
 _PLAIN = frozenset({str, int, Side})
-_MILLISECONDS = Scale(Decimal("0.001"), "countdown", "millisecond")
 
 
 class CommandMethods:
@@ -246,17 +245,6 @@ class CommandMethods:
         return self._command(
             CommandKind.MASS_CANCEL, side=code, account=account, instrument=number, time_ns=time_ns
         ).qty
-
-    def cancel_all_after(self, account: int, seconds: Number, *, time_ns: int | None = None) -> Receipt:
-        """Starts a countdown after which all resting orders of the account leave: a dead man's switch.
-
-        Call it again before `seconds` have passed, and it starts anew; 0 stops it. Whole milliseconds, a day
-        at most. It runs out with the first command at or after its deadline, in logged time; see `tick`.
-        """
-        countdown_ms = _MILLISECONDS.count(seconds)
-        return _receipt(
-            self._command(CommandKind.CANCEL_ALL_AFTER, account=account, qty=countdown_ms, time_ns=time_ns)
-        )
 
     # --- accounts and money ---
 

@@ -15,7 +15,7 @@ from exchange_os.errors import InvalidArgument, UnknownName
 from exchange_os.exact import Number, Scale
 from exchange_os.records import commands
 from exchange_os.rejects import rejected
-from exchange_os.results import OrderResult, Outcome
+from exchange_os.results import OrderResult, Outcome, Receipt
 from exchange_os.words import (
     SELF_TRADES,
     SIDES,
@@ -42,6 +42,7 @@ _SOURCES: dict[object, int] = {
 }
 _NAMES = {int(source): source.name.lower() for source in PriceSource}
 _PPM = Scale(Decimal("0.000001"), "slippage", "millionth")
+_COUNTDOWN = Scale(Decimal("0.001"), "countdown", "millisecond")
 _SECONDS = Scale(Decimal("0.001"), "time", "millisecond")
 _SLIPPAGE: Number = "0.05"
 _Row = TypeVar("_Row")
@@ -268,9 +269,9 @@ class TriggerMethods:
     ) -> None:
         """Market-maker protection of an account on an instrument, set anew, not frozen; without limits none.
 
-        Once `qty` of orders placed with `protected=True` have traded within a window, or `delta` net of bought
-        and sold, those orders leave, before the same incoming order reaches them, and new ones are refused for
-        `freeze_s`; 0: until it is set anew.
+        Once `qty` of orders placed with `protected=True` have traded within a window, or `delta` net of
+        bought and sold, those orders leave, before the same incoming order reaches them, and new ones are
+        refused for `freeze_s`; 0: until it is set anew.
         """
         market = self._directory.market(instrument)
         window_ms, freeze_ms = _SECONDS.count(window_s), _SECONDS.count(freeze_s)
@@ -304,6 +305,20 @@ class TriggerMethods:
             delta=qty(row[6]),
             frozen_until_ns=row[7] if row[7] > self._core.time_ns() else None,
         )
+
+    def cancel_all_after(self, account: int, seconds: Number, *, time_ns: int | None = None) -> Receipt:
+        """Starts a countdown after which all resting orders of the account leave: a dead man's switch.
+
+        Call it again before `seconds` have passed, and it starts anew; 0 stops it. Whole milliseconds, a day
+        at most. It runs out with the first command at or after its deadline, in logged time; see `tick`.
+        """
+        record = {
+            "kind": int(CommandKind.CANCEL_ALL_AFTER),
+            "account": account,
+            "qty": _COUNTDOWN.count(seconds),
+        }
+        outcome = _accepted(Outcome(*self._send(self._core.record, record, None, time_ns)))
+        return Receipt(outcome.sequence, outcome.time_ns, outcome.retry)
 
     def countdown_deadline_ns(self, account: int) -> int | None:
         """When `cancel_all_after` takes the account's orders out, logged time; None: no countdown runs."""
