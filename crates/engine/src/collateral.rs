@@ -1,11 +1,12 @@
 //! Assets other than the settlement asset as collateral.
 
+use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
 use xos_ledger::SETTLEMENT;
 use xos_protocol::InstrumentSpec;
 use xos_risk::{Haircut, collateral_value};
-use xos_units::{AccountId, Amount, AssetId, InstrumentId, Ppm, Qty};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, Ppm, Price, Qty};
 
 /// How an asset counts as collateral.
 #[derive(Clone, Debug)]
@@ -33,10 +34,10 @@ impl Collateral {
     }
 
     /// Value of an amount of the asset: its whole lots.
-    fn value(&self, instrument: &Instrument, amount: Amount) -> Amount {
+    fn value(&self, instrument: &Instrument, price: Price, amount: Amount) -> Amount {
         let most = self.tiers.last().map_or(Qty::ZERO, |tier| tier.up_to);
         let lots = amount.whole_lots(self.base_atoms_per_lot, most);
-        collateral_value(lots, instrument.index, instrument.k, &self.tiers)
+        collateral_value(lots, price, instrument.k, &self.tiers)
     }
 }
 
@@ -45,7 +46,9 @@ impl Engine {
     pub(crate) fn value_as_collateral(&self, asset: AssetId, amount: Amount) -> Amount {
         match self.collaterals.get(asset.index()) {
             Some(Some(collateral)) => {
-                collateral.value(&self.instruments[collateral.instrument.index()], amount)
+                let instrument = &self.instruments[collateral.instrument.index()];
+                let at_last = !self.defends(Defence::CollateralAtIndex);
+                collateral.value(instrument, if at_last { instrument.last } else { instrument.index }, amount)
             }
             _ => Amount::ZERO,
         }

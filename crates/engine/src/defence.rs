@@ -47,6 +47,10 @@ defences! {
     MarkOfComponents,
     /// The mark stays in a band around the index: off, it is the last trade.
     MarkBand,
+    /// Collateral is valued at the index: off, at the last trade of its own book.
+    CollateralAtIndex,
+    /// The premium prices a notional: off, the best bid and ask.
+    ImpactNotional,
     /// The initial margin rate rises with open interest.
     OpenInterestScaling,
     /// After a restart nothing trades before prices are fresh.

@@ -2,6 +2,7 @@
 //! everybody's equity, in cash account by account.
 
 use crate::account::Stand;
+use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::instrument::Instrument;
 use crate::oracle::NS_PER_S;
@@ -141,7 +142,8 @@ impl Engine {
         if !is_due || instrument.index == Price::ZERO || !instrument.has_fresh_prices() {
             return;
         }
-        let premium = instrument.premium(funding.impact_notional);
+        let is_priced = self.defends(Defence::ImpactNotional);
+        let premium = instrument.premium(if is_priced { funding.impact_notional } else { Amount(1) });
         if let Some(funding) = &mut self.instruments[at].funding {
             funding.slot = slot;
             funding.sum += premium.0;

@@ -8,10 +8,12 @@ use crate::Incident;
 /// The list, in the order of the reliability reference.
 pub const INCIDENTS: &[Incident] = &[
     prices::MANIPULATED_ORACLE,
+    prices::COLLATERAL_AT_ITS_OWN_BOOK,
     prices::OPEN_INTEREST_IN_A_THIN_MARKET,
     prices::FAKE_WALL,
     prices::MARK_IS_THE_LAST_TRADE,
     prices::UNREALISED_PROFIT_WITHDRAWN,
+    prices::FUNDING_FROM_A_THIN_BOOK,
     prices::STALE_AFTER_RESTART,
     prices::NEGATIVE_PRICE,
     ledger::ROUNDING_HARVEST,

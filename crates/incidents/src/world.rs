@@ -2,8 +2,9 @@
 
 use xos_engine::{Engine, FrameHeader};
 use xos_protocol::{
-    AssetSpec, CommandKind, CommandRecord, DeployCommand, EventKind, EventRecord, Fees, InstrumentSpec,
-    InstrumentTerms, Int128, Matching, OracleSpec, Product, PublisherSpec, Side, SourceSpec, Split, Tif,
+    AssetSpec, CollateralTier, CommandKind, CommandRecord, DeployCommand, EventKind, EventRecord, Fees,
+    InstrumentSpec, InstrumentTerms, Int128, Matching, OracleSpec, Product, PublisherSpec, Side, SourceSpec,
+    Split, Tif,
 };
 use xos_units::{AccountId, Amount, InstrumentId};
 
@@ -124,6 +125,17 @@ impl World {
         for publisher in 1..=5 {
             self.publish(instrument, publisher, price);
         }
+        instrument
+    }
+
+    /// A second asset that is collateral at a haircut of a tenth, its index at 100; the number of its spot instrument.
+    pub(crate) fn collateral_spot(&mut self) -> u32 {
+        self.deploy(&DeployCommand::Asset(AssetSpec { symbol: "COIN".into(), decimals: 0 }));
+        let product = Product::Spot { base: 2, quote: USD, base_atoms_per_lot: 1 };
+        let mut spec = InstrumentSpec { product, ..perpetual("COIN-USD", Fees::default()) };
+        spec.collateral = vec![CollateralTier { up_to_lots: 1_000, haircut_ppm: 100_000 }];
+        let instrument = self.deploy(&DeployCommand::Instrument(spec))[0].instrument;
+        self.send(CommandRecord { instrument, price: 100, ..command(CommandKind::SetIndex, 0) });
         instrument
     }
 

@@ -4,9 +4,10 @@ use crate::Incident;
 use crate::world::{BUY, SELL, World, command, happened, order, perpetual};
 use xos_engine::Defence;
 use xos_protocol::{
-    CommandKind, CommandRecord, DeployCommand, EventKind, Fees, MarginSpec, OpenInterestBounds, Tif,
+    CommandKind, CommandRecord, DeployCommand, EventKind, Fees, FundingSpec, Int128, MarginSpec,
+    OpenInterestBounds, Tif,
 };
-use xos_units::Amount;
+use xos_units::{AccountId, Amount, InstrumentId};
 
 /// An honest market around 1,000 for five minutes: a bid, an ask and a trade now and then.
 fn quiet_market(world: &mut World) -> (u32, u32) {
@@ -50,6 +51,82 @@ pub(super) const MANIPULATED_ORACLE: Incident = Incident {
         } else {
             Ok(())
         }
+    },
+};
+
+pub(super) const COLLATERAL_AT_ITS_OWN_BOOK: Incident = Incident {
+    number: "A2",
+    what: "Binance, 10 October 2025: collateral was valued by the exchange's own thin book, USDe at 0.65; over 283 M USD paid back",
+    defence: Defence::CollateralAtIndex,
+    how: "collateral is valued at an index of many sources, with haircuts by size",
+    play: |world| {
+        let spot = world.collateral_spot();
+        let (trader, maker) = (world.account(100), world.account(1_000_000));
+        let (seller, bidder) = (world.account(0), world.account(1_000_000));
+        world.send(CommandRecord {
+            instrument: 2,
+            amount: Int128::new(10),
+            ..command(CommandKind::Deposit, trader)
+        });
+        world.send(CommandRecord {
+            instrument: 2,
+            amount: Int128::new(1),
+            ..command(CommandKind::Deposit, seller)
+        });
+        let lots = |account, side, price, qty| CommandRecord {
+            instrument: spot,
+            ..order(account, side, price, qty)
+        };
+        world.send(lots(bidder, BUY, 100, 1));
+        world.send(CommandRecord { tif: Tif::Ioc.code(), ..lots(seller, SELL, 100, 1) });
+        // 10 x 100 less a tenth, and 100 in cash, back a position of 8,000 that needs 400 to be kept.
+        world.trade(maker, trader, BUY, 100, 80);
+        // One lot trades at a ninth of the index in an empty book.
+        world.send(lots(bidder, SELL, 11, 1));
+        world.send(CommandRecord { tif: Tif::Ioc.code(), ..lots(maker, BUY, 11, 1) });
+        let (equity, needed) = world.engine.maintenance(AccountId(trader));
+        if equity < needed {
+            Err("one small trade made an account liquidatable that lost nothing".into())
+        } else {
+            Ok(())
+        }
+    },
+};
+
+pub(super) const FUNDING_FROM_A_THIN_BOOK: Incident = Incident {
+    number: "A11",
+    what: "several exchanges: a small order far from the index, in a thin book, sets everybody's funding",
+    defence: Defence::ImpactNotional,
+    how: "the premium is what a declared notional would trade at, averaged over all samples of the interval, and capped",
+    play: |world| {
+        let mut spec = perpetual("FUNDED", Fees::default());
+        spec.funding = Some(FundingSpec {
+            interval_h: 1,
+            interest: 0,
+            clamp: 0,
+            cap: 40_000_000_000,
+            impact_notional: Amount(100_000),
+            sample_s: 5,
+        });
+        world.deploy(&DeployCommand::Instrument(spec));
+        for kind in [CommandKind::SetMark, CommandKind::SetIndex] {
+            world.send(CommandRecord { instrument: 2, price: 1_000, ..command(kind, 0) });
+        }
+        let (maker, attacker) = (world.account(1_000_000_000), world.account(1_000_000));
+        let lots =
+            |account, side, price, qty| CommandRecord { instrument: 2, ..order(account, side, price, qty) };
+        world.send(lots(maker, BUY, 999, 200));
+        world.send(lots(maker, SELL, 1_101, 200));
+        // One lot, ten percent above the index.
+        world.send(lots(attacker, BUY, 1_100, 1));
+        world.pass_s(3_700);
+        let rate = world.engine.funding(InstrumentId(2)).and_then(|view| view.history.last().copied());
+        let Some(settled) = rate else { return Err("no funding was settled".into()) };
+        // A hundredth of a percent for the hour.
+        if settled.rate.0 > 100_000_000 {
+            return Err(format!("one lot made a funding rate of {} ppm an hour", settled.rate.0 / 1_000_000));
+        }
+        Ok(())
     },
 };
 
