@@ -129,5 +129,6 @@ def plain_text(number: Fraction | Decimal | int) -> str:
         digits += 1
     if rest != 1:
         return f"{fraction.numerator}/{fraction.denominator}"
-    scaled = fraction * 10**digits
-    return f"{EXACT.scaleb(Decimal(scaled.numerator), -digits).normalize(EXACT):f}"
+    steps = str(abs(fraction.numerator) * 10**digits // fraction.denominator).rjust(digits + 1, "0")
+    whole, part = steps[: len(steps) - digits], steps[len(steps) - digits :]
+    return f"{'-' if fraction < 0 else ''}{whole}{'.' if part else ''}{part}"

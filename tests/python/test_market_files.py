@@ -1,6 +1,9 @@
 """Market files: every mistake names file, line and field, and nothing is deployed."""
 
+import re
 import tomllib
+from decimal import Decimal
+from fractions import Fraction
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import exchange_os as xos
+from exchange_os.exact import plain_text
 from exchange_os.markets import Loaded, Problem, lint, load, loads, plan
 from exchange_os.markets.lines import key_lines
 
@@ -412,3 +416,50 @@ def test_lines_of_all_kinds_of_toml() -> None:
     expected |= {("t", "u", "e", 2, 0): 12, ("v", 0): 13, ("v", 1): 14, ("v", 1, "f", "g", "i", "j"): 15}
     expected |= {("v", 1, "w"): 16, ("v", 1, "w", "k"): 17}
     assert {path: lines[path] for path in expected} == expected
+
+
+FAR_OUT = ('"1e-999999"', '"1e999999"', '"0e999999"', f'"1{"3" * 110}"', f'"0.{"0" * 99}1"')
+
+
+@pytest.mark.parametrize("given", FAR_OUT)
+@pytest.mark.parametrize("field", ["tick_size", "lot_size", "price_max", "qty_max", "notional_max"])
+def test_digits_far_from_the_point_are_refused_at_once(field: str, given: str) -> None:
+    text = re.sub(rf'\b{field} = "[^"]*"', f"{field} = {given}", EXAMPLE, count=1)
+    line = text[: text.index(given)].count("\n") + 1
+    with pytest.raises(
+        xos.MarketFileError, match=rf"file.toml:{line}: .*{field}: .*the most is 60"
+    ) as caught:
+        loads(text, "file.toml")
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("given", ['"1e59"', '"1e-60"', f'"{"9" * 60}.{"9" * 60}"'])
+@pytest.mark.parametrize("field", ["tick_size", "lot_size", "price_max", "qty_max", "notional_max"])
+def test_digits_at_the_limit_are_judged_like_others(field: str, given: str) -> None:
+    loaded = loads(re.sub(rf'\b{field} = "[^"]*"', f"{field} = {given}", EXAMPLE, count=1), "file.toml")
+    assert any(field in str(problem) for problem in lint(loaded))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = " + "[" * 3_000 + "]" * 3_000, ":1: 3000 brackets inside each other"),
+        ("\ndecimals = " + "9" * 5_000, ":2: an integer of 5000 digits"),
+        (
+            "[[asset]]\ndecimals = " + "9" * 4_000,
+            r":2: asset\[0\].decimals: the integer 1e4000 or so",
+        ),
+        ('[[asset]]\nsymbol = "A"\ndecimals = 1001', r"asset\[0\].decimals: .* less than or equal to 1000"),
+        ('[[asset]]\nsymbol = "A"\ndecimals = -1', r"asset\[0\].decimals: .* greater than or equal to 0"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_line(text: str, message: str) -> None:
+    with pytest.raises(xos.MarketFileError, match=message) as caught:
+        loads(text, "file.toml")
+    assert len(str(caught.value)) < 400
+
+
+def test_a_number_of_any_length_is_written_plainly() -> None:
+    for number in ("0", "-0.5", "120", "1" + "3" * 110, "-0." + "0" * 110 + "1", "9" * 60 + "." + "9" * 60):
+        assert plain_text(Decimal(number)) == number
+    assert plain_text(Fraction(1, 3)) == "1/3"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path as FilePath
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from exchange_os.bounds import directory_text
+from exchange_os.bounds import directory_text, shown
 from exchange_os.errors import InvalidArgument, MarketFileError
 from exchange_os.markets.lines import Path, key_lines, line_of
 from exchange_os.markets.spec import MarketFile
@@ -68,7 +69,20 @@ def loads(text: str, file: str = "<text>") -> Loaded:
         line = int(place[1]) if place else text.count("\n") + 1
         why = re.sub(r" \(at .*\)$", "", str(error))
         raise refusal([Problem("error", file, line, "", f"this is not TOML: {why}")]) from error
+    except RecursionError as error:
+        brackets = [len(re.findall(r"[\[{]", line)) for line in text.split("\n")]
+        why = f"{max(brackets)} brackets inside each other are more than can be read"
+        line = brackets.index(max(brackets)) + 1
+        raise refusal([Problem("error", file, line, "", why)]) from error
+    except ValueError as error:
+        digits = max(re.finditer(r"[0-9_]+", text), key=lambda run: len(run[0]))
+        line = text.count("\n", 0, digits.start()) + 1
+        why = f"an integer of {len(digits[0])} digits is more than can be read"
+        raise refusal([Problem("error", file, line, "", why)]) from error
     lines = key_lines(text)
+    outside = list(_beyond_64_bits(data, (), lines, file))
+    if outside:
+        raise refusal(outside)
     try:
         spec = MarketFile.model_validate(data)
     except ValidationError as error:
@@ -108,8 +122,18 @@ def _explain(details: Any, data: dict[str, Any], lines: dict[Path, int], file: s
             f'{given["product"]!r} is no product, expected "spot" or "perpetual"',
         )
     elif message.startswith("Input"):
-        message = f"{message[0].lower()}{message[1:]}, given was {given!r}"
+        message = f"{message[0].lower()}{message[1:]}, given was {shown(repr(given))}"
     return Problem("error", file, line_of(lines, path), field_name(path), message)
+
+
+def _beyond_64_bits(data: Any, path: Path, lines: dict[Path, int], file: str) -> Iterator[Problem]:
+    """TOML's integers have 64 bits, whatever Python reads."""
+    if isinstance(data, dict | list):
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from _beyond_64_bits(value, (*path, key), lines, file)
+    elif isinstance(data, int) and not -(2**63) <= data < 2**63:
+        why = f"the integer {shown(data)} is outside -2^63 to 2^63 - 1; a larger number is written as text"
+        yield Problem("error", file, line_of(lines, path), field_name(path), why)
 
 
 def _has(data: Any, part: str | int) -> bool:

@@ -15,12 +15,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 from pydantic_core import PydanticCustomError
 
 from exchange_os import _core
+from exchange_os.bounds import shown
 
 
 class Strict(BaseModel):
     """No unknown field, no silent conversion, no later change."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+
+
+_PLACES_MAX = 60
 
 
 def _exact(value: object) -> Decimal:
@@ -37,7 +41,15 @@ def _exact(value: object) -> Decimal:
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite():
-        raise PydanticCustomError("number", "{value} is no decimal number", {"value": repr(value)})
+        raise PydanticCustomError("number", "{value} is no decimal number", {"value": shown(repr(value))})
+    # Beyond this no bound of the engine reaches, and exact arithmetic on it could take for ever.
+    exponent = int(number.as_tuple().exponent)
+    if exponent < -_PLACES_MAX or number.adjusted() >= _PLACES_MAX:
+        raise PydanticCustomError(
+            "number",
+            "{value} has digits more than {most} places from the decimal point, the most is {most}",
+            {"value": shown(value), "most": _PLACES_MAX},
+        )
     return number
 
 
@@ -73,7 +85,9 @@ class Asset(Strict):
     """What a balance holds. The first asset of an exchange is its settlement asset."""
 
     symbol: str
-    decimals: int
+    decimals: Annotated[
+        int, Field(ge=0, le=1_000)
+    ]  # the engine has the true bound; this one keeps 10^decimals short
 
 
 class Fees(Strict):
