@@ -29,7 +29,7 @@ class _Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """An error of the package ends the program with its sentence and its exit code."""
+        """An error of the package ends the program with its sentence and its exit code; so does Ctrl-C."""
         as_json = "--json" in ctx.args
         try:
             return super().invoke(ctx)
@@ -37,6 +37,9 @@ class _Commands(click.Group):
             from exchange_os.cli._say import refuse
 
             ctx.exit(refuse(error, as_json))
+        except KeyboardInterrupt:
+            click.echo("xos: interrupted", err=True)
+            ctx.exit(_INTERRUPTED)
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
@@ -49,7 +52,10 @@ def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> 
 
 _EPILOG = """\b
 Exit codes: 0 done, 1 a check failed, 2 wrong usage, 3 the file or the engine refused, 4 the directory is
-open elsewhere, 5 its files are damaged, 6 there is no exchange, 7 the exchange halted, 8 the disk failed."""
+open elsewhere, 5 its files are damaged, 6 there is no exchange, 7 the exchange halted, 8 the disk failed,
+130 interrupted."""
+
+_INTERRUPTED = 130
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EPILOG)

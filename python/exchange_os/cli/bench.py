@@ -1,12 +1,15 @@
 """`xos bench`: measured speed, with the checks that make a number mean something."""
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any
 
 import click
 
-from exchange_os.cli._say import FAILED, REFUSED, json_option, say_json, say_pairs
+from exchange_os.cli._say import FAILED, json_option, say_json, say_pairs
+from exchange_os.errors import Halted, InvalidArgument
 
 
 @click.group(name="bench")
@@ -34,7 +37,7 @@ def command() -> None:
 @click.option(
     "--resting", default=10_000, show_default=True, type=click.IntRange(min=0), help="Its resting orders."
 )
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Its seed.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0, 2**64 - 1), help="Its seed.")
 @click.option("--by-kind/--no-by-kind", default=True, help="Also time each kind of command in a second pass.")
 @json_option
 @click.pass_context
@@ -59,14 +62,12 @@ def engine(
 
     if (file is None) == (workload is None):
         raise click.UsageError("give either --commands FILE or --workload NAME")
-    try:
-        if file is not None:
-            report = _core.bench_commands(file, prefill, _totals(expect), by_kind)
-        else:
-            report = _core.bench_workload(str(workload), seed, accounts, resting, count, by_kind)
-    except ValueError as error:
-        click.echo(f"xos: {error}", err=True)
-        ctx.exit(REFUSED)
+    totals = _totals(expect)
+    if file is not None:
+        report = _measured(lambda: _core.bench_commands(file, prefill, totals, by_kind))
+    else:
+        shape = str(workload), seed, accounts, resting, count
+        report = _measured(lambda: _core.bench_workload(*shape, by_kind))
     _print(report, as_json)
     if not report["passed"]:
         ctx.exit(FAILED)
@@ -99,8 +100,9 @@ def replay(count: int, batch: int, accounts: int, runs: int, directory: Path | N
     """
     from exchange_os import _core
 
-    with TemporaryDirectory(prefix="xos-bench-", dir=directory) as folder:
-        report = _core.bench_replay(Path(folder) / "exchange", count, batch, accounts, runs)
+    with TemporaryDirectory(prefix="xos-bench-", dir=directory, ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "exchange"
+        report = _measured(lambda: _core.bench_replay(path, count, batch, accounts, runs))
     if as_json:
         say_json(report)
         return
@@ -129,8 +131,9 @@ def restart(accounts: int, orders: int, directory: Path | None, as_json: bool) -
     """Build an exchange, take a snapshot, go on for 100,000 commands, and open it again."""
     from exchange_os import _core
 
-    with TemporaryDirectory(prefix="xos-bench-", dir=directory) as folder:
-        report = _core.bench_restart(Path(folder) / "exchange", accounts, orders)
+    with TemporaryDirectory(prefix="xos-bench-", dir=directory, ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "exchange"
+        report = _measured(lambda: _core.bench_restart(path, accounts, orders))
     if as_json:
         say_json(report)
         return
@@ -145,6 +148,29 @@ def restart(accounts: int, orders: int, directory: Path | None, as_json: bool) -
             "commands behind it": report["tail_commands"],
         },
     )
+
+
+def _measured(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Measures in a thread of its own, so that Ctrl-C ends the program while Rust is at work."""
+    done: list[dict[str, Any]] = []
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            done.append(measure())
+        except BaseException as error:  # noqa: BLE001 -- it is raised in the main thread
+            failed.append(error)
+
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    thread.join()
+    for error in failed:
+        if isinstance(error, ValueError | OverflowError):
+            raise InvalidArgument(str(error)) from error
+        if isinstance(error, RuntimeError):
+            raise Halted(str(error)) from error
+        raise error
+    return done[0]
 
 
 def _totals(text: str | None) -> list[int] | None:

@@ -15,10 +15,14 @@ _JOINED = {"kind", "amount_low", "amount_high"}
 
 @click.command(name="inspect")
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--from", "first", default=1, type=click.IntRange(min=1), help="First sequence.")
-@click.option("--to", "last", type=click.IntRange(min=1), help="Last sequence.")
+@click.option("--from", "first", default=1, type=click.IntRange(1, 2**64 - 1), help="First sequence.")
+@click.option("--to", "last", type=click.IntRange(1, 2**64 - 1), help="Last sequence.")
 @click.option(
-    "--limit", default=1_000, show_default=True, type=click.IntRange(min=1), help="Most commands to print."
+    "--limit",
+    default=1_000,
+    show_default=True,
+    type=click.IntRange(1, 2**63 - 1),
+    help="Most commands to print.",
 )
 @json_option
 def command(directory: Path, first: int, last: int | None, limit: int, as_json: bool) -> None:

@@ -36,6 +36,12 @@ struct FileRecord {
 const RECORD_BYTES: usize = 64;
 const _: () = assert!(size_of::<FileRecord>() == RECORD_BYTES);
 
+/// The most that a file may name: memory is taken for every account and symbol up to the highest.
+const UID_MAX: u32 = 1 << 20;
+const SYM_MAX: u32 = 4_095;
+const PRICE_MAX_TICKS: i64 = 1 << 24;
+const QTY_MAX_LOTS: i64 = 1 << 24;
+
 /// Lots a rich account starts with, in settlement atoms.
 const DEPOSIT_ATOMS: i128 = 1 << 70;
 const MARK_TICKS: i64 = 100_000;
@@ -100,6 +106,9 @@ impl CommandFile {
         if prefill >= self.records.len() {
             return Err(FileError::Prefill(prefill, self.records.len()));
         }
+        for (at, record) in self.records.iter().enumerate() {
+            check(record).map_err(|what| FileError::Record(at, what))?;
+        }
         let symbols = 1 + self.records.iter().map(|record| record.sym).max().unwrap_or(0);
         let users = self.records.iter().map(|record| record.uid).max().unwrap_or(1);
         let mut deployments = vec![
@@ -145,6 +154,26 @@ impl CommandFile {
     }
 }
 
+/// Refuses what no exchange of this shape could be asked, before memory is taken for it.
+fn check(record: &FileRecord) -> Result<(), String> {
+    let (price_counts, qty_counts) = (matches!(record.op, 0..=2 | 4), matches!(record.op, 0..=2 | 5));
+    let fields = [
+        ("op", i64::from(record.op), 0, 5, true),
+        ("uid", i64::from(record.uid), 1, i64::from(UID_MAX), true),
+        ("sym", i64::from(record.sym), 0, i64::from(SYM_MAX), true),
+        ("side", i64::from(record.side), 0, 1, record.op <= 2),
+        ("price", record.price, 1, PRICE_MAX_TICKS, price_counts),
+        ("qty", record.qty, 1, QTY_MAX_LOTS, qty_counts),
+    ];
+    let wrong = |&(_, value, least, most, counts): &(&str, i64, i64, i64, bool)| {
+        counts && !(least..=most).contains(&value)
+    };
+    match fields.iter().find(|field| wrong(field)) {
+        Some((name, value, least, most, _)) => Err(format!("{name} is {value}, expected {least} to {most}")),
+        None => Ok(()),
+    }
+}
+
 /// The exchange's ids of the file's orders: an order's id is the sequence of the command that placed it.
 #[derive(Default)]
 struct Orders {
@@ -160,7 +189,7 @@ impl Orders {
             1 => Tif::Ioc,
             2 => Tif::Fok,
             3..=5 => return self.of_order(record, command),
-            op => return Err(format!("operation {op} is not known; 0 to 5 are")),
+            op => unreachable!("operation {op} was refused before"),
         };
         self.known.insert(record.order_id, (sequence, record.qty));
         Ok(CommandRecord {
@@ -207,9 +236,9 @@ fn perpetual(symbol: u32) -> DeployCommand {
             quote_atoms_per_tick_lot: 1,
             tick_size: "0.01".into(),
             lot_size: "0.0001".into(),
-            price_max_ticks: 1 << 24,
+            price_max_ticks: PRICE_MAX_TICKS,
             qty_min_lots: 1,
-            qty_max_lots: 1 << 24,
+            qty_max_lots: QTY_MAX_LOTS,
             notional_min: Amount(0),
             notional_max: Amount(1 << 60),
             position_max_lots: 1 << 36,
@@ -220,4 +249,57 @@ fn perpetual(symbol: u32) -> DeployCommand {
             matching: Matching::Arrival,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain() -> FileRecord {
+        FileRecord {
+            order_id: 1,
+            price: 100,
+            qty: 1,
+            aux: 0,
+            uid: 1,
+            sym: 0,
+            op: 0,
+            side: 0,
+            flags: 0,
+            pad0: 0,
+            seq: 0,
+            ts: 0,
+            pad1: 0,
+        }
+    }
+
+    #[test]
+    fn a_field_is_taken_at_its_bound_and_refused_one_past_it_by_name() {
+        type Change = fn(&mut FileRecord);
+        let cases: [(&str, Change, Change); 6] = [
+            ("op is 6, expected 0 to 5", |r| r.op = 5, |r| r.op = 6),
+            ("uid is 1048577, expected 1 to 1048576", |r| r.uid = 1 << 20, |r| r.uid = (1 << 20) + 1),
+            ("sym is 4096, expected 0 to 4095", |r| r.sym = 4_095, |r| r.sym = 4_096),
+            ("side is 2, expected 0 to 1", |r| r.side = 1, |r| r.side = 2),
+            ("price is 16777217, expected 1 to 16777216", |r| r.price = 1 << 24, |r| r.price = (1 << 24) + 1),
+            ("qty is 0, expected 1 to 16777216", |r| r.qty = 1 << 24, |r| r.qty = 0),
+        ];
+        for (message, last, past) in cases {
+            let (mut good, mut bad) = (plain(), plain());
+            last(&mut good);
+            past(&mut bad);
+            assert_eq!(check(&good), Ok(()), "{good:?}");
+            assert_eq!(check(&bad), Err(message.into()));
+            let file = CommandFile { name: String::new(), records: vec![plain(), bad] };
+            let refused = file.into_run(0, None).err().map(|error| error.to_string());
+            assert_eq!(refused, Some(format!("record 1: {message}")));
+        }
+    }
+
+    #[test]
+    fn a_cancel_needs_no_price_and_no_quantity() {
+        let cancel = FileRecord { op: 3, price: -1, qty: 0, side: 9, ..plain() };
+        let file = CommandFile { name: String::new(), records: vec![plain(), cancel] };
+        assert_eq!(file.into_run(0, None).map(|run| run.commands.len()).ok(), Some(2));
+    }
 }
