@@ -25,6 +25,7 @@ from exchange_os.signals.origin import Figure
 from exchange_os.signals.quotes import kind_at
 from exchange_os.signals.regime import Regime, Volatility, regime, volatility
 from exchange_os.signals.strength import Momentum, RelativeStrength, momentum, relative_strength
+from exchange_os.signals.walls import Walls, walls
 from exchange_os.signals.words import Sentence, sentences
 
 NEAREST_LEVELS = 2
@@ -60,6 +61,7 @@ class Signals:
     momentum: Momentum | None = None
     strength: RelativeStrength | None = None
     levels: Levels | None = None
+    walls: Walls | None = None
     liquidations: LiquidationMap | None = None
     context: MarketContext | None = None
     bias: Bias | None = None
@@ -217,6 +219,7 @@ def _with_bars(
         momentum=momentum(chosen),
         strength=None if symbol == settings.benchmark else relative_strength(chosen, other),
         levels=levels(recent),
+        walls=walls(data, symbol=symbol, venue=venue, at_ms=at_ms),
         liquidations=liquidation_map(recent, seen, tiers=told or settings.tiers, tiers_told=whose),
         context=market_context(data, symbol=symbol, venue=venue, at_ms=at_ms),
         bias=view,
@@ -267,6 +270,7 @@ def _figures(signals: Signals, at_ms: int) -> Iterable[Figure]:
         signals.momentum,
         signals.strength,
         signals.levels,
+        signals.walls,
         signals.liquidations,
         signals.context,
         signals.bias,
