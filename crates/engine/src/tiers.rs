@@ -13,8 +13,10 @@ use xos_units::{AccountId, Amount, InstrumentId, Ppm, Price, Qty, Requirement, n
 pub(crate) struct PerpetualMargin {
     pub(crate) tiers: Tiers,
     scaling: Option<OpenInterestScaling>,
-    /// Initial rate of the present open interest; follows every change of mark and position.
+    /// Initial rate of the open interest; follows every change of mark and position, but for those of an order while it
+    /// matches: what a fill-or-kill order counted on must not become dearer by its own fills.
     open_interest_rate: Ppm,
+    is_held: bool,
 }
 
 impl PerpetualMargin {
@@ -32,7 +34,7 @@ impl PerpetualMargin {
         let scaling = margin
             .open_interest_scaling
             .map(|bounds| OpenInterestScaling { lower: bounds.lower, upper: bounds.upper });
-        Some(Self { tiers, scaling, open_interest_rate: Ppm(initial) })
+        Some(Self { tiers, scaling, open_interest_rate: Ppm(initial), is_held: false })
     }
 }
 
@@ -41,12 +43,22 @@ impl Instrument {
     pub(crate) fn scale_by_open_interest(&mut self) {
         let Traded::Perpetual { initial, .. } = self.traded else { return };
         if let Some(margin) = &mut self.margin
+            && !margin.is_held
             && let Some(scaling) = &margin.scaling
         {
             // One side may have moved before the other; the longs are what counts.
             let open_interest = Amount(self.long_lots.saturating_mul(self.mark_value));
             margin.open_interest_rate = scaling.rate(initial, open_interest);
         }
+    }
+
+    /// Holds the rate of the open interest where it is, or lets it follow again.
+    #[cold]
+    pub(crate) fn hold_open_interest(&mut self, is_held: bool) {
+        if let Some(margin) = &mut self.margin {
+            margin.is_held = is_held;
+        }
+        self.scale_by_open_interest();
     }
 
     /// Value of `lots` at mark.

@@ -58,6 +58,7 @@ impl Machine for Engine {
                 equity: risk.equity_for_maintenance.0,
                 maintenance: risk.maintenance.0,
                 initial: risk.initial.0,
+                headroom: risk.headroom.0,
                 withdrawable: risk.withdrawable.0,
             })
         };

@@ -197,3 +197,35 @@ fn events_alone_tell_which_orders_rest() {
         assert_eq!(seen.after.resting_lots(), lots, "seed {seed}: {:?}", seen.frame);
     });
 }
+
+/// Invariant 22 over whole runs: a deposit never lowers what an account can do, a cancel never does, and an order that
+/// only rests never raises it.
+#[test]
+fn margin_is_monotone() {
+    use EventKind as Kind;
+    let mut checked = BTreeMap::new();
+    watch(|seen| {
+        let Some(command) = single(seen.frame) else { return };
+        let at = (command.account as usize).wrapping_sub(1);
+        let (before, after) = (seen.before.margins(), seen.after.margins());
+        let (Some(before), Some(after)) = (before.get(at), after.get(at)) else { return };
+        let only = |kinds: &[Kind]| seen.events.iter().all(|e| e.kind().is_some_and(|k| kinds.contains(&k)));
+        let kind = command.kind();
+        let rises = match kind {
+            Some(CommandKind::Deposit) if only(&[Kind::Deposited]) => true,
+            Some(CommandKind::Cancel | CommandKind::MassCancel)
+                if only(&[Kind::OrderCancelled, Kind::MassCancelled]) =>
+            {
+                true
+            }
+            Some(CommandKind::Place) if only(&[Kind::OrderAccepted]) => false,
+            _ => return,
+        };
+        let (less, more) = if rises { (before, after) } else { (after, before) };
+        let at = format!("seed {}: {command:?}: {before:?} then {after:?}", seen.seed);
+        assert!(more.headroom >= less.headroom && more.withdrawable >= less.withdrawable, "{at}");
+        assert!(more.equity >= less.equity, "{at}");
+        *checked.entry(kind.expect("one of these")).or_insert(0) += 1;
+    });
+    assert!(checked.len() == 4 && checked.values().all(|count| *count > 5), "{checked:?}");
+}

@@ -83,7 +83,14 @@ impl Engine {
     /// Matches an order and lets the remainder rest or go.
     #[inline(always)]
     pub(crate) fn work(&mut self, step: &mut Step, incoming: &mut Incoming) {
+        let is_scaled = self.instruments[incoming.at].margin.is_some();
+        if is_scaled {
+            self.instruments[incoming.at].hold_open_interest(true);
+        }
         let cancelled = self.match_incoming(step, incoming);
+        if is_scaled {
+            self.instruments[incoming.at].hold_open_interest(false);
+        }
         let order = &mut incoming.order;
         if cancelled || order.remaining == Qty::ZERO {
             if order.flags & Flags::BRACKET != 0 {

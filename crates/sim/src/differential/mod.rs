@@ -23,6 +23,8 @@ pub struct AccountMargin {
     pub maintenance: i128,
     /// Initial requirement.
     pub initial: i128,
+    /// Equity less requirement.
+    pub headroom: i128,
     /// What may leave in the settlement asset.
     pub withdrawable: i128,
 }

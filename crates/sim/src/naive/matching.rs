@@ -25,13 +25,20 @@ impl World {
         best
     }
 
-    /// Matches an incoming order that does not rest.
+    /// Matches an incoming order that does not rest. Meanwhile the open interest counts as it was before.
     pub(super) fn take(
         &mut self,
         cause: &Cause,
         incoming: &mut Order,
         events: &mut Vec<EventRecord>,
     ) -> Left {
+        self.open_interest_before = Some((incoming.instrument, self.longs(incoming.instrument)));
+        let left = self.meet_all(cause, incoming, events);
+        self.open_interest_before = None;
+        left
+    }
+
+    fn meet_all(&mut self, cause: &Cause, incoming: &mut Order, events: &mut Vec<EventRecord>) -> Left {
         let mut met = 0;
         while incoming.remaining > 0 {
             let Some(at) = self.best_met_by(incoming) else { return Left::Remainder };

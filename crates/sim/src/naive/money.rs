@@ -207,13 +207,21 @@ impl World {
         1_000_000 / ppm
     }
 
+    /// Lots of all long positions.
+    pub(super) fn longs(&self, id: u32) -> i128 {
+        (1..=self.accounts.len() as u32).map(|a| i128::from(self.holding(a, id).position.max(0))).sum()
+    }
+
     /// The initial rate of the open interest.
     fn open_interest_ppm(&self, id: u32, instrument: &Instrument) -> i128 {
         let Kind::Perpetual { im_ppm, .. } = instrument.kind else { unreachable!("a perpetual") };
         let margin = instrument.spec.as_ref().and_then(|spec| spec.margin.as_ref());
         let Some(bounds) = margin.and_then(|margin| margin.open_interest_scaling) else { return im_ppm };
-        let longs = (1..=self.accounts.len() as u32).map(|a| self.holding(a, id).position.max(0));
-        let open_interest: i128 = longs.map(|lots| instrument.value(instrument.mark, lots)).sum();
+        let lots = match self.open_interest_before {
+            Some((matching, lots)) if matching == id => lots,
+            _ => self.longs(id),
+        };
+        let open_interest = lots * instrument.value(instrument.mark, 1);
         let (lower, upper) = (bounds.lower.0, bounds.upper.0);
         if open_interest <= lower {
             im_ppm
@@ -253,6 +261,7 @@ impl World {
                 + self.worst_cases(&standing),
             maintenance: self.maintenance(&standing),
             initial: self.initial_margin(&standing),
+            headroom: self.headroom(&standing),
             withdrawable: self.available(account, SETTLEMENT),
         }
     }

@@ -247,6 +247,8 @@ pub(super) struct World {
     pub(super) questions: Vec<Question>,
     pub(super) instruments: Vec<Instrument>,
     pub(super) accounts: Vec<Account>,
+    /// While an order matches: its instrument, and the lots of all long positions there before.
+    pub(super) open_interest_before: Option<(u32, i128)>,
     /// Resting orders of all instruments; an earlier one in the list has time priority.
     pub(super) orders: Vec<Order>,
     pub(super) house: BTreeMap<(House, u32), i128>,
