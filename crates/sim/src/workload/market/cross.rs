@@ -1,9 +1,13 @@
-//! `cross`: an exchange-like mix over sixteen perpetuals, every account holding positions in four to eight of them, so
-//! that each margin check walks a portfolio.
+//! `cross`: an exchange-like mix over sixteen perpetuals with margin tiers, every account holding positions in four to
+//! eight of them and a second asset as collateral, so that each margin check walks a portfolio.
 
-use super::{MIDDLE, Market, MarketShape, Middle, Writer, asset, perpetual};
+use super::{MIDDLE, Market, MarketShape, Middle, Writer, asset, perpetual, terms};
 use crate::workload::command;
-use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Side, Tif};
+use xos_protocol::{
+    CollateralTier, CommandKind, CommandRecord, DeployCommand, InstrumentSpec, MarginSpec, MarginTier,
+    Product, Side, Tif,
+};
+use xos_units::Amount;
 
 /// Perpetuals of `cross`.
 pub(super) const PERPETUALS: u32 = 16;
@@ -18,14 +22,18 @@ impl Market {
     /// good-till-cancelled (4 % of them marketable), 7 % immediate-or-cancel, 1 % fill-or-kill, 36 % cancels, 6 %
     /// moves, 2 % reductions; distances from the middle fall off exponentially with a mean of 60 ticks.
     pub fn cross(shape: MarketShape) -> Self {
-        let mut deployments = vec![asset(1)];
-        deployments.extend((1..=PERPETUALS).map(|number| DeployCommand::Instrument(perpetual(number))));
+        let mut deployments = vec![asset(1), asset(2)];
+        deployments.extend((1..=PERPETUALS).map(|number| DeployCommand::Instrument(tiered(number))));
+        deployments.push(DeployCommand::Instrument(collateral()));
         let middles = (0..PERPETUALS).map(|_| Middle::around(MIDDLE)).collect();
         let perpetuals: Vec<u32> = (1..=PERPETUALS).collect();
-        let mut writer = Writer::new("cross", shape, 1, middles);
+        let mut writer = Writer::new("cross", shape, 2, middles);
         let (mut prefill, first) = (Vec::new(), deployments.len() as u64);
         writer.next_sequence += first;
         writer.set_up(&mut prefill, &perpetuals);
+        let (instrument, price) = (PERPETUALS + 1, MIDDLE);
+        prefill.push(CommandRecord { instrument, price, ..command(CommandKind::SetIndex) });
+        writer.next_sequence += 1;
         writer.take_positions(&mut prefill);
         while writer.book.resting() < shape.resting {
             let record = writer.cross_order();
@@ -34,6 +42,27 @@ impl Market {
         let commands = (0..shape.commands).map(|_| writer.draw_cross()).collect();
         writer.finish(&deployments, prefill, commands)
     }
+}
+
+/// Tiers that the larger positions reach: a position of 500 lots is worth 250 million atoms.
+fn tiered(number: u32) -> InstrumentSpec {
+    let tier = |millions: i128, initial_ppm, maintenance_ppm| MarginTier {
+        notional_from: Amount(millions * 1_000_000),
+        initial_ppm,
+        maintenance_ppm,
+    };
+    let tiers = vec![tier(100, 60_000, 30_000), tier(200, 80_000, 40_000), tier(1_000, 100_000, 50_000)];
+    let margin = Some(MarginSpec { tiers, open_interest_scaling: None });
+    InstrumentSpec { margin, ..perpetual(number) }
+}
+
+/// Where the second asset is valued: it does not trade.
+fn collateral() -> InstrumentSpec {
+    let product = Product::Spot { base: 2, quote: 1, base_atoms_per_lot: 1_000 };
+    let mut spec = InstrumentSpec::new("SPOT".into(), product, terms(1 << 24));
+    let tier = |up_to_lots, haircut_ppm| CollateralTier { up_to_lots, haircut_ppm };
+    spec.collateral = vec![tier(1_000, 50_000), tier(100_000, 100_000), tier(1 << 30, 200_000)];
+    spec
 }
 
 /// The perpetuals of an account: a run around the circle of all.
