@@ -177,6 +177,24 @@ CHANGES: list[tuple[str, str, str, str]] = [
         "open_interest_scaling.upper: 5 is not above lower = 5",
     ),
     (
+        "collateral out of order",
+        'quote = "USDC"',
+        'quote = "USDC"\ncollateral = [{ up_to = 2, haircut_ppm = 1 }, { up_to = 2, haircut_ppm = 1 }]',
+        "collateral[1].up_to: 2 is not above the tier before, which ends at 2",
+    ),
+    (
+        "haircut that falls",
+        'quote = "USDC"',
+        'quote = "USDC"\ncollateral = [{ up_to = 2, haircut_ppm = 9 }, { up_to = 3, haircut_ppm = 8 }]',
+        "collateral[1].haircut_ppm: 8 is below 9, that of the tier before",
+    ),
+    (
+        "haircut beyond the whole",
+        'quote = "USDC"',
+        'quote = "USDC"\ncollateral = [{ up_to = 2, haircut_ppm = 1_000_001 }]',
+        "collateral: 1000001 is outside the bounds",
+    ),
+    (
         "split",
         "insurance_ppm = 100_000",
         "insurance_ppm = 200_000",
