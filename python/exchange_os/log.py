@@ -39,11 +39,18 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     snapshots: list[int]
     bad_snapshots: list[str]
+    bad_head: str | None
+    head_missing: bool
     torn_tail: str | None
     accounts: int
     orders: int
     conservation: list[Conserved]
     elapsed_ns: int
+
+    @property
+    def damaged(self) -> list[str]:
+        """Damaged files beside the log. The log itself is sound, and opening does without them."""
+        return [*self.bad_snapshots, *([self.bad_head] if self.bad_head else [])]
 
 
 class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,8 +90,9 @@ def verify(
 ) -> VerifyReport:
     """Replays a log from its beginning and compares everything with what was recorded on the way.
 
-    `Corrupt` if files are damaged, `VerifyFailed` if they are sound but something does not agree. `quick`
-    compares only the hashes of snapshots, not their bytes.
+    `Corrupt` if the log is damaged; snapshots and the head beside it that are damaged stand in `damaged` of
+    the report. `VerifyFailed` if files are sound but something does not agree. `quick` compares only the
+    hashes of snapshots, not their bytes.
     """
     found = _hexed(_core.verify(directory_text(path), flag("quick", quick), progress))
     return VerifyReport(**{**found, "conservation": [Conserved(*line) for line in found["conservation"]]})

@@ -131,7 +131,8 @@ def test_ctrl_c_ends_a_verb_with_130(tmp_path: Path, verb: str) -> None:
         "    setattr(_core, name, watched(getattr(_core, name)))\n"
         "cli.main(sys.argv[1:])\n"
     )
-    ended = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, timeout=60)
+    call = [sys.executable, "-c", program, *arguments]
+    ended = subprocess.run(call, check=False, capture_output=True, timeout=60)
     assert ended.returncode == 130, ended.stderr
     assert ended.stderr.strip().endswith(b"xos: interrupted")
     assert b"Traceback" not in ended.stderr

@@ -1,13 +1,16 @@
 """Verify, replay and inspect: the same commands, the same events, the same state."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import exchange_os as xos
-from exchange_os import log
+from exchange_os import cli, log
 
 Fill = Callable[[xos.Exchange], xos.Exchange]
 
@@ -109,3 +112,75 @@ def test_a_snapshot_of_another_state_is_found(tmp_path: Path, filled: Fill) -> N
     assert states["a"] != states["b"]
     for name in ("a", "b"):
         assert log.verify(tmp_path / name).state_hash == states[name]
+
+
+def flip(file: Path, offset: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[offset] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """A directory with two snapshots and a head, closed."""
+    with xos.open(tmp_path / "a") as exchange:
+        exchange.deploy(xos.markets.loads('[[asset]]\nsymbol = "A"\ndecimals = 0\n'))
+        exchange.deposit(exchange.open_account("ann"), "A", 5)
+        exchange.snapshot()
+        exchange.tick()
+        exchange.snapshot()
+    return tmp_path / "a"
+
+
+def verified(path: Path) -> tuple[int, dict[str, Any]]:
+    answer = CliRunner().invoke(cli.main, ["verify", str(path), "--json"])
+    return answer.exit_code, json.loads(answer.stdout)
+
+
+@pytest.mark.parametrize("file", ["snapshot, newest", "snapshot, oldest", "snapshot, its header", "head"])
+def test_a_flipped_bit_beside_the_log_is_named_and_ends_with_5(closed: Path, file: str) -> None:
+    code, said = verified(closed)
+    assert (code, said["verified"], said["damaged"]) == (0, True, [])
+    snapshots = sorted(closed.glob("snapshot-*.xoss"))
+    if file == "head":
+        target = closed / "head"
+        content = target.read_bytes()
+        flip(target, 16 if content[:4] == b"XOSM" else 512 + 16)
+    else:
+        target = snapshots[0 if "oldest" in file else -1]
+        flip(target, 20 if "header" in file else target.stat().st_size // 2)
+    report = log.verify(closed)
+    assert len(report.damaged) == 1
+    assert target.name in report.damaged[0]
+    code, said = verified(closed)
+    assert (code, said["verified"], said["damaged"]) == (5, False, report.damaged)
+    with xos.open(closed) as exchange:
+        assert exchange.state_hash == report.state_hash
+
+
+def test_a_missing_head_is_mentioned(closed: Path) -> None:
+    (closed / "head").unlink()
+    report = log.verify(closed)
+    assert (report.head_missing, report.damaged) == (True, [])
+    answer = CliRunner().invoke(cli.main, ["verify", str(closed)])
+    assert answer.exit_code == 0
+    assert "the file head is missing" in answer.output
+
+
+def test_missing_segments_are_the_same_to_verify_and_to_open(closed: Path) -> None:
+    for segment in closed.glob("*.xosj"):
+        segment.unlink()
+    assert not [name for name in closed.iterdir() if name.suffix not in {".xoss", ""}]
+    said = []
+    for read in (log.verify, log.replay, log.inspect, xos.open):
+        with pytest.raises(xos.Corrupt) as caught:
+            read(closed)
+        said.append(str(caught.value))
+    assert len(set(said)) == 1
+
+
+def test_a_path_that_is_not_there_holds_no_exchange(tmp_path: Path) -> None:
+    for read in (log.verify, log.replay, log.inspect):
+        with pytest.raises(xos.NoExchangeHere, match="nothing"):
+            read(tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()

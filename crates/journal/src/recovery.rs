@@ -34,6 +34,8 @@ pub struct RecoveryReport {
     pub bad_snapshots: Vec<JournalError>,
     /// Slots of the marker file that hold something unreadable.
     pub spoiled_marker_slots: usize,
+    /// Whether the marker file is missing or empty; opening makes it anew.
+    pub marker_missing: bool,
 }
 
 impl fmt::Display for RecoveryReport {
@@ -187,5 +189,6 @@ pub(crate) fn report(survey: &Survey, end: Position, torn_tail: Option<TornTail>
         removed: survey.temporaries.clone(),
         bad_snapshots: survey.bad_snapshots.clone(),
         spoiled_marker_slots: survey.marker.spoiled_slots,
+        marker_missing: !survey.marker.found && survey.marker.spoiled_slots == 0,
     }
 }

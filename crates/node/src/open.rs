@@ -6,13 +6,14 @@ use crate::log::Log;
 use crate::machine::Machine;
 use crate::options::{Options, check_limits};
 use crate::recovery::recover;
+use crate::replay::trace_of_a_log;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use xos_engine::Engine;
 use xos_journal::{
-    Disk, FRAME_HEADER_BYTES, GenesisId, IoFault, Journal, JournalError, MARKER_NAME, RealDisk,
-    SEGMENT_HEADER_BYTES, is_journal_file,
+    Disk, FRAME_HEADER_BYTES, GenesisId, IoFault, Journal, JournalError, RealDisk, SEGMENT_HEADER_BYTES,
+    is_journal_file,
 };
 use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Limits};
 
@@ -132,10 +133,7 @@ fn open_journal(disk: Arc<dyn Disk>, options: &Options) -> Result<Journal, OpenE
         other => return Ok(other?),
     }
     // A journal gets its marker and its snapshots after its first segment, and never loses its last segment.
-    let names = names()?;
-    let trace =
-        |name: &String| name == MARKER_NAME || name.starts_with("snapshot-") && name.ends_with(".xoss");
-    if let Some(witness) = names.into_iter().filter(trace).min() {
+    if let Some(witness) = trace_of_a_log(names()?) {
         return Err(OpenError::LogMissing { directory, witness });
     }
     let limits = options.limits.clone().unwrap_or_default();

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use xos_engine::{Engine, FrameHeader};
-use xos_journal::{Check, Disk, FrameReader, Position, ReadOnlyJournal, RealDisk};
+use xos_journal::{Check, Disk, FrameReader, JournalError, MARKER_NAME, Position, ReadOnlyJournal, RealDisk};
 use xos_protocol::EventRecord;
 
 /// How much of a log to execute again.
@@ -130,7 +130,28 @@ pub fn replay_on(
 /// Opens a journal without a lock and without changing a byte.
 pub(crate) fn open_for_reading(disk: Arc<dyn Disk>) -> Result<ReadOnlyJournal, OpenError> {
     let options = xos_journal::Options { create: false, ..Default::default() };
-    Ok(ReadOnlyJournal::open(disk, &options)?)
+    if disk.list().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        let (directory, why) = (disk.describe(), "the directory does not exist");
+        return Err(JournalError::NothingThere { directory, why }.into());
+    }
+    match ReadOnlyJournal::open(disk.clone(), &options) {
+        Err(error @ JournalError::NothingThere { .. }) => {
+            // What is left of a log says that there was one, as when it is opened for writing.
+            let names = disk.list().unwrap_or_default();
+            match trace_of_a_log(names) {
+                Some(witness) => Err(OpenError::LogMissing { directory: disk.describe(), witness }),
+                None => Err(error.into()),
+            }
+        }
+        other => Ok(other?),
+    }
+}
+
+/// The first file that only a log leaves beside its segments.
+pub(crate) fn trace_of_a_log(names: Vec<String>) -> Option<String> {
+    let trace =
+        |name: &String| name == MARKER_NAME || name.starts_with("snapshot-") && name.ends_with(".xoss");
+    names.into_iter().filter(trace).min()
 }
 
 /// The engine to begin with: a new one, or that of the newest usable snapshot before a sequence. Where the

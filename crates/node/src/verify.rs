@@ -10,7 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use xos_engine::{AuditReport, Engine, Violation};
-use xos_journal::{Check, Disk, JournalError, Position, ReadOnlyJournal, RealDisk, SnapshotInfo, TornTail};
+use xos_journal::{
+    Check, Disk, JournalError, MARKER_NAME, Position, ReadOnlyJournal, RealDisk, SnapshotInfo, TornTail,
+};
 use xos_units::{Amount, AssetId};
 
 /// What to leave out of a verification.
@@ -58,6 +60,10 @@ pub struct VerifyReport {
     pub snapshots: Vec<u64>,
     /// Snapshots that cannot be read, in words.
     pub bad_snapshots: Vec<String>,
+    /// What is wrong with the file that says how far the log is durable, in words.
+    pub bad_head: Option<String>,
+    /// Whether that file is missing; opening makes it anew.
+    pub head_missing: bool,
     /// The tail that opening would drop.
     pub torn_tail: Option<TornTail>,
     /// The audit of the last state.
@@ -87,6 +93,12 @@ impl fmt::Display for VerifyReport {
         }
         for bad in &self.bad_snapshots {
             writeln!(f, "{bad}")?;
+        }
+        if let Some(bad) = &self.bad_head {
+            writeln!(f, "{bad}")?;
+        }
+        if self.head_missing {
+            writeln!(f, "{MARKER_NAME} is missing; opening makes it anew")?;
         }
         if let Some(torn) = &self.torn_tail {
             writeln!(f, "{torn}")?;
@@ -206,11 +218,17 @@ pub fn verify_on(
         events,
         snapshots: checks.same,
         bad_snapshots: checks.bad,
+        bad_head: bad_head(journal.report().spoiled_marker_slots),
+        head_missing: journal.report().marker_missing,
         torn_tail: journal.report().torn_tail.clone(),
         conservation: conservation(engine, &audit)?,
         audit,
         elapsed_ns: elapsed_ns(begun),
     })
+}
+
+fn bad_head(spoiled_slots: usize) -> Option<String> {
+    (spoiled_slots > 0).then(|| format!("{MARKER_NAME}: {spoiled_slots} of its 2 slots cannot be read"))
 }
 
 fn conservation(engine: &Engine, audit: &AuditReport) -> Result<Vec<Conservation>, VerifyError> {

@@ -88,6 +88,8 @@ pub(crate) fn verify<'py>(
     dict.set_item("events", report.events)?;
     dict.set_item("snapshots", report.snapshots)?;
     dict.set_item("bad_snapshots", report.bad_snapshots)?;
+    dict.set_item("bad_head", report.bad_head)?;
+    dict.set_item("head_missing", report.head_missing)?;
     dict.set_item("torn_tail", report.torn_tail.map(|tail| tail.to_string()))?;
     dict.set_item("accounts", report.audit.accounts)?;
     dict.set_item("orders", report.audit.orders)?;
