@@ -169,15 +169,11 @@ class CommandMethods:
         qty: Number,
         **options: Unpack[OrderOptions],
     ) -> Preview:
-        """What `place` with these arguments would do now, without placing anything.
-
-        It looks at the levels of the book as they stand; orders that self-trade prevention or their owner's
-        margin would take out on the way count as orders that fill. A client id is not looked at.
-        """
+        """What `place` would do now, without placing anything: levels of the book count as they stand."""
         found, asset = self._directory.market(instrument), self._directory.asset(1)
-        ticks, lots = found.price.count(price), found.qty.count(qty)
-        code, words = code_of(SIDES, "side", side), self._words(**options)[:5]
-        row = self._core.preview(whole("account", account), found.number, code, ticks, lots, *words)
+        words = (found.price.count(price), found.qty.count(qty), *self._words(**options)[:5])
+        code = code_of(SIDES, "side", side)
+        row = self._core.preview(whole("account", account), found.number, code, *words)
         if row is None:
             raise UnknownName(f"account {account!r} does not exist")
         return Preview.of(found, asset.amount.value, row)
@@ -305,15 +301,10 @@ class CommandMethods:
     def set_leverage(
         self, account: int, instrument: str | int, leverage: int, *, time_ns: int | None = None
     ) -> Receipt:
-        """Chooses the leverage of an account on a perpetual: positions and orders there need 1 / leverage.
-
-        0 takes the choice away. Tiers and open interest can ask for more, never for less.
-        """
-        number = self._directory.market(instrument).number
+        """Chooses the leverage on a perpetual: what stands there needs at least 1 / leverage; 0: no choice."""
+        number, kind = self._directory.market(instrument).number, CommandKind.SET_LEVERAGE
         return _receipt(
-            self._command(
-                CommandKind.SET_LEVERAGE, account=account, instrument=number, qty=leverage, time_ns=time_ns
-            )
+            self._command(kind, account=account, instrument=number, qty=leverage, time_ns=time_ns)
         )
 
     # --- what the operator and the oracle say ---

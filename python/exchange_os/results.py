@@ -164,7 +164,10 @@ class Preview(msgspec.Struct, frozen=True):
             market.qty.value(taken),
             paid(fee),
             paid(fee_resting),
-            *(settlement(amount) for amount in margins),
+            settlement(margins[0]),
+            settlement(margins[1]),
+            settlement(margins[2]),
+            settlement(margins[3]),
             market.price.value(liquidation) if liquidation else None,
             paid(loss),
         )

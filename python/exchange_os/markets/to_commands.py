@@ -191,7 +191,7 @@ class _Planner:
                     "maintenance_margin_ppm": item.maintenance_margin_ppm,
                 }
             }
-        content = {"symbol": item.symbol, "product": product, "terms": terms}
+        content: dict[str, Any] = {"symbol": item.symbol, "product": product, "terms": terms}
         if isinstance(item, Perpetual) and (margin := margin_body(item, quote)):
             content["margin"] = margin
         if item.oracle is not None:
