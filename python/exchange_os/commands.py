@@ -301,7 +301,7 @@ class CommandMethods:
     def set_leverage(
         self, account: int, instrument: str | int, leverage: int, *, time_ns: int | None = None
     ) -> Receipt:
-        """Chooses the leverage on a perpetual: what stands there needs at least 1 / leverage; 0: no choice."""
+        """Chooses the leverage on a perpetual: what stands there needs 1 / leverage; 0: no choice."""
         number, kind = self._directory.market(instrument).number, CommandKind.SET_LEVERAGE
         return _receipt(
             self._command(kind, account=account, instrument=number, qty=leverage, time_ns=time_ns)
