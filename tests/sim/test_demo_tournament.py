@@ -168,3 +168,15 @@ def test_the_command_refuses_a_foreign_directory(tmp_path: Path) -> None:
     answer = CliRunner().invoke(cli.main, ["demo", str(tmp_path)])
     assert answer.exit_code == 3
     assert "choose another directory" in answer.stderr
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "markets/mine.toml", "keep/x", "segment-1.xosj"])
+def test_a_file_that_no_demonstration_wrote_is_not_deleted(tmp_path: Path, name: str) -> None:
+    demo.prepare(tmp_path / "demo")
+    demo.prepare(tmp_path / "demo")
+    mine = tmp_path / "demo" / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine", encoding="utf-8")
+    with pytest.raises(InvalidArgument, match="would delete it"):
+        demo.prepare(tmp_path / "demo")
+    assert mine.read_text(encoding="utf-8") == "mine"

@@ -7,6 +7,7 @@ directory afterwards. The same seed and size give the same commands, and so the 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -34,6 +35,10 @@ from .world_cup import EventKind, Match, TournamentFacts, load_facts, questions
 
 MARKER = "xos-demo.json"
 MARKETS = "markets"
+_MARKET_FILE = re.compile(r"\d{3}-.*\.toml")
+_OWN_FILE = re.compile(
+    rf"{re.escape(MARKER)}|champion\.(png|svg)|head|lock|(segment-\d{{20}}\.xosj|snapshot-\d{{20}}\.xoss|spare\.\w*)(\.tmp)?"
+)
 _STREAM = 14
 _SETS_SPLIT = 300
 _NEAR_END_TICKS = 5
@@ -113,12 +118,28 @@ def prepare(folder: Path) -> None:
                     f"{folder} is not empty and was not made by a demonstration (it has no {MARKER}); "
                     "choose another directory"
                 )
+            stranger = next((path for path in sorted(folder.rglob("*")) if not _is_own(path, folder)), None)
+            if stranger is not None:
+                raise InvalidArgument(
+                    f"{stranger} is not a demonstration's, and replacing the directory would delete it; "
+                    "move it away or choose another directory"
+                )
             _refuse_if_open(folder)
             shutil.rmtree(folder)
     # An exchange begins in an empty directory: it comes first, what the demonstration adds comes after it.
     Exchange.open(folder).close()
     (folder / MARKETS).mkdir()
     (folder / MARKER).write_text(json.dumps({"made_by": "xos demo", "format": 1}) + "\n", encoding="utf-8")
+
+
+def _is_own(path: Path, folder: Path) -> bool:
+    """Whether a demonstration writes files of this name there."""
+    if path.is_symlink():
+        return False
+    if path.is_dir():
+        return path == folder / MARKETS
+    own = _MARKET_FILE if path.parent == folder / MARKETS else _OWN_FILE
+    return own.fullmatch(path.name) is not None
 
 
 def _refuse_if_open(folder: Path) -> None:
