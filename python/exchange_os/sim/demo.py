@@ -37,7 +37,8 @@ MARKER = "xos-demo.json"
 MARKETS = "markets"
 _MARKET_FILE = re.compile(r"\d{3}-.*\.toml")
 _OWN_FILE = re.compile(
-    rf"{re.escape(MARKER)}|champion\.(png|svg)|head|lock|(segment-\d{{20}}\.xosj|snapshot-\d{{20}}\.xoss|spare\.\w*)(\.tmp)?"
+    rf"{re.escape(MARKER)}|champion\.(png|svg)|head|lock|"
+    r"(segment-\d{20}\.xosj|snapshot-\d{20}\.xoss|spare\.\w*)(\.tmp)?"
 )
 _STREAM = 14
 _SETS_SPLIT = 300
