@@ -55,6 +55,8 @@ _WAITING = {
     "amount": "trigger price above, ticks, 0: none",
     "counter_amount": "trigger price below, ticks, 0: none",
 }
+_HEALTH = {"amount": "equity", "counter_amount": "maintenance requirement"}
+_FUND = {"counter_amount": "balance of the insurance fund after"}
 _MOVED = {"instrument": "the asset", "amount": "moved", "counter_amount": "total after"}
 EVENT_FIELDS: dict[str, dict[str, str]] = {
     "order_accepted": {
@@ -178,6 +180,45 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "counter_amount": "total of the settlement asset after",
     },
     "publisher_deployed": {"instrument": "number of the publisher"},
+    "liquidation_started": {"account": "", **_HEALTH},
+    "liquidation_order": {
+        **dict.fromkeys(("side", "account", "instrument"), ""),
+        "price": "the bankruptcy price",
+        "qty": "lots asked",
+        **_HEALTH,
+    },
+    "liquidation_fee": {"account": "", "instrument": "", "amount": "the fee", **_FUND},
+    "tranche_took_over": {
+        "side": "that closes the account's position",
+        **dict.fromkeys(("account", "instrument", "price"), ""),
+        "qty": "lots taken over",
+        "remaining": "position of the account after, signed",
+        "amount": "realised of the account",
+        "counter_account": "the tranche",
+    },
+    "insurance_paid": {
+        "account": "",
+        "instrument": "whose daily draw it counts to",
+        "amount": "paid",
+        **_FUND,
+    },
+    "bankruptcy_closed": {
+        "side": "that closes the position",
+        **dict.fromkeys(("account", "instrument", "price"), ""),
+        "qty": "lots closed",
+        "remaining": "position after",
+        "amount": "realised",
+    },
+    "deleveraged": {
+        "side": "that closes the position",
+        **dict.fromkeys(("account", "instrument", "price"), ""),
+        "qty": "lots given",
+        "remaining": "position after, signed",
+        "amount": "realised",
+        "counter_amount": "lost against the mark",
+    },
+    "insurance_received": {"account": "", "amount": "what rounding left", **_FUND},
+    "liquidation_ended": {"account": "", **_HEALTH},
     "asset_deployed": {"instrument": "number of the asset"},
     "venue_deployed": {"venue": "its number", "instrument": "the same"},
     "instrument_deployed": {"instrument": "its number", "order_id": "question of an outcome, else 0"},

@@ -47,11 +47,14 @@ from exchange_os.errors import (
 from exchange_os.exchange import Exchange
 from exchange_os.records import COMMAND, EVENT, amends, cancels, commands, orders
 from exchange_os.results import (
+    AdlReceipt,
+    AdlStanding,
     Balance,
     Book,
     BookLevel,
     Cancelled,
     Instrument,
+    Liquidation,
     Order,
     OrderResult,
     Position,
@@ -69,6 +72,8 @@ open = Exchange.open  # noqa: A001 - `xos.open(path)` is the way in
 __all__ = [
     "COMMAND",
     "EVENT",
+    "AdlReceipt",
+    "AdlStanding",
     "AlreadyOpen",
     "Balance",
     "BatchRefused",
@@ -93,6 +98,7 @@ __all__ = [
     "Instrument",
     "InstrumentState",
     "InvalidArgument",
+    "Liquidation",
     "MarketFileError",
     "NoExchangeHere",
     "Order",

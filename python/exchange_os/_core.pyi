@@ -155,6 +155,7 @@ class CancelReason(IntEnum):
     OUTSIDE_BAND = 9
     SETTLED = 10
     MATCH_LIMIT = 11
+    LIQUIDATION = 16
     CANCEL_ALL_AFTER = 20
     LINKED = 21
     POSITION_CLOSED = 22
@@ -194,6 +195,15 @@ class EventKind(IntEnum):
     FUNDING_SET = 41
     FUNDING_PAID = 42
     PUBLISHER_DEPLOYED = 43
+    LIQUIDATION_STARTED = 48
+    LIQUIDATION_ORDER = 49
+    LIQUIDATION_FEE = 50
+    TRANCHE_TOOK_OVER = 51
+    INSURANCE_PAID = 52
+    BANKRUPTCY_CLOSED = 53
+    DELEVERAGED = 54
+    INSURANCE_RECEIVED = 55
+    LIQUIDATION_ENDED = 56
     ASSET_DEPLOYED = 64
     VENUE_DEPLOYED = 65
     INSTRUMENT_DEPLOYED = 66
@@ -278,6 +288,7 @@ class Flags(IntFlag):
     PROTECTED = 16
 
 class EventFlags(IntFlag):
+    OF_TIME = 32
     KEPT_PRIORITY = 64
     RETRY = 128
 
@@ -522,6 +533,14 @@ class Exchange:
 
     def book(self, instrument: int, depth: int) -> tuple[int, _Levels, _Levels]:
         """Sequence, and price, lots, orders of the best levels of bids and asks."""
+
+    def liquidations(self) -> list[tuple[int, int, int, int]]:
+        """Account, next visit, equity and requirement of every account in liquidation."""
+
+    def deleveraging(
+        self, instrument: int, long: bool, lots: int, /
+    ) -> list[tuple[int, int, int, int, int, int, int]]:
+        """Account, lots, lots asked first, leverage, share, queue rank and candidates of one side."""
 
     def house(self) -> list[tuple[str, int, int, int]]:
         """Kind and number of every house account, an asset and what it has of it."""

@@ -231,6 +231,54 @@ class Source(msgspec.Struct, frozen=True):
     published_ns: int
 
 
+class Liquidation(msgspec.Struct, frozen=True):
+    """An account in liquidation. `next_visit_ns` is 0 when it is its turn as soon as prices or time move."""
+
+    account: int
+    equity: Decimal
+    maintenance_margin: Decimal
+    next_visit_ns: int
+
+
+class AdlStanding(msgspec.Struct, frozen=True):
+    """Where a position stands if the other side had to be closed now: `share` of the quantity asked.
+
+    `first` is the part that is asked before anybody else's rest: unhedged, with profit. `queue_rank` is the
+    place that a queue by profit times leverage would give it among `candidates`.
+    """
+
+    account: int
+    position: Decimal
+    first: Decimal
+    leverage: Decimal
+    share: Decimal
+    queue_rank: int
+    candidates: int
+
+
+class AdlReceipt(msgspec.Struct, frozen=True):
+    """What deleveraging took from an account, and how the lots were divided.
+
+    `haircut` is what it lost against the mark; `queue_qty` what a queue by profit times leverage would have
+    taken of the `closed_qty` of the bankrupt account.
+    """
+
+    sequence: int
+    time_ns: int
+    account: int
+    instrument: str
+    price: Decimal
+    qty: Decimal
+    position: Decimal
+    realised: Decimal
+    haircut: Decimal
+    queue_rank: int
+    candidates: int
+    bankrupt_account: int
+    queue_qty: Decimal
+    closed_qty: Decimal
+
+
 class Question(msgspec.Struct, frozen=True):
     """A question as it stands. `sets` are complete sets outstanding, `paying` the outcome that won."""
 

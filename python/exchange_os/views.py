@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from exchange_os._core import InstrumentState, PriceStatus, SelfTrade, Side, Tif
+from exchange_os._core import EventKind, InstrumentState, PriceStatus, SelfTrade, Side, Tif
 from exchange_os.bounds import whole
-from exchange_os.errors import EventsGone, UnknownName
+from exchange_os.errors import EventsGone, InvalidArgument, UnknownName
 from exchange_os.records import Events, events_from_bytes
 from exchange_os.results import (
+    AdlReceipt,
+    AdlStanding,
     Balance,
     Book,
     BookLevel,
     Funding,
     FundingInterval,
     Instrument,
+    Liquidation,
     Order,
     Position,
     Question,
@@ -290,6 +293,49 @@ class Views:
         kept = events_from_bytes(data)
         kept = kept[kept["sequence"] >= since_sequence] if since_sequence else kept
         return (kept[begin : begin + _CHUNK] for begin in range(0, len(kept), _CHUNK))
+
+    # --- liquidation ---
+
+    def liquidations(self) -> list[Liquidation]:
+        """Accounts in liquidation."""
+        money = self._directory.assets[1].amount
+        return [
+            Liquidation(account, money.value(equity), money.value(maintenance), next_visit_ns)
+            for account, next_visit_ns, equity, maintenance in self._core.liquidations()
+        ]
+
+    def insurance_fund(self) -> Decimal:
+        """The insurance fund's balance in the settlement asset: a ledger account like any other."""
+        return self.house().get("insurance", {}).get(self.assets[0], Decimal(0))
+
+    def adl_standings(self, instrument: str | int, side: str, qty: Decimal | int | str) -> list[AdlStanding]:
+        """What each long ("buy") or short would give if `qty` of the other side had to be closed now."""
+        market = self._directory.market(instrument)
+        if side not in ("buy", "sell"):
+            raise InvalidArgument(f'side is {side!r}, expected "buy" or "sell"')
+        rows = self._core.deleveraging(market.number, side == "buy", market.qty.count(qty))
+        return [
+            AdlStanding(
+                account=account,
+                position=market.qty.value(lots),
+                first=market.qty.value(first),
+                leverage=Decimal(leverage_ppm).scaleb(-6),
+                share=market.qty.value(share),
+                queue_rank=rank,
+                candidates=candidates,
+            )
+            for account, lots, first, leverage_ppm, share, rank, candidates in rows
+        ]
+
+    def adl_receipts(self, account: int | None = None, since_sequence: int = 0) -> list[AdlReceipt]:
+        """Receipts of deleveraging among the kept events, of one account or of all."""
+        from exchange_os import receipts
+
+        found = (events[events["kind"] == EventKind.DELEVERAGED] for events in self.events(since_sequence))
+        chosen = (events if account is None else events[events["account"] == account] for events in found)
+        return [
+            row for events in chosen for row in receipts.receipts_of(cast(Events, events), self._directory)
+        ]
 
     # --- the whole ---
 

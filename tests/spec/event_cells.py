@@ -23,6 +23,13 @@ _SETS = {_KIND.SET_SPLIT, _KIND.SET_MERGED}
 _REJECTED, _TRADE = {_KIND.REJECTED}, {_KIND.TRADE}
 _TOTAL = {_KIND.PNL_REALISED, _KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.PAYOUT}
 _COUNTDOWN = {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CANCEL_ALL_AFTER_FIRED}
+_OF_POSITIONS = {
+    _KIND.LIQUIDATION_ORDER,
+    _KIND.TRANCHE_TOOK_OVER,
+    _KIND.BANKRUPTCY_CLOSED,
+    _KIND.DELEVERAGED,
+}
+_OF_LIQUIDATION = {kind for kind in _KIND if _KIND.LIQUIDATION_STARTED <= kind <= _KIND.LIQUIDATION_ENDED}
 _EVERY = set(_KIND)
 _OF_ASSET = {_KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.ASSET_DEPLOYED}
 _OF_QUESTION = _SETS | {_KIND.QUESTION_RESOLVED, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED}
@@ -65,6 +72,8 @@ def _event(desk: Desk, event: Event) -> str:
         words.append("kept")
     if event["flags"] & xos.EventFlags.RETRY:
         words.append("again")
+    if event["flags"] & xos.EventFlags.OF_TIME:
+        words.append("of time")
     return " ".join(words)
 
 
@@ -125,9 +134,10 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "account": (_EVERY, _account("account")),
     "order": (_ORDER | _REJECTED | _WAITING | _FIRED, _order_id),
     "on": (_EVERY, _on),
-    "side": (_ORDER | _REJECTED | _WAITING | _FIRED | {_KIND.MASS_CANCELLED}, _side),
+    "side": (_ORDER | _OF_POSITIONS | _REJECTED | _WAITING | _FIRED | {_KIND.MASS_CANCELLED}, _side),
     "qty": (
         _ORDER
+        | _OF_POSITIONS
         | _REJECTED
         | _SETS
         | _COUNTDOWN
@@ -141,15 +151,21 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "left": (_ORDER - {_KIND.PNL_REALISED}, _field("remaining")),
     "venue": (_EVERY, _venue("venue")),
     "flags": (_EVERY, lambda _, event: flags_text(event["flags"])),
-    "id": (_EVERY - _TRADE, lambda _, event: event["client_id"].decode(errors="replace")),
+    "id": (
+        _EVERY - _TRADE - {_KIND.TRANCHE_TOOK_OVER, _KIND.DELEVERAGED},
+        lambda _, event: event["client_id"].decode(errors="replace"),
+    ),
     "above": (_WAITING, _not_zero("amount")),
     "below": (_WAITING, _not_zero("counter_amount")),
     "below limit": (_WAITING, _not_zero("remaining")),
     "trigger": (_FIRED, _field("amount")),
     "source": (_FIRED, lambda _, event: xos.PriceSource(event["counter_amount"]).name.lower()),
-    "position": ({_KIND.PNL_REALISED, _KIND.PROTECTION_BREACHED}, _field("remaining")),
-    "amount": (_TOTAL | _SETS | _PROTECTION | {_KIND.CANCEL_ALL_AFTER_SET}, _field("amount")),
-    "total": (_TOTAL | {_KIND.PROTECTION_SET}, _field("counter_amount")),
+    "position": ({_KIND.PNL_REALISED, _KIND.PROTECTION_BREACHED} | _OF_POSITIONS, _field("remaining")),
+    "amount": (
+        _TOTAL | _OF_LIQUIDATION | _SETS | _PROTECTION | {_KIND.CANCEL_ALL_AFTER_SET},
+        _field("amount"),
+    ),
+    "total": (_TOTAL | _OF_LIQUIDATION | {_KIND.PROTECTION_SET}, _field("counter_amount")),
     "value": (_REJECTED, _field("amount")),
     "limit": (_REJECTED, _field("counter_amount")),
     "state": ({_KIND.INSTRUMENT_STATE_SET}, _state),

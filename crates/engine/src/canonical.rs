@@ -148,6 +148,7 @@ impl Engine {
             sink.u64(deadline_ns);
         }
         self.write_triggers(sink);
+        self.write_liquidations(sink);
     }
 
     fn write_triggers(&self, sink: &mut impl Sink) {
@@ -187,6 +188,22 @@ impl Engine {
             sink.i64(protection.lots);
             sink.i64(protection.delta);
             sink.u64(protection.frozen_until_ns);
+        }
+    }
+
+    fn write_liquidations(&self, sink: &mut impl Sink) {
+        let liquidations = &self.liquidations;
+        sink.u32(liquidations.cursor.0);
+        sink.count(liquidations.pending.len());
+        liquidations.pending.iter().for_each(|account| sink.u32(account.0));
+        sink.count(liquidations.running().len());
+        for (account, next_ns) in liquidations.running() {
+            sink.u32(account.0);
+            sink.u64(next_ns);
+        }
+        for terms in self.instruments.iter().filter_map(|instrument| instrument.liquidation.as_ref()) {
+            sink.u64(terms.drawn_day);
+            sink.amount(terms.drawn);
         }
     }
 

@@ -8,7 +8,8 @@ use crate::step::{Refused, Step, refused};
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::{
     AssetSpec, DeployCommand, EventKind, EventRecord, Fees, FundingSpec, InstrumentSpec, InstrumentTerms,
-    MarginSpec, Matching, OracleSpec, Product, PublisherSpec, QuestionSpec, Reject, VenueSpec,
+    LIQUIDATION_COOLDOWN_MS_MAX, MarginSpec, Matching, OracleSpec, Product, PublisherSpec, QuestionSpec,
+    Reject, VenueSpec,
 };
 use xos_units::{
     AMOUNT_ATOMS_BOUND, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price, QTY_LOTS_BOUND,
@@ -185,6 +186,7 @@ impl Engine {
             check_funding(funding, &spec.product)?;
         }
         self.check_collateral_tiers(&spec)?;
+        self.check_liquidation(&spec)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         if !self.defends(Defence::OpenInterestScaling)
             && let Some(margin) = &mut spec.margin
@@ -224,6 +226,31 @@ impl Engine {
         Ok(())
     }
 
+    /// Fields 71 to 81.
+    fn check_liquidation(&self, spec: &InstrumentSpec) -> Result<(), Refused> {
+        let Some(terms) = &spec.liquidation else { return Ok(()) };
+        if !matches!(spec.product, Product::Perpetual { .. }) {
+            return refused(Reject::SpecOutOfBounds, 1, 71);
+        }
+        let (one, atoms) = (i128::from(PPM_ONE), 0..=AMOUNT_ATOMS_BOUND - 1);
+        check_bounds(i128::from(terms.slice_ppm), 1..=one, 72)?;
+        check_bounds(terms.full_below.0, atoms.clone(), 73)?;
+        let cooldown_max = i128::from(LIQUIDATION_COOLDOWN_MS_MAX);
+        check_bounds(i128::from(terms.cooldown_ms), 0..=cooldown_max, 74)?;
+        check_bounds(i128::from(terms.fee_ppm), 0..=100_000, 75)?;
+        check_bounds(i128::from(terms.backstop_ppm), 0..=one, 76)?;
+        check_bounds(terms.insurance_draw_max.0, atoms, 77)?;
+        if let Some(tranche) = &terms.tranche {
+            check_bounds(i128::from(tranche.account), 1..=i128::from(self.limits.accounts_max), 78)?;
+            check_bounds(tranche.notional_max.0, 1..=AMOUNT_ATOMS_BOUND - 1, 79)?;
+        }
+        if let Some(hedge) = &terms.hedge {
+            check_bounds(i128::from(hedge.asset), 2..=self.assets.len() as i128, 80)?;
+            check_bounds(i128::from(hedge.atoms_per_lot), 1..=i128::from(i64::MAX), 81)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn add_instrument(&mut self, spec: InstrumentSpec) -> InstrumentId {
         let id = InstrumentId::from_index(self.instruments.len());
         let instrument = Instrument::from_spec(id, spec);
@@ -243,6 +270,7 @@ impl Engine {
         self.has_oracles |= instrument.oracle.is_some();
         self.has_funding |= instrument.funding.is_some();
         self.maker_first_instruments += usize::from(instrument.matching == Matching::MakerFirst);
+        self.liquidations.wanted |= instrument.liquidation.is_some();
         self.instruments.push(instrument);
     }
 

@@ -6,6 +6,7 @@ use crate::collateral::Collateral;
 use crate::countdowns::Countdowns;
 use crate::defence::{Defence, Switches};
 use crate::instrument::{Instrument, Question};
+use crate::liquidation::Liquidations;
 use crate::lookup::Lookup;
 use crate::protection::Protection;
 use crate::step::{Refused, Step};
@@ -124,6 +125,7 @@ pub struct Engine {
     pub(crate) breached: Vec<(AccountId, InstrumentId)>,
     /// Orders have to fire, or to leave, at the end of the command.
     pub(crate) triggers_due: bool,
+    pub(crate) liquidations: Liquidations,
     pub(crate) last_trade_id: u64,
     pub(crate) maker_first_instruments: usize,
     /// Stands that may have become empty during the command.
@@ -170,6 +172,7 @@ impl Engine {
             protections: BTreeMap::new(),
             breached: Vec::new(),
             triggers_due: false,
+            liquidations: Liquidations::default(),
             last_trade_id: 0,
             maker_first_instruments: 0,
             emptied: Vec::new(),
@@ -259,6 +262,7 @@ impl Engine {
             Step { sequence: header.first_sequence, time_ns: header.time_ns, client_id: &[0; 32], events };
         self.expire_orders(&mut step);
         self.fire_countdowns(&mut step);
+        self.look_at_pending_of_time(&mut step);
         let (pool, triggers) = (&mut self.pool, &self.triggers);
         self.client_ids.forget(header.time_ns, self.limits.client_id_retention_ns, |answer, number| {
             let waits = answer.kind == EventKind::TriggerAccepted.code();
@@ -348,6 +352,7 @@ impl Engine {
                 if self.has_funding {
                     self.run_funding(step);
                 }
+                self.look_at_pending(step);
                 Ok(())
             }
             CommandKind::PlaceTrigger => self.place_trigger(step, command),
@@ -355,8 +360,16 @@ impl Engine {
             CommandKind::AmendTrigger => self.amend_trigger(step, command),
             CommandKind::PlaceBracket => self.place_bracket(step, command),
             CommandKind::CancelAllAfter => self.cancel_all_after(step, command),
-            CommandKind::SetMark | CommandKind::SetIndex => self.set_price(step, command, kind),
-            CommandKind::PublishPrice => self.publish_price(step, command),
+            CommandKind::SetMark | CommandKind::SetIndex => {
+                self.set_price(step, command, kind)?;
+                self.look_at_pending(step);
+                Ok(())
+            }
+            CommandKind::PublishPrice => {
+                self.publish_price(step, command)?;
+                self.look_at_pending(step);
+                Ok(())
+            }
             CommandKind::Restart => {
                 self.restart(step);
                 Ok(())

@@ -3,6 +3,7 @@
 use crate::account::{Class, StandKey};
 use crate::funding::Funding;
 use crate::holders::AccountSet;
+use crate::liquidation::LiquidationTerms;
 use crate::oracle::Oracle;
 use crate::tiers::PerpetualMargin;
 use xos_book::Book;
@@ -44,6 +45,8 @@ pub(crate) struct Instrument {
     pub(crate) margin_value: i128,
     /// Tiers and open-interest scaling; none: one rate for every size.
     pub(crate) margin: Option<Box<PerpetualMargin>>,
+    /// Terms of liquidation; none: positions are never liquidated.
+    pub(crate) liquidation: Option<Box<LiquidationTerms>>,
     /// Bounds of the band; the widest prices where there is none.
     pub(crate) band_low: Price,
     pub(crate) band_high: Price,
@@ -90,6 +93,8 @@ impl Instrument {
         instrument.margin = PerpetualMargin::of(&spec).map(Box::new);
         instrument.oracle = spec.oracle.as_ref().map(|oracle| Box::new(Oracle::new(oracle)));
         instrument.funding = spec.funding.as_ref().map(|funding| Box::new(Funding::new(funding)));
+        let liquidation = spec.liquidation.as_deref();
+        instrument.liquidation = liquidation.map(|terms| Box::new(LiquidationTerms::of(terms)));
         instrument.spec = Some(Box::new(spec));
         instrument.refresh_gate();
         instrument
@@ -129,6 +134,7 @@ impl Instrument {
             mark_value: 0,
             margin_value: 0,
             margin: None,
+            liquidation: None,
             band_low: Price(i64::MIN),
             band_high: Price(i64::MAX),
             price_max: Price(terms.price_max_ticks),

@@ -22,6 +22,7 @@ impl Engine {
         if self.instruments[at].triggers > 0 {
             self.price_reached(at, PriceSource::Mark);
         }
+        self.look_at_holders(at);
     }
 
     /// What follows from a new index.
@@ -97,10 +98,13 @@ impl Engine {
         let Some(oracle) = &mut instrument.oracle else { return };
         let status = oracle.status;
         let index = oracle.refresh(time_ns, instrument.index, switches);
-        let changed = oracle.status != status;
+        let (changed, is_fresh) = (oracle.status != status, oracle.is_fresh());
         if changed {
             instrument.refresh_gate();
             self.emit_status(step, at);
+            if is_fresh {
+                self.look_at_holders(at);
+            }
         }
         if let Some(index) = index
             && index != self.instruments[at].index

@@ -76,6 +76,7 @@ impl Engine {
         engine.read_orders(&mut source)?;
         engine.read_countdowns(&mut source)?;
         engine.read_triggers(&mut source)?;
+        engine.read_liquidations(&mut source)?;
         if source.at != state.len() {
             return source.malformed("end of the state");
         }
@@ -389,6 +390,25 @@ impl Engine {
         Ok(())
     }
 
+    fn read_liquidations(&mut self, source: &mut Source) -> Read<()> {
+        self.liquidations.cursor = AccountId(source.u32("cursor")?);
+        for _ in 0..source.count(4, "pending accounts")? {
+            let account = self.read_account(source)?;
+            self.liquidations.pending.insert(account);
+        }
+        for _ in 0..source.count(12, "accounts in liquidation")? {
+            let account = self.read_account(source)?;
+            let next_ns = source.u64("next visit")?;
+            self.liquidations.schedule(account, Some(next_ns));
+        }
+        for instrument in &mut self.instruments {
+            if let Some(terms) = &mut instrument.liquidation {
+                (terms.drawn_day, terms.drawn) = (source.u64("day")?, source.amount("drawn")?);
+            }
+        }
+        Ok(())
+    }
+
     /// A waiting order, and where it stood: 0 watching, 1 and 2 in the row, reached above or below.
     fn read_trigger(&self, source: &mut Source) -> Read<(Trigger, u8)> {
         let trigger = Trigger {
@@ -416,6 +436,14 @@ impl Engine {
             return source.malformed("waiting order");
         }
         Ok((trigger, wait))
+    }
+
+    fn read_account(&self, source: &mut Source) -> Read<AccountId> {
+        let account = AccountId(source.u32("account")?);
+        if account.index() >= self.accounts.len() {
+            return source.malformed("account");
+        }
+        Ok(account)
     }
 
     fn read_session(&mut self, source: &mut Source) -> Read<()> {

@@ -50,6 +50,12 @@ pub enum Reason {
     Payout = 9,
     /// Funding of a perpetual.
     Funding = 10,
+    /// A fee on a liquidation, to the insurance fund.
+    LiquidationFee = 12,
+    /// The insurance fund paid a deficit.
+    InsurancePaid = 13,
+    /// What rounding left of a bankrupt account.
+    InsuranceReceived = 14,
 }
 
 /// One movement of money.

@@ -2,7 +2,7 @@
 //!
 //! Amounts of atoms travel as decimal strings, because MessagePack has no 128-bit integer.
 
-use crate::{Limits, Matching};
+use crate::{Limits, LiquidationSpec, Matching};
 use serde::{Deserialize, Serialize};
 use xos_units::{Amount, PPM_ONE};
 
@@ -240,6 +240,9 @@ pub struct InstrumentSpec {
     /// most [`InstrumentSpec::COLLATERAL_TIERS_MAX`] tiers. Empty: it is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub collateral: Vec<CollateralTier>,
+    /// Liquidation of a perpetual; none: its positions are never liquidated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub liquidation: Option<Box<LiquidationSpec>>,
 }
 
 impl InstrumentSpec {
@@ -248,8 +251,8 @@ impl InstrumentSpec {
 
     /// An instrument without anything that may be left out.
     pub fn new(symbol: String, product: Product, terms: InstrumentTerms) -> Self {
-        let (margin, oracle, funding, collateral) = (None, None, None, Vec::new());
-        Self { symbol, product, terms, margin, oracle, funding, collateral }
+        let (margin, oracle, funding, collateral, liquidation) = (None, None, None, Vec::new(), None);
+        Self { symbol, product, terms, margin, oracle, funding, collateral, liquidation }
     }
 }
 
@@ -354,15 +357,15 @@ fn maker_first() -> Matching {
     Matching::MakerFirst
 }
 
-mod atoms {
+pub(crate) mod atoms {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use xos_units::Amount;
 
-    pub(super) fn serialize<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&amount.0)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse()
             .map(Amount)
@@ -419,6 +422,7 @@ mod tests {
         let open_interest_scaling = Some(OpenInterestBounds { lower: Amount(1), upper: Amount(1 << 95) });
         spec.margin = Some(MarginSpec { tiers: vec![tier], open_interest_scaling });
         spec.collateral = vec![CollateralTier { up_to_lots: 5, haircut_ppm: 50_000 }];
+        spec.liquidation = Some(Box::default());
         let command = DeployCommand::Instrument(spec);
         assert_eq!(DeployCommand::from_bytes(&command.to_bytes()), Ok(command));
         assert!(DeployCommand::from_bytes(b"\x81\xa5asset").is_err());

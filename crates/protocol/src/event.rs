@@ -13,6 +13,23 @@ impl EventFlags {
     pub const RETRY: u8 = 0x80;
     /// An amend that kept its place in the queue.
     pub const KEPT_PRIORITY: u8 = 0x40;
+    /// The start of the frame caused it, not a command: liquidations that were due.
+    pub const OF_TIME: u8 = 0x20;
+}
+
+/// What a receipt of deleveraging says of how the lots were divided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Place, from one, that the account had in a queue by profit times leverage.
+    pub queue_rank: u32,
+    /// Accounts on its side.
+    pub candidates: u32,
+    /// The account whose position was closed.
+    pub bankrupt: u32,
+    /// Lots that such a queue would have taken from it.
+    pub queue_lots: i64,
+    /// Lots closed in all.
+    pub closed_lots: i64,
 }
 
 /// One event. Fields that a kind does not use are zero; `docs/reference/records.md` has the table by kind.
@@ -115,6 +132,27 @@ impl EventRecord {
     pub fn trade_id(&self) -> u64 {
         u64::from_le_bytes(self.detail[24..32].try_into().expect("eight bytes"))
     }
+    /// Puts what a receipt of deleveraging says beside its lots.
+    pub fn set_receipt(&mut self, receipt: &Receipt) {
+        self.detail[0..4].copy_from_slice(&receipt.queue_rank.to_le_bytes());
+        self.detail[4..8].copy_from_slice(&receipt.candidates.to_le_bytes());
+        self.detail[8..12].copy_from_slice(&receipt.bankrupt.to_le_bytes());
+        self.detail[12..16].fill(0);
+        self.detail[16..24].copy_from_slice(&receipt.queue_lots.to_le_bytes());
+        self.detail[24..32].copy_from_slice(&receipt.closed_lots.to_le_bytes());
+    }
+    /// What a receipt of deleveraging says; meaningless in other kinds.
+    pub fn receipt(&self) -> Receipt {
+        let word = |at: usize| u32::from_le_bytes(self.detail[at..at + 4].try_into().expect("four bytes"));
+        let long = |at: usize| i64::from_le_bytes(self.detail[at..at + 8].try_into().expect("eight bytes"));
+        Receipt {
+            queue_rank: word(0),
+            candidates: word(4),
+            bankrupt: word(8),
+            queue_lots: long(16),
+            closed_lots: long(24),
+        }
+    }
     /// The client id of the causing command; meaningless in a trade.
     pub fn client_id(&self) -> ClientId {
         self.detail
@@ -123,6 +161,7 @@ impl EventRecord {
     /// frame's commands, or they follow from one of those.
     pub fn is_of_time(&self) -> bool {
         match self.kind() {
+            _ if self.flags & EventFlags::OF_TIME != 0 => true,
             Some(EventKind::CancelAllAfterFired) => true,
             Some(EventKind::OrderCancelled | EventKind::TriggerCancelled) => matches!(
                 CancelReason::from_code(self.reason),

@@ -8,6 +8,7 @@ mod deploy;
 mod event;
 pub mod layout;
 mod limits;
+mod liquidation;
 mod reject;
 mod words;
 
@@ -17,9 +18,12 @@ pub use deploy::{
     MarginTier, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec,
     SourceSpec, Split, VenueSpec,
 };
-pub use event::{EventFlags, EventRecord};
+pub use event::{EventFlags, EventRecord, Receipt};
 pub use limits::{
     COUNTDOWN_MS_MAX, FUNDING_HISTORY_MAX, FUNDING_LEVELS_MAX, Limits, PROTECTION_MS_MAX, SLIPPAGE_PPM_MAX,
+};
+pub use liquidation::{
+    HedgeSpec, LIQUIDATION_COOLDOWN_MS_MAX, LiquidationPolicy, LiquidationSpec, TrancheSpec,
 };
 pub use reject::Reject;
 pub use words::{

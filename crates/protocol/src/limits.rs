@@ -55,6 +55,10 @@ pub struct Limits {
     pub client_id_retention_ns: u64,
     /// Commands of one frame.
     pub frame_commands_max: u32,
+    /// Accounts whose maintenance margin one command, or the start of one frame, looks at.
+    pub risk_checks_per_command_max: u32,
+    /// Accounts that one command, or the start of one frame, takes down the liquidation ladder.
+    pub liquidations_per_command_max: u32,
 }
 
 impl Default for Limits {
@@ -77,6 +81,8 @@ impl Default for Limits {
             client_ids_max: 16_777_216,
             client_id_retention_ns: 24 * 3_600 * 1_000_000_000,
             frame_commands_max: 65_536,
+            risk_checks_per_command_max: 16_384,
+            liquidations_per_command_max: 64,
         }
     }
 }

@@ -226,6 +226,8 @@ words! {
         Settled = 10 "settled",
         /// The command met the declared number of matches.
         MatchLimit = 11 "match_limit",
+        /// Its account is being liquidated.
+        Liquidation = 16 "liquidation",
         /// The countdown of cancel_all_after ran out.
         CancelAllAfter = 20 "cancel_all_after",
         /// Its entry, or the exits of its entry, are gone.
@@ -306,6 +308,24 @@ words! {
         FundingPaid = 42 "funding_paid",
         /// A publisher stands.
         PublisherDeployed = 43 "publisher_deployed",
+        /// An account fell below its maintenance requirement: equity and requirement.
+        LiquidationStarted = 48 "liquidation_started",
+        /// A liquidation order; its trades follow under order 0.
+        LiquidationOrder = 49 "liquidation_order",
+        /// A fee on what a liquidation order traded, to the insurance fund; balance of the fund after.
+        LiquidationFee = 50 "liquidation_fee",
+        /// The market's liquidity tranche took over lots; realised profit of the account that gave them.
+        TrancheTookOver = 51 "tranche_took_over",
+        /// The insurance fund paid a deficit; balance of the fund after.
+        InsurancePaid = 52 "insurance_paid",
+        /// A bankrupt position was closed against the other side; its account's realised profit.
+        BankruptcyClosed = 53 "bankruptcy_closed",
+        /// Receipt of an account on the other side: realised profit, and what it lost against the mark.
+        Deleveraged = 54 "deleveraged",
+        /// What rounding left of a bankrupt account went to the insurance fund; its balance after.
+        InsuranceReceived = 55 "insurance_received",
+        /// An account is out of liquidation: equity and requirement.
+        LiquidationEnded = 56 "liquidation_ended",
         /// An asset stands.
         AssetDeployed = 64 "asset_deployed",
         /// A venue stands.

@@ -6,10 +6,10 @@ use crate::outcome::integer_of;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use serde::Serialize;
-use xos_engine::{Engine, Leg, OrderView, Trigger, Wait};
+use xos_engine::{DeleveragingView, Engine, Leg, LiquidationView, OrderView, Trigger, Wait};
 use xos_ledger::Party;
 use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Limits};
-use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, QuestionId};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Qty, QuestionId};
 
 /// Everything deployed: bodies in order of id, instruments that are no outcome with their id, questions with the id
 /// of their first outcome.
@@ -304,6 +304,35 @@ impl Exchange {
             };
             (engine.sequence(), side(book.bids), side(book.asks))
         })
+    }
+
+    /// Account, next visit, equity and requirement of every account in liquidation.
+    fn liquidations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let found = self.engine(py, Engine::liquidations)?;
+        let row = |view: LiquidationView| {
+            let (equity, maintenance) = (integer_of(py, view.equity.0), integer_of(py, view.maintenance.0));
+            (view.account.0, view.next_visit_ns, equity, maintenance)
+        };
+        PyList::new(py, found.into_iter().map(row).collect::<Vec<_>>())
+    }
+
+    /// Account, lots, lots asked first, leverage, share, queue rank and candidates of one side of a perpetual, if
+    /// `lots` of the other side had to be closed now.
+    #[pyo3(signature = (instrument, long, lots, /))]
+    fn deleveraging<'py>(
+        &self,
+        py: Python<'py>,
+        instrument: u32,
+        long: bool,
+        lots: i64,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let found =
+            self.engine(py, |engine| engine.deleveraging(InstrumentId(instrument), long, Qty(lots)))?;
+        let row = |view: DeleveragingView| {
+            let (lots, first, share) = (view.lots, view.first.0, view.share.0);
+            (view.account.0, lots, first, view.leverage_ppm, share, view.queue_rank, view.candidates)
+        };
+        PyList::new(py, found.into_iter().map(row).collect::<Vec<_>>())
     }
 
     /// Kind and number of every house account with an asset and what it has of it.

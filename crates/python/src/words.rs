@@ -44,7 +44,11 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         ("PROTECTED", Flags::PROTECTED),
     ];
     add(module, "IntFlag", "Flags", named(&flags))?;
-    let event_flags = [("KEPT_PRIORITY", EventFlags::KEPT_PRIORITY), ("RETRY", EventFlags::RETRY)];
+    let event_flags = [
+        ("OF_TIME", EventFlags::OF_TIME),
+        ("KEPT_PRIORITY", EventFlags::KEPT_PRIORITY),
+        ("RETRY", EventFlags::RETRY),
+    ];
     add(module, "IntFlag", "EventFlags", named(&event_flags))
 }
 

@@ -39,6 +39,11 @@ pub const TURNS: &[&str] = &[
     "decrement that left the resting order",
     "exits fired",
     "split beyond the bound of money",
+    "liquidation at the start of a frame",
+    "deleveraged in part",
+    "deleveraged other than a queue would",
+    "deleveraged at the mark: insurance had paid",
+    "tranche took a part",
 ];
 
 impl Coverage {
@@ -95,6 +100,15 @@ impl Coverage {
                 self.turn("payout taken from an account", amount < 0);
                 self.turn("settlement total below zero", counter < 0);
             }
+            Some(EventKind::LiquidationStarted) => {
+                self.turn("liquidation at the start of a frame", event.is_of_time());
+            }
+            Some(EventKind::Deleveraged) => {
+                self.turn("deleveraged in part", event.remaining != 0);
+                self.turn("deleveraged other than a queue would", event.receipt().queue_lots != event.qty);
+                self.turn("deleveraged at the mark: insurance had paid", counter == 0);
+            }
+            Some(EventKind::TrancheTookOver) => self.turn("tranche took a part", event.remaining != 0),
             _ => {}
         }
         self.turn("answer given again", event.flags & EventFlags::RETRY != 0);
@@ -134,7 +148,7 @@ impl Coverage {
         for kind in EventKind::ALL {
             want(self.kinds.contains_key(&kind.code()), format!("event {}", kind.name()));
         }
-        for field in (1..=22).chain(31..=48).chain(51..=61).chain([91]) {
+        for field in (1..=22).chain(31..=48).chain(51..=61).chain(71..=81).chain([91]) {
             want(self.fields.contains_key(&field), format!("specification field {field}"));
         }
         for turn in TURNS {

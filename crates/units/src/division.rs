@@ -93,6 +93,22 @@ fn long_division(r: i128, part: i128, parts: i128) -> i128 {
     down
 }
 
+/// How many whole times `part` is in `value`. `value` at least 0, `part` above it.
+#[inline]
+pub fn whole_parts(value: Amount, part: Amount) -> i128 {
+    debug_assert!(value.0 >= 0 && part.0 > 0);
+    value.0 / part.0
+}
+
+/// A part of some lots, rounded up. `lots` and `rate` at least 0, `rate` at most one million.
+#[inline]
+pub fn lots_up(lots: Qty, rate: Ppm) -> Qty {
+    debug_assert!(lots.0 >= 0 && rate.0 >= 0 && rate.0 <= PPM_ONE);
+    let (one, rate) = (i64::from(PPM_ONE), i64::from(rate.0));
+    // lots = a x 10^6 + r, so no product is wider than the lots.
+    Qty(lots.0 / one * rate + (lots.0 % one * rate + one - 1) / one)
+}
+
 /// Ticks of a value of `lots`, rounded towards plus infinity where `up`, else towards minus infinity. `lots > 0`.
 #[inline]
 pub fn ticks_of_value(value: Amount, lots: Qty, k: u32, up: bool) -> i128 {
@@ -174,6 +190,10 @@ mod tests {
         );
         assert_eq!(ratio(1 << 120, 1 << 119), 2_000_000);
         assert_eq!(proportion_down(Qty(10), 3, 7), (Qty(4), 2));
+        assert_eq!(
+            (lots_up(Qty(5), Ppm(200_001)), lots_up(Qty(10_000_001), Ppm(200_000))),
+            (Qty(2), Qty(2_000_001))
+        );
     }
 
     proptest! {

@@ -62,6 +62,16 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     61: (("collateral",), "haircut_ppm does not fall from tier to tier, at most 1,000,000"),
     56: (("open_interest_scaling", "lower"), "0 to 2^96 - 1 atoms"),
     57: (("open_interest_scaling", "upper"), "above lower, below 2^96 atoms"),
+    72: (("liquidation", "slice_ppm"), "1 to 1,000,000"),
+    73: (("liquidation", "full_below"), "0 to 2^96 - 1 atoms"),
+    74: (("liquidation", "cooldown_ms"), "0 to 3,600,000"),
+    75: (("liquidation", "fee_ppm"), "0 to 100,000"),
+    76: (("liquidation", "backstop_ppm"), "0 to 1,000,000"),
+    77: (("liquidation", "insurance_draw_max"), "0 to 2^96 - 1 atoms"),
+    78: (("liquidation", "tranche"), "an account from 1 to accounts_max"),
+    79: (("liquidation", "tranche"), "notional_max above 0, below 2^96 atoms"),
+    80: (("liquidation", "hedge"), "an asset other than the settlement asset"),
+    81: (("liquidation", "hedge"), "atoms_per_lot from 1 to 2^63 - 1"),
 }
 
 

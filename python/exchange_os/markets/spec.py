@@ -200,6 +200,34 @@ class OpenInterestScaling(Strict):
     upper: Number
 
 
+class Tranche(Strict):
+    """The market's liquidity tranche: an account that takes positions over, up to a notional."""
+
+    account: int
+    notional_max: Number
+
+
+class Hedge(Strict):
+    """A balance that hedges shorts: deleveraging asks hedged lots last."""
+
+    asset: str
+    atoms_per_lot: int
+
+
+class Liquidation(Strict):
+    """How positions are closed when an account falls below its maintenance margin."""
+
+    policy: Literal["ladder", "full"] = "ladder"
+    slice_ppm: int = 200_000
+    full_below: Number = Decimal(100_000)
+    cooldown_ms: int = 30_000
+    fee_ppm: int = 0
+    backstop_ppm: int = 666_667
+    insurance_draw_max: Number = Decimal(1_000_000)
+    tranche: Tranche | None = None
+    hedge: Hedge | None = None
+
+
 class Perpetual(Terms):
     """A perpetual future settled in the settlement asset."""
 
@@ -211,6 +239,7 @@ class Perpetual(Terms):
     band_ppm: int = 0
     tiers: list[MarginTier] = []
     open_interest_scaling: OpenInterestScaling | None = None
+    liquidation: Liquidation | None = None
     oracle: Oracle | None = None
     funding: Funding | None = None
 

@@ -3,6 +3,7 @@
 use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::instrument::Traded;
+use crate::liquidation::LIQUIDATION_ORDER;
 use crate::orders::Incoming;
 use crate::step::{Step, wide};
 use xos_book::{RestingOrder, Slot};
@@ -42,7 +43,10 @@ impl Engine {
         let instrument_fees =
             (self.fees(incoming.order.venue, instrument), self.fees(resting.venue, instrument));
         let base = fee_base(instrument.outcome_terms(), price, lots, instrument.k);
-        let rates = (Ppm(instrument_fees.0.taker_ppm), Ppm(instrument_fees.1.maker_ppm));
+        // A liquidation order pays a fee of its own, after it.
+        let pays = incoming.order.id != LIQUIDATION_ORDER;
+        let taker_ppm = if pays { instrument_fees.0.taker_ppm } else { 0 };
+        let rates = (Ppm(taker_ppm), Ppm(instrument_fees.1.maker_ppm));
         let (mut taker_fee, mut maker_fee) = fees_of_fill(base, rates.0, rates.1);
         if !self.defends(Defence::FeesRoundUp) {
             (taker_fee, maker_fee) =
@@ -276,6 +280,34 @@ impl Engine {
             self.money(sequence, result);
         }
         Some((closed, after.lots, after.realised))
+    }
+
+    /// Moves lots of a position that no order trades.
+    pub(crate) fn move_lots(
+        &mut self,
+        sequence: u64,
+        at: usize,
+        account: AccountId,
+        side: Side,
+        price: Price,
+        lots: Qty,
+    ) -> Option<(Closed, i64, Amount)> {
+        let side = FillSide { account, order: LIQUIDATION_ORDER, venue: VenueId(0), side };
+        self.move_position(sequence, at, &side, price, lots)
+    }
+
+    /// Tells what moving lots closed.
+    pub(crate) fn emit_closed_lots(
+        &self,
+        step: &mut Step,
+        at: usize,
+        account: AccountId,
+        side: Side,
+        price: Price,
+        closed: Option<(Closed, i64, Amount)>,
+    ) {
+        let side = FillSide { account, order: LIQUIDATION_ORDER, venue: VenueId(0), side };
+        self.emit_closed(step, at, &side, price, closed);
     }
 
     #[inline(always)]

@@ -136,6 +136,7 @@ impl World {
             check_funding(funding, &spec.product)?;
         }
         self.check_collateral_tiers(&spec)?;
+        self.check_liquidation(&spec)?;
         let kind = match spec.product {
             Product::Spot { base, quote, base_atoms_per_lot } => {
                 Kind::Spot { base, quote, base_atoms_per_lot: base_atoms_per_lot.into() }
@@ -148,6 +149,31 @@ impl World {
         let (symbol, terms) = (spec.symbol.clone(), spec.terms.clone());
         self.instruments.push(new_instrument(symbol, Some(spec), terms, kind));
         events.push(EventRecord { instrument: standing + 1, ..cause.event(EventKind::InstrumentDeployed) });
+        Ok(())
+    }
+
+    /// Fields 71 to 81.
+    fn check_liquidation(&self, spec: &InstrumentSpec) -> Result<(), Refusal> {
+        let Some(terms) = &spec.liquidation else { return Ok(()) };
+        let is_perpetual = matches!(spec.product, Product::Perpetual { .. });
+        bound(71, 1, is_perpetual)?;
+        let is_amount = |amount: i128| (0..AMOUNT_ATOMS_BOUND).contains(&amount);
+        bound(72, terms.slice_ppm, (1..=1_000_000).contains(&terms.slice_ppm))?;
+        bound(73, terms.full_below.0, is_amount(terms.full_below.0))?;
+        bound(74, terms.cooldown_ms, terms.cooldown_ms <= 3_600_000)?;
+        bound(75, terms.fee_ppm, (0..=100_000).contains(&terms.fee_ppm))?;
+        bound(76, terms.backstop_ppm, (0..=1_000_000).contains(&terms.backstop_ppm))?;
+        bound(77, terms.insurance_draw_max.0, is_amount(terms.insurance_draw_max.0))?;
+        if let Some(tranche) = terms.tranche {
+            let is_account = tranche.account >= 1 && tranche.account <= self.limits.accounts_max;
+            bound(78, tranche.account, is_account)?;
+            let cap = tranche.notional_max.0;
+            bound(79, cap, cap >= 1 && is_amount(cap))?;
+        }
+        if let Some(hedge) = terms.hedge {
+            bound(80, hedge.asset, hedge.asset >= 2 && hedge.asset as usize <= self.assets.len())?;
+            bound(81, hedge.atoms_per_lot, (1..1 << 63).contains(&hedge.atoms_per_lot))?;
+        }
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::events::{Cause, Closed, Fill};
 use super::money::{fee_up, share_down};
 use super::state::{Holding, House, Kind, Order, Party, SETTLEMENT, World};
-use xos_protocol::{EventRecord, PriceSource, Side};
+use xos_protocol::{EventRecord, Flags, PriceSource, SelfTrade, Side, Tif};
 use xos_units::{Amount, Qty, division};
 
 impl World {
@@ -69,7 +69,11 @@ impl World {
             Kind::Spot { .. } | Kind::Perpetual { .. } => instrument.value(price, lots),
             Kind::Outcome { unit_ticks, .. } => instrument.value(price.min(unit_ticks - price), lots),
         };
-        let taker_fee = fee_up(base, self.fees(taker.venue, taker.instrument).taker_ppm);
+        let taker_fee = match taker.id {
+            // A liquidation order pays a fee of its own, after it.
+            0 => 0,
+            _ => fee_up(base, self.fees(taker.venue, taker.instrument).taker_ppm),
+        };
         let maker_ppm = self.fees(maker.venue, maker.instrument).maker_ppm;
         let maker_fee = if maker_ppm >= 0 {
             fee_up(base, maker_ppm)
@@ -125,6 +129,11 @@ impl World {
         self.post(from, Party::House(House::Rounding), asset, left);
     }
 
+    /// Moves lots of a position that no order trades.
+    pub(super) fn move_lots(&mut self, side: Mover, lots: i64, price: i64) -> Option<Closed> {
+        self.move_position(&side.as_order(), lots, price)
+    }
+
     /// The position of the order's account after it bought or sold `lots`; what that closed, if anything.
     fn move_position(&mut self, order: &Order, lots: i64, price: i64) -> Option<Closed> {
         let instrument = self.instrument(order.instrument);
@@ -150,6 +159,35 @@ impl World {
         }
         let (position_after, realised_after) = (holding.position, holding.realised);
         Some(Closed { lots: close, realised, position_after, realised_after })
+    }
+}
+
+/// Who moves lots in which direction without an order of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mover {
+    pub(super) account: u32,
+    pub(super) instrument: u32,
+    pub(super) side: Side,
+}
+
+impl Mover {
+    /// An order with id 0 that says the same.
+    pub(super) fn as_order(self) -> Order {
+        Order {
+            id: 0,
+            account: self.account,
+            instrument: self.instrument,
+            side: self.side,
+            tif: Tif::Ioc,
+            flags: Flags(0),
+            self_trade: SelfTrade::None,
+            venue: 0,
+            price: 0,
+            total: 0,
+            remaining: 0,
+            expires_ns: 0,
+            client_id: [0; 32],
+        }
     }
 }
 

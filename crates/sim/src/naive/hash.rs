@@ -97,7 +97,27 @@ impl World {
             out.i64(protection.delta);
             out.u64(protection.frozen_until_ns);
         }
+        self.write_liquidations(&mut out);
         out.0
+    }
+
+    fn write_liquidations(&self, out: &mut Bytes) {
+        let state = &self.liquidations;
+        out.u32(state.last + 1);
+        out.count(state.pending.len());
+        state.pending.iter().for_each(|&account| out.u32(account));
+        out.count(state.next_visits.len());
+        for (&account, &next_ns) in &state.next_visits {
+            out.u32(account);
+            out.u64(next_ns);
+        }
+        for instrument in 1..=self.instruments.len() as u32 {
+            if self.terms_of_liquidation(instrument).is_some() {
+                let (day, drawn) = state.drawn.get(&instrument).copied().unwrap_or_default();
+                out.u64(day);
+                out.i128(drawn);
+            }
+        }
     }
 
     fn write_deployments(&self, out: &mut Bytes) {

@@ -6,6 +6,7 @@
 
 mod amend;
 mod countdowns;
+mod deleveraging;
 mod deploy;
 mod events;
 mod fill;
@@ -14,6 +15,7 @@ mod funds;
 mod hash;
 mod invariants;
 mod leverage;
+mod liquidation;
 mod matching;
 mod money;
 mod oracle;
@@ -173,6 +175,7 @@ impl NaiveEngine {
             self.world.cancelled(&cause, &order, CancelReason::Expired, events);
         }
         self.world.run_out_countdowns(&cause, events);
+        self.world.look_of_time(&cause, events);
         self.world.forget_empty_holdings();
         self.world.forget_client_ids(time_ns);
     }
@@ -353,6 +356,7 @@ impl World {
                 events.push(cause.event(EventKind::Ticked));
                 self.age_prices(cause, events);
                 self.run_funding(cause, events);
+                self.look(cause, events);
                 Ok(())
             }
         }

@@ -268,10 +268,18 @@ impl World {
 
     /// Maintenance requirement in atoms.
     fn maintenance(&self, standing: &Standing) -> i128 {
-        let of = |(id, instrument): (u32, &Instrument)| {
-            tiered(&tiers(instrument, true), instrument.value(instrument.mark, standing.position(id).abs()))
-        };
-        div_up(self.perpetuals().map(of).sum(), 1_000_000)
+        div_up(self.maintenance_millionths(standing), 1_000_000)
+    }
+
+    /// Maintenance requirement in millionths of an atom.
+    pub(super) fn maintenance_millionths(&self, standing: &Standing) -> i128 {
+        self.perpetuals().map(|(id, _)| self.maintenance_of(standing, id)).sum()
+    }
+
+    /// The part of one perpetual in it.
+    pub(super) fn maintenance_of(&self, standing: &Standing, id: u32) -> i128 {
+        let instrument = self.instrument(id);
+        tiered(&tiers(instrument, true), instrument.value(instrument.mark, standing.position(id).abs()))
     }
 
     /// The spot instrument that makes an asset collateral.

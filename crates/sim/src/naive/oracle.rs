@@ -184,6 +184,7 @@ impl World {
         oracle.told.insert(publisher, Told { price, external, time_ns });
         self.judge_prices(cause, id, false, events);
         self.reach_all(id);
+        self.look(cause, events);
         Ok(())
     }
 
@@ -209,6 +210,9 @@ impl World {
             oracle.status = status;
             let event = cause.event(EventKind::PriceStatusSet);
             events.push(EventRecord { instrument: id, side: status.code(), ..event });
+            if matches!(status, PriceStatus::Live | PriceStatus::Reopening) {
+                self.look_at_holders_of(id);
+            }
         }
     }
 
@@ -248,6 +252,7 @@ impl World {
             let event = cause.event(EventKind::MarkSet);
             events.push(EventRecord { instrument: id, price: mark, ..event });
             self.reach(id, xos_protocol::PriceSource::Mark);
+            self.look_at_holders_of(id);
         }
     }
 

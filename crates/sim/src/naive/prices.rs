@@ -24,19 +24,23 @@ impl World {
         check(instrument.oracle.is_none(), Reject::PricesHaveOracle, command.instrument, 0)?;
         check_price(instrument, command.price)?;
         let source = if kind == CommandKind::SetMark { PriceSource::Mark } else { PriceSource::Index };
-        let kind = if kind == CommandKind::SetMark {
+        let (before, is_mark) = (instrument.mark, kind == CommandKind::SetMark);
+        if is_mark {
             instrument.mark = command.price;
-            EventKind::MarkSet
         } else {
             instrument.index = command.price;
-            EventKind::IndexSet
-        };
+        }
+        let kind = if is_mark { EventKind::MarkSet } else { EventKind::IndexSet };
         events.push(EventRecord {
             instrument: command.instrument,
             price: command.price,
             ..cause.event(kind)
         });
         self.reach(command.instrument, source);
+        if is_mark && before != command.price {
+            self.look_at_holders_of(command.instrument);
+        }
+        self.look(cause, events);
         Ok(())
     }
 

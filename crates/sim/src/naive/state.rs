@@ -1,6 +1,7 @@
 //! What the naive engine knows: plain tables, every order in one list in order of arrival.
 
 use super::funding::Funding;
+use super::liquidation::Liquidations;
 use super::money::share_down;
 use super::oracle::Oracle;
 use std::collections::BTreeMap;
@@ -264,6 +265,7 @@ pub(super) struct World {
     pub(super) incoming_is_breached: bool,
     /// Account and deadline of every countdown of cancel_all_after.
     pub(super) countdowns: BTreeMap<u32, u64>,
+    pub(super) liquidations: Liquidations,
 }
 
 impl World {

@@ -71,18 +71,22 @@ impl Witness<'_> {
             "on" => self.target(event, kind),
             "side" => self.side(event, kind),
             "qty" if kind == EventKind::PricePublished && event.qty != 0 => event.qty.to_string(),
-            "qty" if has_qty(kind) => event.qty.to_string(),
+            "qty" if has_qty(kind) || is_of_positions(kind) => event.qty.to_string(),
             "qty" if kind == EventKind::Rejected && event.qty != 0 => event.qty.to_string(),
             "price" if has_price(kind) || event.price != 0 => event.price.to_string(),
             "left" if has_left(kind) => event.remaining.to_string(),
             "venue" => columns::venue_name(self.engine, VenueId(event.venue)),
             "flags" => columns::flags_text(event.flags),
-            "id" if kind != EventKind::Trade => columns::short_text(&event.client_id()),
+            "id" if !is_of_trade(kind) => columns::short_text(&event.client_id()),
+            "amount" if is_of_liquidation(kind) => event.amount.get().to_string(),
+            "total" if is_of_liquidation(kind) => event.counter_amount.get().to_string(),
             "amount" if has_amount(kind) => event.amount.get().to_string(),
             "total" if has_total(kind) => event.counter_amount.get().to_string(),
             "total" if kind == EventKind::ProtectionSet => event.counter_amount.get().to_string(),
             "position" if kind == EventKind::ProtectionBreached => event.remaining.to_string(),
-            "position" if kind == EventKind::PnlRealised => event.remaining.to_string(),
+            "position" if kind == EventKind::PnlRealised || is_of_positions(kind) => {
+                event.remaining.to_string()
+            }
             "value" if kind == EventKind::Rejected => event.amount.get().to_string(),
             "limit" if kind == EventKind::Rejected => event.counter_amount.get().to_string(),
             "state" if kind == EventKind::InstrumentStateSet => {
@@ -132,7 +136,7 @@ impl Witness<'_> {
         let has_side = match kind {
             EventKind::Rejected => self.kind_of(event) == Some(CommandKind::Place),
             EventKind::MassCancelled if event.side == 2 => return "both".into(),
-            _ => is_about_order(kind) || kind == EventKind::MassCancelled,
+            _ => is_about_order(kind) || is_of_positions(kind) || kind == EventKind::MassCancelled,
         };
         match Side::from_code(event.side) {
             Some(side) if has_side => side.name().into(),
@@ -194,7 +198,8 @@ fn event_text(event: &EventRecord, kind: EventKind) -> String {
     };
     let kept = if event.flags & EventFlags::KEPT_PRIORITY == 0 { "" } else { " kept" };
     let again = if event.flags & EventFlags::RETRY == 0 { "" } else { " again" };
-    format!("{}{detail}{kept}{again}", kind.name())
+    let of_time = if event.flags & EventFlags::OF_TIME == 0 { "" } else { " of time" };
+    format!("{}{detail}{kept}{again}{of_time}", kind.name())
 }
 
 fn is_about_order(kind: EventKind) -> bool {
@@ -214,6 +219,24 @@ fn is_about_order(kind: EventKind) -> bool {
 /// Events that tell how an order waits, or waited.
 fn is_waiting(kind: EventKind) -> bool {
     matches!(kind, EventKind::TriggerAccepted | EventKind::TriggerCancelled | EventKind::TriggerAmended)
+}
+
+/// Kinds whose detail is no client id.
+fn is_of_trade(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Trade | EventKind::TrancheTookOver | EventKind::Deleveraged)
+}
+
+/// Liquidation orders and what closes positions without an order.
+fn is_of_positions(kind: EventKind) -> bool {
+    use EventKind as Kind;
+    matches!(
+        kind,
+        Kind::LiquidationOrder | Kind::TrancheTookOver | Kind::BankruptcyClosed | Kind::Deleveraged
+    )
+}
+
+fn is_of_liquidation(kind: EventKind) -> bool {
+    (EventKind::LiquidationStarted..=EventKind::LiquidationEnded).contains(&kind)
 }
 
 fn has_qty(kind: EventKind) -> bool {

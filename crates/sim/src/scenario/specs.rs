@@ -3,9 +3,9 @@
 use super::columns::{integer, symbol_or_number};
 use xos_engine::Engine;
 use xos_protocol::{
-    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, InstrumentSpec, InstrumentTerms, Limits,
-    MarginSpec, MarginTier, Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec,
-    QuestionSpec, SourceSpec, Split, VenueSpec,
+    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HedgeSpec, InstrumentSpec, InstrumentTerms,
+    Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching, OpenInterestBounds,
+    OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split, TrancheSpec, VenueSpec,
 };
 use xos_units::{Amount, AssetId};
 
@@ -107,9 +107,10 @@ fn instrument(
     engine: &Engine,
 ) -> Result<DeployCommand, String> {
     let (margin, oracle, funding) = (margin(words)?, oracle(words, engine)?, funding(words)?);
+    let liquidation = liquidation(words, engine)?;
     let collateral = words.take("collateral").map_or(Ok(Vec::new()), collateral)?;
     let spec = InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?);
-    Ok(DeployCommand::Instrument(InstrumentSpec { margin, oracle, funding, collateral, ..spec }))
+    Ok(DeployCommand::Instrument(InstrumentSpec { margin, oracle, funding, collateral, liquidation, ..spec }))
 }
 
 /// `10:5%,30:20%`: lots up to which, and the haircut.
@@ -127,6 +128,46 @@ fn perpetual(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<D
         maintenance_margin_ppm: words.ppm("mm", 50_000)?,
     };
     instrument(symbol, product, words, engine)
+}
+
+/// `liquidation=ladder` or `full`, then `slice`, `full_below`, `cooldown_ms`, `liquidation_fee`, `backstop`, `draw_max`,
+/// `tranche=account:cap`, `hedge=asset:atoms`.
+fn liquidation(words: &mut Words<'_>, engine: &Engine) -> Result<Option<Box<LiquidationSpec>>, String> {
+    let policy = match words.take("liquidation") {
+        None => return Ok(None),
+        Some("ladder") => LiquidationPolicy::Ladder,
+        Some("full") => LiquidationPolicy::Full,
+        Some(other) => return Err(format!("{other:?} is neither ladder nor full")),
+    };
+    let pair = |text: &str| -> Result<(String, i128), String> {
+        let (name, number) = text.split_once(':').ok_or(format!("{text:?} is no name:number"))?;
+        Ok((name.to_string(), integer(number)?))
+    };
+    let standard = LiquidationSpec::default();
+    let amount =
+        |text: Option<&str>, standard: Amount| text.map_or(Ok(standard), |text| integer(text).map(Amount));
+    let mut spec = LiquidationSpec {
+        policy,
+        slice_ppm: words.ppm("slice", standard.slice_ppm)?,
+        full_below: amount(words.take("full_below"), standard.full_below)?,
+        cooldown_ms: words.number("cooldown_ms", standard.cooldown_ms)?,
+        fee_ppm: words.ppm("liquidation_fee", standard.fee_ppm)?,
+        backstop_ppm: words.ppm("backstop", standard.backstop_ppm)?,
+        insurance_draw_max: amount(words.take("draw_max"), standard.insurance_draw_max)?,
+        ..standard
+    };
+    if let Some(text) = words.take("tranche") {
+        let (account, cap) = pair(text)?;
+        let account = account.parse().map_err(|_| format!("{account:?} is no account"))?;
+        spec.tranche = Some(TrancheSpec { account, notional_max: Amount(cap) });
+    }
+    if let Some(text) = words.take("hedge") {
+        let (asset, atoms) = pair(text)?;
+        let find = |id| engine.assets().get(AssetId(id).index()).map(|spec| spec.symbol.as_str());
+        let atoms_per_lot = u64::try_from(atoms).map_err(|_| format!("{atoms} atoms a lot"))?;
+        spec.hedge = Some(HedgeSpec { asset: symbol_or_number(&asset, "asset", find)?, atoms_per_lot });
+    }
+    Ok(Some(Box::new(spec)))
 }
 
 /// `tiers=1000:20%:10%,5000:50%:25%` (from, initial, maintenance) and `open_interest=1000..9000`.
@@ -267,6 +308,10 @@ fn limits(words: &[String]) -> Result<Limits, String> {
         client_ids_max: words.number("client_ids_max", standard.client_ids_max)?,
         client_id_retention_ns: words.number("client_id_retention_ns", standard.client_id_retention_ns)?,
         frame_commands_max: words.number("frame_commands_max", standard.frame_commands_max)?,
+        risk_checks_per_command_max: words
+            .number("risk_checks_per_command_max", standard.risk_checks_per_command_max)?,
+        liquidations_per_command_max: words
+            .number("liquidations_per_command_max", standard.liquidations_per_command_max)?,
     };
     words.end()?;
     Ok(limits)

@@ -2,9 +2,9 @@
 
 use crate::rng::Rng;
 use xos_protocol::{
-    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, InstrumentSpec, InstrumentTerms, Limits,
-    MarginSpec, MarginTier, Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec,
-    QuestionSpec, SourceSpec, Split, VenueSpec,
+    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HedgeSpec, InstrumentSpec, InstrumentTerms,
+    Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching, OpenInterestBounds,
+    OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split, TrancheSpec, VenueSpec,
 };
 use xos_units::Amount;
 
@@ -48,6 +48,8 @@ pub(super) fn limits(rng: &mut Rng) -> Limits {
         client_ids_max: up_to(5, 60),
         client_id_retention_ns: up_to(0, 200).into(),
         frame_commands_max: 20,
+        risk_checks_per_command_max: up_to(1, 4),
+        liquidations_per_command_max: up_to(1, 3),
     }
 }
 
@@ -137,7 +139,30 @@ pub(super) fn perpetual(rng: &mut Rng, scale: Scale, symbol: String) -> Instrume
     if rng.one_in(2) {
         spec.margin = Some(margin(rng, &spec, initial_margin_ppm, maintenance_margin_ppm));
     }
+    if !rng.one_in(3) {
+        spec.liquidation = Some(Box::new(liquidation(rng, &spec)));
+    }
     spec
+}
+
+/// Terms of liquidation whose bounds positions of this world reach.
+fn liquidation(rng: &mut Rng, spec: &InstrumentSpec) -> LiquidationSpec {
+    let lot = i128::from(spec.terms.price_max_ticks) * i128::from(spec.terms.quote_atoms_per_tick_lot);
+    let reached = 1 + lot * i128::from(spec.terms.position_max_lots);
+    let mut amount = |percent: u64| Amount(reached * i128::from(rng.below(percent)) / 100);
+    let (full_below, draw, cap) = (amount(20), amount(40), amount(60));
+    let account = 1 + rng.below(3) as u32;
+    LiquidationSpec {
+        policy: if rng.one_in(4) { LiquidationPolicy::Full } else { LiquidationPolicy::Ladder },
+        slice_ppm: *rng.pick(&[1, 200_000, 333_333, 500_000, 1_000_000]),
+        full_below,
+        cooldown_ms: *rng.pick(&[0, 0, 1, 3_600_000]),
+        fee_ppm: *rng.pick(&[0, 5_000, 12_345, 100_000]),
+        backstop_ppm: *rng.pick(&[0, 333_333, 666_667, 1_000_000]),
+        insurance_draw_max: draw,
+        tranche: rng.percent(60).then_some(TrancheSpec { account, notional_max: Amount(1 + cap.0) }),
+        hedge: rng.percent(50).then_some(HedgeSpec { asset: 2, atoms_per_lot: 1 + rng.below(4_000) }),
+    }
 }
 
 /// Tiers and bounds of open interest where positions of this world come.
@@ -265,14 +290,15 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
         DeployCommand::Instrument(spec) if spec.funding.is_some() && rng.one_in(3) => {
             spec.funding.iter_mut().for_each(|funding| spoil_funding(rng, funding));
         }
-        DeployCommand::Instrument(spec) => match rng.below(if spec.oracle.is_some() { 10 } else { 6 }) {
-            6.. => spec.oracle.iter_mut().for_each(|oracle| spoil_oracle(rng, oracle)),
+        DeployCommand::Instrument(spec) => match rng.below(if spec.oracle.is_some() { 14 } else { 10 }) {
+            10.. => spec.oracle.iter_mut().for_each(|oracle| spoil_oracle(rng, oracle)),
             0 => spoil_symbol(rng, &mut spec.symbol, "PERP1"),
             1 => spoil_product(rng, spec),
             2 | 3 if matches!(spec.product, Product::Perpetual { .. }) != rng.one_in(8) => {
                 spoil_margin(rng, spec)
             }
             2 | 3 => spoil_collateral(rng, spec),
+            4..=7 => spoil_liquidation(rng, spec),
             _ => spoil_terms(rng, &mut spec.terms),
         },
         DeployCommand::Question(spec) => spoil_question(rng, spec),
@@ -357,6 +383,26 @@ fn spoil_collateral(rng: &mut Rng, spec: &mut InstrumentSpec) {
         3 => spec.collateral[0].haircut_ppm = *rng.pick(&[-1, 1_000_000, 1_000_001]),
         // One that may be declared a second time, or on a product that has none.
         _ => {}
+    }
+}
+
+fn spoil_liquidation(rng: &mut Rng, spec: &mut InstrumentSpec) {
+    let terms = spec.liquidation.get_or_insert_default();
+    let amounts = [-1, -2, 1 << 96, (1 << 96) - 1, i128::MIN];
+    match rng.below(10) {
+        0 => terms.slice_ppm = *rng.pick(&[0, -1, 1_000_001]),
+        1 => terms.full_below = Amount(*rng.pick(&amounts)),
+        2 => terms.cooldown_ms = *rng.pick(&[3_600_000, 3_600_001, u32::MAX]),
+        3 => terms.fee_ppm = *rng.pick(&[-1, 100_000, 100_001]),
+        4 => terms.backstop_ppm = *rng.pick(&[-1, 1_000_000, 1_000_001]),
+        5 => terms.insurance_draw_max = Amount(*rng.pick(&amounts)),
+        6 => {
+            terms.tranche =
+                Some(TrancheSpec { account: *rng.pick(&[0, 13, u32::MAX]), notional_max: Amount(1) })
+        }
+        7 => terms.tranche = Some(TrancheSpec { account: 1, notional_max: Amount(*rng.pick(&amounts)) }),
+        8 => terms.hedge = Some(HedgeSpec { asset: *rng.pick(&[0, 1, 99]), atoms_per_lot: 1 }),
+        _ => terms.hedge = Some(HedgeSpec { asset: 2, atoms_per_lot: *rng.pick(&[0, 1 << 63, u64::MAX]) }),
     }
 }
 

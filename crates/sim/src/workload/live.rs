@@ -84,6 +84,11 @@ impl Live {
             Some(EventKind::TriggerFired | EventKind::TriggerCancelled) => {
                 self.waiting.remove(&event.order_id);
             }
+            Some(EventKind::TrancheTookOver) => {
+                self.moved(event, event.account, 1);
+                self.moved(event, event.counter_account(), -1);
+            }
+            Some(EventKind::BankruptcyClosed | EventKind::Deleveraged) => self.moved(event, event.account, 1),
             Some(EventKind::AccountOpened) => self.accounts = event.account,
             Some(EventKind::MarkSet) => {
                 self.marks.insert(event.instrument, event.price);
@@ -98,6 +103,12 @@ impl Live {
         } else if let Some(order) = self.orders.get_mut(&order_id) {
             order.remaining = remaining;
         }
+    }
+
+    /// Lots of the event's side, or of the other side, went to an account.
+    fn moved(&mut self, event: &EventRecord, account: u32, sign: i64) {
+        let signed = if event.side == 0 { event.qty } else { -event.qty };
+        *self.positions.entry((account, event.instrument)).or_default() += sign * signed;
     }
 
     fn traded(&mut self, event: &EventRecord) {

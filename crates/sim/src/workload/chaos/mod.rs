@@ -1,6 +1,7 @@
 //! Chaos: a small world in which everything collides, and every kind of command, right and wrong.
 
 mod commands;
+mod crash;
 mod giant;
 mod interval;
 mod squeeze;
@@ -85,11 +86,13 @@ impl Chaos {
 
     /// The next frame; [`Self::observe`] its outcome before asking for another.
     pub fn next_frame(&mut self) -> Frame {
-        if self.set_up.is_empty() && self.live.accounts > 0 && self.rng.one_in(100) {
+        if self.set_up.is_empty() && self.live.accounts > 0 && self.rng.one_in(60) {
             if self.rng.one_in(4) {
                 self.plan_interval();
             } else if self.rng.one_in(16) {
                 self.plan_giant();
+            } else if self.rng.one_in(2) {
+                self.plan_crash();
             } else {
                 self.plan_squeeze();
             }

@@ -1,0 +1,111 @@
+//! Equity against maintenance requirement, and the positions that liquidation can close.
+
+use crate::engine::Engine;
+use crate::instrument::Instrument;
+use xos_protocol::InstrumentState;
+use xos_risk::{Closing, unrealised};
+use xos_units::{AccountId, Amount, Price, Qty, Requirement};
+
+/// An account as liquidation sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Health {
+    /// Atoms.
+    pub(crate) equity: Amount,
+    pub(crate) maintenance: Requirement,
+}
+
+impl Health {
+    /// The price at which closing a position uses up its share of the equity.
+    pub(crate) fn bankruptcy_price(&self, instrument: &Instrument, lots: i64) -> Price {
+        let closing = Closing {
+            lots,
+            mark: instrument.mark,
+            k: instrument.k,
+            maintenance: instrument.maintenance_of(Qty(lots.abs())),
+            account_maintenance: self.maintenance,
+        };
+        closing.bankruptcy_price(self.equity, instrument.price_max)
+    }
+}
+
+/// A position that liquidation can close.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Closable {
+    /// Index of the instrument.
+    pub(crate) at: usize,
+    /// Signed lots.
+    pub(crate) lots: i64,
+}
+
+impl Engine {
+    pub(crate) fn health(&self, id: AccountId) -> Health {
+        let (equity, maintenance) = self.maintenance(id);
+        Health { equity: equity.floor(), maintenance }
+    }
+
+    /// Whether an account is below its requirement and has a position that may be liquidated at all.
+    #[inline]
+    pub(crate) fn is_liquidatable(&self, id: AccountId) -> bool {
+        let (equity, maintenance) = self.maintenance(id);
+        equity < maintenance && self.may_be_liquidated(id)
+    }
+
+    #[cold]
+    fn may_be_liquidated(&self, id: AccountId) -> bool {
+        self.accounts[id.index()].stands.iter().any(|stand| {
+            stand.lots != 0 && self.instruments[stand.key.instrument().index()].liquidation.is_some()
+        })
+    }
+
+    /// Whether it holds a position whose marks stand still: nothing is liquidated on those.
+    pub(crate) fn waits_for_prices(&self, id: AccountId) -> bool {
+        self.accounts[id.index()].stands.iter().take_while(|stand| stand.key.is_perpetual()).any(|stand| {
+            let oracle = self.instruments[stand.key.instrument().index()].oracle.as_ref();
+            stand.lots != 0 && oracle.is_some_and(|oracle| !oracle.is_fresh())
+        })
+    }
+
+    /// Positions under terms of liquidation, the largest maintenance requirement first, then by instrument.
+    pub(crate) fn closable(&self, id: AccountId) -> Vec<Closable> {
+        let mut found: Vec<(Requirement, Closable)> = Vec::new();
+        for stand in &self.accounts[id.index()].stands {
+            let at = stand.key.instrument().index();
+            let instrument = &self.instruments[at];
+            if stand.lots != 0 && instrument.liquidation.is_some() {
+                let requirement = instrument.maintenance_of(Qty(stand.lots.abs()));
+                found.push((requirement, Closable { at, lots: stand.lots }));
+            }
+        }
+        found.sort_by_key(|(requirement, closable)| (-requirement.0, closable.at));
+        found.into_iter().map(|(_, closable)| closable).collect()
+    }
+
+    /// Those of them whose instrument trades.
+    pub(crate) fn workable(&self, id: AccountId) -> Vec<Closable> {
+        let mut closable = self.closable(id);
+        closable.retain(|closable| self.is_trading(closable.at));
+        closable
+    }
+
+    fn is_trading(&self, at: usize) -> bool {
+        matches!(self.instruments[at].gate, InstrumentState::Continuous | InstrumentState::ReduceOnly)
+    }
+
+    /// Value of all perpetual positions at mark, whatever their sign.
+    pub(crate) fn gross(&self, id: AccountId) -> Amount {
+        let mut gross = Amount::ZERO;
+        for stand in self.accounts[id.index()].stands.iter().take_while(|stand| stand.key.is_perpetual()) {
+            let instrument = &self.instruments[stand.key.instrument().index()];
+            gross += instrument.value_at_mark(Qty(stand.lots.abs()));
+        }
+        gross
+    }
+
+    /// Profit of a position if it were closed at a price.
+    pub(crate) fn profit_at(&self, at: usize, id: AccountId, price: Price) -> Amount {
+        let instrument = &self.instruments[at];
+        let Some(stand) = self.accounts[id.index()].stand(instrument.key) else { return Amount::ZERO };
+        let value = xos_units::notional(price, Qty(1), instrument.k);
+        unrealised(stand.lots, value.0, stand.holding().cost)
+    }
+}

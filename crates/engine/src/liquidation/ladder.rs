@@ -1,0 +1,266 @@
+//! One visit of an account below its requirement: cancel its orders, reduce with an order no worse than the bankruptcy
+//! price, the tranche, insurance, deleveraging. Each rung looks again whether the account is healthy.
+
+use crate::engine::Engine;
+use crate::liquidation::health::{Closable, Health};
+use crate::margin::Change;
+use crate::orders::Incoming;
+use crate::step::{Step, wide};
+use xos_book::RestingOrder;
+use xos_ledger::{Party, Reason, SETTLEMENT};
+use xos_protocol::{CancelReason, EventKind, Flags, SelfTrade, Side, Tif, TrancheSpec};
+use xos_units::{
+    AccountId, Amount, OrderId, Ppm, Price, Qty, VenueId,
+    division::{fee_up, whole_parts},
+    notional,
+};
+
+/// Number of an order that no command placed.
+pub(crate) const LIQUIDATION_ORDER: OrderId = OrderId(0);
+
+/// The side that closes a position.
+pub(crate) fn closing_side(lots: i64) -> Side {
+    if lots > 0 { Side::Sell } else { Side::Buy }
+}
+
+impl Engine {
+    pub(crate) fn visit(&mut self, step: &mut Step, id: AccountId) {
+        if self.liquidations.next_visit_ns(id).is_none() {
+            let health = self.health(id);
+            let event = step.push(EventKind::LiquidationStarted);
+            event.account = id.0;
+            event.amount = wide(health.equity);
+            event.counter_amount = wide(health.maintenance.ceil());
+        }
+        for rung in [Self::cancel_orders, Self::reduce, Self::give_to_tranche, Self::resolve_bankruptcy] {
+            rung(self, step, id);
+            if self.violation.is_some() {
+                return;
+            }
+            if !self.is_liquidatable(id) {
+                self.end_liquidation(step, id);
+                return;
+            }
+        }
+        let closable = self.closable(id);
+        let largest =
+            closable.first().and_then(|closable| self.instruments[closable.at].liquidation.as_ref());
+        let cooldown_ns = largest.map_or(0, |terms| terms.cooldown_ns());
+        // Never now: a visit that changed nothing must not come again before time has passed.
+        self.liquidations.schedule(id, Some(step.time_ns.saturating_add(cooldown_ns.max(1))));
+    }
+
+    fn cancel_orders(&mut self, step: &mut Step, id: AccountId) {
+        for slot in self.orders_of(id, None, None) {
+            self.cancel_resting(step, slot, CancelReason::Liquidation);
+        }
+    }
+
+    /// An order that closes a part of the position with the largest requirement.
+    fn reduce(&mut self, step: &mut Step, id: AccountId) {
+        let Some(&Closable { at, lots: position }) = self.workable(id).first() else { return };
+        let health = self.health(id);
+        let instrument = &self.instruments[at];
+        let whole = Qty(position.abs());
+        let terms = instrument.liquidation.as_ref().expect("a closable position has terms");
+        let lots = terms.slice(whole, instrument.value_at_mark(whole));
+        let fee_rate = Ppm(terms.spec.fee_ppm);
+        let (price, side, k) =
+            (health.bankruptcy_price(instrument, position), closing_side(position), instrument.k);
+        let event = step.push(EventKind::LiquidationOrder);
+        event.side = side.code();
+        event.account = id.0;
+        event.instrument = instrument.id.0;
+        event.price = price.0;
+        event.qty = lots.0;
+        event.amount = wide(health.equity);
+        event.counter_amount = wide(health.maintenance.ceil());
+        let order = RestingOrder {
+            account: id,
+            owner: self.accounts[id.index()].owner,
+            instrument: instrument.id,
+            venue: VenueId(0),
+            tif: Tif::Ioc,
+            flags: Flags::REDUCE_ONLY,
+            self_trade: SelfTrade::CancelMaker,
+            ..RestingOrder::unlinked(LIQUIDATION_ORDER, side, price, lots)
+        };
+        let mut incoming = Incoming { order, at, per_lot: Amount::ZERO };
+        let first = step.events.len();
+        self.match_liquidation(step, &mut incoming);
+        let trades = step.events[first..].iter().filter(|event| event.kind == EventKind::Trade.code());
+        let value =
+            trades.fold(Amount::ZERO, |sum, event| sum + notional(Price(event.price), Qty(event.qty), k));
+        if value > Amount::ZERO {
+            self.charge_liquidation(step, id, at, fee_up(value, fee_rate));
+        }
+        let after = self.health(id);
+        // Invariant 24: at the bankruptcy price or better, solvent stays solvent.
+        if health.equity >= Amount::ZERO && after.equity < Amount::ZERO {
+            let detail = format!(
+                "account {} had {} and owes {} after its order",
+                id.0, health.equity.0, -after.equity.0
+            );
+            self.halt(24, step.sequence, detail);
+        }
+    }
+
+    #[inline(never)]
+    fn match_liquidation(&mut self, step: &mut Step, incoming: &mut Incoming) {
+        self.match_incoming(step, incoming);
+    }
+
+    /// The fee is never more than the equity left.
+    fn charge_liquidation(&mut self, step: &mut Step, id: AccountId, at: usize, fee: Amount) {
+        let fee = fee.min(self.health(id).equity.max(Amount::ZERO));
+        if fee == Amount::ZERO {
+            return;
+        }
+        let instrument = self.instruments[at].id.0;
+        self.post_insurance(step, id, -fee, Reason::LiquidationFee);
+        let event = step.push(EventKind::LiquidationFee);
+        event.account = id.0;
+        event.instrument = instrument;
+        event.amount = wide(fee);
+        event.counter_amount = wide(self.ledger.house(Party::Insurance, SETTLEMENT));
+    }
+
+    /// Moves money from the insurance fund to an account; a negative amount to the fund.
+    pub(crate) fn post_insurance(&mut self, step: &Step, id: AccountId, amount: Amount, reason: Reason) {
+        let (fund, user) = (Party::Insurance, Party::User(id));
+        let (from, to) = if amount >= Amount::ZERO { (fund, user) } else { (user, fund) };
+        let result = self.ledger.post(from, to, SETTLEMENT, amount.abs(), reason, step.sequence);
+        self.money(step.sequence, result);
+    }
+
+    /// Below the backstop the markets' tranches take what they may, each position at its bankruptcy price.
+    fn give_to_tranche(&mut self, step: &mut Step, id: AccountId) {
+        let health = self.health(id);
+        for Closable { at, lots } in self.workable(id) {
+            let terms = self.instruments[at].liquidation.as_ref().expect("a closable position has terms");
+            let backstop = health.maintenance.ceil().times(Ppm(terms.spec.backstop_ppm));
+            let Some(tranche) = terms.tranche() else { continue };
+            if health.equity.as_requirement() >= backstop {
+                continue;
+            }
+            let price = health.bankruptcy_price(&self.instruments[at], lots);
+            let taken = self.room_of_tranche(&tranche, id, at, lots, price);
+            if taken > Qty::ZERO {
+                self.take_over(step, id, AccountId(tranche.account), at, lots, taken, price);
+            }
+        }
+    }
+
+    /// Lots that a tranche can take: within its cap, the position limit and its own margin.
+    fn room_of_tranche(
+        &self,
+        tranche: &TrancheSpec,
+        from: AccountId,
+        at: usize,
+        lots: i64,
+        price: Price,
+    ) -> Qty {
+        let id = AccountId(tranche.account);
+        if id == from || id.index() >= self.accounts.len() {
+            return Qty::ZERO;
+        }
+        let instrument = &self.instruments[at];
+        let stand = self.accounts[id.index()].stand(instrument.key);
+        if stand.is_none() && self.check_room(id, instrument.class(), 1).is_err() {
+            return Qty::ZERO;
+        }
+        let (held, buys, sells) = stand.map_or((0, Qty::ZERO, Qty::ZERO), |s| (s.lots, s.buys, s.sells));
+        let (same_way, resting) = if lots > 0 { (held, buys) } else { (-held, sells) };
+        let capped = whole_parts(tranche.notional_max, Amount(instrument.mark_value));
+        let cap = i64::try_from(capped).unwrap_or(i64::MAX).min(instrument.position_max - resting.0);
+        let taken = Qty(lots.abs().min(cap.saturating_sub(same_way)).max(0));
+        let side = if lots > 0 { Side::Buy } else { Side::Sell };
+        let loss = self.loss_of_fill(instrument, side, price, taken);
+        let change = Change::side(instrument.key, side, taken, Amount::ZERO);
+        if self.margin_with(id, Some(&change)).covers(loss) { taken } else { Qty::ZERO }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn take_over(
+        &mut self,
+        step: &mut Step,
+        from: AccountId,
+        to: AccountId,
+        at: usize,
+        lots: i64,
+        taken: Qty,
+        price: Price,
+    ) {
+        if self.instruments[at].settling {
+            self.settle_both(step, at, from, to);
+        }
+        let side = closing_side(lots);
+        let given = self.move_lots(step.sequence, at, from, side, price, taken);
+        let received = self.move_lots(step.sequence, at, to, side.opposite(), price, taken);
+        let (realised, left) = given.map_or((Amount::ZERO, 0), |(closed, left, _)| (closed.realised, left));
+        let event = step.push(EventKind::TrancheTookOver);
+        event.side = side.code();
+        event.account = from.0;
+        event.instrument = self.instruments[at].id.0;
+        event.price = price.0;
+        event.qty = taken.0;
+        event.remaining = left;
+        event.amount = wide(realised);
+        event.set_counterpart(0, to.0, 0, 0, 0);
+        self.emit_closed_lots(step, at, to, side.opposite(), price, received);
+        self.check_open_interest(step.sequence, at);
+    }
+
+    /// Insurance pays what it may of the debt, then the other side closes the positions at the prices that are left.
+    fn resolve_bankruptcy(&mut self, step: &mut Step, id: AccountId) {
+        let before = self.health(id);
+        let positions = self.workable(id);
+        let Some(largest) = positions.first() else { return };
+        if before.equity >= Amount::ZERO {
+            return;
+        }
+        self.draw_insurance(step, id, largest.at, -before.equity);
+        let health = self.health(id);
+        let (mut haircut, mut rounding) = (Amount::ZERO, Amount::ZERO);
+        for Closable { at, lots } in positions {
+            let price = health.bankruptcy_price(&self.instruments[at], lots);
+            haircut += self.deleverage(step, id, at, lots, price);
+            rounding += notional(Price(1), Qty(lots.abs()), self.instruments[at].k);
+        }
+        let left = self.health(id).equity.clamp(Amount::ZERO, rounding);
+        if left > Amount::ZERO {
+            self.post_insurance(step, id, -left, Reason::InsuranceReceived);
+            let event = step.push(EventKind::InsuranceReceived);
+            event.account = id.0;
+            event.amount = wide(left);
+            event.counter_amount = wide(self.ledger.house(Party::Insurance, SETTLEMENT));
+        }
+        // Invariant 25: the other side gives what insurance left of the debt, and at most a tick of each lot more.
+        let due = (-health.equity).max(Amount::ZERO);
+        if haircut > due + rounding {
+            let detail = format!("account {} owed {}, the other side gave {}", id.0, due.0, haircut.0);
+            self.halt(25, step.sequence, detail);
+        }
+    }
+
+    fn draw_insurance(&mut self, step: &mut Step, id: AccountId, at: usize, debt: Amount) {
+        let fund = self.ledger.house(Party::Insurance, SETTLEMENT);
+        let terms = self.instruments[at].liquidation.as_mut().expect("a closable position has terms");
+        let paid = debt.min(fund).min(terms.draw_left(step.time_ns));
+        if paid <= Amount::ZERO {
+            return;
+        }
+        terms.draw(step.time_ns, paid);
+        self.post_insurance(step, id, paid, Reason::InsurancePaid);
+        let event = step.push(EventKind::InsurancePaid);
+        event.account = id.0;
+        event.instrument = self.instruments[at].id.0;
+        event.amount = wide(paid);
+        event.counter_amount = wide(self.ledger.house(Party::Insurance, SETTLEMENT));
+    }
+}
+
+impl Health {
+    /// Leverage beyond this counts as this when deleveraging divides, millionths: a hundred.
+    pub(crate) const LEVERAGE_PPM_MAX: i64 = 100_000_000;
+}

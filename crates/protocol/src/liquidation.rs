@@ -1,0 +1,82 @@
+//! How a perpetual is liquidated: part of its specification.
+
+use crate::deploy::atoms;
+use serde::{Deserialize, Serialize};
+use xos_units::{Amount, PPM_ONE};
+
+/// Longest cooldown between two reductions of one account, milliseconds: an hour.
+pub const LIQUIDATION_COOLDOWN_MS_MAX: u32 = 3_600_000;
+
+/// Who decides how a position is reduced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiquidationPolicy {
+    /// In slices, then the liquidity tranche, insurance, deleveraging.
+    #[default]
+    Ladder,
+    /// The whole position at once, then insurance and deleveraging; no tranche.
+    Full,
+}
+
+/// Terms of liquidation of a perpetual.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LiquidationSpec {
+    /// Who decides.
+    pub policy: LiquidationPolicy,
+    /// Part of a position that one order closes, ppm of its lots, rounded up; 1 to one million.
+    pub slice_ppm: i32,
+    /// Positions of at most this value at mark are closed whole, atoms.
+    #[serde(with = "atoms")]
+    pub full_below: Amount,
+    /// Wait between two visits of an account, milliseconds of logged time.
+    pub cooldown_ms: u32,
+    /// Fee on what a liquidation order trades, ppm, to the insurance fund; never more than the equity left.
+    pub fee_ppm: i32,
+    /// The tranche takes over below this part of the maintenance requirement, ppm.
+    pub backstop_ppm: i32,
+    /// Most that the insurance fund pays for this perpetual in one day (UTC), atoms.
+    #[serde(with = "atoms")]
+    pub insurance_draw_max: Amount,
+    /// Takes over positions before insurance and deleveraging; none: nobody does.
+    pub tranche: Option<TrancheSpec>,
+    /// What offsets a short outside the perpetual; none: nothing counts as a hedge.
+    pub hedge: Option<HedgeSpec>,
+}
+
+impl Default for LiquidationSpec {
+    fn default() -> Self {
+        Self {
+            policy: LiquidationPolicy::Ladder,
+            slice_ppm: PPM_ONE / 5,
+            full_below: Amount(100_000_000_000),
+            cooldown_ms: 30_000,
+            fee_ppm: 0,
+            backstop_ppm: 666_667,
+            insurance_draw_max: Amount((1 << 96) - 1),
+            tranche: None,
+            hedge: None,
+        }
+    }
+}
+
+/// A market's liquidity tranche: an ordinary account with a cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrancheSpec {
+    /// Its account.
+    pub account: u32,
+    /// Most value of its position here, at mark, atoms.
+    #[serde(with = "atoms")]
+    pub notional_max: Amount,
+}
+
+/// A balance that hedges shorts: deleveraging asks hedged lots last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HedgeSpec {
+    /// Asset id.
+    pub asset: u32,
+    /// Atoms of it that offset one lot.
+    pub atoms_per_lot: u64,
+}
