@@ -23,7 +23,7 @@ from exchange_os.markets.scale import (
     terms_body,
     ticks_per_unit,
 )
-from exchange_os.markets.spec import LIMIT_DEFAULTS, Liquidation, Oracle, Perpetual, Question, Spot
+from exchange_os.markets.spec import LIMIT_DEFAULTS, Oracle, Perpetual, Question, Spot
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +194,7 @@ class _Planner:
         content: dict[str, Any] = {"symbol": item.symbol, "product": product, "terms": terms}
         if isinstance(item, Perpetual) and (margin := margin_body(item, quote)):
             content["margin"] = margin
-        if isinstance(item, Perpetual) and item.liquidation is not None:
-            content["liquidation"] = self._liquidation(item.liquidation, quote)
+        content |= self._liquidation(item, quote)
         if item.oracle is not None:
             content["oracle"] = self._oracle(item.oracle)
         if isinstance(item, Perpetual) and item.funding is not None:
@@ -208,7 +207,10 @@ class _Planner:
             content["collateral"] = collateral_body(item)
         return content
 
-    def _liquidation(self, item: Liquidation, money: Money) -> dict[str, Any]:
+    def _liquidation(self, instrument: Spot | Perpetual, money: Money) -> dict[str, Any]:
+        item = instrument.liquidation if isinstance(instrument, Perpetual) else None
+        if item is None:
+            return {}
         path = "liquidation"
         body = item.model_dump(include={"policy", "slice_ppm", "cooldown_ms", "fee_ppm", "backstop_ppm"})
         body["full_below"] = str(atoms((path, "full_below"), item.full_below, money))
@@ -219,7 +221,7 @@ class _Planner:
         if item.hedge is not None:
             asset = self._asset("liquidation", item.hedge.asset)
             body["hedge"] = {"asset": asset.number, "atoms_per_lot": item.hedge.atoms_per_lot}
-        return body
+        return {"liquidation": body}
 
     def _oracle(self, oracle: Oracle) -> dict[str, Any]:
         for source in oracle.sources:
