@@ -4,8 +4,8 @@
 
 Numbers, names and layouts are asked from the built extension, meanings are read from the doc comments of
 `crates/protocol`, commands of `xos` from click. Nothing is typed a second time but the table of event fields
-by kind, which tests/tools/test_make_reference.py holds against real events. `--check` writes nothing and ends
-with 1 if a page is not what it would write.
+by kind in tools/event_fields.py, which tests/tools/test_make_reference.py holds against real events.
+`--check` writes nothing and ends with 1 if a page is not what it would write.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import click
 import msgspec
 
+from event_fields import EVENT_FIELDS
 from exchange_os import _core, errors
 from exchange_os.cli import main as xos
 from exchange_os.records import commands, events_from_bytes
@@ -46,189 +47,6 @@ ENUMERATIONS: tuple[type[IntEnum] | type[IntFlag], ...] = (
 )
 
 # What an event of each kind carries besides kind, sequence, time_ns and, but for a trade, client_id.
-_ORDER = ("side", "venue", "account", "instrument", "order_id", "price", "qty", "remaining")
-_WAITING = {
-    **dict.fromkeys(("side", "flags", "venue", "account", "instrument", "order_id"), ""),
-    "price": "limit of the leg above, or of the only leg; 0: market",
-    "qty": "0: a whole position, or exits whose entry has not filled",
-    "remaining": "limit of the leg below where there are both",
-    "amount": "trigger price above, ticks, 0: none",
-    "counter_amount": "trigger price below, ticks, 0: none",
-}
-_HEALTH = {"amount": "equity", "counter_amount": "maintenance requirement"}
-_FUND = {"counter_amount": "balance of the insurance fund after"}
-_MOVED = {"instrument": "the asset", "amount": "moved", "counter_amount": "total after"}
-EVENT_FIELDS: dict[str, dict[str, str]] = {
-    "order_accepted": {
-        **dict.fromkeys(_ORDER, ""),
-        "flags": "of the order",
-        "remaining": "the same as `qty`",
-    },
-    "rejected": {
-        "reason": "the reject",
-        **dict.fromkeys(("side", "flags", "venue", "account", "instrument", "order_id", "price", "qty"), ""),
-        "amount": "the value refused",
-        "counter_amount": "the limit it met",
-    },
-    "trade": {
-        "side": "of the incoming order",
-        **dict.fromkeys(("venue", "account", "instrument", "order_id", "price"), ""),
-        "qty": "filled",
-        "remaining": "what the incoming order has left",
-        "counter_order_id": "the resting order",
-        "counter_account": "its account",
-        "counter_venue": "its venue",
-        "counter_remaining": "what it has left",
-        "trade_id": "",
-        "amount": "fee of the taker",
-        "counter_amount": "fee of the maker, negative: rebate",
-    },
-    "order_cancelled": {
-        "reason": "the cancel reason",
-        **dict.fromkeys(_ORDER, ""),
-        "qty": "lots taken out",
-        "remaining": "lots the order keeps (self-trade decrement), else 0",
-    },
-    "order_amended": {
-        **dict.fromkeys(_ORDER, ""),
-        "flags": "of the order, and KEPT_PRIORITY",
-        "qty": "the new total",
-    },
-    "pnl_realised": {
-        **dict.fromkeys(("side", "account", "instrument", "order_id", "price"), ""),
-        "qty": "lots closed",
-        "remaining": "the position after the fill, signed",
-        "amount": "realised",
-        "counter_amount": "realised since the position was opened",
-    },
-    "mass_cancelled": {
-        "side": "2: both",
-        "account": "",
-        "instrument": "0: all",
-        "qty": "number of orders",
-    },
-    "cancel_all_after_set": {
-        "account": "",
-        "qty": "milliseconds of the countdown, 0: none",
-        "amount": "deadline, nanoseconds since 1970 UTC",
-    },
-    "cancel_all_after_fired": {"account": "", "qty": "number of orders"},
-    "trigger_accepted": _WAITING,
-    "trigger_fired": {
-        **dict.fromkeys(("side", "flags", "venue", "account", "instrument", "order_id"), ""),
-        "price": "of the source, as it fires",
-        "qty": "lots of the order that follows",
-        "amount": "trigger price that was reached, ticks",
-        "counter_amount": "the source",
-    },
-    "trigger_cancelled": {
-        "reason": "the cancel reason",
-        **{name: text for name, text in _WAITING.items() if name != "flags"},
-    },
-    "trigger_amended": _WAITING,
-    "protection_set": {
-        **dict.fromkeys(("account", "instrument"), ""),
-        "qty": "limit of lots, 0: none",
-        "price": "limit of net lots, 0: none",
-        "amount": "milliseconds of the window",
-        "counter_amount": "milliseconds of the freeze, 0: until set anew",
-    },
-    "protection_breached": {
-        **dict.fromkeys(("account", "instrument"), ""),
-        "qty": "lots in the window",
-        "remaining": "bought less sold in it, lots",
-        "amount": "end of the freeze, nanoseconds since 1970 UTC",
-    },
-    "account_opened": {"account": "its number"},
-    "deposited": {"account": "", **_MOVED},
-    "withdrawn": {"account": "", **_MOVED},
-    "set_split": {"account": "", "instrument": "the question", "qty": "sets", "amount": "paid"},
-    "set_merged": {"account": "", "instrument": "the question", "qty": "sets", "amount": "received"},
-    "leverage_set": {"account": "", "instrument": "", "qty": "the leverage, 0: none"},
-    "ticked": {},
-    "mark_set": {"instrument": "", "price": "the mark"},
-    "index_set": {"instrument": "", "price": "the index"},
-    "instrument_state_set": {"side": "the state", "instrument": ""},
-    "question_resolved": {"instrument": "the question", "order_id": "the paying instrument"},
-    "payout": {
-        "account": "",
-        "instrument": "the question",
-        "qty": "position on the paying outcome, signed",
-        "amount": "paid, negative: taken",
-        "counter_amount": "total of the settlement asset after",
-    },
-    "price_published": {
-        "account": "the publisher",
-        "instrument": "",
-        "price": "of the index",
-        "qty": "price of an external perpetual, ticks; 0: none",
-    },
-    "price_status_set": {"side": "the price status", "instrument": ""},
-    "restarted": {},
-    "funding_set": {
-        "instrument": "",
-        "price": "the index",
-        "amount": "rate of the interval in 1e-12, what longs pay",
-        "counter_amount": "premium in 1e-12",
-    },
-    "funding_paid": {
-        "account": "",
-        "instrument": "",
-        "price": "the index",
-        "qty": "position, signed",
-        "amount": "received, negative: paid",
-        "counter_amount": "total of the settlement asset after",
-    },
-    "publisher_deployed": {"instrument": "number of the publisher"},
-    "liquidation_started": {"account": "", **_HEALTH},
-    "liquidation_order": {
-        **dict.fromkeys(("side", "account", "instrument"), ""),
-        "price": "the bankruptcy price",
-        "qty": "lots asked",
-        **_HEALTH,
-    },
-    "liquidation_fee": {"account": "", "instrument": "", "amount": "the fee", **_FUND},
-    "tranche_took_over": {
-        "side": "that closes the account's position",
-        **dict.fromkeys(("account", "instrument", "price"), ""),
-        "qty": "lots taken over",
-        "remaining": "position of the account after, signed",
-        "amount": "realised of the account",
-        "counter_account": "the tranche",
-    },
-    "insurance_paid": {
-        "account": "",
-        "instrument": "whose daily draw it counts to",
-        "amount": "paid",
-        **_FUND,
-    },
-    "bankruptcy_closed": {
-        "side": "that closes the position",
-        **dict.fromkeys(("account", "instrument", "price"), ""),
-        "qty": "lots closed",
-        "remaining": "position after",
-        "amount": "realised",
-    },
-    "deleveraged": {
-        "side": "that closes the position",
-        **dict.fromkeys(("account", "instrument", "price"), ""),
-        "qty": "lots given",
-        "remaining": "position after, signed",
-        "amount": "realised",
-        "counter_amount": "lost against the mark",
-    },
-    "insurance_received": {"account": "", "amount": "what rounding left", **_FUND},
-    "liquidation_ended": {"account": "", **_HEALTH},
-    "asset_deployed": {"instrument": "number of the asset"},
-    "venue_deployed": {"venue": "its number", "instrument": "the same"},
-    "instrument_deployed": {"instrument": "its number", "order_id": "question of an outcome, else 0"},
-    "question_deployed": {
-        "instrument": "number of the question",
-        "order_id": "its first instrument",
-        "qty": "number of outcomes",
-    },
-}
-
 
 # --- meanings, from the doc comments of crates/protocol -------------------------------------------------
 

@@ -397,14 +397,11 @@ impl Engine {
             self.liquidations.pending.insert(account);
         }
         for _ in 0..source.count(12, "accounts in liquidation")? {
-            let account = self.read_account(source)?;
-            let next_ns = source.u64("next visit")?;
+            let (account, next_ns) = (self.read_account(source)?, source.u64("next visit")?);
             self.liquidations.schedule(account, Some(next_ns));
         }
-        for instrument in &mut self.instruments {
-            if let Some(terms) = &mut instrument.liquidation {
-                (terms.drawn_day, terms.drawn) = (source.u64("day")?, source.amount("drawn")?);
-            }
+        for terms in self.instruments.iter_mut().filter_map(|instrument| instrument.liquidation.as_mut()) {
+            (terms.drawn_day, terms.drawn) = (source.u64("day")?, source.amount("drawn")?);
         }
         Ok(())
     }

@@ -53,7 +53,10 @@ impl World {
         }
         self.reach(resting.instrument, PriceSource::Last);
         if !with_itself {
-            self.arm(incoming, lots);
+            // A liquidation order has no exits.
+            if incoming.id != 0 {
+                self.arm(incoming, lots);
+            }
             self.arm(&resting, lots);
         }
         if resting.remaining == 0 {

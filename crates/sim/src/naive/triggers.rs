@@ -335,10 +335,6 @@ impl World {
 
     /// A fill of an entry arms its exits.
     pub(super) fn arm(&mut self, order: &Order, lots: i64) {
-        // A liquidation order has no exits.
-        if order.id == 0 {
-            return;
-        }
         let Some(exits) = self.triggers.iter_mut().find(|trigger| trigger.entry == order.id) else { return };
         let is_first = exits.qty == 0;
         exits.qty += lots;
@@ -358,10 +354,7 @@ impl World {
 
     /// An entry is gone: exits without lots go too.
     pub(super) fn entry_left(&mut self, cause: &Cause, order: u64, events: &mut Vec<EventRecord>) {
-        if order == 0 {
-            return;
-        }
-        let is_meant = |trigger: &Trigger| trigger.entry == order && trigger.is_unarmed();
+        let is_meant = |trigger: &Trigger| order != 0 && trigger.entry == order && trigger.is_unarmed();
         self.cancel_triggers(cause, CancelReason::Linked, is_meant, events);
     }
 
