@@ -141,7 +141,7 @@ def test_inspect(data: Path) -> None:
 
 def test_bench_engine(tmp_path: Path) -> None:
     small = ("--count", 2_000, "--accounts", 50, "--resting", 100)
-    for workload in ("steady", "many", "cross"):
+    for workload in ("steady", "many", "cross", "storm"):
         report = answer("bench", "engine", "--workload", workload, *small)
         assert report["passed"]
         assert report["commands"] == 2_000

@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use xos_sim::bench::{BenchReport, CommandFile, Run};
-use xos_sim::workload::{Market, MarketShape};
+use xos_sim::workload::MarketShape;
 
 /// Runs a file of 64-byte commands of which the first `prefill` are not timed. `expected` are the totals that it
 /// must end with: trades, lots, ticks times lots, resting orders.
@@ -28,7 +28,7 @@ pub(crate) fn bench_commands<'py>(
     timed(py, prepare, times_by_kind)
 }
 
-/// Runs a seeded workload: `steady`, `many` or `cross`.
+/// Runs a seeded workload: `steady`, `many`, `cross` or `storm`.
 #[pyfunction]
 #[pyo3(signature = (workload, seed, accounts, resting, commands, times_by_kind, /))]
 pub(crate) fn bench_workload<'py>(
@@ -42,12 +42,11 @@ pub(crate) fn bench_workload<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let prepare = || {
         let shape = MarketShape { seed, accounts, resting, commands };
-        let Some(market) = Market::named(workload, shape) else {
-            return Err(format!(
-                "no workload is named {workload:?}; there are \"steady\", \"many\" and \"cross\""
-            ));
-        };
-        Ok(Run::of_market(market))
+        Run::named(workload, shape).ok_or_else(|| {
+            format!(
+                "no workload is named {workload:?}; there are \"steady\", \"many\", \"cross\" and \"storm\""
+            )
+        })
     };
     timed(py, prepare, times_by_kind)
 }

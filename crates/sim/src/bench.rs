@@ -8,15 +8,17 @@ mod report;
 pub use command_file::{CommandFile, FileError};
 pub use report::{BenchCheck, BenchReport, KindTime};
 
-use crate::workload::Market;
+use crate::workload::{Market, MarketShape, Storm};
 use model_book::ModelBooks;
 use std::time::Instant;
 use xos_engine::{Engine, FrameHeader};
 use xos_protocol::{CommandKind, CommandRecord, EventKind, EventRecord, Reject};
-use xos_units::{AssetId, InstrumentId};
+use xos_units::{AccountId, AssetId, InstrumentId};
 
 /// Commands of one frame in a run.
 pub const FRAME_COMMANDS: usize = 512;
+/// Logged time between two frames of a run.
+pub const FRAME_NS: u64 = 1_000;
 
 /// A prepared run: what sets the exchange up, what is not timed, what is.
 pub struct Run {
@@ -32,6 +34,12 @@ pub struct Run {
     pub expected: Option<[i128; 4]>,
     /// Whether a model book can follow the commands (no rejects, no margin effects).
     pub modelled: bool,
+    /// Whether the run ends with every account above maintenance or closed.
+    pub storms: bool,
+    /// Commands of one frame, and logged nanoseconds between two.
+    pub frame_commands: usize,
+    /// See there.
+    pub frame_ns: u64,
 }
 
 impl Run {
@@ -44,6 +52,32 @@ impl Run {
             commands: market.commands,
             expected: Some(market.expected),
             modelled: true,
+            storms: false,
+            frame_commands: FRAME_COMMANDS,
+            frame_ns: FRAME_NS,
+        }
+    }
+
+    /// A gap in leveraged markets as a run: each mark and each tick is a frame of its own, a second apart.
+    pub fn of_storm(storm: Storm) -> Self {
+        Self {
+            name: "storm".into(),
+            deployments: storm.deployments,
+            prefill: storm.prefill,
+            commands: storm.commands,
+            expected: None,
+            modelled: false,
+            storms: true,
+            frame_commands: 1,
+            frame_ns: 1_000_000_000,
+        }
+    }
+
+    /// The seeded workload of this name, if there is one.
+    pub fn named(name: &str, shape: MarketShape) -> Option<Self> {
+        match name {
+            "storm" => Some(Self::of_storm(Storm::new(shape.seed, shape.accounts))),
+            _ => Market::named(name, shape).map(Self::of_market),
         }
     }
 }
@@ -63,7 +97,18 @@ pub struct Totals {
     pub killed: u64,
     /// Events.
     pub events: u64,
+    /// Liquidations started, their orders, takeovers, payments of insurance, bankruptcies, accounts deleveraged.
+    pub liquidation: [u64; 6],
 }
+
+const LIQUIDATION: [EventKind; 6] = [
+    EventKind::LiquidationStarted,
+    EventKind::LiquidationOrder,
+    EventKind::TrancheTookOver,
+    EventKind::InsurancePaid,
+    EventKind::BankruptcyClosed,
+    EventKind::Deleveraged,
+];
 
 impl Totals {
     fn add(&mut self, events: &[EventRecord]) {
@@ -76,6 +121,10 @@ impl Totals {
             } else if event.kind == EventKind::Rejected.code() {
                 self.rejected += 1;
                 self.killed += u64::from(event.reason == Reject::FokNotFillable.code());
+            } else if let Some(kind) = event.kind()
+                && let Some(at) = LIQUIDATION.iter().position(|act| *act == kind)
+            {
+                self.liquidation[at] += 1;
             }
         }
     }
@@ -105,7 +154,7 @@ impl Feed {
             feed.sequence += 1;
             feed.count();
         }
-        run.prefill.chunks(FRAME_COMMANDS).try_for_each(|frame| feed.frame(frame))?;
+        run.prefill.chunks(FRAME_COMMANDS).try_for_each(|frame| feed.frame(frame, FRAME_NS))?;
         Ok(feed)
     }
 
@@ -114,8 +163,8 @@ impl Feed {
         self.events.clear();
     }
 
-    fn frame(&mut self, commands: &[CommandRecord]) -> Result<(), String> {
-        self.time_ns += 1_000;
+    fn frame(&mut self, commands: &[CommandRecord], after_ns: u64) -> Result<(), String> {
+        self.time_ns += after_ns;
         let header = FrameHeader { first_sequence: self.sequence + 1, time_ns: self.time_ns };
         self.engine.apply_records(header, commands, &mut self.events).map_err(|error| error.to_string())?;
         self.sequence += commands.len() as u64;
@@ -130,7 +179,7 @@ pub fn run(run: &Run, times_by_kind: bool) -> Result<BenchReport, String> {
     let mut feed = Feed::prepared(run)?;
     let memory_before = feed.engine.memory_bytes();
     let start = Instant::now();
-    run.commands.chunks(FRAME_COMMANDS).try_for_each(|frame| feed.frame(frame))?;
+    run.commands.chunks(run.frame_commands).try_for_each(|frame| feed.frame(frame, run.frame_ns))?;
     let seconds = start.elapsed().as_secs_f64();
     let state_hash = feed.engine.state_hash();
     let mut report = BenchReport {
@@ -183,6 +232,9 @@ fn close(run: &Run, feed: &Feed, report: &mut BenchReport) {
         let others = report.rejected - feed.totals.killed;
         report.check("nothing but a kill was rejected", others == 0, format!("{others} other rejects"));
     }
+    if run.storms {
+        close_storm(feed, report);
+    }
     match feed.engine.audit() {
         Ok(audit) => {
             let sums: Vec<_> =
@@ -198,6 +250,35 @@ fn close(run: &Run, feed: &Feed, report: &mut BenchReport) {
         Err(violation) => report.check("the full audit passes", false, violation.detail),
     }
     report.passed = report.checks.iter().all(|check| check.passed);
+}
+
+/// Nobody is left below maintenance, and nobody owes: what was lost was paid by who is named.
+fn close_storm(feed: &Feed, report: &mut BenchReport) {
+    let engine = &feed.engine;
+    let pending = engine.pending_risk_checks();
+    report.check("every account was looked at", pending == 0, format!("{pending} pending"));
+    // Who is solvent and finds no bid above its bankruptcy price waits; who is not was closed, down to the last lot.
+    let running = engine.liquidations();
+    let indebted = running.iter().filter(|view| view.equity.0 < 0).count();
+    report.check(
+        "nobody in liquidation is in debt",
+        indebted == 0,
+        format!("{} wait for a bid, {indebted} in debt", running.len()),
+    );
+    let mut missed = 0;
+    for at in 0..engine.account_count() {
+        let account = AccountId::from_index(at);
+        let (equity, requirement) = engine.maintenance(account);
+        let waits = running.iter().any(|view| view.account == account);
+        missed += u64::from(equity < requirement && !waits);
+    }
+    report.check("nobody below maintenance was missed", missed == 0, format!("{missed} accounts"));
+    let acts = feed.totals.liquidation;
+    let detail = format!(
+        "{} started, {} orders, {} takeovers, {} insurance payments, {} bankruptcies, {} deleveraged",
+        acts[0], acts[1], acts[2], acts[3], acts[4], acts[5]
+    );
+    report.check("the storm reached deleveraging", acts[0] > 0 && acts[5] > 0, detail);
 }
 
 /// What a command does, for the table of times.
@@ -221,7 +302,7 @@ fn time_by_kind(run: &Run) -> Result<Vec<KindTime>, String> {
     let mut times: std::collections::BTreeMap<&'static str, Vec<u32>> = Default::default();
     let clock_ns = clock_cost_ns();
     for command in run.commands.iter().take(1_000_000) {
-        feed.time_ns += 1;
+        feed.time_ns += if run.storms { run.frame_ns } else { 1 };
         let header = FrameHeader { first_sequence: feed.sequence + 1, time_ns: feed.time_ns };
         let start = Instant::now();
         feed.engine

@@ -150,7 +150,17 @@ impl CommandFile {
         }
         let timed = commands.split_off(prefill);
         set_up.extend(commands);
-        Ok(Run { name: self.name, deployments, prefill: set_up, commands: timed, expected, modelled: true })
+        Ok(Run {
+            name: self.name,
+            deployments,
+            prefill: set_up,
+            commands: timed,
+            expected,
+            modelled: true,
+            storms: false,
+            frame_commands: super::FRAME_COMMANDS,
+            frame_ns: super::FRAME_NS,
+        })
     }
 }
 

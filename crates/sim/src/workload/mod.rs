@@ -5,9 +5,11 @@ mod chaos;
 mod deployments;
 mod live;
 mod market;
+mod storm;
 
 pub use chaos::Chaos;
 pub use market::{Market, MarketShape};
+pub use storm::Storm;
 
 use xos_protocol::{ClientId, CommandKind, CommandRecord, DeployCommand};
 
