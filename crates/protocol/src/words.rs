@@ -143,19 +143,15 @@ words! {
 
 words! {
     /// The price that a waiting order watches.
+    #[derive(Default)]
     PriceSource: u8 {
         /// Price of the last trade.
+        #[default]
         Last = 0 "last",
         /// Mark price.
         Mark = 1 "mark",
         /// Index price.
         Index = 2 "index",
-    }
-}
-
-impl Default for PriceSource {
-    fn default() -> Self {
-        Self::Last
     }
 }
 

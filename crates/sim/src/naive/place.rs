@@ -14,19 +14,25 @@ impl World {
         command: &CommandRecord,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
-        let order = self.checked_order(cause, command)?;
+        let order = self.checked_order(cause, cause.sequence, command)?;
         // Nothing below can fail.
         events.push(cause.accepted(&order));
         self.take_and_keep(cause, order, events);
         Ok(())
     }
 
-    /// The order that a place asks for, if it passes every check.
-    pub(super) fn checked_order(&self, cause: &Cause, command: &CommandRecord) -> Result<Order, Refusal> {
+    /// The order that a place asks for, if it passes every check. Its id is never that of another order, which the checks
+    /// would take for the order itself.
+    pub(super) fn checked_order(
+        &self,
+        cause: &Cause,
+        id: u64,
+        command: &CommandRecord,
+    ) -> Result<Order, Refusal> {
         let venues = self.venues.len();
         check(usize::from(command.venue) <= venues, Reject::UnknownVenue, command.venue, venues as i128)?;
         check_id(command.instrument, self.instruments.len(), Reject::UnknownInstrument)?;
-        let mut order = order_of(cause.sequence, command);
+        let mut order = order_of(id, command);
         self.check_place(cause, &mut order)?;
         Ok(order)
     }

@@ -173,7 +173,7 @@ impl World {
         command: &CommandRecord,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
-        let mut order = self.checked_order(cause, command)?;
+        let mut order = self.checked_order(cause, cause.sequence, command)?;
         let (source_above, source_below, slippage_ppm) = words_of(command);
         let (above, below) = (command.amount.low as i64, command.amount.high);
         let instrument = self.instrument(command.instrument);
@@ -430,9 +430,9 @@ impl World {
             qty: lots,
             ..CommandRecord::default()
         };
-        match self.checked_order(cause, &command) {
+        match self.checked_order(cause, trigger.id, &command) {
             Ok(order) => {
-                let order = Order { id: trigger.id, client_id: trigger.client_id, ..order };
+                let order = Order { client_id: trigger.client_id, ..order };
                 events.push(cause.accepted(&order));
                 self.take_and_keep(cause, order, events);
             }
