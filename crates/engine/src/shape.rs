@@ -38,7 +38,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::Place | CommandKind::PlaceTrigger | CommandKind::PlaceBracket | CommandKind::Deploy => {
             &[]
         }
-        CommandKind::AmendTrigger => &[SIDE..ACCOUNT],
+        CommandKind::AmendTrigger => &[SIDE..VENUE, VENUE..ACCOUNT],
         CommandKind::SetProtection => &[SIDE..ACCOUNT, ORDER_ID..PRICE, AMOUNT..END],
         CommandKind::Amend => &[SIDE..FLAGS, SELF_TRADE..VENUE, EXPIRES..CLIENT_ID],
         CommandKind::Cancel => &[SIDE..VENUE, PRICE..CLIENT_ID],

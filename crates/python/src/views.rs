@@ -11,6 +11,9 @@ use xos_ledger::Party;
 use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Limits};
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Qty, QuestionId};
 
+/// Publisher, weight, price, external price, time of a source.
+type SourceRow = (u32, u32, i64, i64, u64);
+
 /// Everything deployed: bodies in order of id, instruments that are no outcome with their id, questions with the id
 /// of their first outcome.
 #[derive(Serialize)]
@@ -123,7 +126,7 @@ impl Exchange {
     }
 
     /// Publisher, weight, price, external price and time of each source of an instrument.
-    fn sources(&self, py: Python<'_>, instrument: u32) -> PyResult<Vec<(u32, u32, i64, i64, u64)>> {
+    fn sources(&self, py: Python<'_>, instrument: u32) -> PyResult<Vec<SourceRow>> {
         self.engine(py, |engine| {
             let sources = engine.sources(InstrumentId(instrument)).into_iter();
             sources.map(|s| (s.publisher, s.weight, s.price.0, s.external.0, s.time_ns)).collect()

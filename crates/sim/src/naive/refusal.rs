@@ -136,7 +136,8 @@ fn check_trigger_bytes(command: &CommandRecord) -> Result<(), Refusal> {
     let is_market = command.flags().has(Flags::MARKET);
     let has_both = command.amount.low != 0 && command.amount.high != 0;
     if !is_market {
-        check_zero(command, &[ORDER_ID.start + 4..ORDER_ID.end])?;
+        let upper_half = ORDER_ID.start + 4..ORDER_ID.end;
+        check_zero(command, std::slice::from_ref(&upper_half))?;
     }
     if is_market {
         check_zero(command, &[PRICE])?;
