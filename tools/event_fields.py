@@ -96,6 +96,12 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     "account_opened": {"account": "its number"},
     "deposited": {"account": "", **_MOVED},
     "withdrawn": {"account": "", **_MOVED},
+    "transferred": {
+        "account": "the sender",
+        "order_id": "the receiver",
+        **_MOVED,
+        "counter_amount": "total of the sender after",
+    },
     "set_split": {"account": "", "instrument": "the question", "qty": "sets", "amount": "paid"},
     "set_merged": {"account": "", "instrument": "the question", "qty": "sets", "amount": "received"},
     "leverage_set": {"account": "", "instrument": "", "qty": "the leverage, 0: none"},

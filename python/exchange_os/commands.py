@@ -260,7 +260,7 @@ class CommandMethods:
         time_ns: int | None = None,
     ) -> Receipt:
         """Credits an account from outside."""
-        return self._transfer(CommandKind.DEPOSIT, account, asset, amount, client_id, time_ns)
+        return self._move(CommandKind.DEPOSIT, account, asset, amount, client_id, time_ns)
 
     def withdraw(
         self,
@@ -272,7 +272,22 @@ class CommandMethods:
         time_ns: int | None = None,
     ) -> Receipt:
         """Pays out of an account to outside."""
-        return self._transfer(CommandKind.WITHDRAW, account, asset, amount, client_id, time_ns)
+        return self._move(CommandKind.WITHDRAW, account, asset, amount, client_id, time_ns)
+
+    def transfer(
+        self,
+        account: int,
+        to: int,
+        asset: str | int,
+        amount: Number,
+        *,
+        client_id: str | bytes | None = None,
+        time_ns: int | None = None,
+    ) -> Receipt:
+        """Moves money to another account of the same owner: what could be withdrawn can be moved."""
+        return self._move(
+            CommandKind.TRANSFER, account, asset, amount, client_id, time_ns, to=whole("to", to)
+        )
 
     def split(
         self,
@@ -409,7 +424,7 @@ class CommandMethods:
             raise rejected(outcome.reason, outcome.amount, outcome.counter_amount)
         return outcome
 
-    def _transfer(
+    def _move(
         self,
         kind: CommandKind,
         account: int,
@@ -417,12 +432,14 @@ class CommandMethods:
         amount: Number,
         client_id: str | bytes | None,
         time_ns: int | None,
+        to: int = 0,
     ) -> Receipt:
         found = self._directory.asset(asset)
         outcome = self._command(
             kind,
             account=account,
             instrument=found.number,
+            order_id=to,
             amount=found.amount.count(amount),
             client_id=client_id,
             time_ns=time_ns,

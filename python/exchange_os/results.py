@@ -292,7 +292,8 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """The outcome of a command that is not an order. `balance` stands after a deposit or withdrawal."""
+    """The outcome of a command that is not an order. `balance` stands after a deposit or withdrawal, or
+    with the sender after a transfer."""
 
     sequence: int
     time_ns: int

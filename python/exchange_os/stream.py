@@ -30,6 +30,7 @@ Target: TypeAlias = Callable[[Events], object] | EventQueue | None
 _NOT_INSTRUMENT = (
     EventKind.DEPOSITED,
     EventKind.WITHDRAWN,
+    EventKind.TRANSFERRED,
     EventKind.SET_SPLIT,
     EventKind.SET_MERGED,
     EventKind.QUESTION_RESOLVED,

@@ -264,3 +264,19 @@ def test_house_and_receipts(exchange: xos.Exchange) -> None:
     assert exchange.deposit(1, "BTC", 1, client_id="d").retry is False
     assert exchange.deposit(1, "BTC", 1, client_id="d").retry is True
     assert exchange.balance(1, "BTC").total == 12
+
+
+def test_a_transfer_goes_to_an_account_of_the_same_owner(exchange: xos.Exchange) -> None:
+    before = exchange.balance(1, "USDC").total
+    to = exchange.open_account("mover")
+    own = exchange.open_account("mover")
+    exchange.deposit(to, "USDC", 50)
+    receipt = exchange.transfer(to, own, "USDC", 20, client_id="m")
+    assert receipt.balance == 30
+    assert exchange.transfer(to, own, "USDC", 20, client_id="m").retry
+    assert exchange.risk(own).withdrawable == 20
+    with pytest.raises(Rejected, match="415 ReceiverOfAnotherOwner"):
+        exchange.transfer(own, 1, "USDC", 1)
+    with pytest.raises(Rejected, match="105 ClientIdTaken"):
+        exchange.transfer(to, 1, "USDC", 20, client_id="m")
+    assert exchange.balance(1, "USDC").total == before

@@ -27,6 +27,7 @@ _WITH_CLIENT_ID = {
     "cancel",
     "deposit",
     "withdraw",
+    "transfer",
     "split_set",
     "merge_set",
 }
@@ -176,7 +177,7 @@ class Desk:
             return None
         if (do == "cancel" and row.get("on")) or (do == "tick" and row.get("account")):
             return None
-        call = getattr(self, f"_{do}", None) or self._transfer_or_price
+        call = getattr(self, f"_{do}", None) or self._move_or_price
         words: dict[str, Any] = _words(options)
         if "trigger" in do and not _is_plain(row, words):
             return None
@@ -271,9 +272,13 @@ class Desk:
     def _resolve_question(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         return self.exchange.resolve(on, words["pays"], **given)
 
-    def _transfer_or_price(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
-        """deposit, withdraw, set_mark, set_index."""
+    def _move_or_price(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        """deposit, withdraw, transfer, set_mark, set_index."""
         act: Callable[..., object] = getattr(self.exchange, row["do"])
+        if row["do"] == "transfer":
+            return self.exchange.transfer(
+                account, self.account(words["to"]), on, self.money(on, row["amount"]), **given
+            )
         if row["do"] in {"deposit", "withdraw"}:
             return act(account, on, self.money(on, row["amount"]), **given)
         return act(on, self._price(on, row), **given)
@@ -286,7 +291,7 @@ class Desk:
         if row.get("on"):
             return row["on"]
         match row["do"]:
-            case "deposit" | "withdraw":
+            case "deposit" | "withdraw" | "transfer":
                 return self.exchange.assets[0]
             case "split_set" | "merge_set" | "resolve_question":
                 (only,) = self.questions
@@ -365,7 +370,7 @@ class Desk:
         if not on or on.startswith("#"):
             return int(on[1:] or 0)
         match row["do"]:
-            case "deposit" | "withdraw":
+            case "deposit" | "withdraw" | "transfer":
                 return self.exchange.assets.index(on) + 1
             case "split_set" | "merge_set" | "resolve_question":
                 return self.questions.index(on) + 1
@@ -382,6 +387,8 @@ class Desk:
             case "venue":
                 raw = value.startswith("#")
                 return {"venue": int(value[1:]) if raw else self.exchange.venues.index(value) + 1}
+            case "to":
+                return {"order_id": self.account(value)}
             case "window" | "freeze":
                 return {}
             case "below_limit":

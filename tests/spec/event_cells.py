@@ -21,7 +21,7 @@ _FIRED = {_KIND.TRIGGER_FIRED}
 _PROTECTION = {_KIND.PROTECTION_SET, _KIND.PROTECTION_BREACHED}
 _SETS = {_KIND.SET_SPLIT, _KIND.SET_MERGED}
 _REJECTED, _TRADE = {_KIND.REJECTED}, {_KIND.TRADE}
-_TOTAL = {_KIND.PNL_REALISED, _KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.PAYOUT}
+_TOTAL = {_KIND.PNL_REALISED, _KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.TRANSFERRED, _KIND.PAYOUT}
 _COUNTDOWN = {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CANCEL_ALL_AFTER_FIRED}
 _OF_POSITIONS = {
     _KIND.LIQUIDATION_ORDER,
@@ -31,9 +31,9 @@ _OF_POSITIONS = {
 }
 _OF_LIQUIDATION = {kind for kind in _KIND if _KIND.LIQUIDATION_STARTED <= kind <= _KIND.LIQUIDATION_ENDED}
 _EVERY = set(_KIND)
-_OF_ASSET = {_KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.ASSET_DEPLOYED}
+_OF_ASSET = {_KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.TRANSFERRED, _KIND.ASSET_DEPLOYED}
 _OF_QUESTION = _SETS | {_KIND.QUESTION_RESOLVED, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED}
-_TRANSFERS = {xos.CommandKind.DEPOSIT, xos.CommandKind.WITHDRAW}
+_TRANSFERS = {xos.CommandKind.DEPOSIT, xos.CommandKind.WITHDRAW, xos.CommandKind.TRANSFER}
 _ON_QUESTIONS = {xos.CommandKind.SPLIT_SET, xos.CommandKind.MERGE_SET, xos.CommandKind.RESOLVE_QUESTION}
 
 Cell = Callable[[Desk, Event], str]
@@ -117,7 +117,7 @@ def _order(name: str) -> Cell:
 
 
 def _order_id(desk: Desk, event: Event) -> str:
-    of_words = {xos.CommandKind.PLACE_TRIGGER, xos.CommandKind.PLACE_BRACKET}
+    of_words = {xos.CommandKind.PLACE_TRIGGER, xos.CommandKind.PLACE_BRACKET, xos.CommandKind.TRANSFER}
     if event["kind"] == _KIND.REJECTED and desk.kinds.get(event["sequence"]) in of_words:
         return ""
     return desk.order_name(event["order_id"])
@@ -173,6 +173,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         {_KIND.QUESTION_RESOLVED},
         lambda desk, event: desk.named(desk.instruments, event["order_id"]),
     ),
+    "to": ({_KIND.TRANSFERRED}, _account("order_id")),
     "maker": (_TRADE, _account("counter_account")),
     "maker order": (_TRADE, _order("counter_order_id")),
     "maker left": (_TRADE, _field("counter_remaining")),

@@ -334,11 +334,16 @@ impl Engine {
         crate::shape::check(command, kind)?;
         match kind {
             CommandKind::OpenAccount => self.open_account(step, command),
-            CommandKind::Deposit | CommandKind::Withdraw | CommandKind::SplitSet | CommandKind::MergeSet => {
+            CommandKind::Deposit
+            | CommandKind::Withdraw
+            | CommandKind::Transfer
+            | CommandKind::SplitSet
+            | CommandKind::MergeSet => {
                 self.known_account(command)?;
                 self.once(step, command, kind == CommandKind::Deposit, |engine, step| match kind {
                     CommandKind::Deposit => engine.deposit(step, command),
                     CommandKind::Withdraw => engine.withdraw(step, command),
+                    CommandKind::Transfer => engine.transfer(step, command),
                     CommandKind::SplitSet => engine.split_set(step, command),
                     _ => engine.merge_set(step, command),
                 })

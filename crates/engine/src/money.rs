@@ -7,7 +7,7 @@ use crate::step::{Refused, Step, refused, wide};
 use xos_ledger::{Party, Reason, SETTLEMENT};
 use xos_protocol::{CommandRecord, EventKind, EventRecord, Reject};
 use xos_risk::unrealised;
-use xos_units::{AMOUNT_ATOMS_BOUND, AccountId, Amount, OwnerId, Requirement};
+use xos_units::{AMOUNT_ATOMS_BOUND, AccountId, Amount, AssetId, OwnerId, Requirement};
 
 impl Engine {
     pub(crate) fn open_account(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
@@ -76,12 +76,7 @@ impl Engine {
     pub(crate) fn withdraw(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
         let amount = self.check_amount(command)?;
         let (account, asset) = (command.account(), command.asset());
-        let free = self.ledger.balance(account, asset).free();
-        let available = match asset {
-            SETTLEMENT => self.withdrawable(account),
-            _ if self.collaterals.is_empty() => free,
-            _ => self.collateral_may_go(asset, free, self.may_leave(account)),
-        };
+        let available = self.available(account, asset);
         let exempt = account.0 == 1 && !self.defends(Defence::NoExemption);
         if amount > available && !exempt && self.defends(Defence::WithdrawalCheck) {
             return refused(Reject::InsufficientBalance, amount.0, available.0);
@@ -94,6 +89,40 @@ impl Engine {
         Ok(())
     }
 
+    /// Between two accounts of one owner: whatever may leave the exchange may go there.
+    pub(crate) fn transfer(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
+        let amount = self.check_amount(command)?;
+        let (from, asset, newest) = (command.account(), command.asset(), self.accounts.len());
+        let to = match u32::try_from(command.order_id) {
+            Ok(to) if (1..=newest).contains(&(to as usize)) => AccountId(to),
+            _ => return refused(Reject::UnknownReceiver, command.order_id, newest as i128),
+        };
+        if to == from {
+            return refused(Reject::ReceiverIsSender, to.0, 0);
+        }
+        if self.accounts[to.index()].owner != self.accounts[from.index()].owner {
+            return refused(Reject::ReceiverOfAnotherOwner, to.0, from.0);
+        }
+        let available = self.available(from, asset);
+        if amount > available && self.defends(Defence::WithdrawalCheck) {
+            return refused(Reject::InsufficientBalance, amount.0, available.0);
+        }
+        // ---- Everything is checked. Below this line nothing fails. ----
+        let (giver, taker) = (Party::User(from), Party::User(to));
+        let result = self.ledger.post(giver, taker, asset, amount, Reason::Transfer, step.sequence);
+        self.money(step.sequence, result);
+        step.emit(EventRecord {
+            kind: EventKind::Transferred.code(),
+            account: from.0,
+            instrument: command.instrument,
+            order_id: command.order_id,
+            amount: command.amount,
+            counter_amount: wide(self.ledger.balance(from, asset).total),
+            ..Default::default()
+        });
+        Ok(())
+    }
+
     fn emit_moved(&self, step: &mut Step, command: &CommandRecord, kind: EventKind) {
         step.emit(EventRecord {
             kind: kind.code(),
@@ -103,6 +132,16 @@ impl Engine {
             counter_amount: wide(self.ledger.balance(command.account(), command.asset()).total),
             ..Default::default()
         });
+    }
+
+    /// What may leave of an asset.
+    fn available(&self, account: AccountId, asset: AssetId) -> Amount {
+        let free = self.ledger.balance(account, asset).free();
+        match asset {
+            SETTLEMENT => self.withdrawable(account),
+            _ if self.collaterals.is_empty() => free,
+            _ => self.collateral_may_go(asset, free, self.may_leave(account)),
+        }
     }
 
     /// What may leave in the settlement asset: no more than is free of it.

@@ -15,6 +15,7 @@ pub(crate) fn differs_at(answer: &EventRecord, command: &CommandRecord) -> Optio
         Some(EventKind::TriggerAccepted) => kind == Some(CommandKind::PlaceTrigger),
         Some(EventKind::Deposited) => kind == Some(CommandKind::Deposit),
         Some(EventKind::Withdrawn) => kind == Some(CommandKind::Withdraw),
+        Some(EventKind::Transferred) => kind == Some(CommandKind::Transfer),
         Some(EventKind::SetSplit) => kind == Some(CommandKind::SplitSet),
         Some(EventKind::SetMerged) => kind == Some(CommandKind::MergeSet),
         // The refusal of a deposit is not remembered.
@@ -27,12 +28,25 @@ pub(crate) fn differs_at(answer: &EventRecord, command: &CommandRecord) -> Optio
         (is_kind, offset_of!(CommandRecord, kind)),
         (command.side == answer.side, offset_of!(CommandRecord, side)),
         (command.instrument == answer.instrument, offset_of!(CommandRecord, instrument)),
+        (is_receiver(answer, command), offset_of!(CommandRecord, order_id)),
         (command.price == answer.price, offset_of!(CommandRecord, price)),
         (is_qty, offset_of!(CommandRecord, qty)),
         (is_second_limit(answer, command), offset_of!(CommandRecord, expires_ns)),
         (is_amount(answer, command), offset_of!(CommandRecord, amount)),
     ];
     fields.into_iter().find(|(same, _)| !same).map(|(_, offset)| offset)
+}
+
+/// Answers to transfers tell who received, or was to.
+fn is_receiver(answer: &EventRecord, command: &CommandRecord) -> bool {
+    let tells = match answer.kind() {
+        Some(EventKind::Transferred) => true,
+        Some(EventKind::Rejected) => {
+            matches!(command.kind(), Some(CommandKind::Withdraw | CommandKind::Transfer))
+        }
+        _ => false,
+    };
+    !tells || command.order_id == answer.order_id
 }
 
 /// Only orders that wait answer with it.
@@ -47,7 +61,7 @@ fn is_amount(answer: &EventRecord, command: &CommandRecord) -> bool {
         return (answer.amount.get(), answer.counter_amount.get()) == (above.0.into(), below.0.into());
     }
     let tells = match answer.kind() {
-        Some(EventKind::Deposited | EventKind::Withdrawn) => true,
+        Some(EventKind::Deposited | EventKind::Withdrawn | EventKind::Transferred) => true,
         Some(EventKind::Rejected) => [
             Reject::AmountNotPositive.code(),
             Reject::AmountAboveMax.code(),
@@ -56,6 +70,7 @@ fn is_amount(answer: &EventRecord, command: &CommandRecord) -> bool {
         .contains(&answer.reason),
         _ => false,
     };
-    let is_money = matches!(command.kind(), Some(CommandKind::Deposit | CommandKind::Withdraw));
+    let is_money =
+        matches!(command.kind(), Some(CommandKind::Deposit | CommandKind::Withdraw | CommandKind::Transfer));
     !(tells && is_money) || command.amount == answer.amount
 }

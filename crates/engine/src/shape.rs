@@ -46,6 +46,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::CancelAllAfter => &[SIDE..ACCOUNT, INSTRUMENT..QTY, EXPIRES..END],
         CommandKind::OpenAccount => &[SIDE..ACCOUNT, INSTRUMENT..CLIENT_ID],
         CommandKind::Deposit | CommandKind::Withdraw => &[SIDE..ACCOUNT, ORDER_ID..AMOUNT],
+        CommandKind::Transfer => &[SIDE..ACCOUNT, PRICE..AMOUNT],
         CommandKind::SplitSet | CommandKind::MergeSet => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..CLIENT_ID],
         CommandKind::SetLeverage => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..END],
         CommandKind::Tick => &[SIDE..INSTRUMENT, INSTRUMENT..END],

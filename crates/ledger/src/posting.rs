@@ -50,6 +50,8 @@ pub enum Reason {
     Payout = 9,
     /// Funding of a perpetual.
     Funding = 10,
+    /// Between two accounts of one owner.
+    Transfer = 11,
     /// A fee on a liquidation, to the insurance fund.
     LiquidationFee = 12,
     /// The insurance fund paid a deficit.

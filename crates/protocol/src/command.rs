@@ -51,11 +51,11 @@ pub struct CommandRecord {
     pub venue: u16,
     /// The account that acts.
     pub account: u32,
-    /// Instrument; asset of a deposit or withdrawal; question of split, merge and resolve; 0 in a mass cancel
+    /// Instrument; asset of a deposit, withdrawal or transfer; question of split, merge and resolve; 0 in a mass cancel
     /// means every instrument.
     pub instrument: u32,
-    /// Order to cancel or amend (0: find it by `client_id`); the paying instrument of a resolve; of a waiting order
-    /// and a bracket [`TriggerWords`].
+    /// Order to cancel or amend (0: find it by `client_id`); the paying instrument of a resolve; the receiver of
+    /// a transfer; of a waiting order and a bracket [`TriggerWords`].
     pub order_id: u64,
     /// Ticks. Limit or protection price; new price of an amend (0: keep); mark or index price. Of a waiting order the
     /// limit of its only leg or of the leg above, 0 with the flag market.
@@ -67,10 +67,10 @@ pub struct CommandRecord {
     /// sides, ticks: the limit of the leg below. Of set_protection the window in the low and the freeze in the high 32
     /// bits, milliseconds.
     pub expires_ns: u64,
-    /// Atoms to deposit or withdraw. Of a waiting order and a bracket the low half is the trigger price above, the
+    /// Atoms to deposit, withdraw or transfer. Of a waiting order and a bracket the low half is the trigger price above, the
     /// high half the one below, ticks (0: none).
     pub amount: Int128,
-    /// Idempotency key of place, deposit, withdraw, split, merge; target of a cancel or amend without order id;
+    /// Idempotency key of place, deposit, withdraw, transfer, split, merge; target of a cancel or amend without order id;
     /// owner of a new account.
     pub client_id: ClientId,
 }

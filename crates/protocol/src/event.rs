@@ -55,7 +55,8 @@ pub struct EventRecord {
     pub account: u32,
     /// Instrument, asset or question, as in the command.
     pub instrument: u32,
-    /// The order concerned; of a trade: the taker's. Of a rejection: the order the command named.
+    /// The order concerned; of a trade: the taker's. Of a rejection: the order the command named. Of a transfer:
+    /// the receiver.
     pub order_id: u64,
     /// Ticks.
     pub price: i64,

@@ -60,6 +60,8 @@ words! {
         SplitSet = 20 "split_set",
         /// Give one lot of every outcome and receive one unit a lot.
         MergeSet = 21 "merge_set",
+        /// Move money between two accounts of one owner.
+        Transfer = 22 "transfer",
         /// Choose the leverage of an account on a perpetual.
         SetLeverage = 23 "set_leverage",
         /// Let time pass.
@@ -278,6 +280,8 @@ words! {
         SetSplit = 20 "set_split",
         /// Complete sets were redeemed.
         SetMerged = 21 "set_merged",
+        /// Money moved between two accounts of one owner.
+        Transferred = 22 "transferred",
         /// An account chose its leverage on a perpetual.
         LeverageSet = 23 "leverage_set",
         /// Time passed.

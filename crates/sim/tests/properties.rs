@@ -143,10 +143,10 @@ fn a_retry_changes_nothing_and_returns_the_first_answer() {
 }
 
 fn is_remembered(command: &CommandRecord) -> bool {
-    use CommandKind::{Deposit, MergeSet, Place, PlaceBracket, PlaceTrigger, SplitSet, Withdraw};
+    use CommandKind::{Deposit, MergeSet, Place, PlaceBracket, PlaceTrigger, SplitSet, Transfer, Withdraw};
     matches!(
         command.kind(),
-        Some(Place | PlaceTrigger | PlaceBracket | Deposit | Withdraw | SplitSet | MergeSet)
+        Some(Place | PlaceTrigger | PlaceBracket | Deposit | Withdraw | Transfer | SplitSet | MergeSet)
     )
 }
 

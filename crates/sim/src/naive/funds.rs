@@ -68,6 +68,29 @@ impl World {
         Ok(())
     }
 
+    pub(super) fn transfer(
+        &mut self,
+        cause: &Cause,
+        command: &CommandRecord,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        self.check_amount(command)?;
+        let (from, asset, amount) = (command.account, command.instrument, command.amount.get());
+        let newest = self.accounts.len() as u64;
+        let is_known = command.order_id >= 1 && command.order_id <= newest;
+        check(is_known, Reject::UnknownReceiver, command.order_id, i128::from(newest))?;
+        let to = command.order_id as u32;
+        check(to != from, Reject::ReceiverIsSender, to, 0)?;
+        let is_own = self.account(to).owner == self.account(from).owner;
+        check(is_own, Reject::ReceiverOfAnotherOwner, to, from)?;
+        let available = self.available(from, asset);
+        check(amount <= available, Reject::InsufficientBalance, amount, available)?;
+        self.post(Party::Account(from), Party::Account(to), asset, amount);
+        let moved = self.money_moved(cause, EventKind::Transferred, command);
+        events.push(EventRecord { order_id: command.order_id, ..moved });
+        Ok(())
+    }
+
     fn money_moved(&self, cause: &Cause, kind: EventKind, command: &CommandRecord) -> EventRecord {
         EventRecord {
             account: command.account,

@@ -292,7 +292,7 @@ impl NaiveEngine {
 fn names_account(kind: CommandKind) -> bool {
     use CommandKind::{
         Amend, AmendTrigger, Cancel, CancelAllAfter, Deposit, MassCancel, MergeSet, Place, PlaceBracket,
-        PlaceTrigger, SetLeverage, SetProtection, SplitSet, Withdraw,
+        PlaceTrigger, SetLeverage, SetProtection, SplitSet, Transfer, Withdraw,
     };
     matches!(
         kind,
@@ -306,6 +306,7 @@ fn names_account(kind: CommandKind) -> bool {
             | CancelAllAfter
             | Deposit
             | Withdraw
+            | Transfer
             | SplitSet
             | MergeSet
             | SetLeverage
@@ -315,8 +316,8 @@ fn names_account(kind: CommandKind) -> bool {
 
 /// Whether the first answer to a client id of this kind of command is remembered.
 fn is_idempotent(kind: CommandKind) -> bool {
-    use CommandKind::{Deposit, MergeSet, Place, PlaceBracket, PlaceTrigger, SplitSet, Withdraw};
-    matches!(kind, Place | PlaceTrigger | PlaceBracket | Deposit | Withdraw | SplitSet | MergeSet)
+    use CommandKind::{Deposit, MergeSet, Place, PlaceBracket, PlaceTrigger, SplitSet, Transfer, Withdraw};
+    matches!(kind, Place | PlaceTrigger | PlaceBracket | Deposit | Withdraw | Transfer | SplitSet | MergeSet)
 }
 
 impl World {
@@ -341,6 +342,7 @@ impl World {
             CommandKind::OpenAccount => self.open_account(cause, command, events),
             CommandKind::Deposit => self.deposit(cause, command, events),
             CommandKind::Withdraw => self.withdraw(cause, command, events),
+            CommandKind::Transfer => self.transfer(cause, command, events),
             CommandKind::SplitSet => self.split_set(cause, command, events),
             CommandKind::MergeSet => self.merge_set(cause, command, events),
             CommandKind::SetLeverage => self.set_leverage(cause, command, events),

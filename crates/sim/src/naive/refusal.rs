@@ -90,6 +90,7 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
         CommandKind::Deposit | CommandKind::Withdraw => {
             check_only(command, &[ACCOUNT, INSTRUMENT, AMOUNT, CLIENT_ID])
         }
+        CommandKind::Transfer => check_only(command, &[ACCOUNT, INSTRUMENT, ORDER_ID, AMOUNT, CLIENT_ID]),
         CommandKind::SplitSet | CommandKind::MergeSet => {
             check_only(command, &[ACCOUNT, INSTRUMENT, QTY, CLIENT_ID])
         }

@@ -6,6 +6,7 @@ use xos_protocol::{CommandKind, CommandRecord, EventKind, EventRecord, Flags, Re
 const KIND: i128 = 0;
 const SIDE: i128 = 2;
 const INSTRUMENT: i128 = 12;
+const RECEIVER: i128 = 16;
 const PRICE: i128 = 24;
 const QTY: i128 = 32;
 const SECOND_LIMIT: i128 = 40;
@@ -34,6 +35,7 @@ pub(super) fn other_at(first: &EventRecord, kind: CommandKind, again: &CommandRe
         Some(EventKind::TriggerAccepted) => waiting_differs(first, kind, again),
         Some(EventKind::Deposited) => money_differs(first, kind == CommandKind::Deposit, again),
         Some(EventKind::Withdrawn) => money_differs(first, kind == CommandKind::Withdraw, again),
+        Some(EventKind::Transferred) => transfer_differs(first, kind, again),
         Some(EventKind::SetSplit) => sets_differ(first, kind == CommandKind::SplitSet, again),
         Some(EventKind::SetMerged) => sets_differ(first, kind == CommandKind::MergeSet, again),
         _ => reject_differs(first, kind, again),
@@ -87,6 +89,22 @@ fn money_differs(first: &EventRecord, is_kind: bool, again: &CommandRecord) -> O
     None
 }
 
+fn transfer_differs(first: &EventRecord, kind: CommandKind, again: &CommandRecord) -> Option<i128> {
+    if kind != CommandKind::Transfer {
+        return Some(KIND);
+    }
+    if again.instrument != first.instrument {
+        return Some(INSTRUMENT);
+    }
+    if again.order_id != first.order_id {
+        return Some(RECEIVER);
+    }
+    if again.amount != first.amount {
+        return Some(AMOUNT);
+    }
+    None
+}
+
 fn sets_differ(first: &EventRecord, is_kind: bool, again: &CommandRecord) -> Option<i128> {
     if !is_kind {
         return Some(KIND);
@@ -105,15 +123,19 @@ fn reject_differs(first: &EventRecord, kind: CommandKind, again: &CommandRecord)
     if kind == CommandKind::Deposit {
         return Some(KIND);
     }
-    if let Some(place) = place_differs(first, again) {
-        return Some(place);
+    let pays_out = matches!(kind, CommandKind::Withdraw | CommandKind::Transfer);
+    let is_to_another = pays_out && again.order_id != first.order_id;
+    match place_differs(first, again) {
+        Some(place) if place < RECEIVER || !is_to_another => return Some(place),
+        _ if is_to_another => return Some(RECEIVER),
+        _ => {}
     }
     if again.qty != first.qty {
         return Some(QTY);
     }
     let of_an_amount = [Reject::AmountNotPositive, Reject::AmountAboveMax, Reject::InsufficientBalance];
     let names_amount = of_an_amount.iter().any(|reject| reject.code() == first.reason);
-    if kind == CommandKind::Withdraw && names_amount && again.amount != first.amount {
+    if pays_out && names_amount && again.amount != first.amount {
         return Some(AMOUNT);
     }
     None

@@ -64,8 +64,8 @@ impl Desk<'_> {
     fn target(&self, kind: CommandKind, text: &str) -> Result<u32, String> {
         use CommandKind as Kind;
         match (kind, text) {
-            (Kind::Deposit | Kind::Withdraw, "") => Ok(1),
-            (Kind::Deposit | Kind::Withdraw, _) => columns::asset(self.engine, text),
+            (Kind::Deposit | Kind::Withdraw | Kind::Transfer, "") => Ok(1),
+            (Kind::Deposit | Kind::Withdraw | Kind::Transfer, _) => columns::asset(self.engine, text),
             (Kind::SplitSet | Kind::MergeSet | Kind::ResolveQuestion, "") => {
                 only("question", self.engine.question_count())
             }
@@ -112,6 +112,7 @@ impl Desk<'_> {
             "below" => record.amount.high = integer(value)?,
             "below_limit" => record.expires_ns = integer(value)?,
             "source" | "source_above" | "source_below" | "slippage" => trigger_word(record, name, value)?,
+            "to" => record.order_id = u64::from(self.names.account(value)?),
             "pays" => record.order_id = u64::from(columns::instrument(self.engine, value)?),
             _ => return raw(record, name, value),
         }

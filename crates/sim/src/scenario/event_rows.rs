@@ -37,6 +37,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "limit",
     "state",
     "pays",
+    "to",
     "above",
     "below",
     "below limit",
@@ -66,7 +67,7 @@ impl Witness<'_> {
             }
             "account" => self.names.account_name(event.account),
             // There the field holds words.
-            "order" if kind == EventKind::Rejected && self.is_of_trigger(event) => String::new(),
+            "order" if kind == EventKind::Rejected && self.names_no_order(event) => String::new(),
             "order" if is_about_order(kind) => self.names.order_name(event.order_id),
             "on" => self.target(event, kind),
             "side" => self.side(event, kind),
@@ -105,6 +106,9 @@ impl Witness<'_> {
                 .map_or_else(String::new, |source| source.name().into()),
             "pays" if kind == EventKind::QuestionResolved => u32::try_from(event.order_id)
                 .map_or_else(|_| String::new(), |id| columns::instrument_name(self.engine, id)),
+            "to" if kind == EventKind::Transferred => {
+                self.names.account_name(u32::try_from(event.order_id).unwrap_or(u32::MAX))
+            }
             _ if kind == EventKind::Trade => self.trade_cell(event, column),
             _ => String::new(),
         }
@@ -144,9 +148,9 @@ impl Witness<'_> {
         }
     }
 
-    fn is_of_trigger(&self, event: &EventRecord) -> bool {
+    fn names_no_order(&self, event: &EventRecord) -> bool {
         use CommandKind as Kind;
-        matches!(self.kind_of(event), Some(Kind::PlaceTrigger | Kind::PlaceBracket))
+        matches!(self.kind_of(event), Some(Kind::PlaceTrigger | Kind::PlaceBracket | Kind::Transfer))
     }
 
     fn kind_of(&self, event: &EventRecord) -> Option<CommandKind> {
@@ -158,7 +162,9 @@ impl Witness<'_> {
         use EventKind as Kind;
         let id = event.instrument;
         match kind {
-            Kind::Deposited | Kind::Withdrawn | Kind::AssetDeployed => columns::asset_name(self.engine, id),
+            Kind::Deposited | Kind::Withdrawn | Kind::Transferred | Kind::AssetDeployed => {
+                columns::asset_name(self.engine, id)
+            }
             Kind::SetSplit
             | Kind::SetMerged
             | Kind::QuestionResolved
@@ -167,7 +173,9 @@ impl Witness<'_> {
             Kind::PublisherDeployed => columns::publisher_name(self.engine, id),
             Kind::VenueDeployed => columns::venue_name(self.engine, VenueId(event.venue)),
             Kind::Rejected => match self.kind_of(event) {
-                Some(CommandKind::Deposit | CommandKind::Withdraw) => columns::asset_name(self.engine, id),
+                Some(CommandKind::Deposit | CommandKind::Withdraw | CommandKind::Transfer) => {
+                    columns::asset_name(self.engine, id)
+                }
                 Some(CommandKind::SplitSet | CommandKind::MergeSet | CommandKind::ResolveQuestion) => {
                     columns::question_name(self.engine, id)
                 }
@@ -282,6 +290,7 @@ fn has_amount(kind: EventKind) -> bool {
         Kind::PnlRealised
             | Kind::Deposited
             | Kind::Withdrawn
+            | Kind::Transferred
             | Kind::SetSplit
             | Kind::SetMerged
             | Kind::Payout
@@ -300,6 +309,7 @@ fn has_total(kind: EventKind) -> bool {
         Kind::PnlRealised
             | Kind::Deposited
             | Kind::Withdrawn
+            | Kind::Transferred
             | Kind::Payout
             | Kind::FundingSet
             | Kind::FundingPaid

@@ -14,9 +14,9 @@ impl Chaos {
             return *self.rng.pick(&self.recent);
         }
         let weights = if self.calm {
-            [700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 5, 1, 0, 0, 60, 2, 12, 40, 1, 24, 12, 6, 6]
+            [700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 5, 1, 0, 0, 60, 2, 12, 40, 1, 24, 12, 6, 6, 6]
         } else {
-            [600, 100, 40, 6, 4, 24, 24, 30, 20, 9, 45, 16, 9, 2, 3, 50, 6, 24, 45, 2, 60, 36, 20, 16]
+            [600, 100, 40, 6, 4, 24, 24, 30, 20, 9, 45, 16, 9, 2, 3, 50, 6, 24, 45, 2, 60, 36, 20, 16, 16]
         };
         let mut record = match self.rng.weighted(&weights) {
             0 => self.draw_place(),
@@ -42,6 +42,7 @@ impl Chaos {
             21 => self.draw_bracket(),
             22 => self.draw_amend_trigger(),
             23 => self.draw_protection(),
+            24 => self.draw_transfer(),
             _ => CommandRecord { kind: *self.rng.pick(&[0, 19, 64, 65_535]), ..self.draw_place() },
         };
         if self.rng.one_in(if self.calm { 120 } else { 16 }) {
@@ -306,6 +307,13 @@ impl Chaos {
     fn draw_withdraw(&mut self) -> CommandRecord {
         let part = self.amount_of_some_orders() / 6;
         CommandRecord { amount: Int128::new(part), kind: CommandKind::Withdraw.code(), ..self.draw_deposit() }
+    }
+
+    /// Owners have several accounts, so that many pairs are of one.
+    fn draw_transfer(&mut self) -> CommandRecord {
+        let to = if self.rng.one_in(20) { self.live.accounts + 1 } else { self.account() };
+        let kind = CommandKind::Transfer.code();
+        CommandRecord { kind, order_id: to.into(), ..self.draw_withdraw() }
     }
 
     fn draw_sets(&mut self, kind: CommandKind) -> CommandRecord {
