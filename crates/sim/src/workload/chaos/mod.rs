@@ -211,7 +211,7 @@ impl Chaos {
             bodies.push(DeployCommand::Venue(deployments::venue(rng, 9)));
         }
         let mut limits = deployments::limits(rng);
-        if rng.one_in(24) {
+        if rng.one_in(12) {
             limits.orders_per_account_max = (1 << 22) + rng.below(2) as u32;
         }
         if rng.one_in(24) {
