@@ -47,6 +47,12 @@ defences! {
     MarkOfComponents,
     /// The mark stays in a band around the index: off, it is the last trade.
     MarkBand,
+    /// What leaves keeps the initial margin and a tenth of the notional back.
+    MarginStays,
+    /// A liquidity tranche takes over positions up to its cap.
+    TrancheCap,
+    /// The insurance fund pays for one market no more than its share of a day.
+    InsuranceDrawCap,
     /// Collateral is valued at the index: off, at the last trade of its own book.
     CollateralAtIndex,
     /// The premium prices a notional: off, the best bid and ask.

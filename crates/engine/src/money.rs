@@ -167,7 +167,10 @@ impl Engine {
             let notional = Amount(i128::from(stand.lots.abs()) * instrument.mark_value);
             tenth += notional.times(xos_units::Ppm(xos_units::PPM_ONE / 10));
         }
-        let stays = self.margin(id).initial.ceil().max(tenth.ceil());
+        let mut stays = self.margin(id).initial.ceil().max(tenth.ceil());
+        if !self.defends(Defence::MarginStays) {
+            stays = Amount::ZERO;
+        }
         equity - stays
     }
 }

@@ -1,6 +1,7 @@
 //! The incidents, by what they attacked.
 
 mod ledger;
+mod liquidation;
 mod prices;
 
 use crate::Incident;
@@ -9,9 +10,12 @@ use crate::Incident;
 pub const INCIDENTS: &[Incident] = &[
     prices::MANIPULATED_ORACLE,
     prices::COLLATERAL_AT_ITS_OWN_BOOK,
+    liquidation::DUMPED_ON_THE_BACKSTOP,
+    liquidation::MARGIN_WITHDRAWN,
     prices::OPEN_INTEREST_IN_A_THIN_MARKET,
     prices::FAKE_WALL,
     prices::MARK_IS_THE_LAST_TRADE,
+    liquidation::FUND_DRAINED_BY_ONE_MARKET,
     prices::UNREALISED_PROFIT_WITHDRAWN,
     prices::FUNDING_FROM_A_THIN_BOOK,
     prices::STALE_AFTER_RESTART,

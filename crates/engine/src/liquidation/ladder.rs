@@ -1,6 +1,7 @@
 //! One visit of an account below its requirement: cancel its orders, reduce with an order no worse than the bankruptcy
 //! price, the tranche, insurance, deleveraging. Each rung looks again whether the account is healthy.
 
+use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::liquidation::health::{Closable, Health};
 use crate::margin::Change;
@@ -172,6 +173,7 @@ impl Engine {
         let (held, buys, sells) = stand.map_or((0, Qty::ZERO, Qty::ZERO), |s| (s.lots, s.buys, s.sells));
         let (same_way, resting) = if lots > 0 { (held, buys) } else { (-held, sells) };
         let capped = whole_parts(tranche.notional_max, Amount(instrument.mark_value));
+        let capped = if self.defends(Defence::TrancheCap) { capped } else { i128::MAX };
         let cap = i64::try_from(capped).unwrap_or(i64::MAX).min(instrument.position_max - resting.0);
         let taken = Qty(lots.abs().min(cap.saturating_sub(same_way)).max(0));
         let side = if lots > 0 { Side::Buy } else { Side::Sell };
@@ -246,7 +248,9 @@ impl Engine {
     fn draw_insurance(&mut self, step: &mut Step, id: AccountId, at: usize, debt: Amount) {
         let fund = self.ledger.house(Party::Insurance, SETTLEMENT);
         let terms = self.instruments[at].liquidation.as_mut().expect("a closable position has terms");
-        let paid = debt.min(fund).min(terms.draw_left(step.time_ns));
+        let is_capped = self.switches.defends(Defence::InsuranceDrawCap);
+        let most = if is_capped { terms.draw_left(step.time_ns) } else { debt };
+        let paid = debt.min(fund).min(most);
         if paid <= Amount::ZERO {
             return;
         }
