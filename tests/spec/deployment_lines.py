@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+
+
+class _Numbers(NamedTuple):
+    """What deployments call by number."""
+
+    assets: dict[str, int]
+    publishers: dict[str, int]
 
 
 def ppm(text: str) -> int:
@@ -17,7 +24,7 @@ def ppm(text: str) -> int:
     return int(parts)
 
 
-def body_of(words: tuple[str, ...], assets: dict[str, int]) -> bytes:
+def body_of(words: tuple[str, ...], assets: dict[str, int], publishers: dict[str, int]) -> bytes:
     """The bytes of the deployment that a line describes."""
     kind = words[0]
     if kind == "bytes":
@@ -27,7 +34,7 @@ def body_of(words: tuple[str, ...], assets: dict[str, int]) -> bytes:
         return msgspec.msgpack.encode({"genesis": given})
     symbol = "" if words[1] == '""' else words[1]
     pairs = _pairs(words[2:])
-    spec = _spec(kind, symbol, pairs, assets)
+    spec = _spec(kind, symbol, pairs, _Numbers(assets, publishers))
     assert not pairs, f"not known here: {', '.join(pairs)}"
     return msgspec.msgpack.encode(spec)
 
@@ -40,13 +47,16 @@ def _pairs(words: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _instrument(symbol: str, product: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:
+def _instrument(
+    symbol: str, product: dict[str, Any], pairs: dict[str, str], numbers: _Numbers
+) -> dict[str, Any]:
     """What spot instruments and perpetuals may say, in its place or not."""
     collateral = [
         {"up_to_lots": int(up_to), "haircut_ppm": ppm(haircut)}
         for up_to, haircut in (tier.split(":") for tier in pairs.pop("collateral", "").split(",") if tier)
     ]
     spec = {"symbol": symbol, "product": product, "collateral": collateral} | _margin(pairs)
+    spec |= _oracle(pairs, numbers.publishers) | _funding(pairs) | _liquidation(pairs, numbers.assets)
     return {"instrument": spec | {"terms": _terms(pairs, 1_000_000)}}
 
 
@@ -67,22 +77,87 @@ def _margin(pairs: dict[str, str]) -> dict[str, Any]:
     return {"margin": margin}
 
 
-def _spec(kind: str, symbol: str, pairs: dict[str, str], assets: dict[str, int]) -> dict[str, Any]:
+def _oracle(pairs: dict[str, str], publishers: dict[str, int]) -> dict[str, Any]:
+    """`oracle=FOX:2,OWL:1`: the sources with their weights; the other terms by name."""
+    if "oracle" not in pairs:
+        return {}
+    sources = []
+    for part in filter(None, pairs.pop("oracle").split(",")):
+        name, _, weight = part.partition(":")
+        sources.append({"publisher": _number(name, publishers), "weight": int(weight or 1)})
+    terms = {
+        "sources": sources,
+        "sources_min": int(pairs.pop("sources_min", "1")),
+        "stale_after_ms": int(pairs.pop("stale_after_ms", "10_000")),
+        "deviation_ppm": ppm(pairs.pop("deviation", "5%")),
+        "step_max_ppm": ppm(pairs.pop("step_max", "0")),
+        "mark_band_ppm": ppm(pairs.pop("mark_band", "5%")),
+        "reopen_ms": int(pairs.pop("reopen_ms", "10_000")),
+    }
+    return {"oracle": terms}
+
+
+def _funding(pairs: dict[str, str]) -> dict[str, Any]:
+    """`funding=8h` and its other terms, rates in 1e-12."""
+    if "funding" not in pairs:
+        return {}
+    terms = {
+        "interval_h": int(pairs.pop("funding").removesuffix("h")),
+        "interest": int(pairs.pop("interest", "100_000_000")),
+        "clamp": int(pairs.pop("clamp", "500_000_000")),
+        "cap": int(pairs.pop("cap", "40_000_000_000")),
+        "impact_notional": str(int(pairs.pop("impact", "1_000"))),
+        "sample_s": int(pairs.pop("sample_s", "5")),
+    }
+    return {"funding": terms}
+
+
+def _liquidation(pairs: dict[str, str], assets: dict[str, int]) -> dict[str, Any]:
+    """`liquidation=ladder` or `full` and its other terms; what a line leaves out stays at its default."""
+    if "liquidation" not in pairs:
+        return {}
+    terms: dict[str, Any] = {"policy": pairs.pop("liquidation")}
+    names = {
+        "slice": ("slice_ppm", ppm),
+        "full_below": ("full_below", _atoms),
+        "cooldown_ms": ("cooldown_ms", int),
+        "liquidation_fee": ("fee_ppm", ppm),
+        "backstop": ("backstop_ppm", ppm),
+        "draw_max": ("insurance_draw_max", _atoms),
+    }
+    terms |= {field: read(pairs.pop(name)) for name, (field, read) in names.items() if name in pairs}
+    if "tranche" in pairs:
+        account, cap = pairs.pop("tranche").split(":")
+        terms["tranche"] = {"account": int(account), "notional_max": _atoms(cap)}
+    if "hedge" in pairs:
+        asset, atoms = pairs.pop("hedge").split(":")
+        terms["hedge"] = {"asset": _number(asset, assets), "atoms_per_lot": int(atoms)}
+    return {"liquidation": terms}
+
+
+def _atoms(text: str) -> str:
+    return str(int(text))
+
+
+def _number(text: str, numbers: dict[str, int]) -> int:
+    return int(text[1:]) if text.startswith("#") else numbers[text]
+
+
+def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: _Numbers) -> dict[str, Any]:
     match kind:
         case "asset":
             return {"asset": {"symbol": symbol, "decimals": int(pairs.pop("decimals", "2"))}}
         case "venue":
             return {"venue": {"symbol": symbol, "fees": _fees(pairs) if pairs else None}}
+        case "publisher":
+            return {"publisher": {"symbol": symbol, "key": pairs.pop("key", "0" * 64)}}
         case "spot":
-            base, quote = (
-                int(text[1:]) if text.startswith("#") else assets[text]
-                for text in (pairs.pop("base"), pairs.pop("quote"))
-            )
+            base, quote = (_number(text, numbers.assets) for text in (pairs.pop("base"), pairs.pop("quote")))
             per_lot = int(pairs.pop("lot_atoms", "1"))
             product: dict[str, Any] = {
                 "spot": {"base": base, "quote": quote, "base_atoms_per_lot": per_lot},
             }
-            return _instrument(symbol, product, pairs)
+            return _instrument(symbol, product, pairs, numbers)
         case "perpetual":
             product = {
                 "perpetual": {
@@ -90,7 +165,7 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], assets: dict[str, int])
                     "maintenance_margin_ppm": ppm(pairs.pop("mm", "5%")),
                 }
             }
-            return _instrument(symbol, product, pairs)
+            return _instrument(symbol, product, pairs, numbers)
         case _:
             unit = int(pairs.pop("unit", "100"))
             outcomes = [{"symbol": name, "name": name} for name in pairs.pop("outcomes").split(",") if name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from decimal import Context, Decimal, Inexact
 from functools import partial
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from answers import Event, agree, as_events, is_of_time
 from deployment_lines import body_of
 from scenario_file import Row, nanoseconds
 
 import exchange_os as xos
-from exchange_os.records import integers_128, set_amounts
+from exchange_os.log import replay
+from exchange_os.records import Events, set_amounts
 
 _KINDS = {kind.name.lower(): kind for kind in xos.CommandKind}
 _FLAGS = {flag.name.lower(): flag for flag in xos.Flags if flag.name}
@@ -31,12 +34,13 @@ _WITH_CLIENT_ID = {
     "split_set",
     "merge_set",
 }
+# There the column "account" says who is opened, or who publishes.
+_OF_NO_ACCOUNT = {"open_account", "publish_price"}
 _SOURCES = {source.name.lower(): int(source) for source in xos.PriceSource}
 _EXITS = 1 << 52
 _BOTH_SIDES = 2
 _EXACT = Context(prec=60, traps=[Inexact])
 
-Event = dict[str, Any]
 Given = dict[str, Any]
 
 
@@ -50,6 +54,7 @@ class Desk:
         self.labels: dict[str, int] = {}
         self.kinds: dict[int, int] = {}
         self.decimals: dict[str, int] = {}
+        self.publishers: list[str] = []
         self.methods: set[str] = set()
         self.open()
 
@@ -59,6 +64,27 @@ class Desk:
             xos.open() if self.path is None else xos.open(self.path, durable=False, segment_bytes=8 << 20)
         )
         self.subscription = self.exchange.subscribe()
+
+    def open_again(self) -> None:
+        """What is in the directory leads to the state that stands."""
+        if self.path is None:
+            return
+        before, sequence = self.exchange.state_hash, self.exchange.sequence
+        if all(found.price_status is None for found in self.exchange.instruments()):
+            self.exchange.close()
+            self.open()
+            assert self.exchange.state_hash == before
+            return
+        # Opening says `restart` where prices have an oracle, and the scenario did not: a copy of the files is
+        # opened, as after a crash, and the scenario goes on where it was.
+        copy = self.path.with_name(f"{self.path.name} at {sequence}")
+        shutil.copytree(self.path, copy)
+        xos.open(copy, durable=False, segment_bytes=8 << 20).close()
+        said: list[Events] = []
+        replay(copy, from_sequence=sequence + 1, on_events=said.append)
+        assert said[0][0]["kind"] == xos.EventKind.RESTARTED
+        assert replay(copy, to_sequence=sequence).state_hash == before
+        shutil.rmtree(copy)
 
     # --- names ---
 
@@ -106,13 +132,17 @@ class Desk:
 
     def deploy(self, words: tuple[str, ...], label: str) -> list[Event]:
         assets = {symbol: number for number, symbol in enumerate(self.exchange.assets, 1)}
-        body = body_of(words, assets)
+        publishers = {symbol: number for number, symbol in enumerate(self.publishers, 1)}
+        body = body_of(words, assets, publishers)
         sequence = self.exchange.sequence + 1
         self._keep(sequence, label, int(xos.CommandKind.DEPLOY))
         if words[0] == "asset":
             pairs = dict(word.split("=") for word in words[2:])
             self.decimals.setdefault(words[1], int(pairs.get("decimals", 2)))
-        return self._watched(lambda: self.exchange.deploy_body(body, time_ns=self.time_ns))
+        events = self._watched(lambda: self.exchange.deploy_body(body, time_ns=self.time_ns))
+        if any(event["kind"] == xos.EventKind.PUBLISHER_DEPLOYED for event in events):
+            self.publishers.append(words[1])
+        return events
 
     def frame(self, rows: list[Row]) -> list[Event]:
         """A frame: a lonely command by its own method, several as a batch."""
@@ -150,13 +180,13 @@ class Desk:
         except xos.Rejected as reject:
             answer, refused = reject, reject
         events = [event for array in self.subscription for event in as_events(array)]
-        outcomes = [event for event in events if not _is_of_time(event)]
+        outcomes = [event for event in events if not is_of_time(event)]
         if isinstance(answer, np.ndarray):
             assert as_events(answer) == events
             return events
-        outcome = next(event for event in events if not _is_of_time(event))
+        outcome = next(event for event in events if not is_of_time(event))
         if isinstance(answer, xos.OrderResult):
-            _agree(answer, outcome, events)
+            agree(answer, outcome, events)
             refused = answer.rejection
         elif isinstance(answer, xos.Receipt):
             assert (answer.sequence, answer.time_ns) == (outcome["sequence"], outcome["time_ns"])
@@ -185,7 +215,10 @@ class Desk:
         given: dict[str, Any] = {"time_ns": self.time_ns}
         if do in _WITH_CLIENT_ID:
             given["client_id"] = words.get("id")
-        account = self.account(row["account"]) if row.get("account") and do != "open_account" else 0
+        named = row.get("account") and do not in _OF_NO_ACCOUNT
+        account = self.account(row["account"]) if named else 0
+        if do == "publish_price" and row["account"].startswith("#"):
+            return None
         self.methods.add(do)
         return partial(call, row, account, on, words, given)
 
@@ -262,6 +295,21 @@ class Desk:
     def _set_leverage(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         return self.exchange.set_leverage(account, on, int(row["qty"]), **given)
 
+    def _publish_price(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        given |= {"external": self._qty_as_price(on, row), "published_ns": self._published_ns(words)}
+        return self.exchange.publish_price(row["account"], on, self._price(on, row), **given)
+
+    def _restart(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        return self.exchange.restart(**given)
+
+    def _qty_as_price(self, on: str, row: Row) -> Decimal | None:
+        return int(row["qty"]) * self.exchange.instrument(on).tick_size if row.get("qty") else None
+
+    def _published_ns(self, words: Given) -> int:
+        """The publisher's own time: now, `ago=2s` or `ahead=2s`."""
+        ago, ahead = (nanoseconds(f"+{words.get(name, '0s')}") or 0 for name in ("ago", "ahead"))
+        return self.time_ns - ago + ahead
+
     def _tick(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         return self.exchange.tick(**given)
 
@@ -305,6 +353,7 @@ class Desk:
                 | "set_leverage"
                 | "set_mark"
                 | "set_index"
+                | "publish_price"
                 | "set_instrument_state"
             ):
                 (only,) = self.instruments
@@ -340,7 +389,7 @@ class Desk:
         opens = kind == xos.CommandKind.OPEN_ACCOUNT
         fields: dict[str, Any] = {
             "kind": int(kind),
-            "account": self.account(row["account"]) if row.get("account") and not opens else 0,
+            "account": self._account_number(row),
             "instrument": self._number(row),
             "order_id": self._order(row),
             "price": int(row.get("price") or 0),
@@ -359,11 +408,21 @@ class Desk:
         window, freeze = (nanoseconds(f"+{words.get(name, '0s')}") or 0 for name in ("window", "freeze"))
         if kind == xos.CommandKind.SET_PROTECTION:
             fields["expires_ns"] = freeze // 10**6 << 32 | window // 10**6
+        if kind == xos.CommandKind.PUBLISH_PRICE:
+            fields["expires_ns"] = self._published_ns(words)
         first = _SOURCES[words.get("source_above", words.get("source", "last"))]
         second = _SOURCES[words.get("source_below", words.get("source", "last"))]
         slippage = int(_part(words.get("slippage", "0%")) * 1_000_000)
         fields["order_id"] |= slippage << 32 | second << 8 | first
         return fields
+
+    def _account_number(self, row: Row) -> int:
+        name = row.get("account", "")
+        if not name or row["do"] == "open_account":
+            return 0
+        if row["do"] == "publish_price" and not name.startswith("#"):
+            return self.publishers.index(name) + 1
+        return self.account(name)
 
     def _number(self, row: Row) -> int:
         on = self._on(row)
@@ -389,7 +448,7 @@ class Desk:
                 return {"venue": int(value[1:]) if raw else self.exchange.venues.index(value) + 1}
             case "to":
                 return {"order_id": self.account(value)}
-            case "window" | "freeze":
+            case "window" | "freeze" | "ago" | "ahead":
                 return {}
             case "below_limit":
                 return {"expires_ns": int(value)}
@@ -399,30 +458,6 @@ class Desk:
                 raw = value.startswith("#")
                 return {"order_id": int(value[1:]) if raw else self.instruments.index(value) + 1}
         return {name.removeprefix("raw."): int(value)} if name.startswith("raw.") else {}
-
-
-def as_events(array: Any) -> list[Event]:
-    """Events as dictionaries with their amounts in one piece."""
-    names = array.dtype.names
-    amounts, counters = integers_128(array, "amount"), integers_128(array, "counter_amount")
-    events = [dict(zip(names, row, strict=True)) for row in array.tolist()]
-    for event, amount, counter in zip(events, amounts, counters, strict=True):
-        event |= {"amount": amount, "counter_amount": counter}
-    return events
-
-
-def _agree(answer: xos.OrderResult, outcome: Event, events: list[Event]) -> None:
-    """What place and amend answer is what their events say."""
-    assert answer.sequence == outcome["sequence"]
-    assert answer.retry == bool(outcome["flags"] & xos.EventFlags.RETRY)
-    if outcome["kind"] == xos.EventKind.REJECTED or answer.retry:
-        return
-    trades = [event for event in events if event["kind"] == xos.EventKind.TRADE]
-    trades = [trade for trade in trades if trade["order_id"] == outcome["order_id"]]
-    assert answer.order_id == outcome["order_id"]
-    assert answer.qty_lots == outcome["qty"]
-    assert [trade.trade_id for trade in answer.fills] == [event["trade_id"] for event in trades]
-    assert answer.filled_lots == sum(event["qty"] for event in trades)
 
 
 def _is_plain(row: Row, words: Given) -> bool:
@@ -439,13 +474,6 @@ def _is_plain(row: Row, words: Given) -> bool:
 
 def _part(percent: str) -> Decimal:
     return Decimal(percent.rstrip("%")) / 100
-
-
-def _is_of_time(event: Event) -> bool:
-    if event["kind"] in {xos.EventKind.ORDER_CANCELLED, xos.EventKind.TRIGGER_CANCELLED}:
-        reasons = {xos.CancelReason.EXPIRED, xos.CancelReason.CANCEL_ALL_AFTER, xos.CancelReason.LINKED}
-        return event["reason"] in reasons
-    return bool(event["kind"] == xos.EventKind.CANCEL_ALL_AFTER_FIRED)
 
 
 def _words(options: str) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from desk import Desk, Event
+from answers import Event
+from desk import Desk
 
 import exchange_os as xos
 
@@ -19,6 +20,7 @@ _ORDER = {
 _WAITING = {_KIND.TRIGGER_ACCEPTED, _KIND.TRIGGER_CANCELLED, _KIND.TRIGGER_AMENDED}
 _FIRED = {_KIND.TRIGGER_FIRED}
 _PROTECTION = {_KIND.PROTECTION_SET, _KIND.PROTECTION_BREACHED}
+_FUNDING = {_KIND.FUNDING_SET, _KIND.FUNDING_PAID}
 _SETS = {_KIND.SET_SPLIT, _KIND.SET_MERGED}
 _REJECTED, _TRADE = {_KIND.REJECTED}, {_KIND.TRADE}
 _TOTAL = {_KIND.PNL_REALISED, _KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.TRANSFERRED, _KIND.PAYOUT}
@@ -59,7 +61,9 @@ def _not_zero(name: str) -> Cell:
 
 
 def _qty(desk: Desk, event: Event) -> str:
-    return str(event["qty"] or "") if event["kind"] == _KIND.REJECTED else str(event["qty"])
+    if event["kind"] in {_KIND.REJECTED, _KIND.PRICE_PUBLISHED}:
+        return str(event["qty"] or "")
+    return str(event["qty"])
 
 
 def _event(desk: Desk, event: Event) -> str:
@@ -86,6 +90,8 @@ def _on(desk: Desk, event: Event) -> str:
     """The asset, venue, question or instrument that an event is about."""
     kind, number, command = event["kind"], event["instrument"], desk.kinds.get(event["sequence"], 0)
     rejected = kind == _KIND.REJECTED
+    if kind == _KIND.PUBLISHER_DEPLOYED:
+        return desk.named(desk.publishers, number)
     if kind == _KIND.VENUE_DEPLOYED:
         return desk.named(desk.exchange.venues, event["venue"])
     if kind in _OF_ASSET or (rejected and command in _TRANSFERS):
@@ -112,6 +118,15 @@ def _account(name: str) -> Cell:
     return lambda desk, event: desk.account_name(event[name])
 
 
+def _whose(desk: Desk, event: Event) -> str:
+    """The account of an event, or the publisher where a price was told."""
+    if desk.kinds.get(event["sequence"]) == xos.CommandKind.PUBLISH_PRICE and (
+        event["kind"] in {_KIND.PRICE_PUBLISHED, _KIND.REJECTED}
+    ):
+        return desk.named(desk.publishers, event["account"])
+    return desk.account_name(event["account"])
+
+
 def _order(name: str) -> Cell:
     return lambda desk, event: desk.order_name(event[name])
 
@@ -124,6 +139,8 @@ def _order_id(desk: Desk, event: Event) -> str:
 
 
 def _state(desk: Desk, event: Event) -> str:
+    if event["kind"] == _KIND.PRICE_STATUS_SET:
+        return xos.PriceStatus(event["side"]).name.lower()
     return xos.InstrumentState(event["side"]).name.lower()
 
 
@@ -131,7 +148,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "by": (_EVERY, lambda desk, event: desk.label_of(event["sequence"])),
     "event": (_EVERY, _event),
     "reject": (_REJECTED, _reject),
-    "account": (_EVERY, _account("account")),
+    "account": (_EVERY, _whose),
     "order": (_ORDER | _REJECTED | _WAITING | _FIRED, _order_id),
     "on": (_EVERY, _on),
     "side": (_ORDER | _OF_POSITIONS | _REJECTED | _WAITING | _FIRED | {_KIND.MASS_CANCELLED}, _side),
@@ -144,7 +161,8 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | _WAITING
         | _FIRED
         | _PROTECTION
-        | {_KIND.MASS_CANCELLED, _KIND.LEVERAGE_SET, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED},
+        | {_KIND.MASS_CANCELLED, _KIND.LEVERAGE_SET, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED}
+        | {_KIND.PRICE_PUBLISHED, _KIND.FUNDING_PAID},
         _qty,
     ),
     "price": (_EVERY, _not_zero("price")),
@@ -162,13 +180,13 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "source": (_FIRED, lambda _, event: xos.PriceSource(event["counter_amount"]).name.lower()),
     "position": ({_KIND.PNL_REALISED, _KIND.PROTECTION_BREACHED} | _OF_POSITIONS, _field("remaining")),
     "amount": (
-        _TOTAL | _OF_LIQUIDATION | _SETS | _PROTECTION | {_KIND.CANCEL_ALL_AFTER_SET},
+        _TOTAL | _FUNDING | _OF_LIQUIDATION | _SETS | _PROTECTION | {_KIND.CANCEL_ALL_AFTER_SET},
         _field("amount"),
     ),
-    "total": (_TOTAL | _OF_LIQUIDATION | {_KIND.PROTECTION_SET}, _field("counter_amount")),
+    "total": (_TOTAL | _FUNDING | _OF_LIQUIDATION | {_KIND.PROTECTION_SET}, _field("counter_amount")),
     "value": (_REJECTED, _field("amount")),
     "limit": (_REJECTED, _field("counter_amount")),
-    "state": ({_KIND.INSTRUMENT_STATE_SET}, _state),
+    "state": ({_KIND.INSTRUMENT_STATE_SET, _KIND.PRICE_STATUS_SET}, _state),
     "pays": (
         {_KIND.QUESTION_RESOLVED},
         lambda desk, event: desk.named(desk.instruments, event["order_id"]),

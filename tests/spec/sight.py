@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from desk import Desk, Event
+from answers import Event
+from desk import Desk
 from event_cells import COLUMNS, FEES, cell, flags_text
 from scenario_file import Table
 
@@ -28,6 +29,7 @@ def _subject(columns: str, free: str = "", ordered: bool = False) -> Subject:
 
 
 _RISK = "equity,initial,maintenance,reserves,headroom,withdrawable,worst cases"
+_PRICES = "state,mark,index,last,accepts,prices"
 _SUBJECTS = {
     "book": _subject("bids,price,asks,orders", "orders", ordered=True),
     "balances": _subject("account,asset,total,held,free", "free"),
@@ -38,7 +40,7 @@ _SUBJECTS = {
     ),
     "risk": _subject(f"account,{_RISK}", _RISK),
     "house": _subject("account,asset,amount"),
-    "instruments": _subject("instrument,state,mark,index", "state,mark,index"),
+    "instruments": _subject(f"instrument,{_PRICES}", _PRICES),
     "questions": _subject("question,sets,paying"),
 }
 
@@ -235,12 +237,14 @@ def _house(desk: Desk) -> Found:
 def _instruments(desk: Desk) -> Found:
     rows = []
     for found in desk.exchange.instruments():
-        prices = {"mark": found.mark_price, "index": found.index_price}
+        prices = {"mark": found.mark_price, "index": found.index_price, "last": found.last_price}
         ticks = {
             name: "0" if price is None else str(desk.exchange.price_ticks(found.symbol, price))
             for name, price in prices.items()
         }
-        rows.append({"instrument": found.symbol, "state": found.state.name.lower(), **ticks})
+        words = {"state": found.state, "accepts": found.accepts, "prices": found.price_status}
+        names = {name: "" if word is None else word.name.lower() for name, word in words.items()}
+        rows.append({"instrument": found.symbol, **names, **ticks})
     return rows
 
 
