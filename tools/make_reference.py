@@ -66,7 +66,7 @@ def meanings(source: str, begin: str, item: str) -> dict[str, str]:
             lines.append(text.removeprefix("///").strip())
         elif text.startswith("}"):
             break
-        else:
+        elif not text.startswith("#["):
             if match := re.match(item, text):
                 found[match[1]] = plain(" ".join(lines))
             lines = []
