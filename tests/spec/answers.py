@@ -39,4 +39,5 @@ def is_of_time(event: Event) -> bool:
     if event["kind"] in {xos.EventKind.ORDER_CANCELLED, xos.EventKind.TRIGGER_CANCELLED}:
         reasons = {xos.CancelReason.EXPIRED, xos.CancelReason.CANCEL_ALL_AFTER, xos.CancelReason.LINKED}
         return event["reason"] in reasons
-    return bool(event["kind"] == xos.EventKind.CANCEL_ALL_AFTER_FIRED)
+    fired = event["kind"] == xos.EventKind.CANCEL_ALL_AFTER_FIRED
+    return bool(fired or event["flags"] & xos.EventFlags.OF_TIME)
