@@ -334,6 +334,7 @@ fn a_rejected_command_repeats_what_it_asked_for() {
     let event = desk.send(record)[0];
     assert_eq!(Reject::from_code(event.reason), Some(Reject::MalformedCommand));
     assert_eq!((event.amount.get(), event.counter_amount.get()), (0xfa, 4));
-    assert_eq!((event.side, event.flags, event.venue), (SELL, Flags::REDUCE_ONLY, 1));
+    let known = Flags::REDUCE_ONLY | Flags::PROTECTED;
+    assert_eq!((event.side, event.flags, event.venue), (SELL, known, 1));
     assert_eq!((event.account, event.instrument, event.price, event.qty), (3, 1, 10, 4));
 }
