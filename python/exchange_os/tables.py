@@ -45,8 +45,11 @@ def balances(directory: Directory, accounts: Rows) -> pl.DataFrame:
 
 def positions(directory: Directory, accounts: Rows) -> pl.DataFrame:
     rows = [(account, *row) for account, positions in accounts for row in positions]
-    account, number, lots, cost, realised, unrealised, buys, sells = _columns(rows, 8)
+    account, number, lots, cost, realised, unrealised, buys, sells, maintenance, liquidation = _columns(
+        rows, 10
+    )
     qty = _Steps(number, lambda market: directory.markets[market].qty.step)
+    price = _Steps(number, lambda market: directory.markets[market].price.step)
     money = _Steps(number, lambda market: directory.markets[market].quote.amount.step)
     return pl.DataFrame(
         {
@@ -58,7 +61,13 @@ def positions(directory: Directory, accounts: Rows) -> pl.DataFrame:
             "unrealised": money.column(unrealised),
             "buys": qty.column(buys),
             "sells": qty.column(sells),
+            "maintenance_margin": money.column(maintenance),
+            "liquidation_price": price.column([ticks or 0 for ticks in liquidation]),
         }
+    ).with_columns(
+        pl.when(pl.Series([ticks is not None for ticks in liquidation], dtype=pl.Boolean))
+        .then(pl.col("liquidation_price"))
+        .alias("liquidation_price")
     )
 
 

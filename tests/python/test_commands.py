@@ -144,10 +144,11 @@ def test_bench_engine(tmp_path: Path) -> None:
     for workload in ("steady", "many", "cross", "storm"):
         report = answer("bench", "engine", "--workload", workload, *small)
         assert report["passed"]
-        assert report["commands"] == 2_000
+        # A storm has a length of its own: four marks and 600 ticks.
+        assert report["commands"] == (604 if workload == "storm" else 2_000)
         assert report["commands_per_s"] > 0
         assert len(report["state_hash"]) == 64
-        assert {"cancel", "amend"} <= set(report["ns_by_kind"])
+        assert (workload == "storm") or {"cancel", "amend"} <= set(report["ns_by_kind"])
         assert all(check["passed"] for check in report["checks"])
     assert (
         "commands a second" in run("bench", "engine", "--workload", "steady", *small, "--no-by-kind").output

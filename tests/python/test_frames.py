@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -33,8 +34,7 @@ def test_balances(traded: xos.Exchange) -> None:
 
 def test_positions(traded: xos.Exchange) -> None:
     frame = traded.positions_frame(1)
-    objects = [(p.instrument, p.qty, p.cost, p.unrealised, p.buys) for p in traded.positions(1)]
-    assert frame.select("instrument", "qty", "cost", "unrealised", "buys").rows() == objects
+    assert frame.to_dicts() == [msgspec.structs.asdict(position) for position in traded.positions(1)]
 
 
 def test_orders(traded: xos.Exchange) -> None:

@@ -13,7 +13,7 @@ SMALL = ["--accounts", "1500", "--markets", "20"]
 
 
 def test_the_table_names_the_rules_and_what_each_took() -> None:
-    done = CliRunner().invoke(main, ["sim", "adl", *SMALL])
+    done = CliRunner().invoke(main, ["sim", "adl", *SMALL], env={"COLUMNS": "120"})
     assert done.exit_code == 0, done.output
     for words in ("pro-rata", "random start", "overshoot", "gini of haircut", "time, ms"):
         assert words in done.output

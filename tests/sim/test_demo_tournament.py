@@ -84,7 +84,7 @@ def test_its_directory_proves_itself(played: demo.Played, folder: Path) -> None:
 def test_a_log_of_another_run_proves_nothing(played: demo.Played, tmp_path: Path) -> None:
     demo.prepare(tmp_path / "empty")
     failed = [proof.name for proof in proofs.prove(played, tmp_path / "empty") if not proof.holds]
-    assert failed == ["replay"]
+    assert failed == ["replay", "reopened"]
 
 
 def test_every_market_file_is_accepted_without_a_word(played: demo.Played) -> None:
@@ -124,9 +124,13 @@ def test_only_the_directory_of_a_demonstration_is_replaced(tmp_path: Path) -> No
     assert (foreign / "thesis.txt").read_text(encoding="utf-8") == "years of work"
     ours = tmp_path / "ours"
     demo.prepare(ours)
-    (ours / "segment-1").write_text("old", encoding="utf-8")
+    fresh = sorted(path.name for path in ours.iterdir())
+    (ours / "champion.svg").write_text("old", encoding="utf-8")
     demo.prepare(ours)
-    assert sorted(path.name for path in ours.iterdir()) == [demo.MARKETS, demo.MARKER]
+    assert sorted(path.name for path in ours.iterdir()) == fresh
+    (ours / "segment-1").write_text("not of this name", encoding="utf-8")
+    with pytest.raises(InvalidArgument, match="segment-1 is not a demonstration's"):
+        demo.prepare(ours)
 
 
 def test_a_demonstration_that_is_running_keeps_its_directory(tmp_path: Path) -> None:

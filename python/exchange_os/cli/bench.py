@@ -26,7 +26,9 @@ def command() -> None:
 )
 @click.option("--expect", help="Totals the file must end with: trades,lots,notional,resting.")
 @click.option(
-    "--workload", type=click.Choice(["steady", "many", "cross", "storm"]), help="A seeded market instead of a file."
+    "--workload",
+    type=click.Choice(["steady", "many", "cross", "storm"]),
+    help="A seeded market instead of a file.",
 )
 @click.option(
     "--count", default=1_000_000, show_default=True, type=click.IntRange(min=1), help="Its commands."

@@ -70,7 +70,7 @@ def _show(found: dict[str, Any]) -> None:
     table = Table(title=f"{title}{found['positions']:,} positions", title_justify="left")
     table.add_column("millions of dollars", no_wrap=True)
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", min_width=max(map(len, name.split())))
     rows: list[tuple[str, Any]] = [
         ("deficit", lambda rule: _millions(rule["deficit"])),
         ("haircut", lambda rule: _millions(rule["haircut"])),
@@ -83,7 +83,7 @@ def _show(found: dict[str, Any]) -> None:
         ("fills", lambda rule: f"{rule['fills']:,}"),
         ("accounts that gave", lambda rule: f"{rule['payers']:,}"),
         ("gini of haircut / profit", lambda rule: f"{rule['gini_ppm'] / 1e6:.3f}"),
-        ("on the hardest-hit 5 % of profit, %", lambda rule: f"{rule['hardest_twentieth_ppm'] / 1e4:.1f}"),
+        ("on hardest-hit 5 % of profit, %", lambda rule: f"{rule['hardest_twentieth_ppm'] / 1e4:.1f}"),
         ("gave 10 x the average part", lambda rule: f"{rule['hit_tenfold']:,}"),
         ("time, ms", lambda rule: f"{rule['adl_ns'] / 1e6:,.0f}"),
         ("time of a fill, ns", lambda rule: f"{rule['adl_ns'] / max(rule['fills'], 1):,.0f}"),
