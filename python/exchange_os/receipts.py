@@ -11,7 +11,7 @@ from exchange_os.results import AdlReceipt
 if TYPE_CHECKING:
     from exchange_os.directory import Directory
 
-# Rank, candidates, the bankrupt account, nothing, lots of the queue, lots in all: bytes 56 to 88.
+# Rank, candidates, positions of the round, nothing, lots of the queue, lots of the round: bytes 56 to 88.
 _RECEIPT, _DETAIL = struct.Struct("<4I2q"), slice(56, 88)
 
 
@@ -22,7 +22,7 @@ def receipts_of(events: Events, directory: Directory) -> list[AdlReceipt]:
     receipts = []
     for event, gained, lost in zip(events, realised, haircuts, strict=True):
         market = directory.market(int(event["instrument"]))
-        rank, candidates, bankrupt, _, queued, closed = _RECEIPT.unpack(event.tobytes()[_DETAIL])
+        rank, candidates, bankrupts, _, queued, closed = _RECEIPT.unpack(event.tobytes()[_DETAIL])
         receipts.append(
             AdlReceipt(
                 sequence=int(event["sequence"]),
@@ -36,7 +36,7 @@ def receipts_of(events: Events, directory: Directory) -> list[AdlReceipt]:
                 haircut=money.value(lost),
                 queue_rank=rank,
                 candidates=candidates,
-                bankrupt_account=bankrupt,
+                bankrupt_positions=bankrupts,
                 queue_qty=market.qty.value(queued),
                 closed_qty=market.qty.value(closed),
             )

@@ -259,8 +259,8 @@ class AdlStanding(msgspec.Struct, frozen=True):
 class AdlReceipt(msgspec.Struct, frozen=True):
     """What deleveraging took from an account, and how the lots were divided.
 
-    `haircut` is what it lost against the mark; `queue_qty` what a queue by profit times leverage would have
-    taken of the `closed_qty` of the bankrupt account.
+    `price` is the average of the round, to a tick; `haircut` is what it lost against the mark; `queue_qty`
+    what a queue by profit times leverage would have taken of the `closed_qty` of all `bankrupt_positions`.
     """
 
     sequence: int
@@ -274,7 +274,7 @@ class AdlReceipt(msgspec.Struct, frozen=True):
     haircut: Decimal
     queue_rank: int
     candidates: int
-    bankrupt_account: int
+    bankrupt_positions: int
     queue_qty: Decimal
     closed_qty: Decimal
 

@@ -55,7 +55,7 @@ def test_a_bankruptcy_leaves_receipts(exchange: xos.Exchange) -> None:
     exchange.set_mark("BTC-PERP", 80)
     (receipt,) = exchange.adl_receipts(bob)
     assert (receipt.qty, receipt.price, receipt.haircut) == (10, 88, 80)
-    assert (receipt.realised, receipt.bankrupt_account, receipt.queue_qty) == (120, alice, 10)
+    assert (receipt.realised, receipt.bankrupt_positions, receipt.queue_qty) == (120, 1, 10)
     assert exchange.adl_receipts(alice) == []
     assert exchange.liquidations() == []
     # 6 paid, and 6 came back from what rounding to whole ticks left.

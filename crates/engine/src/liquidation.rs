@@ -4,6 +4,7 @@
 mod adl;
 mod health;
 mod ladder;
+mod rounds;
 mod terms;
 mod views;
 
@@ -34,6 +35,8 @@ pub(crate) struct Liquidations {
     by_time: BTreeSet<(u64, AccountId)>,
     /// Whether any perpetual can be liquidated: until then nothing is looked at.
     pub(crate) wanted: bool,
+    /// What this look closes at its end; empty between looks.
+    bankrupt: rounds::Bankrupt,
 }
 
 impl Default for Liquidations {
@@ -44,6 +47,7 @@ impl Default for Liquidations {
             by_account: BTreeMap::new(),
             by_time: BTreeSet::new(),
             wanted: false,
+            bankrupt: rounds::Bankrupt::default(),
         }
     }
 }
@@ -122,6 +126,13 @@ impl Engine {
     #[cold]
     fn look_at_some(&mut self, step: &mut Step) {
         self.liquidations.gather(step.time_ns);
+        self.visit_some(step);
+        if !self.liquidations.bankrupt.is_empty() && self.violation.is_none() {
+            self.close_bankrupt(step);
+        }
+    }
+
+    fn visit_some(&mut self, step: &mut Step) {
         let (mut looks, mut visits) = (0, 0);
         let mut ahead = 0;
         while looks < self.limits.risk_checks_per_command_max

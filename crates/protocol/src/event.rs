@@ -24,11 +24,11 @@ pub struct Receipt {
     pub queue_rank: u32,
     /// Accounts on its side.
     pub candidates: u32,
-    /// The account whose position was closed.
-    pub bankrupt: u32,
+    /// Bankrupt positions that the round closed.
+    pub bankrupts: u32,
     /// Lots that such a queue would have taken from it.
     pub queue_lots: i64,
-    /// Lots closed in all.
+    /// Lots that the round closed.
     pub closed_lots: i64,
 }
 
@@ -137,7 +137,7 @@ impl EventRecord {
     pub fn set_receipt(&mut self, receipt: &Receipt) {
         self.detail[0..4].copy_from_slice(&receipt.queue_rank.to_le_bytes());
         self.detail[4..8].copy_from_slice(&receipt.candidates.to_le_bytes());
-        self.detail[8..12].copy_from_slice(&receipt.bankrupt.to_le_bytes());
+        self.detail[8..12].copy_from_slice(&receipt.bankrupts.to_le_bytes());
         self.detail[12..16].fill(0);
         self.detail[16..24].copy_from_slice(&receipt.queue_lots.to_le_bytes());
         self.detail[24..32].copy_from_slice(&receipt.closed_lots.to_le_bytes());
@@ -149,7 +149,7 @@ impl EventRecord {
         Receipt {
             queue_rank: word(0),
             candidates: word(4),
-            bankrupt: word(8),
+            bankrupts: word(8),
             queue_lots: long(16),
             closed_lots: long(24),
         }

@@ -322,7 +322,7 @@ words! {
         BankruptcyClosed = 53 "bankruptcy_closed",
         /// Receipt of an account on the other side: realised profit, and what it lost against the mark.
         Deleveraged = 54 "deleveraged",
-        /// What rounding left of a bankrupt account went to the insurance fund; its balance after.
+        /// What rounding left of a bankrupt account or of a round of deleveraging went to the insurance fund; its balance after.
         InsuranceReceived = 55 "insurance_received",
         /// An account is out of liquidation: equity and requirement.
         LiquidationEnded = 56 "liquidation_ended",

@@ -1,14 +1,11 @@
-//! Deleveraging: a bankrupt position is closed against the other side, in proportion to unhedged, profitable lots times
+//! Deleveraging: bankrupt positions are closed against the other side, in proportion to unhedged, profitable lots times
 //! effective leverage; hedged lots and losing positions give only what the others cannot.
 
 use crate::engine::Engine;
 use crate::liquidation::health::Health;
-use crate::liquidation::ladder::closing_side;
-use crate::step::{Step, wide};
-use xos_protocol::{EventKind, Receipt};
 use xos_risk::adl::{Candidate, LEVERAGE_PPM_BOUND, Standing, capacity, leverage_ppm, pro_rata, queue};
-use xos_risk::loss_against_mark;
-use xos_units::{AccountId, Amount, Price, Qty, division::whole_parts};
+use xos_risk::unrealised;
+use xos_units::{AccountId, Amount, Price, Qty, division::whole_parts, notional};
 
 /// An account on the other side.
 #[derive(Clone, Copy, Debug)]
@@ -24,82 +21,16 @@ pub(crate) struct Opposite {
 }
 
 impl Engine {
-    /// Closes a whole position at a price. Gives what the other side lost against the mark.
-    pub(crate) fn deleverage(
-        &mut self,
-        step: &mut Step,
-        id: AccountId,
-        at: usize,
-        lots: i64,
-        price: Price,
-    ) -> Amount {
-        let opposites = self.opposites(id, at, lots > 0, price);
-        let wanted = Qty(lots.abs());
-        let given = divide(wanted, &opposites);
-        let (ranks, queued) = queue_of(wanted, &opposites);
-        let side = closing_side(lots);
-        let settling = self.instruments[at].settling;
-        if settling {
-            self.settle_funding(step, at, id);
-        }
-        let closed = self.move_lots(step.sequence, at, id, side, price, wanted);
-        let (realised, left) = closed.map_or((Amount::ZERO, 0), |(closed, left, _)| (closed.realised, left));
-        let event = step.push(EventKind::BankruptcyClosed);
-        event.side = side.code();
-        event.account = id.0;
-        event.instrument = self.instruments[at].id.0;
-        event.price = price.0;
-        event.qty = wanted.0;
-        event.remaining = left;
-        event.amount = wide(realised);
-        let mut haircut = Amount::ZERO;
-        for (place, (opposite, taken)) in opposites.iter().zip(&given).enumerate() {
-            if *taken == Qty::ZERO {
-                continue;
-            }
-            let (account, other) = (opposite.account, side.opposite());
-            if settling {
-                self.settle_funding(step, at, account);
-            }
-            let closed = self.move_lots(step.sequence, at, account, other, price, *taken);
-            let (realised, left) =
-                closed.map_or((Amount::ZERO, 0), |(closed, left, _)| (closed.realised, left));
-            let instrument = &self.instruments[at];
-            let buys = other == xos_protocol::Side::Buy;
-            let (mark, k) = (instrument.mark, instrument.k);
-            let lost = loss_against_mark(buys, price, mark, *taken, k);
-            let gained = loss_against_mark(!buys, price, mark, *taken, k);
-            haircut += lost - gained;
-            let event = step.push(EventKind::Deleveraged);
-            event.side = other.code();
-            event.account = account.0;
-            event.instrument = instrument.id.0;
-            event.price = price.0;
-            event.qty = taken.0;
-            event.remaining = left;
-            event.amount = wide(realised);
-            event.counter_amount = wide(lost - gained);
-            event.set_receipt(&Receipt {
-                queue_rank: ranks[place],
-                candidates: opposites.len() as u32,
-                bankrupt: id.0,
-                queue_lots: queued[place].0,
-                closed_lots: wanted.0,
-            });
-            self.liquidations.pending.insert(account);
-        }
-        self.check_open_interest(step.sequence, at);
-        haircut
-    }
-
-    /// Everybody on the other side of a position, in order of account, as deleveraging at a price sees them.
-    pub(crate) fn opposites(&self, id: AccountId, at: usize, long: bool, price: Price) -> Vec<Opposite> {
+    /// Everybody on the other side of longs or shorts, in order of account, as deleveraging at a price sees them. Those
+    /// of `last` (sorted) are bankrupt themselves: they are asked for what the others cannot give.
+    pub(crate) fn opposites(&self, at: usize, long: bool, price: Price, last: &[AccountId]) -> Vec<Opposite> {
         let instrument = &self.instruments[at];
         let hedge = instrument.liquidation.as_ref().and_then(|terms| terms.spec.hedge);
+        let per_lot = notional(price, Qty(1), instrument.k);
         let mut found = Vec::with_capacity(instrument.holders.len());
         for account in instrument.holders.iter() {
             let Some(stand) = self.accounts[account.index()].stand(instrument.key) else { continue };
-            if account == id || stand.lots == 0 || (stand.lots > 0) == long {
+            if stand.lots == 0 || (stand.lots > 0) == long {
                 continue;
             }
             let lots = Qty(stand.lots.abs());
@@ -120,10 +51,14 @@ impl Engine {
                 equity,
                 margin: equity,
             };
+            let profit = match last.binary_search(&account) {
+                Ok(_) => Amount::ZERO,
+                Err(_) => unrealised(stand.lots, per_lot.0, stand.holding().cost),
+            };
             found.push(Opposite {
                 account,
                 lots,
-                first: capacity(lots, hedged, self.profit_at(at, account, price)),
+                first: capacity(lots, hedged, profit),
                 leverage_ppm: leverage,
                 score: standing.profit_times_leverage_ppm(),
             });
@@ -156,7 +91,7 @@ pub(crate) fn divide(wanted: Qty, opposites: &[Opposite]) -> Vec<Qty> {
 /// Place of each in a queue by profit times leverage, and the lots that it would take.
 pub(crate) fn queue_of(wanted: Qty, opposites: &[Opposite]) -> (Vec<u32>, Vec<Qty>) {
     let mut order: Vec<usize> = (0..opposites.len()).collect();
-    order.sort_by_key(|&at| (-opposites[at].score, opposites[at].account));
+    order.sort_unstable_by_key(|&at| (-opposites[at].score, opposites[at].account));
     let mut ranks = vec![0; opposites.len()];
     for (rank, &at) in (1..).zip(&order) {
         ranks[at] = rank;

@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::instrument::Instrument;
 use xos_protocol::InstrumentState;
-use xos_risk::{Closing, unrealised};
+use xos_risk::Closing;
 use xos_units::{AccountId, Amount, Price, Qty, Requirement};
 
 /// An account as liquidation sees it.
@@ -99,13 +99,5 @@ impl Engine {
             gross += instrument.value_at_mark(Qty(stand.lots.abs()));
         }
         gross
-    }
-
-    /// Profit of a position if it were closed at a price.
-    pub(crate) fn profit_at(&self, at: usize, id: AccountId, price: Price) -> Amount {
-        let instrument = &self.instruments[at];
-        let Some(stand) = self.accounts[id.index()].stand(instrument.key) else { return Amount::ZERO };
-        let value = xos_units::notional(price, Qty(1), instrument.k);
-        unrealised(stand.lots, value.0, stand.holding().cost)
     }
 }

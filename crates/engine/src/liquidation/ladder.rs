@@ -4,6 +4,7 @@
 use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::liquidation::health::{Closable, Health};
+use crate::liquidation::rounds::{BankruptAccount, BankruptPosition};
 use crate::margin::Change;
 use crate::orders::Incoming;
 use crate::step::{Step, wide};
@@ -213,7 +214,7 @@ impl Engine {
         self.check_open_interest(step.sequence, at);
     }
 
-    /// Insurance pays what it may of the debt, then the other side closes the positions at the prices that are left.
+    /// Insurance pays what it may of the debt; the positions are closed at the end of the look, at the prices left.
     fn resolve_bankruptcy(&mut self, step: &mut Step, id: AccountId) {
         let before = self.health(id);
         let positions = self.workable(id);
@@ -223,26 +224,15 @@ impl Engine {
         }
         self.draw_insurance(step, id, largest.at, -before.equity);
         let health = self.health(id);
-        let (mut haircut, mut rounding) = (Amount::ZERO, Amount::ZERO);
+        let mut rounding = Amount::ZERO;
         for Closable { at, lots } in positions {
             let price = health.bankruptcy_price(&self.instruments[at], lots);
-            haircut += self.deleverage(step, id, at, lots, price);
             rounding += notional(Price(1), Qty(lots.abs()), self.instruments[at].k);
+            let position = BankruptPosition { account: id, at, long: lots > 0, lots: Qty(lots.abs()), price };
+            self.liquidations.bankrupt.positions.push(position);
         }
-        let left = self.health(id).equity.clamp(Amount::ZERO, rounding);
-        if left > Amount::ZERO {
-            self.post_insurance(step, id, -left, Reason::InsuranceReceived);
-            let event = step.push(EventKind::InsuranceReceived);
-            event.account = id.0;
-            event.amount = wide(left);
-            event.counter_amount = wide(self.ledger.house(Party::Insurance, SETTLEMENT));
-        }
-        // Invariant 25: the other side gives what insurance left of the debt, and at most a tick of each lot more.
         let due = (-health.equity).max(Amount::ZERO);
-        if haircut > due + rounding {
-            let detail = format!("account {} owed {}, the other side gave {}", id.0, due.0, haircut.0);
-            self.halt(25, step.sequence, detail);
-        }
+        self.liquidations.bankrupt.accounts.push(BankruptAccount { account: id, due, rounding });
     }
 
     fn draw_insurance(&mut self, step: &mut Step, id: AccountId, at: usize, debt: Amount) {

@@ -58,7 +58,7 @@ impl Engine {
         if self.instruments.get(at).is_none_or(|instrument| !instrument.key.is_perpetual()) {
             return Vec::new();
         }
-        let opposites = self.opposites(AccountId(0), at, !long, self.instruments[at].mark);
+        let opposites = self.opposites(at, !long, self.instruments[at].mark, &[]);
         let shares = divide(wanted.max(Qty::ZERO), &opposites);
         let (ranks, _) = queue_of(wanted, &opposites);
         let view = |place: usize| DeleveragingView {

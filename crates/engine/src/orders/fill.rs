@@ -9,7 +9,7 @@ use crate::step::{Step, wide};
 use xos_book::{RestingOrder, Slot};
 use xos_ledger::{Fee, Party, Reason, SETTLEMENT};
 use xos_protocol::{EventKind, Flags, PriceSource, SelfTrade, Side};
-use xos_risk::{Closed, fee_base, fees_of_fill};
+use xos_risk::{Closed, Holding, fee_base, fees_of_fill};
 use xos_units::{
     AccountId, Amount, AssetId, OrderId, Ppm, Price, Qty, VenueId, division::share_down, notional,
 };
@@ -251,28 +251,54 @@ impl Engine {
         price: Price,
         lots: Qty,
     ) -> Option<(Closed, i64, Amount)> {
+        let k = self.instruments[at].k;
+        let buys = side.side == Side::Buy;
+        self.change_holding(sequence, at, side.account, |holding| holding.fill(buys, price, lots, k))
+    }
+
+    /// Closes a part of a position at a value that need not be a whole price.
+    #[inline(never)]
+    pub(crate) fn close_at_value(
+        &mut self,
+        sequence: u64,
+        at: usize,
+        account: AccountId,
+        value: Amount,
+        lots: Qty,
+    ) -> Option<(Closed, i64, Amount)> {
+        self.change_holding(sequence, at, account, |holding| Some(holding.close(value, lots)))
+    }
+
+    #[inline(always)]
+    fn change_holding(
+        &mut self,
+        sequence: u64,
+        at: usize,
+        account: AccountId,
+        change: impl FnOnce(&mut Holding) -> Option<Closed>,
+    ) -> Option<(Closed, i64, Amount)> {
         let instrument = &mut self.instruments[at];
         if let Traded::Spot { .. } = instrument.traded {
             return None;
         }
-        let stand = self.accounts[side.account.index()].stand_mut(instrument.key);
+        let stand = self.accounts[account.index()].stand_mut(instrument.key);
         let before = stand.holding();
         let mut after = before;
-        let closed = after.fill(side.side == Side::Buy, price, lots, instrument.k);
+        let closed = change(&mut after);
         stand.set_holding(after);
         instrument.cost_sum += after.cost - before.cost;
-        instrument.position_changed(side.account, before.lots, after.lots);
+        instrument.position_changed(account, before.lots, after.lots);
         let turned = instrument.triggers > 0 && before.lots.signum() * after.lots.signum() != 1;
         if stand.is_empty() {
-            self.emptied.push((side.account, instrument.key));
+            self.emptied.push((account, instrument.key));
         }
         if turned {
-            self.position_closed(side.account, at);
+            self.position_closed(account, at);
         }
         let closed = closed?;
         let instrument = &self.instruments[at];
         if let Traded::Perpetual { .. } = instrument.traded {
-            let (user, clearing) = (Party::User(side.account), Party::Clearing(instrument.id));
+            let (user, clearing) = (Party::User(account), Party::Clearing(instrument.id));
             let (from, to) =
                 if closed.realised >= Amount::ZERO { (clearing, user) } else { (user, clearing) };
             let result =

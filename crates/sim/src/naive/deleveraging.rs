@@ -1,8 +1,9 @@
-//! Section 19: deleveraging, the division of a bankrupt position over the other side.
+//! Section 19: deleveraging, the division of bankrupt positions over the other side.
 
 use super::events::Cause;
-use super::fill::Mover;
-use super::state::World;
+use super::fill::{Mover, close_lots};
+use super::liquidation::Listed;
+use super::state::{House, Party, SETTLEMENT, World};
 use std::collections::BTreeMap;
 use xos_protocol::{EventKind, EventRecord, Int128, Receipt, Side};
 
@@ -59,86 +60,174 @@ fn pro_rata(wanted: i128, candidates: &[(u32, i128, i128)]) -> BTreeMap<u32, i12
     given
 }
 
+/// Lots that each gives: first of the first capacities, then of the rest.
+fn divide(opposites: &[Opposite], lots: i64) -> BTreeMap<u32, i128> {
+    let first: Vec<_> = opposites.iter().map(|o| (o.account, o.first, o.leverage)).collect();
+    let mut given = pro_rata(lots.into(), &first);
+    let left = i128::from(lots) - given.values().sum::<i128>();
+    let rest: Vec<_> = opposites.iter().map(|o| (o.account, o.lots - o.first, o.leverage)).collect();
+    for (account, more) in pro_rata(left, &rest) {
+        *given.entry(account).or_default() += more;
+    }
+    given
+}
+
+fn receipts(opposites: &[Opposite], lots: i64, bankrupts: u32) -> BTreeMap<u32, Receipt> {
+    let mut order: Vec<&Opposite> = opposites.iter().collect();
+    order.sort_by_key(|o| (-o.score, o.account));
+    let mut queue_left = i128::from(lots);
+    let mut receipts = BTreeMap::new();
+    for (rank, opposite) in (1..).zip(order) {
+        let queue_lots = opposite.lots.min(queue_left);
+        queue_left -= queue_lots;
+        let receipt = Receipt {
+            queue_rank: rank,
+            candidates: opposites.len() as u32,
+            bankrupts,
+            queue_lots: queue_lots as i64,
+            closed_lots: lots,
+        };
+        receipts.insert(opposite.account, receipt);
+    }
+    receipts
+}
+
 impl World {
-    /// Closes the whole position of an account at a price against the other side.
-    pub(super) fn deleverage(
+    /// The end of a look: rounds by instrument, longs first; then every bankrupt account in order of visit.
+    pub(super) fn deleverage(&mut self, cause: &Cause, events: &mut Vec<EventRecord>) {
+        let listed = std::mem::take(&mut self.liquidations.listed);
+        let bankrupt = std::mem::take(&mut self.liquidations.bankrupt);
+        for instrument in 1..=self.instruments.len() as u32 {
+            for sign in [1, -1] {
+                let of = |sign: i64| -> Vec<Listed> {
+                    listed.iter().copied().filter(|l| l.instrument == instrument && l.sign == sign).collect()
+                };
+                let last: Vec<u32> = of(-sign).iter().map(|l| l.account).collect();
+                for round in of(sign).chunks(65_536) {
+                    self.deleverage_round(cause, instrument, round, &last, events);
+                }
+            }
+        }
+        for (account, rounding) in bankrupt {
+            let left = self.health(account).equity.max(0).min(rounding);
+            self.post(Party::Account(account), Party::House(House::Insurance), SETTLEMENT, left);
+            if left > 0 {
+                events.push(EventRecord {
+                    account,
+                    amount: Int128::new(left),
+                    counter_amount: Int128::new(self.house(House::Insurance, SETTLEMENT)),
+                    ..cause.event(EventKind::InsuranceReceived)
+                });
+            }
+            if self.liquidations.next_visits.contains_key(&account) && !self.is_liquidatable(account) {
+                self.end_liquidation(cause, account, events);
+            }
+        }
+    }
+
+    fn deleverage_round(
         &mut self,
         cause: &Cause,
-        bankrupt: u32,
         instrument: u32,
-        price: i64,
+        round: &[Listed],
+        last: &[u32],
         events: &mut Vec<EventRecord>,
     ) {
-        let position = self.holding(bankrupt, instrument).position;
-        let lots = position.abs();
-        let mut opposites = self.opposites(bankrupt, instrument, price);
-        let first: Vec<_> = opposites.iter().map(|o| (o.account, o.first, o.leverage)).collect();
-        let mut given = pro_rata(lots.into(), &first);
-        let left = i128::from(lots) - given.values().sum::<i128>();
-        let rest: Vec<_> = opposites.iter().map(|o| (o.account, o.lots - o.first, o.leverage)).collect();
-        for (account, more) in pro_rata(left, &rest) {
-            *given.entry(account).or_default() += more;
+        let sign = round[0].sign;
+        let mut closing = Vec::new();
+        for listed in round {
+            let position = self.holding(listed.account, instrument).position * sign;
+            let lots = listed.lots.min(position);
+            if lots > 0 {
+                closing.push((listed.account, lots, listed.price));
+            }
         }
-        let count = opposites.len() as u32;
-        opposites.sort_by_key(|o| (-o.score, o.account));
-        let mut queue_left = i128::from(lots);
-        let mut receipts = BTreeMap::new();
-        for (rank, opposite) in (1..).zip(&opposites) {
-            let queue_lots = opposite.lots.min(queue_left);
-            queue_left -= queue_lots;
-            let receipt = Receipt {
-                queue_rank: rank,
-                candidates: count,
-                bankrupt,
-                queue_lots: queue_lots as i64,
-                closed_lots: lots,
-            };
-            receipts.insert(opposite.account, receipt);
+        if closing.is_empty() {
+            return;
         }
+        let lots: i64 = closing.iter().map(|(_, lots, _)| lots).sum();
+        let value: i128 =
+            closing.iter().map(|&(_, lots, price)| self.instrument(instrument).value(price, lots)).sum();
+        let tick = self.instrument(instrument).value(1, lots);
+        let against = |value: i128, parts: i128| match sign {
+            1 => -(-value).div_euclid(parts),
+            _ => value.div_euclid(parts),
+        };
+        let price = against(value, tick) as i64;
+        let opposites = self.opposites(sign, instrument, price, last);
+        let receipts = receipts(&opposites, lots, closing.len() as u32);
+        let given = divide(&opposites, lots);
 
-        let side = if position > 0 { Side::Sell } else { Side::Buy };
-        self.settle_funding(cause, instrument, bankrupt, events);
-        let closed = self.move_lots(Mover { account: bankrupt, instrument, side }, lots, price);
-        let closed = closed.expect("a whole position closes");
-        events.push(EventRecord {
-            side: side.code(),
-            account: bankrupt,
-            instrument,
-            price,
-            qty: lots,
-            remaining: closed.position_after,
-            amount: Int128::new(closed.realised),
-            ..cause.event(EventKind::BankruptcyClosed)
-        });
-        for (account, lots) in given.into_iter().filter(|(_, lots)| *lots > 0) {
-            let lots = lots as i64;
+        let (closes, gives) = if sign > 0 { (Side::Sell, Side::Buy) } else { (Side::Buy, Side::Sell) };
+        for (account, lots, price) in closing {
             self.settle_funding(cause, instrument, account, events);
-            let other = Mover { account, instrument, side: side.opposite() };
-            let closed = self.move_lots(other, lots, price).expect("nobody flips");
-            let terms = self.instrument(instrument);
-            let against = if position > 0 { price - terms.mark } else { terms.mark - price };
-            let mut event = EventRecord {
-                side: side.opposite().code(),
+            let closed = self.move_lots(Mover { account, instrument, side: closes }, lots, price);
+            let closed = closed.expect("a position closes");
+            events.push(EventRecord {
+                side: closes.code(),
                 account,
                 instrument,
                 price,
                 qty: lots,
                 remaining: closed.position_after,
                 amount: Int128::new(closed.realised),
-                counter_amount: Int128::new(terms.value(against, lots)),
+                ..cause.event(EventKind::BankruptcyClosed)
+            });
+        }
+        let mut paid = 0;
+        for (account, part) in given.into_iter().filter(|(_, lots)| *lots > 0) {
+            self.settle_funding(cause, instrument, account, events);
+            // The whole and the rest apart: the product may be wide.
+            let (whole, rest) = (value.div_euclid(lots.into()), value.rem_euclid(lots.into()));
+            let part_value = whole * part + against(rest * part, lots.into());
+            paid += part_value;
+            let part = part as i64;
+            let mut holding = self.holding(account, instrument);
+            let realised = close_lots(&mut holding, part, part_value);
+            self.account_mut(account).holdings.insert(instrument, holding);
+            let clearing = Party::House(House::Clearing(instrument));
+            self.post(clearing, Party::Account(account), SETTLEMENT, realised);
+            let terms = self.instrument(instrument);
+            let lost = (part_value - terms.value(terms.mark, part)) * i128::from(sign);
+            let mut event = EventRecord {
+                side: gives.code(),
+                account,
+                instrument,
+                price,
+                qty: part,
+                remaining: holding.position,
+                amount: Int128::new(realised),
+                counter_amount: Int128::new(lost),
                 ..cause.event(EventKind::Deleveraged)
             };
             event.set_receipt(&receipts[&account]);
             events.push(event);
             self.liquidations.pending.insert(account);
         }
+        let rounded = (paid - value) * i128::from(sign);
+        if rounded > 0 {
+            let clearing = Party::House(House::Clearing(instrument));
+            self.post(clearing, Party::House(House::Insurance), SETTLEMENT, rounded);
+            events.push(EventRecord {
+                instrument,
+                amount: Int128::new(rounded),
+                counter_amount: Int128::new(self.house(House::Insurance, SETTLEMENT)),
+                ..cause.event(EventKind::InsuranceReceived)
+            });
+        }
     }
 
-    fn opposites(&self, bankrupt: u32, instrument: u32, price: i64) -> Vec<Opposite> {
-        let sign = self.holding(bankrupt, instrument).position.signum();
+    fn opposites(&self, sign: i64, instrument: u32, price: i64, last: &[u32]) -> Vec<Opposite> {
         let is_opposite = |&account: &u32| self.holding(account, instrument).position.signum() == -sign;
         let found = (1..=self.accounts.len() as u32).filter(is_opposite);
-        found.map(|account| self.opposite(account, instrument, price)).collect()
+        let mut found: Vec<Opposite> =
+            found.map(|account| self.opposite(account, instrument, price)).collect();
+        for opposite in &mut found {
+            if last.contains(&opposite.account) {
+                opposite.first = 0;
+            }
+        }
+        found
     }
 
     fn opposite(&self, account: u32, instrument: u32, price: i64) -> Opposite {

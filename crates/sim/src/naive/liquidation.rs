@@ -22,6 +22,21 @@ pub(super) struct Liquidations {
     pub(super) next_visits: std::collections::BTreeMap<u32, u64>,
     /// Day and amount of what insurance paid, by perpetual.
     pub(super) drawn: std::collections::BTreeMap<u32, (u64, i128)>,
+    /// Positions that this look closes at its end.
+    pub(super) listed: Vec<Listed>,
+    /// Their accounts, with the most that rounding may leave.
+    pub(super) bankrupt: Vec<(u32, i128)>,
+}
+
+/// A bankrupt position.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listed {
+    pub(super) account: u32,
+    pub(super) instrument: u32,
+    /// 1: long, -1: short.
+    pub(super) sign: i64,
+    pub(super) lots: i64,
+    pub(super) price: i64,
 }
 
 /// Equity in atoms and maintenance requirement in millionths.
@@ -105,6 +120,11 @@ impl World {
                 state.pending.insert(*account);
             }
         }
+        self.visit_pending(cause, events);
+        self.deleverage(cause, events);
+    }
+
+    fn visit_pending(&mut self, cause: &Cause, events: &mut Vec<EventRecord>) {
         let (mut looks, mut visits) = (0, 0);
         while looks < self.limits.risk_checks_per_command_max
             && visits < self.limits.liquidations_per_command_max
@@ -133,7 +153,7 @@ impl World {
         Health { equity: self.margin(account).equity, required: self.maintenance_millionths(&standing) }
     }
 
-    fn is_liquidatable(&self, account: u32) -> bool {
+    pub(super) fn is_liquidatable(&self, account: u32) -> bool {
         let health = self.health(account);
         health.equity * MILLION < health.required && !self.closable(account).is_empty()
     }
@@ -192,7 +212,7 @@ impl World {
         });
     }
 
-    fn end_liquidation(&mut self, cause: &Cause, account: u32, events: &mut Vec<EventRecord>) {
+    pub(super) fn end_liquidation(&mut self, cause: &Cause, account: u32, events: &mut Vec<EventRecord>) {
         self.liquidations.next_visits.remove(&account);
         self.emit_health(cause, EventKind::LiquidationEnded, account, events);
     }
@@ -363,23 +383,15 @@ impl World {
         }
         self.pay_from_insurance(cause, account, workable[0], debt, events);
         let health = self.health(account);
-        let prices: Vec<i64> = workable.iter().map(|&i| self.bankruptcy_price(account, i, health)).collect();
         let mut rounding = 0;
-        for (&instrument, price) in workable.iter().zip(prices) {
-            let lots = self.holding(account, instrument).position.abs();
-            rounding += self.instrument(instrument).value(1, lots);
-            self.deleverage(cause, account, instrument, price, events);
+        for instrument in workable {
+            let position = self.holding(account, instrument).position;
+            let price = self.bankruptcy_price(account, instrument, health);
+            rounding += self.instrument(instrument).value(1, position.abs());
+            let (sign, lots) = (position.signum(), position.abs());
+            self.liquidations.listed.push(Listed { account, instrument, sign, lots, price });
         }
-        let left = self.health(account).equity.max(0).min(rounding);
-        if left > 0 {
-            self.post(Party::Account(account), Party::House(House::Insurance), SETTLEMENT, left);
-            events.push(EventRecord {
-                account,
-                amount: Int128::new(left),
-                counter_amount: Int128::new(self.house(House::Insurance, SETTLEMENT)),
-                ..cause.event(EventKind::InsuranceReceived)
-            });
-        }
+        self.liquidations.bankrupt.push((account, rounding));
     }
 
     fn pay_from_insurance(
