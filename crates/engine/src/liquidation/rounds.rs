@@ -98,8 +98,7 @@ impl Engine {
                 lost += self.close_round(step, positions, &last);
             }
         }
-        // Invariant 25: the other side gives what insurance left of the debts, at most a tick of each lot more, and less
-        // than an atom each.
+        // Invariant 25: the other side gives what insurance left of the debts and at most a tick of each lot more.
         let most = accounts.iter().fold(Amount::ZERO, |sum, account| sum + account.due + account.rounding);
         if lost > most {
             let detail = format!("the other side gave {}, due were at most {}", lost.0, most.0);
