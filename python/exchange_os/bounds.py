@@ -128,3 +128,10 @@ def shown(value: object) -> str:
         return f"{sign}1e{int(value.bit_length() * 0.30103)} or so"
     text = str(value)
     return text if len(text) <= _DIGITS_SHOWN else f"{text[:_DIGITS_SHOWN]}... ({len(text)} characters)"
+
+
+def not_zero(count: int, noun: str) -> int:
+    """Zero would mean: keep."""
+    if count == 0:
+        raise InvalidArgument(f"the new {noun} is 0; leave it out to keep the present one")
+    return count

@@ -5,16 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from exchange_os._core import CommandKind, Flags, InstrumentState, SelfTrade, Side, Tif
-from exchange_os.bounds import flag, whole, whole_or_none
-from exchange_os.errors import InvalidArgument, UnknownName
+from exchange_os.bounds import flag, not_zero, whole, whole_or_none
+from exchange_os.errors import UnknownName
 from exchange_os.exact import Number
 from exchange_os.records import Events, events_from_bytes
 from exchange_os.rejects import rejected
-from exchange_os.results import Cancelled, OrderResult, Outcome, Preview, Receipt
+from exchange_os.results import Cancelled, OrderResult, Outcome, Preview, Receipt, receipt
 from exchange_os.words import (
     SELF_TRADES,
     SIDES,
@@ -196,8 +195,8 @@ class CommandMethods:
         keeps its place in the queue, everything else loses it.
         """
         found = self._directory.market(instrument)
-        ticks = 0 if price is None else _not_zero(found.price.count(price), "price")
-        lots = 0 if qty is None else _not_zero(found.qty.count(qty), "quantity")
+        ticks = 0 if price is None else not_zero(found.price.count(price), "price")
+        lots = 0 if qty is None else not_zero(found.qty.count(qty), "quantity")
         id_bytes = None if client_id is None else short_bytes(client_id, "client id")
         flags = flag("post_only", post_only) * _POST_ONLY
         account, order_id = whole("account", account), whole("order_id", order_id)
@@ -318,15 +317,13 @@ class CommandMethods:
     ) -> Receipt:
         """Chooses the leverage on a perpetual: what stands there needs 1 / leverage; 0: no choice."""
         number, kind = self._directory.market(instrument).number, CommandKind.SET_LEVERAGE
-        return _receipt(
-            self._command(kind, account=account, instrument=number, qty=leverage, time_ns=time_ns)
-        )
+        return receipt(self._command(kind, account=account, instrument=number, qty=leverage, time_ns=time_ns))
 
     # --- what the operator and the oracle say ---
 
     def tick(self, *, time_ns: int | None = None) -> Receipt:
         """Lets time pass."""
-        return _receipt(self._command(CommandKind.TICK, time_ns=time_ns))
+        return receipt(self._command(CommandKind.TICK, time_ns=time_ns))
 
     def set_mark(self, instrument: str | int, price: Number, *, time_ns: int | None = None) -> Receipt:
         """Sets the mark price, which margin and bands use."""
@@ -351,27 +348,22 @@ class CommandMethods:
         `published_ns` is the publisher's own time, later than its last one; None: `time_ns`, or now.
         """
         number, market = self._directory.publisher(publisher), self._directory.market(instrument)
-        own_ns = (
-            published_ns if published_ns is not None else time_ns if time_ns is not None else time.time_ns()
-        )
-        return _receipt(
+        told_ns = time_ns if published_ns is None else published_ns
+        return receipt(
             self._command(
                 CommandKind.PUBLISH_PRICE,
                 account=number,
                 instrument=market.number,
                 price=market.price.count(price),
                 qty=0 if external is None else market.price.count(external),
-                expires_ns=own_ns,
+                expires_ns=time.time_ns() if told_ns is None else told_ns,
                 time_ns=time_ns,
             )
         )
 
     def restart(self, *, time_ns: int | None = None) -> Receipt:
-        """The exchange was started again: instruments with an oracle open when prices are told anew.
-
-        Opening a directory says it by itself.
-        """
-        return _receipt(self._command(CommandKind.RESTART, time_ns=time_ns))
+        """Prices count when they are told anew. Opening a directory with oracles says it by itself."""
+        return receipt(self._command(CommandKind.RESTART, time_ns=time_ns))
 
     def set_instrument_state(
         self, instrument: str | int, state: StateName | InstrumentState, *, time_ns: int | None = None
@@ -379,7 +371,7 @@ class CommandMethods:
         """Opens, restricts or halts an instrument."""
         code = code_of(STATES, "state", state)
         number = self._directory.market(instrument).number
-        return _receipt(
+        return receipt(
             self._command(CommandKind.SET_INSTRUMENT_STATE, side=code, instrument=number, time_ns=time_ns)
         )
 
@@ -387,7 +379,7 @@ class CommandMethods:
         """Declares the outcome that pays. Orders leave, every position is paid, the outcomes are settled."""
         number = self._directory.question(question).number
         paying = self._directory.market(outcome).number
-        return _receipt(
+        return receipt(
             self._command(CommandKind.RESOLVE_QUESTION, instrument=number, order_id=paying, time_ns=time_ns)
         )
 
@@ -444,7 +436,7 @@ class CommandMethods:
             client_id=client_id,
             time_ns=time_ns,
         )
-        return _receipt(outcome, found.amount.value(outcome.counter_amount))
+        return receipt(outcome, found.amount.value(outcome.counter_amount))
 
     def _sets(
         self,
@@ -456,7 +448,7 @@ class CommandMethods:
         time_ns: int | None,
     ) -> Receipt:
         terms = self._directory.question(question)
-        return _receipt(
+        return receipt(
             self._command(
                 kind,
                 account=account,
@@ -471,7 +463,7 @@ class CommandMethods:
         self, kind: CommandKind, instrument: str | int, price: Number, time_ns: int | None
     ) -> Receipt:
         market = self._directory.market(instrument)
-        return _receipt(
+        return receipt(
             self._command(kind, instrument=market.number, price=market.price.count(price), time_ns=time_ns)
         )
 
@@ -503,14 +495,3 @@ class CommandMethods:
             self._subscriptions = tuple(s for s in self._subscriptions if not s.closed)
             if not self._subscriptions:
                 self._core.publish(False)
-
-
-def _receipt(outcome: Outcome, balance: Decimal | None = None) -> Receipt:
-    return Receipt(outcome.sequence, outcome.time_ns, outcome.retry, balance)
-
-
-def _not_zero(count: int, noun: str) -> int:
-    """Zero would mean: keep."""
-    if count == 0:
-        raise InvalidArgument(f"the new {noun} is 0; leave it out to keep the present one")
-    return count

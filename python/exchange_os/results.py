@@ -453,3 +453,8 @@ def trades_from(events: Events, market: Market) -> tuple[Trade, ...]:
         )
         for row, taker_fee, maker_fee in rows
     )
+
+
+def receipt(outcome: Outcome, balance: Decimal | None = None) -> Receipt:
+    """What a command without a result of its own answers."""
+    return Receipt(outcome.sequence, outcome.time_ns, outcome.retry, balance)
