@@ -276,7 +276,11 @@ class Reject(IntEnum):
     LEVERAGE_OUT_OF_BOUNDS = 412
     UNKNOWN_RECEIVER = 413
     RECEIVER_IS_SENDER = 414
-    RECEIVER_OF_ANOTHER_OWNER = 415
+    ANOTHER_OWNER = 415
+    PARENT_IS_ISOLATED = 416
+    ISOLATED_ACCOUNT_EXISTS = 417
+    ACCOUNT_IS_ISOLATED = 418
+    INSTRUMENT_IS_ISOLATED = 419
     NOT_GENESIS = 501
     MALFORMED_DEPLOYMENT = 502
     SETTLEMENT_ASSET_MISSING = 503
@@ -484,6 +488,9 @@ class Exchange:
 
     def question(self, question: int) -> tuple[int, int] | None:
         """Complete sets outstanding and the outcome that paid (0: none yet) of a question."""
+
+    def family(self, account: int) -> tuple[bytes, tuple[int, int] | None, list[tuple[int, int]]] | None:
+        """The owner; parent and perpetual if it is isolated; its isolated accounts: perpetual, number."""
 
     def balance(self, account: int, asset: int) -> tuple[int, int] | None:
         """Total and held of an account in an asset."""

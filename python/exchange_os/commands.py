@@ -249,6 +249,20 @@ class CommandMethods:
             CommandKind.OPEN_ACCOUNT, client_id=short_bytes(owner, "owner"), time_ns=time_ns
         ).account
 
+    def open_isolated(self, account: int, instrument: str | int, *, time_ns: int | None = None) -> int:
+        """Opens the isolated account of an account on a perpetual; its number. Its orders pull their margin
+        from the account, and what is left when it has neither position nor order goes back."""
+        found = self._core.family(whole("account", account))
+        if found is None:
+            raise UnknownName(f"account {account!r} does not exist")
+        return self._command(
+            CommandKind.OPEN_ACCOUNT,
+            instrument=self._directory.market(instrument).number,
+            order_id=account,
+            client_id=found[0].rstrip(b"\0"),
+            time_ns=time_ns,
+        ).account
+
     def deposit(
         self,
         account: int,

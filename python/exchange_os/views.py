@@ -250,6 +250,16 @@ class Views:
             equity_for_maintenance=money(whole),
         )
 
+    def parent(self, account: int) -> int | None:
+        """The account that pays for an isolated account; None: it is not isolated."""
+        _, isolated, _ = self._of(account, self._core.family)
+        return None if isolated is None else int(isolated[0])
+
+    def isolated_accounts(self, account: int) -> dict[str, int]:
+        """The isolated accounts of an account, by perpetual."""
+        _, _, own = self._of(account, self._core.family)
+        return {self._directory.market(number).symbol: child for number, child in own}
+
     # --- the market ---
 
     def book(self, instrument: str | int, depth: int = 10) -> Book:

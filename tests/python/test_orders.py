@@ -275,8 +275,26 @@ def test_a_transfer_goes_to_an_account_of_the_same_owner(exchange: xos.Exchange)
     assert receipt.balance == 30
     assert exchange.transfer(to, own, "USDC", 20, client_id="m").retry
     assert exchange.risk(own).withdrawable == 20
-    with pytest.raises(Rejected, match="415 ReceiverOfAnotherOwner"):
+    with pytest.raises(Rejected, match="415 AnotherOwner"):
         exchange.transfer(own, 1, "USDC", 1)
     with pytest.raises(Rejected, match="105 ClientIdTaken"):
         exchange.transfer(to, 1, "USDC", 20, client_id="m")
     assert exchange.balance(1, "USDC").total == before
+
+
+def test_an_isolated_account_pulls_its_margin_and_gives_it_back(exchange: xos.Exchange) -> None:
+    parent = exchange.open_account("cautious")
+    exchange.deposit(parent, "USDC", 10_000)
+    isolated = exchange.open_isolated(parent, "BTC-PERP")
+    assert exchange.parent(isolated) == parent
+    assert exchange.parent(parent) is None
+    assert exchange.isolated_accounts(parent) == {"BTC-PERP": isolated}
+    order = exchange.buy(isolated, "BTC-PERP", 50_000, 1)
+    pulled = 10_000 - exchange.balance(parent, "USDC").total
+    assert pulled == exchange.risk(isolated).initial_margin + exchange.risk(isolated).order_reserves
+    exchange.cancel(isolated, order.order_id)
+    assert exchange.balance(parent, "USDC").total == 10_000
+    with pytest.raises(Rejected, match="418 AccountIsIsolated"):
+        exchange.deposit(isolated, "USDC", 1)
+    with pytest.raises(Rejected, match="417 IsolatedAccountExists"):
+        exchange.open_isolated(parent, "BTC-PERP")

@@ -57,6 +57,8 @@ def _instrument(
     ]
     spec = {"symbol": symbol, "product": product, "collateral": collateral} | _margin(pairs)
     spec |= _oracle(pairs, numbers.publishers) | _funding(pairs) | _liquidation(pairs, numbers.assets)
+    if pairs.pop("margin_mode", "cross") == "isolated":
+        spec["isolated_only"] = True
     return {"instrument": spec | {"terms": _terms(pairs, 1_000_000)}}
 
 

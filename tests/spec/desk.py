@@ -203,9 +203,9 @@ class Desk:
     def _method(self, row: Row) -> Callable[[], object] | None:
         """The call that sends this row, or None where only a record can say it."""
         options, do = row.get("options", ""), row["do"]
-        if "raw." in options or "#" in options + row.get("on", ""):
+        if "raw." in options or "parent=" in options or "#" in options + row.get("on", ""):
             return None
-        if (do == "cancel" and row.get("on")) or (do == "tick" and row.get("account")):
+        if (do in {"cancel", "open_account"} and row.get("on")) or (do == "tick" and row.get("account")):
             return None
         call = getattr(self, f"_{do}", None) or self._move_or_price
         words: dict[str, Any] = _words(options)
@@ -446,7 +446,7 @@ class Desk:
             case "venue":
                 raw = value.startswith("#")
                 return {"venue": int(value[1:]) if raw else self.exchange.venues.index(value) + 1}
-            case "to":
+            case "to" | "parent":
                 return {"order_id": self.account(value)}
             case "window" | "freeze" | "ago" | "ahead":
                 return {}

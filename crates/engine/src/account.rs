@@ -3,7 +3,7 @@
 use xos_book::{NO_SLOT, Slot};
 use xos_protocol::{Int128, Side};
 use xos_risk::{Holding, OutcomeStand};
-use xos_units::{Amount, InstrumentId, OwnerId, Qty, QuestionId};
+use xos_units::{AccountId, Amount, InstrumentId, OwnerId, Qty, QuestionId};
 
 /// Sort key of an instrument within an account: perpetuals first, then spot, then outcomes, each by id. A margin
 /// check walks only the head of the list.
@@ -162,6 +162,15 @@ pub(crate) struct Account {
     questions: Option<Box<WorstCases>>,
     /// Nothing for the many accounts that chose no leverage.
     pub(crate) leverages: Option<Box<Leverages>>,
+    /// Of an isolated account: whose it is, and where it trades.
+    pub(crate) isolated: Option<Isolated>,
+}
+
+/// What makes an account isolated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Isolated {
+    pub(crate) parent: AccountId,
+    pub(crate) instrument: InstrumentId,
 }
 
 /// Chosen leverages, in order of instrument.

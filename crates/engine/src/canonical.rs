@@ -271,6 +271,10 @@ impl Engine {
                 sink.u32(instrument.0);
                 sink.u32(*leverage);
             }
+            sink.u32(account.isolated.map_or(0, |isolated| isolated.parent.0));
+            if let Some(isolated) = account.isolated {
+                sink.u32(isolated.instrument.0);
+            }
         }
     }
 

@@ -417,8 +417,11 @@ fn check_terms(terms: &InstrumentTerms, ticks: i64, switches: Switches) -> Resul
     Ok(())
 }
 
-/// Fields 51 to 57.
+/// Fields 51 to 57, and 62.
 fn check_margin(spec: &InstrumentSpec) -> Result<(), Refused> {
+    if spec.isolated_only && !matches!(spec.product, Product::Perpetual { .. }) {
+        return refused(Reject::SpecOutOfBounds, 1, 62);
+    }
     let Some(margin) = &spec.margin else { return Ok(()) };
     let Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm } = spec.product else {
         return refused(Reject::SpecOutOfBounds, 1, 51);

@@ -128,6 +128,10 @@ pub struct Engine {
     pub(crate) liquidations: Liquidations,
     pub(crate) last_trade_id: u64,
     pub(crate) maker_first_instruments: usize,
+    /// By parent and perpetual.
+    pub(crate) isolated: BTreeMap<(AccountId, InstrumentId), AccountId>,
+    /// Isolated accounts that may have nothing left to do with their money.
+    pub(crate) idle: Vec<AccountId>,
     /// Stands that may have become empty during the command.
     pub(crate) emptied: Vec<(AccountId, StandKey)>,
     pub(crate) violation: Option<Violation>,
@@ -175,6 +179,8 @@ impl Engine {
             liquidations: Liquidations::default(),
             last_trade_id: 0,
             maker_first_instruments: 0,
+            isolated: BTreeMap::new(),
+            idle: Vec::new(),
             emptied: Vec::new(),
             violation: None,
             busy: false,
@@ -263,6 +269,9 @@ impl Engine {
         self.expire_orders(&mut step);
         self.fire_countdowns(&mut step);
         self.look_at_pending_of_time(&mut step);
+        if !self.idle.is_empty() {
+            self.give_back(&mut step, EventFlags::OF_TIME);
+        }
         let (pool, triggers) = (&mut self.pool, &self.triggers);
         self.client_ids.forget(header.time_ns, self.limits.client_id_retention_ns, |answer, number| {
             let waits = answer.kind == EventKind::TriggerAccepted.code();
@@ -310,6 +319,9 @@ impl Engine {
         if self.triggers_due {
             step.client_id = &[0; 32];
             self.fire_due(&mut step);
+        }
+        if !self.idle.is_empty() {
+            self.give_back(&mut step, 0);
         }
     }
 
@@ -436,6 +448,9 @@ impl Engine {
     pub(crate) fn forget_empty_stands(&mut self) {
         while let Some((account, key)) = self.emptied.pop() {
             self.accounts[account.index()].forget_if_empty(key);
+            if self.accounts[account.index()].isolated.is_some() {
+                self.idle.push(account);
+            }
             if let Some(question) = self.instruments[key.instrument().index()].question() {
                 self.refresh_worst_case(account, question);
             }

@@ -43,6 +43,8 @@ pub(crate) struct Instrument {
     pub(crate) mark_value: i128,
     /// Mark x k x initial margin rate of the first tier: requirement of one lot where there is no more to it.
     pub(crate) margin_value: i128,
+    /// Only isolated accounts trade it.
+    pub(crate) isolated_only: bool,
     /// Tiers and open-interest scaling; none: one rate for every size.
     pub(crate) margin: Option<Box<PerpetualMargin>>,
     /// Terms of liquidation; none: positions are never liquidated.
@@ -90,6 +92,7 @@ impl Instrument {
             },
         };
         let mut instrument = Self::new(id, traded, &spec.terms);
+        instrument.isolated_only = spec.isolated_only;
         instrument.margin = PerpetualMargin::of(&spec).map(Box::new);
         instrument.oracle = spec.oracle.as_ref().map(|oracle| Box::new(Oracle::new(oracle)));
         instrument.funding = spec.funding.as_ref().map(|funding| Box::new(Funding::new(funding)));
@@ -133,6 +136,7 @@ impl Instrument {
             triggers: 0,
             mark_value: 0,
             margin_value: 0,
+            isolated_only: false,
             margin: None,
             liquidation: None,
             band_low: Price(i64::MIN),

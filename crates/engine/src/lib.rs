@@ -15,6 +15,7 @@ mod frame;
 mod funding;
 mod holders;
 mod instrument;
+mod isolated;
 mod leverage;
 mod liquidation;
 mod lookup;

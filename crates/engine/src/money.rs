@@ -19,13 +19,21 @@ impl Engine {
         if count >= limit as usize {
             return refused(Reject::AccountsLimit, count as i128, limit);
         }
+        let isolated = self.check_isolated(command, next)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let owner = self.owner(command.client_id);
-        self.accounts.push(Account::of(owner));
+        let mut account = Account::of(owner);
+        account.isolated = isolated;
+        self.accounts.push(account);
+        if let Some(isolated) = isolated {
+            self.isolated.insert((isolated.parent, isolated.instrument), next);
+        }
         self.ledger.add_user();
         step.emit(EventRecord {
             kind: EventKind::AccountOpened.code(),
             account: next.0,
+            instrument: command.instrument,
+            order_id: command.order_id,
             ..Default::default()
         });
         Ok(())
@@ -59,6 +67,7 @@ impl Engine {
     }
 
     pub(crate) fn deposit(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
+        self.check_not_isolated(command.account())?;
         let amount = self.check_amount(command)?;
         let (account, asset) = (command.account(), command.asset());
         let supply = -self.ledger.house(Party::External, asset) + amount;
@@ -74,6 +83,7 @@ impl Engine {
     }
 
     pub(crate) fn withdraw(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
+        self.check_not_isolated(command.account())?;
         let amount = self.check_amount(command)?;
         let (account, asset) = (command.account(), command.asset());
         let available = self.available(account, asset);
@@ -101,8 +111,9 @@ impl Engine {
             return refused(Reject::ReceiverIsSender, to.0, 0);
         }
         if self.accounts[to.index()].owner != self.accounts[from.index()].owner {
-            return refused(Reject::ReceiverOfAnotherOwner, to.0, from.0);
+            return refused(Reject::AnotherOwner, to.0, from.0);
         }
+        self.check_family(from, to, asset)?;
         let available = self.available(from, asset);
         if amount > available && self.defends(Defence::WithdrawalCheck) {
             return refused(Reject::InsufficientBalance, amount.0, available.0);
@@ -111,16 +122,30 @@ impl Engine {
         let (giver, taker) = (Party::User(from), Party::User(to));
         let result = self.ledger.post(giver, taker, asset, amount, Reason::Transfer, step.sequence);
         self.money(step.sequence, result);
+        self.emit_transferred(step, from, to, asset, amount);
+        if self.accounts[to.index()].isolated.is_some() {
+            self.idle.push(to);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn emit_transferred(
+        &self,
+        step: &mut Step,
+        from: AccountId,
+        to: AccountId,
+        asset: AssetId,
+        amount: Amount,
+    ) {
         step.emit(EventRecord {
             kind: EventKind::Transferred.code(),
             account: from.0,
-            instrument: command.instrument,
-            order_id: command.order_id,
-            amount: command.amount,
+            instrument: asset.0,
+            order_id: to.0.into(),
+            amount: wide(amount),
             counter_amount: wide(self.ledger.balance(from, asset).total),
             ..Default::default()
         });
-        Ok(())
     }
 
     fn emit_moved(&self, step: &mut Step, command: &CommandRecord, kind: EventKind) {
@@ -135,7 +160,7 @@ impl Engine {
     }
 
     /// What may leave of an asset.
-    fn available(&self, account: AccountId, asset: AssetId) -> Amount {
+    pub(crate) fn available(&self, account: AccountId, asset: AssetId) -> Amount {
         let free = self.ledger.balance(account, asset).free();
         match asset {
             SETTLEMENT => self.withdrawable(account),

@@ -5,7 +5,7 @@ mod cancel;
 mod fill;
 mod matching;
 mod place;
-pub(crate) use place::{check_price, check_qty};
+pub(crate) use place::{Admitted, check_price, check_qty};
 pub(crate) use resting::held_asset;
 mod plan;
 mod resting;

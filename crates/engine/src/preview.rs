@@ -49,9 +49,9 @@ impl Engine {
         let account = self.accounts.get(command.account().index())?;
         let instrument = self.instruments.get(command.instrument().index())?;
         let side = command.side().filter(|_| command.kind() == Some(CommandKind::Place))?;
-        let checked = shape::place(command).and_then(|words| self.check_place(self.time_ns, command, &words));
+        let checked = shape::place(command).and_then(|words| self.admit(self.time_ns, command, &words));
         let (lots, reject) = match checked {
-            Ok((lots, ..)) => (lots, None),
+            Ok(admitted) => (admitted.lots, None),
             Err(Refused { reject, value, limit }) => (command.qty(), Some((reject, value, limit))),
         };
         // An order whose numbers are out of bounds is refused for them, and nothing is counted of it.

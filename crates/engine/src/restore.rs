@@ -1,5 +1,6 @@
 //! From a snapshot back to an engine: everything derived is built again, and the state hash must come out equal.
 
+mod choices;
 mod prices;
 mod source;
 
@@ -183,14 +184,7 @@ impl Engine {
                 self.ledger.restore_user(id, asset, balance);
             }
             self.read_stands(source, id)?;
-            for _ in 0..source.u32("leverages")? {
-                let (instrument, leverage) =
-                    (InstrumentId(source.u32("instrument")?), source.u32("leverage")?);
-                if instrument.index() >= self.instruments.len() || leverage == 0 {
-                    return source.malformed("leverage");
-                }
-                self.choose_leverage(id, instrument, Some(leverage));
-            }
+            self.read_choices(source, id)?;
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ impl Engine {
     }
 
     pub(crate) fn split_set(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
+        self.check_not_isolated(command.account())?;
         let (question, account, sets) = (self.open_question(command)?, command.account(), command.qty());
         let (outcomes, unit) = {
             let asked = &self.questions[question.index()];
@@ -90,6 +91,7 @@ impl Engine {
     }
 
     pub(crate) fn merge_set(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
+        self.check_not_isolated(command.account())?;
         let (question, account, sets) = (self.open_question(command)?, command.account(), command.qty());
         let holder = &self.accounts[account.index()];
         let smallest = self

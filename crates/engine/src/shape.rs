@@ -44,7 +44,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::Cancel => &[SIDE..VENUE, PRICE..CLIENT_ID],
         CommandKind::MassCancel => &[TIF..VENUE, PRICE..CLIENT_ID],
         CommandKind::CancelAllAfter => &[SIDE..ACCOUNT, INSTRUMENT..QTY, EXPIRES..END],
-        CommandKind::OpenAccount => &[SIDE..ACCOUNT, INSTRUMENT..CLIENT_ID],
+        CommandKind::OpenAccount => &[SIDE..ACCOUNT, PRICE..CLIENT_ID],
         CommandKind::Deposit | CommandKind::Withdraw => &[SIDE..ACCOUNT, ORDER_ID..AMOUNT],
         CommandKind::Transfer => &[SIDE..ACCOUNT, PRICE..AMOUNT],
         CommandKind::SplitSet | CommandKind::MergeSet => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..CLIENT_ID],

@@ -193,6 +193,7 @@ pub(crate) fn perpetual(symbol: &str, fees: Fees) -> InstrumentSpec {
     InstrumentSpec {
         symbol: symbol.into(),
         margin: None,
+        isolated_only: false,
         oracle: None,
         funding: None,
         collateral: Vec::new(),

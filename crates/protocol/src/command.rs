@@ -55,7 +55,7 @@ pub struct CommandRecord {
     /// means every instrument.
     pub instrument: u32,
     /// Order to cancel or amend (0: find it by `client_id`); the paying instrument of a resolve; the receiver of
-    /// a transfer; of a waiting order and a bracket [`TriggerWords`].
+    /// a transfer; the parent of an isolated account; of a waiting order and a bracket [`TriggerWords`].
     pub order_id: u64,
     /// Ticks. Limit or protection price; new price of an amend (0: keep); mark or index price. Of a waiting order the
     /// limit of its only leg or of the leg above, 0 with the flag market.

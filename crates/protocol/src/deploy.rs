@@ -243,6 +243,9 @@ pub struct InstrumentSpec {
     /// Liquidation of a perpetual; none: its positions are never liquidated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liquidation: Option<Box<LiquidationSpec>>,
+    /// A perpetual that only isolated accounts may trade.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub isolated_only: bool,
 }
 
 impl InstrumentSpec {
@@ -252,7 +255,8 @@ impl InstrumentSpec {
     /// An instrument without anything that may be left out.
     pub fn new(symbol: String, product: Product, terms: InstrumentTerms) -> Self {
         let (margin, oracle, funding, collateral, liquidation) = (None, None, None, Vec::new(), None);
-        Self { symbol, product, terms, margin, oracle, funding, collateral, liquidation }
+        let isolated_only = false;
+        Self { symbol, product, terms, margin, oracle, funding, collateral, liquidation, isolated_only }
     }
 }
 

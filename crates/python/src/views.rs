@@ -141,6 +141,21 @@ impl Exchange {
         })
     }
 
+    /// The owner's 32 bytes; parent and perpetual if it is isolated; its isolated accounts as perpetual and number.
+    fn family<'py>(
+        &self,
+        py: Python<'py>,
+        account: u32,
+    ) -> PyResult<Option<(Bound<'py, pyo3::types::PyBytes>, Option<(u32, u32)>, Vec<(u32, u32)>)>> {
+        let found = self.account(py, account, |engine, account| {
+            let owner = engine.owner_of(account).unwrap_or_default();
+            let isolated = engine.isolated(account).map(|(parent, instrument)| (parent.0, instrument.0));
+            let own = engine.isolated_accounts(account);
+            (owner, isolated, own.into_iter().map(|(instrument, child)| (instrument.0, child.0)).collect())
+        })?;
+        Ok(found.map(|(owner, isolated, own)| (pyo3::types::PyBytes::new(py, &owner), isolated, own)))
+    }
+
     /// Total and held of an account in an asset.
     fn balance<'py>(
         &self,

@@ -68,6 +68,7 @@ fn perpetual() -> InstrumentSpec {
     InstrumentSpec {
         symbol: "PERP".into(),
         margin: None,
+        isolated_only: false,
         oracle: None,
         funding: None,
         collateral: Vec::new(),

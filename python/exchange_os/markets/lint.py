@@ -62,6 +62,7 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     61: (("collateral",), "haircut_ppm does not fall from tier to tier, at most 1,000,000"),
     56: (("open_interest_scaling", "lower"), "0 to 2^96 - 1 atoms"),
     57: (("open_interest_scaling", "upper"), "above lower, below 2^96 atoms"),
+    62: (("margin_mode",), "of a perpetual"),
     72: (("liquidation", "slice_ppm"), "1 to 1,000,000"),
     73: (("liquidation", "full_below"), "0 to 2^96 - 1 atoms"),
     74: (("liquidation", "cooldown_ms"), "0 to 3,600,000"),

@@ -127,10 +127,11 @@ def ticks_per_unit(item: Question) -> int:
     return int(count)
 
 
-def margin_body(item: Perpetual, money: Money) -> dict[str, Any] | None:
-    """Tiers and open-interest scaling as the engine reads them; None where neither is declared."""
+def margin_body(item: Perpetual, money: Money) -> dict[str, Any]:
+    """Margin mode, tiers and open-interest scaling as the engine reads them; without what is not declared."""
+    mode: dict[str, Any] = {"isolated_only": True} if item.margin_mode == "isolated" else {}
     if not item.tiers and item.open_interest_scaling is None:
-        return None
+        return mode
     tiers: list[dict[str, Any]] = []
     below = (0, item.initial_margin_ppm, item.maintenance_margin_ppm)
     for index, tier in enumerate(item.tiers):
@@ -165,7 +166,7 @@ def margin_body(item: Perpetual, money: Money) -> dict[str, Any] | None:
             ("open_interest_scaling", "upper"),
             f"{text(scaling.upper)} is not above lower = {text(scaling.lower)}",
         )
-    return {"tiers": tiers, "open_interest_scaling": bounds}
+    return mode | {"margin": {"tiers": tiers, "open_interest_scaling": bounds}}
 
 
 def _rate(field: str, value: Decimal) -> int:

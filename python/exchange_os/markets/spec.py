@@ -239,6 +239,7 @@ class Perpetual(Terms):
     band_ppm: int = 0
     tiers: list[MarginTier] = []
     open_interest_scaling: OpenInterestScaling | None = None
+    margin_mode: Literal["cross", "isolated"] = "cross"
     liquidation: Liquidation | None = None
     oracle: Oracle | None = None
     funding: Funding | None = None

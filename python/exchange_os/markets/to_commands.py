@@ -192,8 +192,8 @@ class _Planner:
                 }
             }
         content: dict[str, Any] = {"symbol": item.symbol, "product": product, "terms": terms}
-        if isinstance(item, Perpetual) and (margin := margin_body(item, quote)):
-            content["margin"] = margin
+        if isinstance(item, Perpetual):
+            content |= margin_body(item, quote)
         content |= self._liquidation(item, quote)
         if item.oracle is not None:
             content["oracle"] = self._oracle(item.oracle)

@@ -103,6 +103,7 @@ impl Engine {
             others: resting - order.remaining,
             replaced_lots: order.remaining,
             replaced_reserve: replaced.times_lots(order.remaining),
+            pulled: Amount::ZERO,
         };
         self.check_position_limit(&asked)?;
         let per_lot = self.check_money(&asked)?;

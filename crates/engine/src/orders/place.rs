@@ -27,6 +27,16 @@ pub(crate) struct Asked<'a> {
     /// Lots and reserve of the resting order that this one replaces.
     pub(crate) replaced_lots: Qty,
     pub(crate) replaced_reserve: Amount,
+    /// Comes to an isolated account from its parent with the order.
+    pub(crate) pulled: Amount,
+}
+
+/// An order that passed every check.
+pub(crate) struct Admitted {
+    pub(crate) lots: Qty,
+    pub(crate) per_lot: Amount,
+    /// What an isolated account needs of its parent for it.
+    pub(crate) pulled: Amount,
 }
 
 impl Engine {
@@ -44,10 +54,13 @@ impl Engine {
         command: &CommandRecord,
         words: &PlaceWords,
     ) -> Result<(), Refused> {
-        let (lots, per_lot) = self.check_place(step.time_ns, command, words)?;
+        let Admitted { lots, per_lot, pulled } = self.admit(step.time_ns, command, words)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let mut incoming = self.incoming(OrderId(step.sequence), command, words, lots, per_lot);
         step.push_order(EventKind::OrderAccepted, &incoming.order);
+        if pulled != Amount::ZERO {
+            self.pull(step, command.account(), pulled);
+        }
         self.work(step, &mut incoming);
         Ok(())
     }
@@ -119,12 +132,27 @@ impl Engine {
         }
     }
 
+    /// The ladder of checks; where margin is missing to an isolated account, its parent may have it.
+    #[inline(always)]
+    pub(crate) fn admit(
+        &self,
+        time_ns: u64,
+        command: &CommandRecord,
+        words: &PlaceWords,
+    ) -> Result<Admitted, Refused> {
+        match self.check_place(time_ns, command, words, Amount::ZERO) {
+            Ok((lots, per_lot)) => Ok(Admitted { lots, per_lot, pulled: Amount::ZERO }),
+            Err(refused) => self.admit_with_parent(time_ns, command, words, refused),
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn check_place(
         &self,
         time_ns: u64,
         command: &CommandRecord,
         words: &PlaceWords,
+        pulled: Amount,
     ) -> Result<(Qty, Amount), Refused> {
         let (id, flags) = (command.instrument().0, words.flags);
         if command.venue as usize > self.venues.len() {
@@ -135,6 +163,9 @@ impl Engine {
             return refused(Reject::UnknownInstrument, id, self.instruments.len() as i128);
         };
         let reduce_only = flags.has(Flags::REDUCE_ONLY);
+        if instrument.isolated_only | self.accounts[command.account().index()].isolated.is_some() {
+            self.check_trades_here(command.account(), instrument)?;
+        }
         check_state(instrument, flags)?;
         if flags.has(Flags::PROTECTED) {
             self.check_protection(time_ns, command.account(), command.instrument())?;
@@ -191,6 +222,7 @@ impl Engine {
             others,
             replaced_lots: Qty::ZERO,
             replaced_reserve: Amount::ZERO,
+            pulled,
         };
         self.check_position_limit(&asked)?;
         if words.tif == Tif::Fok {
@@ -255,7 +287,7 @@ impl Engine {
                     return Ok(per_lot);
                 }
                 let margin = self.margin_with(asked.account, Some(&change));
-                if margin.covers(loss)
+                if margin.covers(loss - asked.pulled)
                     || (reducing && margin.bears(instrument, Amount::ZERO, loss, asked.lots))
                 {
                     return Ok(per_lot);

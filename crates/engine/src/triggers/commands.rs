@@ -33,6 +33,9 @@ impl Engine {
         let Some(instrument) = self.instruments.get(trigger.instrument.index()) else {
             return refused(Reject::UnknownInstrument, trigger.instrument.0, self.instruments.len() as i128);
         };
+        if instrument.isolated_only | self.accounts[trigger.account.index()].isolated.is_some() {
+            self.check_trades_here(trigger.account, instrument)?;
+        }
         if instrument.state == InstrumentState::Settled {
             return refused(Reject::InstrumentSettled, instrument.id.0, 0);
         }

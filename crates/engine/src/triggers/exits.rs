@@ -2,6 +2,7 @@
 
 use crate::account::Class;
 use crate::engine::Engine;
+use crate::orders::Admitted;
 use crate::shape;
 use crate::step::{Refused, Step, refused};
 use crate::triggers::commands::{check_prices, legs_of, push_trigger};
@@ -9,7 +10,7 @@ use crate::triggers::{Trigger, Wait};
 use xos_protocol::{
     CancelReason, CommandRecord, EXITS_BIT, EventKind, Flags, Reject, Side, Tif, TriggerWords,
 };
-use xos_units::{OrderId, Price, Qty};
+use xos_units::{Amount, OrderId, Price, Qty};
 
 /// The number of the exits of an entry.
 fn exits_of(entry: OrderId) -> OrderId {
@@ -21,7 +22,7 @@ impl Engine {
         let (words, trigger_words) = shape::place_bracket(command)?;
         self.known_account(command)?;
         self.once(step, command, false, |engine, step| {
-            let (lots, per_lot) = engine.check_place(step.time_ns, command, &words)?;
+            let Admitted { lots, per_lot, pulled } = engine.admit(step.time_ns, command, &words)?;
             let exits = engine.exits(step.sequence, command, trigger_words);
             engine.check_exits(command.price(), &exits)?;
             // ---- Everything is checked. Below this line nothing fails. ----
@@ -30,6 +31,9 @@ impl Engine {
             step.push_order(EventKind::OrderAccepted, &incoming.order);
             engine.add_trigger(exits);
             push_trigger(step, EventKind::TriggerAccepted, &exits);
+            if pulled != Amount::ZERO {
+                engine.pull(step, command.account(), pulled);
+            }
             engine.work(step, &mut incoming);
             Ok(())
         })

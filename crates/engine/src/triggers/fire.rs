@@ -2,6 +2,7 @@
 
 use crate::engine::{Engine, emit_rejected};
 use crate::instrument::Instrument;
+use crate::orders::Admitted;
 use crate::shape::PlaceWords;
 use crate::step::{Refused, Step, wide};
 use crate::triggers::commands::push_trigger;
@@ -165,7 +166,7 @@ impl Engine {
             flags: Flags(trigger.flags),
             self_trade: trigger.self_trade,
         };
-        let (lots, per_lot) = self.check_place(step.time_ns, command, &words)?;
+        let Admitted { lots, per_lot, pulled } = self.admit(step.time_ns, command, &words)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let mut incoming = self.incoming(trigger.id, command, &words, lots, per_lot);
         if trigger.client_id != [0; 32] {
@@ -174,6 +175,9 @@ impl Engine {
             incoming.order.client_id_at = number.unwrap_or(NO_SLOT);
         }
         step.push_order(EventKind::OrderAccepted, &incoming.order);
+        if pulled != Amount::ZERO {
+            self.pull(step, command.account(), pulled);
+        }
         self.work(step, &mut incoming);
         Ok(())
     }

@@ -238,6 +238,7 @@ fn perpetual(symbol: u32) -> DeployCommand {
     DeployCommand::Instrument(InstrumentSpec {
         symbol: format!("SYM{symbol}-PERP"),
         margin: None,
+        isolated_only: false,
         oracle: None,
         funding: None,
         collateral: Vec::new(),

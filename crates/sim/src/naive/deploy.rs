@@ -292,6 +292,8 @@ fn check_funding(spec: &FundingSpec, product: &Product) -> Result<(), Refusal> {
 
 /// Fields 51 to 57.
 fn check_margin(spec: &InstrumentSpec) -> Result<(), Refusal> {
+    let is_perpetual = matches!(spec.product, Product::Perpetual { .. });
+    bound(62, 1, !spec.isolated_only || is_perpetual)?;
     let Some(margin) = &spec.margin else { return Ok(()) };
     let Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm } = spec.product else {
         return refuse(Reject::SpecOutOfBounds, 1, 51);

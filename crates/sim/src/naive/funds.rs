@@ -20,14 +20,21 @@ impl World {
         let is_next = command.account == 0 || command.account == next;
         check(is_next, Reject::UnknownAccount, command.account, next)?;
         check(standing < limit, Reject::AccountsLimit, standing, limit)?;
+        let isolated = self.check_isolated(command, next)?;
         let owner = command.client_id;
         self.accounts.push(Account {
             owner,
             totals: BTreeMap::new(),
             holdings: BTreeMap::new(),
             leverages: BTreeMap::new(),
+            isolated,
         });
-        events.push(EventRecord { account: next, ..cause.event(EventKind::AccountOpened) });
+        events.push(EventRecord {
+            account: next,
+            instrument: command.instrument,
+            order_id: command.order_id,
+            ..cause.event(EventKind::AccountOpened)
+        });
         Ok(())
     }
 
@@ -44,6 +51,7 @@ impl World {
         command: &CommandRecord,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
+        self.check_not_isolated(command.account)?;
         self.check_amount(command)?;
         let (asset, amount) = (command.instrument, command.amount.get());
         let supply = amount - self.house(House::External, asset);
@@ -59,6 +67,7 @@ impl World {
         command: &CommandRecord,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
+        self.check_not_isolated(command.account)?;
         self.check_amount(command)?;
         let (account, asset, amount) = (command.account, command.instrument, command.amount.get());
         let available = self.available(account, asset);
@@ -82,7 +91,8 @@ impl World {
         let to = command.order_id as u32;
         check(to != from, Reject::ReceiverIsSender, to, 0)?;
         let is_own = self.account(to).owner == self.account(from).owner;
-        check(is_own, Reject::ReceiverOfAnotherOwner, to, from)?;
+        check(is_own, Reject::AnotherOwner, to, from)?;
+        self.check_family(from, to, asset)?;
         let available = self.available(from, asset);
         check(amount <= available, Reject::InsufficientBalance, amount, available)?;
         self.post(Party::Account(from), Party::Account(to), asset, amount);
@@ -127,6 +137,7 @@ impl World {
         command: &CommandRecord,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
+        self.check_not_isolated(command.account)?;
         self.check_sets(command)?;
         let (account, id, lots) = (command.account, command.instrument, command.qty);
         let question = self.question(id).clone();
@@ -170,6 +181,7 @@ impl World {
         command: &CommandRecord,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
+        self.check_not_isolated(command.account)?;
         self.check_sets(command)?;
         let (account, id, lots) = (command.account, command.instrument, command.qty);
         let question = self.question(id).clone();

@@ -195,6 +195,11 @@ impl World {
             out.u32(instrument);
             out.u32(u32::try_from(leverage).expect("a leverage is at most a million"));
         }
+        let (parent, instrument) = account.isolated.unwrap_or((0, 0));
+        out.u32(parent);
+        if parent != 0 {
+            out.u32(instrument);
+        }
     }
 
     fn write_house(&self, out: &mut Bytes) {

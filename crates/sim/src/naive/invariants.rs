@@ -9,6 +9,7 @@ impl World {
         self.check_positions()?;
         self.check_collateral()?;
         self.check_books()?;
+        self.check_isolation()?;
         self.check_held()
     }
 
@@ -67,6 +68,22 @@ impl World {
             }
             if instrument.is_perpetual() && costs + clearing != held {
                 return Err(format!("perpetual {id}: costs {costs}, clearing {clearing}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Isolated accounts stand in their own perpetual only, hold one asset, and nothing without a position or an order.
+    fn check_isolation(&self) -> Result<(), String> {
+        for (id, account) in (1..).zip(&self.accounts) {
+            let Some((_, own)) = account.isolated else { continue };
+            let others = account.totals.iter().any(|(&asset, &total)| asset != SETTLEMENT && total != 0);
+            let elsewhere = (1..=self.instruments.len() as u32).any(|i| i != own && self.stands_in(id, i));
+            let idle = !self.stands_in(id, own) && self.total(id, SETTLEMENT) > 0;
+            if others || elsewhere || idle {
+                return Err(format!(
+                    "isolated account {id}: assets {others}, elsewhere {elsewhere}, idle {idle}"
+                ));
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ mod funding;
 mod funds;
 mod hash;
 mod invariants;
+mod isolated;
 mod leverage;
 mod liquidation;
 mod matching;
@@ -177,6 +178,11 @@ impl NaiveEngine {
         self.world.run_out_countdowns(&cause, events);
         self.world.look_of_time(&cause, events);
         self.world.forget_empty_holdings();
+        let first = events.len();
+        self.world.give_back(&cause, events);
+        for event in &mut events[first..] {
+            event.flags |= EventFlags::OF_TIME;
+        }
         self.world.forget_client_ids(time_ns);
     }
 
@@ -243,6 +249,7 @@ impl NaiveEngine {
             events.push(cause.rejected(command, refusal));
         }
         self.world.fire_row(&cause, events);
+        self.world.give_back(&cause, events);
     }
 
     fn admit_and_run(

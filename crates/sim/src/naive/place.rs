@@ -4,7 +4,7 @@ use super::events::{Cause, order_of};
 use super::matching::Left;
 use super::money::fee_up;
 use super::refusal::{Refusal, check, check_id, refuse};
-use super::state::{Instrument, Kind, Order, SETTLEMENT, World};
+use super::state::{Instrument, Kind, Order, Party, SETTLEMENT, World};
 use xos_protocol::{CancelReason, CommandRecord, EventRecord, Flags, InstrumentState, Reject, Side, Tif};
 
 impl World {
@@ -14,24 +14,46 @@ impl World {
         command: &CommandRecord,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
-        let order = self.checked_order(cause, cause.sequence, command)?;
+        let (order, pulled) = self.admitted_order(cause, cause.sequence, command)?;
         // Nothing below can fail.
         events.push(cause.accepted(&order));
+        self.pull(cause, order.account, pulled, events);
         self.take_and_keep(cause, order, events);
         Ok(())
     }
 
-    /// The order that a place asks for, if it passes every check. Its id is never that of another order, which the checks
-    /// would take for the order itself.
-    pub(super) fn checked_order(
+    /// The order that a place asks for, if it passes every check, and what it needs of the parent of an isolated account.
+    pub(super) fn admitted_order(
         &self,
         cause: &Cause,
         id: u64,
         command: &CommandRecord,
-    ) -> Result<Order, Refusal> {
+    ) -> Result<(Order, i128), Refusal> {
+        let refusal = match self.checked_order(cause, id, command) {
+            Ok(order) => return Ok((order, 0)),
+            Err(refusal) => refusal,
+        };
+        let isolated = self.accounts.get(command.account as usize - 1).and_then(|account| account.isolated);
+        let Some((parent, _)) = isolated else { return Err(refusal) };
+        let missing = refusal.value;
+        let is_other = refusal.reject != Reject::InsufficientMargin || command.tif() == Some(Tif::Fok);
+        if is_other || self.available(parent, SETTLEMENT) < missing {
+            return Err(refusal);
+        }
+        // The same world, in which the parent has paid already.
+        let mut paid = self.clone();
+        paid.post(Party::Account(parent), Party::Account(command.account), SETTLEMENT, missing);
+        let order = paid.checked_order(cause, id, command)?;
+        Ok((order, missing))
+    }
+
+    /// The order that a place asks for, if it passes every check. Its id is never that of another order, which the checks
+    /// would take for the order itself.
+    fn checked_order(&self, cause: &Cause, id: u64, command: &CommandRecord) -> Result<Order, Refusal> {
         let venues = self.venues.len();
         check(usize::from(command.venue) <= venues, Reject::UnknownVenue, command.venue, venues as i128)?;
         check_id(command.instrument, self.instruments.len(), Reject::UnknownInstrument)?;
+        self.check_trades_here(command.account, command.instrument)?;
         let mut order = order_of(id, command);
         self.check_place(cause, &mut order)?;
         Ok(order)

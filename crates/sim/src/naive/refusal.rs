@@ -86,7 +86,7 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
         CommandKind::SetProtection => check_only(command, &[ACCOUNT, INSTRUMENT, PRICE, QTY, EXPIRES]),
         CommandKind::AmendTrigger => check_zero(command, &[SIDE, TIF, FLAGS, SELF_TRADE, VENUE]),
         CommandKind::CancelAllAfter => check_only(command, &[ACCOUNT, QTY]),
-        CommandKind::OpenAccount => check_only(command, &[ACCOUNT, CLIENT_ID]),
+        CommandKind::OpenAccount => check_only(command, &[ACCOUNT, INSTRUMENT, ORDER_ID, CLIENT_ID]),
         CommandKind::Deposit | CommandKind::Withdraw => {
             check_only(command, &[ACCOUNT, INSTRUMENT, AMOUNT, CLIENT_ID])
         }

@@ -71,6 +71,8 @@ pub(super) struct Account {
     pub(super) holdings: BTreeMap<u32, Holding>,
     /// Chosen leverage by perpetual.
     pub(super) leverages: BTreeMap<u32, i64>,
+    /// Parent and perpetual of an isolated account.
+    pub(super) isolated: Option<(u32, u32)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

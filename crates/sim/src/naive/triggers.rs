@@ -110,13 +110,13 @@ impl World {
         let venues = self.venues.len();
         check(usize::from(command.venue) <= venues, Reject::UnknownVenue, command.venue, venues as i128)?;
         check_id(command.instrument, self.instruments.len(), Reject::UnknownInstrument)?;
+        self.check_trades_here(command.account, command.instrument)?;
         let order = order_of(cause.sequence, command);
         let (source_above, source_below, slippage_ppm) = words_of(command);
-        let (above, below) = (command.amount.low as i64, command.amount.high);
-        let (mut limit_above, mut limit_below) = (command.price, command.expires_ns as i64);
-        if above == 0 {
-            (limit_above, limit_below) = (0, command.price);
-        }
+        let (above, below, second) =
+            (command.amount.low as i64, command.amount.high, command.expires_ns as i64);
+        let (limit_above, limit_below) =
+            if above == 0 { (0, command.price) } else { (command.price, second) };
         let trigger = Trigger {
             id: cause.sequence,
             account: order.account,
@@ -142,9 +142,8 @@ impl World {
 
     fn check_trigger(&self, trigger: &Trigger) -> Result<(), Refusal> {
         let instrument = self.instrument(trigger.instrument);
-        let (id, flags, tif) = (trigger.instrument, trigger.flags, trigger.tif);
+        let (id, flags, tif, market) = (trigger.instrument, trigger.flags, trigger.tif, trigger.is_market());
         check(instrument.state != InstrumentState::Settled, Reject::InstrumentSettled, id, 0)?;
-        let market = trigger.is_market();
         check(!(market && tif == Tif::Gtc), Reject::MarketTif, tif.code(), 0)?;
         let may_rest = tif == Tif::Gtc && !market;
         check(!flags.has(Flags::POST_ONLY) || may_rest, Reject::PostOnlyTif, tif.code(), 0)?;
@@ -173,7 +172,7 @@ impl World {
         command: &CommandRecord,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
-        let mut order = self.checked_order(cause, cause.sequence, command)?;
+        let (mut order, pulled) = self.admitted_order(cause, cause.sequence, command)?;
         let (source_above, source_below, slippage_ppm) = words_of(command);
         let (above, below) = (command.amount.low as i64, command.amount.high);
         let instrument = self.instrument(command.instrument);
@@ -203,6 +202,7 @@ impl World {
         order.flags = Flags(order.flags.0 | Flags::BRACKET);
         events.push(cause.accepted(&order));
         events.push(cause.waiting(EventKind::TriggerAccepted, &exits));
+        self.pull(cause, order.account, pulled, events);
         self.triggers.push(exits);
         self.take_and_keep(cause, order, events);
         Ok(())
@@ -430,10 +430,11 @@ impl World {
             qty: lots,
             ..CommandRecord::default()
         };
-        match self.checked_order(cause, trigger.id, &command) {
-            Ok(order) => {
+        match self.admitted_order(cause, trigger.id, &command) {
+            Ok((order, pulled)) => {
                 let order = Order { client_id: trigger.client_id, ..order };
                 events.push(cause.accepted(&order));
+                self.pull(cause, order.account, pulled, events);
                 self.take_and_keep(cause, order, events);
             }
             Err(refusal) => {

@@ -112,7 +112,7 @@ impl Desk<'_> {
             "below" => record.amount.high = integer(value)?,
             "below_limit" => record.expires_ns = integer(value)?,
             "source" | "source_above" | "source_below" | "slippage" => trigger_word(record, name, value)?,
-            "to" => record.order_id = u64::from(self.names.account(value)?),
+            "to" | "parent" => record.order_id = u64::from(self.names.account(value)?),
             "pays" => record.order_id = u64::from(columns::instrument(self.engine, value)?),
             _ => return raw(record, name, value),
         }

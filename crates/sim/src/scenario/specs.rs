@@ -109,8 +109,10 @@ fn instrument(
     let (margin, oracle, funding) = (margin(words)?, oracle(words, engine)?, funding(words)?);
     let liquidation = liquidation(words, engine)?;
     let collateral = words.take("collateral").map_or(Ok(Vec::new()), collateral)?;
+    let isolated_only = words.take("margin_mode") == Some("isolated");
     let spec = InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?);
-    Ok(DeployCommand::Instrument(InstrumentSpec { margin, oracle, funding, collateral, liquidation, ..spec }))
+    let spec = InstrumentSpec { margin, oracle, funding, collateral, liquidation, ..spec };
+    Ok(DeployCommand::Instrument(InstrumentSpec { isolated_only, ..spec }))
 }
 
 /// `10:5%,30:20%`: lots up to which, and the haircut.

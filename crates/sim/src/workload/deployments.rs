@@ -139,6 +139,7 @@ pub(super) fn perpetual(rng: &mut Rng, scale: Scale, symbol: String) -> Instrume
     if rng.one_in(2) {
         spec.margin = Some(margin(rng, &spec, initial_margin_ppm, maintenance_margin_ppm));
     }
+    spec.isolated_only = rng.one_in(10);
     if !rng.one_in(3) {
         spec.liquidation = Some(Box::new(liquidation(rng, &spec)));
     }
@@ -361,6 +362,7 @@ fn spoil_terms(rng: &mut Rng, terms: &mut InstrumentTerms) {
 
 fn spoil_product(rng: &mut Rng, spec: &mut InstrumentSpec) {
     match &mut spec.product {
+        Product::Spot { .. } if rng.one_in(6) => spec.isolated_only = true,
         Product::Spot { base, quote, base_atoms_per_lot } => match rng.below(4) {
             0 => *base = *rng.pick(&[0, 99, *quote]),
             1 => *quote = *rng.pick(&[0, 99]),

@@ -32,6 +32,9 @@ pub(super) struct Waiting {
 pub(super) struct Live {
     pub(super) orders: BTreeMap<u64, LiveOrder>,
     pub(super) accounts: u32,
+    pub(super) owners: BTreeMap<u32, ClientId>,
+    /// Perpetuals of isolated accounts.
+    pub(super) isolated: BTreeMap<u32, u32>,
     pub(super) marks: BTreeMap<u32, i64>,
     /// Prices of the last trades.
     pub(super) lasts: BTreeMap<u32, i64>,
@@ -89,7 +92,13 @@ impl Live {
                 self.moved(event, event.counter_account(), -1);
             }
             Some(EventKind::BankruptcyClosed | EventKind::Deleveraged) => self.moved(event, event.account, 1),
-            Some(EventKind::AccountOpened) => self.accounts = event.account,
+            Some(EventKind::AccountOpened) => {
+                self.accounts = event.account;
+                self.owners.insert(event.account, event.client_id());
+                if event.order_id != 0 {
+                    self.isolated.insert(event.account, event.instrument);
+                }
+            }
             Some(EventKind::MarkSet) => {
                 self.marks.insert(event.instrument, event.price);
             }

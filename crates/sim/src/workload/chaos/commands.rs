@@ -14,9 +14,9 @@ impl Chaos {
             return *self.rng.pick(&self.recent);
         }
         let weights = if self.calm {
-            [700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 5, 1, 0, 0, 60, 2, 12, 40, 1, 24, 12, 6, 6, 6]
+            [700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 5, 1, 0, 0, 60, 2, 12, 40, 1, 24, 12, 6, 6, 6, 2]
         } else {
-            [600, 100, 40, 6, 4, 24, 24, 30, 20, 9, 45, 16, 9, 2, 3, 50, 6, 24, 45, 2, 60, 36, 20, 16, 16]
+            [600, 100, 40, 6, 4, 24, 24, 30, 20, 9, 45, 16, 9, 2, 3, 50, 6, 24, 45, 2, 60, 36, 20, 16, 16, 5]
         };
         let mut record = match self.rng.weighted(&weights) {
             0 => self.draw_place(),
@@ -43,6 +43,7 @@ impl Chaos {
             22 => self.draw_amend_trigger(),
             23 => self.draw_protection(),
             24 => self.draw_transfer(),
+            25 => self.draw_open_isolated(),
             _ => CommandRecord { kind: *self.rng.pick(&[0, 19, 64, 65_535]), ..self.draw_place() },
         };
         if self.rng.one_in(if self.calm { 120 } else { 16 }) {
@@ -156,6 +157,11 @@ impl Chaos {
         };
         if self.rng.percent(40) {
             record.flags |= Flags::PROTECTED;
+        }
+        if let Some(&own) = self.live.isolated.get(&record.account)
+            && self.rng.percent(80)
+        {
+            (record.instrument, record.price, record.qty) = (own, self.price(own), self.qty(own));
         }
         let aim = self.rng.bits();
         if self.rng.percent(18)
@@ -283,6 +289,22 @@ impl Chaos {
             client_id: client_id(1_000_000 + self.rng.below(4)),
             ..command(CommandKind::OpenAccount)
         }
+    }
+
+    /// An isolated account of one that stands, mostly with the owner that it has.
+    fn draw_open_isolated(&mut self) -> CommandRecord {
+        let mut instrument = self.instrument();
+        for _ in 0..3 {
+            if !self.known(instrument).is_perpetual {
+                instrument = self.instrument();
+            }
+        }
+        let parent = if self.rng.one_in(12) { self.live.accounts + 1 } else { self.account() };
+        let owner = if self.rng.one_in(8) { None } else { self.live.owners.get(&parent).copied() };
+        let open = self.draw_open_account();
+        let account = if self.rng.one_in(12) { open.account } else { 0 };
+        let client_id = owner.unwrap_or(open.client_id);
+        CommandRecord { account, instrument, order_id: parent.into(), client_id, ..open }
     }
 
     fn asset(&mut self) -> u32 {
