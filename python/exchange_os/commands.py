@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from exchange_os._core import CommandKind, Flags, InstrumentState, SelfTrade, Side, Tif
 from exchange_os.bounds import flag, not_zero, whole, whole_or_none
 from exchange_os.errors import UnknownName
 from exchange_os.exact import Number
-from exchange_os.records import Events, events_from_bytes
+from exchange_os.publishing import Publishing
 from exchange_os.rejects import rejected
 from exchange_os.results import Cancelled, OrderResult, Outcome, Preview, Receipt, receipt
 from exchange_os.words import (
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
 
     from exchange_os import _core
     from exchange_os.directory import Directory
-    from exchange_os.stream import Subscription
 
 _POST_ONLY, _REDUCE_ONLY, _MARKET = int(Flags.POST_ONLY), int(Flags.REDUCE_ONLY), int(Flags.MARKET)
 _PROTECTED = int(Flags.PROTECTED)
@@ -43,14 +40,11 @@ _BOTH_SIDES = 2
 _PLAIN = frozenset({str, int, Side})
 
 
-class CommandMethods:
+class CommandMethods(Publishing):
     """The writing half of `Exchange`, one command at a time."""
 
     _core: _core.Exchange
     _directory: Directory
-    _subscriptions: tuple[Subscription, ...]
-    _publishing: threading.RLock
-    _delivering: bool
 
     # --- orders ---
 
@@ -480,32 +474,3 @@ class CommandMethods:
         return receipt(
             self._command(kind, instrument=market.number, price=market.price.count(price), time_ns=time_ns)
         )
-
-    def _published(
-        self, send: Callable[[bytes, int | None], bytes], data: bytes, time_ns: int | None
-    ) -> Events:
-        time_ns = whole_or_none("time_ns", time_ns)
-        if not self._subscriptions:
-            return events_from_bytes(send(data, time_ns))
-        with self._publishing:
-            events = events_from_bytes(send(data, time_ns))
-            self._publish()
-            return events
-
-    def _publish(self) -> None:
-        """Hands new events to the subscribers; a subscriber that itself sends commands does not nest."""
-        if not self._subscriptions or self._delivering:
-            return
-        self._delivering = True
-        try:
-            while (news := self._core.unpublished())[1]:
-                lost, data = news
-                events = events_from_bytes(data)
-                for subscription in self._subscriptions:
-                    subscription.lost += lost
-                    subscription.offer(events)
-        finally:
-            self._delivering = False
-            self._subscriptions = tuple(s for s in self._subscriptions if not s.closed)
-            if not self._subscriptions:
-                self._core.publish(False)
