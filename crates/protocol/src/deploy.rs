@@ -9,6 +9,8 @@ use xos_units::{Amount, PPM_ONE};
 /// What a variable frame carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+// One lives at a time, for as long as it takes to read.
+#[allow(clippy::large_enum_variant)]
 pub enum DeployCommand {
     /// The limits; only as the first command of a log.
     Genesis(Limits),

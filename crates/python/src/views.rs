@@ -13,6 +13,8 @@ use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Qty, Question
 
 /// Publisher, weight, price, external price, time of a source.
 type SourceRow = (u32, u32, i64, i64, u64);
+/// Owner, parent and perpetual of an isolated account, isolated accounts of this one.
+type FamilyRow<'py> = (Bound<'py, pyo3::types::PyBytes>, Option<(u32, u32)>, Vec<(u32, u32)>);
 
 /// Everything deployed: bodies in order of id, instruments that are no outcome with their id, questions with the id
 /// of their first outcome.
@@ -142,11 +144,7 @@ impl Exchange {
     }
 
     /// The owner's 32 bytes; parent and perpetual if it is isolated; its isolated accounts as perpetual and number.
-    fn family<'py>(
-        &self,
-        py: Python<'py>,
-        account: u32,
-    ) -> PyResult<Option<(Bound<'py, pyo3::types::PyBytes>, Option<(u32, u32)>, Vec<(u32, u32)>)>> {
+    fn family<'py>(&self, py: Python<'py>, account: u32) -> PyResult<Option<FamilyRow<'py>>> {
         let found = self.account(py, account, |engine, account| {
             let owner = engine.owner_of(account).unwrap_or_default();
             let isolated = engine.isolated(account).map(|(parent, instrument)| (parent.0, instrument.0));
