@@ -93,7 +93,11 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "remaining": "bought less sold in it, lots",
         "amount": "end of the freeze, nanoseconds since 1970 UTC",
     },
-    "account_opened": {"account": "its number"},
+    "account_opened": {
+        "account": "its number",
+        "instrument": "perpetual of an isolated account",
+        "order_id": "parent of an isolated account",
+    },
     "deposited": {"account": "", **_MOVED},
     "withdrawn": {"account": "", **_MOVED},
     "transferred": {
