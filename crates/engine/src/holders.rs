@@ -32,8 +32,6 @@ const fn from(bit: usize) -> u64 {
     u64::MAX << bit
 }
 
-// Funding and liquidation walk and join these sets.
-#[allow(dead_code)]
 impl AccountSet {
     /// Number of members.
     pub(crate) fn len(&self) -> usize {
