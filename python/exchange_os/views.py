@@ -316,7 +316,8 @@ class Views:
 
     def insurance_fund(self) -> Decimal:
         """The insurance fund's balance in the settlement asset: a ledger account like any other."""
-        return self.house().get("insurance", {}).get(self.assets[0], Decimal(0))
+        none = self._directory.assets[1].amount.value(0)
+        return self.house().get("insurance", {}).get(self.assets[0], none)
 
     def adl_standings(self, instrument: str | int, side: str, qty: Decimal | int | str) -> list[AdlStanding]:
         """What each long ("buy") or short would give if `qty` of the other side had to be closed now."""
