@@ -129,6 +129,13 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     },
     "price_status_set": {"side": "the price status", "instrument": ""},
     "restarted": {},
+    "volatility_halt": {
+        "side": "the state that it leads to: cancel_only, post_only or continuous",
+        "instrument": "",
+        "price": "the price that did not trade, 0 at a reopening",
+        "amount": "the reference, 0 at a reopening",
+        "counter_amount": "until when, nanoseconds; 0 if continuous",
+    },
     "funding_set": {
         "instrument": "",
         "price": "the index",

@@ -4,6 +4,7 @@
 use crate::account::Stand;
 use crate::engine::Engine;
 use crate::funding::Funding;
+use crate::halt::Halt;
 use crate::oracle::Oracle;
 use crate::triggers::Wait;
 use xos_ledger::{Party, SETTLEMENT};
@@ -238,6 +239,9 @@ impl Engine {
             if let Some(funding) = &instrument.funding {
                 write_funding(sink, funding, instrument.epoch);
             }
+            if let Some(halt) = &instrument.halt {
+                write_halt(sink, halt);
+            }
         }
     }
 
@@ -361,4 +365,15 @@ fn write_funding(sink: &mut impl Sink, funding: &Funding, epoch: u32) {
 /// MessagePack by field name.
 fn rmp<T: serde::Serialize>(value: &T) -> Vec<u8> {
     rmp_serde::to_vec_named(value).expect("a specification always serialises")
+}
+
+fn write_halt(sink: &mut impl Sink, halt: &Halt) {
+    sink.put(&[halt.status.code()]);
+    sink.u64(halt.halted_until_ns);
+    sink.u64(halt.post_only_until_ns);
+    sink.count(halt.prices.len());
+    for &(second, price) in &halt.prices {
+        sink.u64(second);
+        sink.i64(price.0);
+    }
 }

@@ -7,9 +7,9 @@ use crate::instrument::{Instrument, Question};
 use crate::step::{Refused, Step, refused};
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::{
-    AssetSpec, DeployCommand, EventKind, EventRecord, Fees, FundingSpec, InstrumentSpec, InstrumentTerms,
-    LIQUIDATION_COOLDOWN_MS_MAX, MarginSpec, Matching, OracleSpec, Product, PublisherSpec, QuestionSpec,
-    Reject, VenueSpec,
+    AssetSpec, DeployCommand, EventKind, EventRecord, Fees, FundingSpec, HaltSpec, InstrumentSpec,
+    InstrumentTerms, LIQUIDATION_COOLDOWN_MS_MAX, MarginSpec, Matching, OracleSpec, Product, PublisherSpec,
+    QuestionSpec, Reject, VenueSpec,
 };
 use xos_units::{
     AMOUNT_ATOMS_BOUND, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price, QTY_LOTS_BOUND,
@@ -187,6 +187,9 @@ impl Engine {
         }
         self.check_collateral_tiers(&spec)?;
         self.check_liquidation(&spec)?;
+        if let Some(halt) = &spec.halt {
+            check_halt(halt)?;
+        }
         // ---- Everything is checked. Below this line nothing fails. ----
         if !self.defends(Defence::OpenInterestScaling)
             && let Some(margin) = &mut spec.margin
@@ -268,6 +271,7 @@ impl Engine {
     fn push_instrument(&mut self, instrument: Instrument) {
         self.ledger.add_instrument(instrument.quote());
         self.has_oracles |= instrument.oracle.is_some();
+        self.has_halts |= instrument.halt.is_some();
         self.has_funding |= instrument.funding.is_some();
         self.maker_first_instruments += usize::from(instrument.matching == Matching::MakerFirst);
         self.liquidations.wanted |= instrument.liquidation.is_some();
@@ -448,4 +452,12 @@ fn is_positive_decimal(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let positive = text.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
     text.len() <= DISPLAY_BYTES_MAX && digits(whole) && digits(fraction) && positive
+}
+
+/// Fields 101 to 104.
+fn check_halt(halt: &HaltSpec) -> Result<(), Refused> {
+    check_bounds(i128::from(halt.move_ppm), 1..=i128::from(PPM_ONE) - 1, 101)?;
+    check_bounds(i128::from(halt.window_s), 1..=600, 102)?;
+    check_bounds(i128::from(halt.pause_s), 1..=86_400, 103)?;
+    check_bounds(i128::from(halt.post_only_s), 0..=86_400, 104)
 }

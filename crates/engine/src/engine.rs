@@ -110,6 +110,8 @@ pub struct Engine {
     /// Whether some instrument has an oracle, or funding.
     pub(crate) has_oracles: bool,
     pub(crate) has_funding: bool,
+    /// Whether an instrument has a volatility halt.
+    pub(crate) has_halts: bool,
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) questions: Vec<Question>,
     pub(crate) accounts: Vec<Account>,
@@ -164,6 +166,7 @@ impl Engine {
             publishers: Vec::new(),
             has_oracles: false,
             has_funding: false,
+            has_halts: false,
             instruments: Vec::new(),
             questions: Vec::new(),
             accounts: Vec::new(),
@@ -365,6 +368,9 @@ impl Engine {
                 step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
                 if self.has_oracles {
                     self.age_prices(step);
+                }
+                if self.has_halts {
+                    self.pass_halts(step);
                 }
                 if self.has_funding {
                     self.run_funding(step);

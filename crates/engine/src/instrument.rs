@@ -2,6 +2,7 @@
 
 use crate::account::{Class, StandKey};
 use crate::funding::Funding;
+use crate::halt::Halt;
 use crate::holders::AccountSet;
 use crate::liquidation::LiquidationTerms;
 use crate::oracle::Oracle;
@@ -29,7 +30,7 @@ pub(crate) struct Instrument {
     pub(crate) traded: Traded,
     /// As an operator set it.
     pub(crate) state: InstrumentState,
-    /// What it accepts: the stricter of its state and what its prices allow.
+    /// What it accepts: the strictest of its state, what its prices allow and its volatility halt.
     pub(crate) gate: InstrumentState,
     pub(crate) matching: Matching,
     pub(crate) k: u32,
@@ -47,6 +48,8 @@ pub(crate) struct Instrument {
     pub(crate) isolated_only: bool,
     /// Tiers and open-interest scaling; none: one rate for every size.
     pub(crate) margin: Option<Box<PerpetualMargin>>,
+    /// Volatility halt; none: no move stops it.
+    pub(crate) halt: Option<Box<Halt>>,
     /// Terms of liquidation; none: positions are never liquidated.
     pub(crate) liquidation: Option<Box<LiquidationTerms>>,
     /// Bounds of the band; the widest prices where there is none.
@@ -96,6 +99,7 @@ impl Instrument {
         instrument.margin = PerpetualMargin::of(&spec).map(Box::new);
         instrument.oracle = spec.oracle.as_ref().map(|oracle| Box::new(Oracle::new(oracle)));
         instrument.funding = spec.funding.as_ref().map(|funding| Box::new(Funding::new(funding)));
+        instrument.halt = spec.halt.map(|halt| Box::new(Halt::new(halt)));
         let liquidation = spec.liquidation.as_deref();
         instrument.liquidation = liquidation.map(|terms| Box::new(LiquidationTerms::of(terms)));
         instrument.spec = Some(Box::new(spec));
@@ -138,6 +142,7 @@ impl Instrument {
             margin_value: 0,
             isolated_only: false,
             margin: None,
+            halt: None,
             liquidation: None,
             band_low: Price(i64::MIN),
             band_high: Price(i64::MAX),
@@ -174,10 +179,12 @@ impl Instrument {
         self.oracle.as_ref().is_none_or(|oracle| oracle.is_fresh())
     }
 
-    /// Takes the stricter of state and prices, after one of them changed.
+    /// Takes the strictest of state, prices and halt, after one of them changed.
     pub(crate) fn refresh_gate(&mut self) {
         let prices = self.oracle.as_ref().map_or(InstrumentState::Continuous, |oracle| oracle.admits());
-        self.gate = if strictness(self.state) >= strictness(prices) { self.state } else { prices };
+        let halt = self.halt.as_ref().map_or(InstrumentState::Continuous, |halt| halt.status);
+        let stricter = |a, b| if strictness(a) >= strictness(b) { a } else { b };
+        self.gate = stricter(self.state, stricter(prices, halt));
     }
 
     /// A new mark: values of one lot and the band follow from it.

@@ -13,6 +13,7 @@ mod deploy;
 mod engine;
 mod frame;
 mod funding;
+mod halt;
 mod holders;
 mod instrument;
 mod isolated;

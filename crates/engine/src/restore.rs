@@ -4,7 +4,7 @@ mod choices;
 mod prices;
 mod source;
 
-use self::prices::{read_funding, read_oracle};
+use self::prices::{read_funding, read_halt, read_oracle};
 use self::source::{Read, Source};
 use crate::account::Account;
 use crate::engine::Engine;
@@ -146,6 +146,9 @@ impl Engine {
                 instrument.epoch = read_funding(source, funding)?;
                 instrument.settling = funding.cursor != 0;
                 instrument.cost_sum = -funding.held;
+            }
+            if let Some(halt) = &mut instrument.halt {
+                read_halt(source, halt)?;
             }
             instrument.set_state(state);
         }

@@ -248,6 +248,23 @@ pub struct InstrumentSpec {
     /// A perpetual that only isolated accounts may trade.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub isolated_only: bool,
+    /// Volatility halt; none: no move stops it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halt: Option<HaltSpec>,
+}
+
+/// When an instrument stops by itself, and how it reopens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HaltSpec {
+    /// Furthest that a trade may print from the reference, ppm of it; 1 to 999,999.
+    pub move_ppm: i32,
+    /// The reference is the price this long ago, seconds; 1 to 600.
+    pub window_s: u32,
+    /// Length of a halt in logged time, seconds; 1 to 86,400.
+    pub pause_s: u32,
+    /// Time with post-only orders after it, seconds; 0 to 86,400.
+    pub post_only_s: u32,
 }
 
 impl InstrumentSpec {
@@ -257,8 +274,8 @@ impl InstrumentSpec {
     /// An instrument without anything that may be left out.
     pub fn new(symbol: String, product: Product, terms: InstrumentTerms) -> Self {
         let (margin, oracle, funding, collateral, liquidation) = (None, None, None, Vec::new(), None);
-        let isolated_only = false;
-        Self { symbol, product, terms, margin, oracle, funding, collateral, liquidation, isolated_only }
+        let (isolated_only, halt) = (false, None);
+        Self { symbol, product, terms, margin, oracle, funding, collateral, liquidation, isolated_only, halt }
     }
 }
 

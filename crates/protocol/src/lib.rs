@@ -14,9 +14,9 @@ mod words;
 
 pub use command::{ClientId, CommandRecord, EXITS_BIT, Flags, TriggerWords};
 pub use deploy::{
-    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, InstrumentSpec, InstrumentTerms, MarginSpec,
-    MarginTier, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec,
-    SourceSpec, Split, VenueSpec,
+    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, InstrumentSpec, InstrumentTerms,
+    MarginSpec, MarginTier, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec,
+    QuestionSpec, SourceSpec, Split, VenueSpec,
 };
 pub use event::{EventFlags, EventRecord, Receipt};
 pub use limits::{

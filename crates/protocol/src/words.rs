@@ -234,6 +234,8 @@ words! {
         PositionClosed = 22 "position_closed",
         /// Market-maker protection: too much traded in its window.
         Protection = 23 "protection",
+        /// It would have traded too far from the price a window ago; its instrument halted.
+        Volatility = 24 "volatility",
     }
 }
 
@@ -308,6 +310,8 @@ words! {
         FundingPaid = 42 "funding_paid",
         /// A publisher stands.
         PublisherDeployed = 43 "publisher_deployed",
+        /// An instrument was halted before a trade too far away, or went a step of its reopening.
+        VolatilityHalt = 47 "volatility_halt",
         /// An account fell below its maintenance requirement: equity and requirement.
         LiquidationStarted = 48 "liquidation_started",
         /// A liquidation order; its trades follow under order 0.

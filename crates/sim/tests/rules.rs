@@ -73,6 +73,7 @@ fn perpetual() -> InstrumentSpec {
         funding: None,
         collateral: Vec::new(),
         liquidation: None,
+        halt: None,
         product: Product::Perpetual { initial_margin_ppm: 100_000, maintenance_margin_ppm: 50_000 },
         terms: InstrumentTerms {
             quote_atoms_per_tick_lot: 1,

@@ -73,6 +73,10 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     79: (("liquidation", "tranche"), "notional_max above 0, below 2^96 atoms"),
     80: (("liquidation", "hedge"), "an asset other than the settlement asset"),
     81: (("liquidation", "hedge"), "atoms_per_lot from 1 to 2^63 - 1"),
+    101: (("halt", "move_ppm"), "1 to 999,999"),
+    102: (("halt", "window_s"), "1 to 600"),
+    103: (("halt", "pause_s"), "1 to 86,400"),
+    104: (("halt", "post_only_s"), "0 to 86,400"),
 }
 
 

@@ -173,6 +173,15 @@ class CollateralTier(Strict):
     haircut_ppm: int
 
 
+class Halt(Strict):
+    """Volatility halt: how far from the price a window ago a trade may print, and how trading reopens."""
+
+    move_ppm: int
+    window_s: int = 60
+    pause_s: int = 60
+    post_only_s: int = 10
+
+
 class Spot(Terms):
     """Exchange of two assets: price in whole quote units for one whole base unit."""
 
@@ -182,6 +191,7 @@ class Spot(Terms):
     price_max: Number
     band_ppm: int = 0
     oracle: Oracle | None = None
+    halt: Halt | None = None
     collateral: list[CollateralTier] = []
 
 
@@ -241,6 +251,7 @@ class Perpetual(Terms):
     open_interest_scaling: OpenInterestScaling | None = None
     margin_mode: Literal["cross", "isolated"] = "cross"
     liquidation: Liquidation | None = None
+    halt: Halt | None = None
     oracle: Oracle | None = None
     funding: Funding | None = None
 

@@ -195,6 +195,8 @@ class _Planner:
         if isinstance(item, Perpetual):
             content |= margin_body(item, quote)
         content |= self._liquidation(item, quote)
+        if item.halt is not None:
+            content["halt"] = item.halt.model_dump()
         if item.oracle is not None:
             content["oracle"] = self._oracle(item.oracle)
         if isinstance(item, Perpetual) and item.funding is not None:

@@ -75,7 +75,11 @@ impl Engine {
 
         // The resting side gives its reserve back before it pays.
         self.unreserve(sequence, resting, lots);
-        self.instruments[incoming.at].last = price;
+        let instrument = &mut self.instruments[incoming.at];
+        instrument.last = price;
+        if let Some(halt) = &mut instrument.halt {
+            halt.traded(step.time_ns, price);
+        }
         let taker = FillSide {
             account: incoming.order.account,
             order: incoming.order.id,

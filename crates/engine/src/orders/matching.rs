@@ -30,6 +30,9 @@ impl Engine {
             if !incoming.reaches(best) {
                 return false;
             }
+            if self.instruments[incoming.at].halt.is_some() && self.halts_before(step, incoming, best) {
+                return true;
+            }
             let resting = *self.pool.order(slot);
             if meetings >= self.limits.matches_per_command_max && self.defends(Defence::MatchLimit) {
                 self.cancel_incoming(step, incoming, CancelReason::MatchLimit);

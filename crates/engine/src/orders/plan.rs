@@ -42,6 +42,10 @@ impl Engine {
             if !reached || meetings == self.limits.matches_per_command_max {
                 break;
             }
+            let halt = asked.instrument.halt.as_ref();
+            if halt.is_some_and(|halt| halt.stops(time_ns, asked.side, resting.price).is_some()) {
+                break;
+            }
             meetings += 1;
             next = book.after(&self.pool, slot);
             if resting.owner == owner && mode != SelfTrade::None {

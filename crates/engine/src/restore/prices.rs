@@ -1,9 +1,10 @@
-//! What a snapshot holds of prices and funding.
+//! What a snapshot holds of prices, funding and halts.
 
 use super::source::{Read, Source};
 use crate::funding::{Funding, FundingRecord};
+use crate::halt::Halt;
 use crate::oracle::Oracle;
-use xos_protocol::PriceStatus;
+use xos_protocol::{InstrumentState, PriceStatus};
 use xos_units::{Price, Rate};
 
 /// What an instrument with an oracle knew.
@@ -37,4 +38,14 @@ pub(super) fn read_funding(source: &mut Source, funding: &mut Funding) -> Read<u
         });
     }
     Ok(epoch)
+}
+
+pub(super) fn read_halt(source: &mut Source, halt: &mut Halt) -> Read<()> {
+    halt.status = source.word(InstrumentState::from_code, "halt")?;
+    halt.halted_until_ns = source.u64("end of a halt")?;
+    halt.post_only_until_ns = source.u64("end of a reopening")?;
+    for _ in 0..source.count(16, "prices of a halt")? {
+        halt.prices.push_back((source.u64("second")?, Price(source.i64("price")?)));
+    }
+    Ok(())
 }

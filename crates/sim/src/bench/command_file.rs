@@ -243,6 +243,7 @@ fn perpetual(symbol: u32) -> DeployCommand {
         funding: None,
         collateral: Vec::new(),
         liquidation: None,
+        halt: None,
         product: Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 },
         terms: InstrumentTerms {
             quote_atoms_per_tick_lot: 1,

@@ -2,6 +2,7 @@
 
 use super::events::Cause;
 use super::funding::Funding;
+use super::halt::Halt;
 use super::oracle::Oracle;
 use super::refusal::{Refusal, check, refuse};
 use super::state::{Instrument, Kind, Question, SETTLEMENT, World};
@@ -137,6 +138,12 @@ impl World {
         }
         self.check_collateral_tiers(&spec)?;
         self.check_liquidation(&spec)?;
+        if let Some(halt) = spec.halt {
+            bound(101, halt.move_ppm, (1..1_000_000).contains(&halt.move_ppm))?;
+            bound(102, halt.window_s, (1..=600).contains(&halt.window_s))?;
+            bound(103, halt.pause_s, (1..=86_400).contains(&halt.pause_s))?;
+            bound(104, halt.post_only_s, halt.post_only_s <= 86_400)?;
+        }
         let kind = match spec.product {
             Product::Spot { base, quote, base_atoms_per_lot } => {
                 Kind::Spot { base, quote, base_atoms_per_lot: base_atoms_per_lot.into() }
@@ -273,8 +280,9 @@ fn new_instrument(
 ) -> Instrument {
     let oracle = spec.as_ref().and_then(|spec| spec.oracle.clone()).map(Oracle::new);
     let funding = spec.as_ref().and_then(|spec| spec.funding.clone()).map(Funding::new);
+    let halt = spec.as_ref().and_then(|spec| spec.halt).map(Halt::new);
     let state = InstrumentState::Continuous;
-    Instrument { symbol, spec, terms, kind, state, mark: 0, index: 0, last: 0, oracle, funding }
+    Instrument { symbol, spec, terms, kind, state, mark: 0, index: 0, last: 0, oracle, funding, halt }
 }
 
 /// Fields 42 to 48.

@@ -157,6 +157,16 @@ impl World {
             if let Some(funding) = &instrument.funding {
                 write_funding(funding, out);
             }
+            if let Some(halt) = &instrument.halt {
+                out.u8(halt.status.code());
+                out.u64(halt.halted_until_ns);
+                out.u64(halt.post_only_until_ns);
+                out.count(halt.prices.len());
+                for &(second, price) in &halt.prices {
+                    out.u64(second);
+                    out.i64(price);
+                }
+            }
         }
     }
 

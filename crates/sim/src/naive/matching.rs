@@ -42,6 +42,9 @@ impl World {
         let mut met = 0;
         while incoming.remaining > 0 {
             let Some(at) = self.best_met_by(incoming) else { return Left::Remainder };
+            if self.halt_before(cause, incoming, self.orders[at].price, events) {
+                return Left::Nothing;
+            }
             if met == self.limits.matches_per_command_max {
                 let reason = CancelReason::MatchLimit;
                 events.push(cause.cancelled(incoming, reason, incoming.remaining, 0));
@@ -165,6 +168,10 @@ impl World {
         let mut planned: BTreeMap<u32, Planned> = BTreeMap::new();
         for (met, resting) in (0u32..).zip(walk) {
             if reached == incoming.remaining || met >= self.limits.matches_per_command_max {
+                break;
+            }
+            let halt = self.instrument(incoming.instrument).halt.as_ref();
+            if halt.is_some_and(|h| h.forbids(now_ns, incoming.side, resting.price).is_some()) {
                 break;
             }
             let same_owner = self.has_same_owner(incoming.account, resting.account);

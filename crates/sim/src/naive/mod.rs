@@ -12,6 +12,7 @@ mod events;
 mod fill;
 mod funding;
 mod funds;
+mod halt;
 mod hash;
 mod invariants;
 mod isolated;
@@ -364,6 +365,7 @@ impl World {
             CommandKind::Tick | CommandKind::Deploy => {
                 events.push(cause.event(EventKind::Ticked));
                 self.age_prices(cause, events);
+                self.end_halts(cause, events);
                 self.run_funding(cause, events);
                 self.look(cause, events);
                 Ok(())

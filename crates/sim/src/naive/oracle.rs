@@ -127,7 +127,7 @@ fn middle(mut prices: Vec<i64>) -> i64 {
 }
 
 impl Instrument {
-    /// What an instrument accepts: the stricter of its own state and what its prices allow.
+    /// What an instrument accepts: the strictest of its own state, what its prices allow and its halt.
     pub(super) fn accepts(&self) -> InstrumentState {
         use InstrumentState::{CancelOnly, Continuous, Halted, PostOnly, ReduceOnly, Settled};
         let of_prices = match self.oracle.as_ref().map(|oracle| oracle.status) {
@@ -136,8 +136,9 @@ impl Instrument {
             Some(PriceStatus::Stale) => ReduceOnly,
             Some(PriceStatus::Recovering) => CancelOnly,
         };
+        let of_halt = self.halt.as_ref().map(|halt| halt.status);
         for strict in [Settled, Halted, CancelOnly, ReduceOnly, PostOnly] {
-            if self.state == strict || of_prices == strict {
+            if self.state == strict || of_prices == strict || of_halt == Some(strict) {
                 return strict;
             }
         }

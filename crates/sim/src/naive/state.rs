@@ -1,6 +1,7 @@
 //! What the naive engine knows: plain tables, every order in one list in order of arrival.
 
 use super::funding::Funding;
+use super::halt::Halt;
 use super::liquidation::Liquidations;
 use super::money::share_down;
 use super::oracle::Oracle;
@@ -96,6 +97,7 @@ pub(super) struct Instrument {
     pub(super) last: i64,
     pub(super) oracle: Option<Oracle>,
     pub(super) funding: Option<Funding>,
+    pub(super) halt: Option<Halt>,
 }
 
 impl Instrument {

@@ -90,7 +90,7 @@ impl Witness<'_> {
             }
             "value" if kind == EventKind::Rejected => event.amount.get().to_string(),
             "limit" if kind == EventKind::Rejected => event.counter_amount.get().to_string(),
-            "state" if kind == EventKind::InstrumentStateSet => {
+            "state" if matches!(kind, EventKind::InstrumentStateSet | EventKind::VolatilityHalt) => {
                 InstrumentState::from_code(event.side).map_or_else(String::new, |state| state.name().into())
             }
             "state" if kind == EventKind::PriceStatusSet => {

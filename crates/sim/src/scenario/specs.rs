@@ -3,9 +3,10 @@
 use super::columns::{integer, symbol_or_number};
 use xos_engine::Engine;
 use xos_protocol::{
-    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HedgeSpec, InstrumentSpec, InstrumentTerms,
-    Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching, OpenInterestBounds,
-    OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split, TrancheSpec, VenueSpec,
+    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec, InstrumentSpec,
+    InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching,
+    OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split,
+    TrancheSpec, VenueSpec,
 };
 use xos_units::{Amount, AssetId};
 
@@ -108,10 +109,11 @@ fn instrument(
 ) -> Result<DeployCommand, String> {
     let (margin, oracle, funding) = (margin(words)?, oracle(words, engine)?, funding(words)?);
     let liquidation = liquidation(words, engine)?;
+    let halt = halt(words)?;
     let collateral = words.take("collateral").map_or(Ok(Vec::new()), collateral)?;
     let isolated_only = words.take("margin_mode") == Some("isolated");
     let spec = InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?);
-    let spec = InstrumentSpec { margin, oracle, funding, collateral, liquidation, ..spec };
+    let spec = InstrumentSpec { margin, oracle, funding, collateral, liquidation, halt, ..spec };
     Ok(DeployCommand::Instrument(InstrumentSpec { isolated_only, ..spec }))
 }
 
@@ -193,6 +195,17 @@ fn margin(words: &mut Words<'_>) -> Result<Option<MarginSpec>, String> {
     let tiers = tiers.map(|text| text.split(',').map(tier).collect()).transpose()?;
     let open_interest_scaling = open_interest.map(bounds).transpose()?;
     Ok(Some(MarginSpec { tiers: tiers.unwrap_or_default(), open_interest_scaling }))
+}
+
+/// `halt=10%` and its times in seconds.
+fn halt(words: &mut Words<'_>) -> Result<Option<HaltSpec>, String> {
+    let Some(text) = words.take("halt") else { return Ok(None) };
+    Ok(Some(HaltSpec {
+        move_ppm: ppm(text)?,
+        window_s: words.number("window_s", 60)?,
+        pause_s: words.number("pause_s", 60)?,
+        post_only_s: words.number("post_only_s", 10)?,
+    }))
 }
 
 /// `funding=8h` and its other terms, rates in 1e-12.

@@ -2,9 +2,10 @@
 
 use crate::rng::Rng;
 use xos_protocol::{
-    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HedgeSpec, InstrumentSpec, InstrumentTerms,
-    Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching, OpenInterestBounds,
-    OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split, TrancheSpec, VenueSpec,
+    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec, InstrumentSpec,
+    InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching,
+    OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split,
+    TrancheSpec, VenueSpec,
 };
 use xos_units::Amount;
 
@@ -128,7 +129,8 @@ pub(super) fn spot(rng: &mut Rng, scale: Scale, symbol: String, base: u32, quote
         }
     }
     let product = Product::Spot { base, quote, base_atoms_per_lot };
-    InstrumentSpec { collateral, ..InstrumentSpec::new(symbol, product, terms) }
+    let halt = rng.one_in(4).then(|| halt(rng));
+    InstrumentSpec { collateral, halt, ..InstrumentSpec::new(symbol, product, terms) }
 }
 
 pub(super) fn perpetual(rng: &mut Rng, scale: Scale, symbol: String) -> InstrumentSpec {
@@ -143,7 +145,20 @@ pub(super) fn perpetual(rng: &mut Rng, scale: Scale, symbol: String) -> Instrume
     if !rng.one_in(3) {
         spec.liquidation = Some(Box::new(liquidation(rng, &spec)));
     }
+    if rng.one_in(4) {
+        spec.halt = Some(halt(rng));
+    }
     spec
+}
+
+/// A halt that trades of this world reach, and that time of this world ends.
+fn halt(rng: &mut Rng) -> HaltSpec {
+    HaltSpec {
+        move_ppm: *rng.pick(&[1, 100_000, 300_000, 999_999]),
+        window_s: *rng.pick(&[1, 1, 60, 600]),
+        pause_s: *rng.pick(&[1, 1, 2, 3_600]),
+        post_only_s: *rng.pick(&[0, 1, 60]),
+    }
 }
 
 /// Terms of liquidation whose bounds positions of this world reach.
@@ -299,7 +314,8 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
                 spoil_margin(rng, spec)
             }
             2 | 3 => spoil_collateral(rng, spec),
-            4..=7 => spoil_liquidation(rng, spec),
+            4..=6 => spoil_liquidation(rng, spec),
+            7 => spoil_halt(rng, spec),
             _ => spoil_terms(rng, &mut spec.terms),
         },
         DeployCommand::Question(spec) => spoil_question(rng, spec),
@@ -386,6 +402,17 @@ fn spoil_collateral(rng: &mut Rng, spec: &mut InstrumentSpec) {
         // One that may be declared a second time, or on a product that has none.
         _ => {}
     }
+}
+
+fn spoil_halt(rng: &mut Rng, spec: &mut InstrumentSpec) {
+    let mut halt = halt(rng);
+    match rng.below(4) {
+        0 => halt.move_ppm = *rng.pick(&[0, -1, 999_999, 1_000_000]),
+        1 => halt.window_s = *rng.pick(&[0, 600, 601]),
+        2 => halt.pause_s = *rng.pick(&[0, 86_400, 86_401]),
+        _ => halt.post_only_s = *rng.pick(&[86_400, 86_401, u32::MAX]),
+    }
+    spec.halt = Some(halt);
 }
 
 fn spoil_liquidation(rng: &mut Rng, spec: &mut InstrumentSpec) {
