@@ -306,16 +306,16 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
         DeployCommand::Instrument(spec) if spec.funding.is_some() && rng.one_in(3) => {
             spec.funding.iter_mut().for_each(|funding| spoil_funding(rng, funding));
         }
-        DeployCommand::Instrument(spec) => match rng.below(if spec.oracle.is_some() { 14 } else { 10 }) {
-            10.. => spec.oracle.iter_mut().for_each(|oracle| spoil_oracle(rng, oracle)),
+        DeployCommand::Instrument(spec) => match rng.below(if spec.oracle.is_some() { 17 } else { 13 }) {
+            13.. => spec.oracle.iter_mut().for_each(|oracle| spoil_oracle(rng, oracle)),
             0 => spoil_symbol(rng, &mut spec.symbol, "PERP1"),
             1 => spoil_product(rng, spec),
-            2 | 3 if matches!(spec.product, Product::Perpetual { .. }) != rng.one_in(8) => {
+            2..=5 if matches!(spec.product, Product::Perpetual { .. }) != rng.one_in(8) => {
                 spoil_margin(rng, spec)
             }
-            2 | 3 => spoil_collateral(rng, spec),
-            4..=6 => spoil_liquidation(rng, spec),
-            7 => spoil_halt(rng, spec),
+            2..=5 => spoil_collateral(rng, spec),
+            6..=9 => spoil_liquidation(rng, spec),
+            10 => spoil_halt(rng, spec),
             _ => spoil_terms(rng, &mut spec.terms),
         },
         DeployCommand::Question(spec) => spoil_question(rng, spec),
@@ -442,8 +442,8 @@ fn spoil_margin(rng: &mut Rng, spec: &mut InstrumentSpec) {
         margin.tiers.push(tier);
     }
     let last = margin.tiers.len() - 1;
-    match rng.below(7) {
-        0 => {
+    match rng.below(8) {
+        0 | 7 => {
             let tier = |from: i128| MarginTier { notional_from: Amount(from), ..tier };
             margin.tiers = (1..=*rng.pick(&[16, 17, 17])).map(tier).collect();
         }
