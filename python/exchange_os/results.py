@@ -187,7 +187,7 @@ class Instrument(msgspec.Struct, frozen=True):
     state: InstrumentState
     """As an operator set it."""
     accepts: InstrumentState
-    """What it accepts: the stricter of its state and what its prices allow."""
+    """What it accepts: the strictest of its state, what its prices allow and its volatility halt."""
     price_status: PriceStatus | None
     """How its prices stand; None without an oracle."""
     mark_price: Decimal | None
