@@ -99,7 +99,7 @@ impl Instrument {
         instrument.margin = PerpetualMargin::of(&spec).map(Box::new);
         instrument.oracle = spec.oracle.as_ref().map(|oracle| Box::new(Oracle::new(oracle)));
         instrument.funding = spec.funding.as_ref().map(|funding| Box::new(Funding::new(funding)));
-        instrument.halt = spec.halt.map(|halt| Box::new(Halt::new(halt)));
+        instrument.halt = spec.halt.as_deref().map(|halt| Box::new(Halt::new(*halt)));
         let liquidation = spec.liquidation.as_deref();
         instrument.liquidation = liquidation.map(|terms| Box::new(LiquidationTerms::of(terms)));
         instrument.spec = Some(Box::new(spec));

@@ -147,9 +147,7 @@ impl Engine {
                 instrument.settling = funding.cursor != 0;
                 instrument.cost_sum = -funding.held;
             }
-            if let Some(halt) = &mut instrument.halt {
-                read_halt(source, halt)?;
-            }
+            read_halt(source, instrument)?;
             instrument.set_state(state);
         }
         Ok(())

@@ -237,7 +237,7 @@ pub struct InstrumentSpec {
     pub oracle: Option<OracleSpec>,
     /// Funding of a perpetual; none: nobody pays any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub funding: Option<FundingSpec>,
+    pub funding: Option<Box<FundingSpec>>,
     /// Makes the base of a spot instrument against the settlement asset collateral, whole lots at its index price; at
     /// most [`InstrumentSpec::COLLATERAL_TIERS_MAX`] tiers. Empty: it is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -250,7 +250,7 @@ pub struct InstrumentSpec {
     pub isolated_only: bool,
     /// Volatility halt; none: no move stops it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub halt: Option<HaltSpec>,
+    pub halt: Option<Box<HaltSpec>>,
 }
 
 /// When an instrument stops by itself, and how it reopens.

@@ -195,8 +195,7 @@ class _Planner:
         if isinstance(item, Perpetual):
             content |= margin_body(item, quote)
         content |= self._liquidation(item, quote)
-        if item.halt is not None:
-            content["halt"] = item.halt.model_dump()
+        content |= item.model_dump(include={"halt"}, exclude_none=True)
         if item.oracle is not None:
             content["oracle"] = self._oracle(item.oracle)
         if isinstance(item, Perpetual) and item.funding is not None:

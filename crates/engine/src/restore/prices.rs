@@ -2,7 +2,7 @@
 
 use super::source::{Read, Source};
 use crate::funding::{Funding, FundingRecord};
-use crate::halt::Halt;
+use crate::instrument::Instrument;
 use crate::oracle::Oracle;
 use xos_protocol::{InstrumentState, PriceStatus};
 use xos_units::{Price, Rate};
@@ -40,7 +40,9 @@ pub(super) fn read_funding(source: &mut Source, funding: &mut Funding) -> Read<u
     Ok(epoch)
 }
 
-pub(super) fn read_halt(source: &mut Source, halt: &mut Halt) -> Read<()> {
+/// Where the volatility halt of an instrument stands, if it has one.
+pub(super) fn read_halt(source: &mut Source, instrument: &mut Instrument) -> Read<()> {
+    let Some(halt) = &mut instrument.halt else { return Ok(()) };
     halt.status = source.word(InstrumentState::from_code, "halt")?;
     halt.halted_until_ns = source.u64("end of a halt")?;
     halt.post_only_until_ns = source.u64("end of a reopening")?;

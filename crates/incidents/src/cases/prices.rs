@@ -100,14 +100,14 @@ pub(super) const FUNDING_FROM_A_THIN_BOOK: Incident = Incident {
     how: "the premium is what a declared notional would trade at, averaged over all samples of the interval, and capped",
     play: |world| {
         let mut spec = perpetual("FUNDED", Fees::default());
-        spec.funding = Some(FundingSpec {
+        spec.funding = Some(Box::new(FundingSpec {
             interval_h: 1,
             interest: 0,
             clamp: 0,
             cap: 40_000_000_000,
             impact_notional: Amount(100_000),
             sample_s: 5,
-        });
+        }));
         world.deploy(&DeployCommand::Instrument(spec));
         for kind in [CommandKind::SetMark, CommandKind::SetIndex] {
             world.send(CommandRecord { instrument: 2, price: 1_000, ..command(kind, 0) });

@@ -138,7 +138,7 @@ impl World {
         }
         self.check_collateral_tiers(&spec)?;
         self.check_liquidation(&spec)?;
-        if let Some(halt) = spec.halt {
+        if let Some(halt) = spec.halt.as_deref() {
             bound(101, halt.move_ppm, (1..1_000_000).contains(&halt.move_ppm))?;
             bound(102, halt.window_s, (1..=600).contains(&halt.window_s))?;
             bound(103, halt.pause_s, (1..=86_400).contains(&halt.pause_s))?;
@@ -279,8 +279,8 @@ fn new_instrument(
     kind: Kind,
 ) -> Instrument {
     let oracle = spec.as_ref().and_then(|spec| spec.oracle.clone()).map(Oracle::new);
-    let funding = spec.as_ref().and_then(|spec| spec.funding.clone()).map(Funding::new);
-    let halt = spec.as_ref().and_then(|spec| spec.halt).map(Halt::new);
+    let funding = spec.as_ref().and_then(|spec| spec.funding.as_deref().cloned()).map(Funding::new);
+    let halt = spec.as_ref().and_then(|spec| spec.halt.as_deref()).copied().map(Halt::new);
     let state = InstrumentState::Continuous;
     Instrument { symbol, spec, terms, kind, state, mark: 0, index: 0, last: 0, oracle, funding, halt }
 }

@@ -50,6 +50,7 @@ fn instrument(terms: InstrumentTerms, kind: Kind) -> Instrument {
         last: 0,
         oracle: None,
         funding: None,
+        halt: None,
     }
 }
 

@@ -113,6 +113,7 @@ fn instrument(
     let collateral = words.take("collateral").map_or(Ok(Vec::new()), collateral)?;
     let isolated_only = words.take("margin_mode") == Some("isolated");
     let spec = InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?);
+    let funding = funding.map(Box::new);
     let spec = InstrumentSpec { margin, oracle, funding, collateral, liquidation, halt, ..spec };
     Ok(DeployCommand::Instrument(InstrumentSpec { isolated_only, ..spec }))
 }
@@ -198,14 +199,14 @@ fn margin(words: &mut Words<'_>) -> Result<Option<MarginSpec>, String> {
 }
 
 /// `halt=10%` and its times in seconds.
-fn halt(words: &mut Words<'_>) -> Result<Option<HaltSpec>, String> {
+fn halt(words: &mut Words<'_>) -> Result<Option<Box<HaltSpec>>, String> {
     let Some(text) = words.take("halt") else { return Ok(None) };
-    Ok(Some(HaltSpec {
+    Ok(Some(Box::new(HaltSpec {
         move_ppm: ppm(text)?,
         window_s: words.number("window_s", 60)?,
         pause_s: words.number("pause_s", 60)?,
         post_only_s: words.number("post_only_s", 10)?,
-    }))
+    })))
 }
 
 /// `funding=8h` and its other terms, rates in 1e-12.

@@ -129,7 +129,7 @@ pub(super) fn spot(rng: &mut Rng, scale: Scale, symbol: String, base: u32, quote
         }
     }
     let product = Product::Spot { base, quote, base_atoms_per_lot };
-    let halt = rng.one_in(4).then(|| halt(rng));
+    let halt = rng.one_in(4).then(|| Box::new(halt(rng)));
     InstrumentSpec { collateral, halt, ..InstrumentSpec::new(symbol, product, terms) }
 }
 
@@ -146,7 +146,7 @@ pub(super) fn perpetual(rng: &mut Rng, scale: Scale, symbol: String) -> Instrume
         spec.liquidation = Some(Box::new(liquidation(rng, &spec)));
     }
     if rng.one_in(4) {
-        spec.halt = Some(halt(rng));
+        spec.halt = Some(Box::new(halt(rng)));
     }
     spec
 }
@@ -412,7 +412,7 @@ fn spoil_halt(rng: &mut Rng, spec: &mut InstrumentSpec) {
         2 => halt.pause_s = *rng.pick(&[0, 86_400, 86_401]),
         _ => halt.post_only_s = *rng.pick(&[86_400, 86_401, u32::MAX]),
     }
-    spec.halt = Some(halt);
+    spec.halt = Some(Box::new(halt));
 }
 
 fn spoil_liquidation(rng: &mut Rng, spec: &mut InstrumentSpec) {

@@ -236,7 +236,7 @@ impl Chaos {
         for number in 1..=2 {
             let mut spec = deployments::perpetual(rng, scale, format!("PERP{number}"));
             spec.oracle = rng.one_in(3).then(|| deployments::oracle(rng, publishers));
-            spec.funding = rng.one_in(2).then(|| deployments::funding(rng, &spec));
+            spec.funding = rng.one_in(2).then(|| Box::new(deployments::funding(rng, &spec)));
             bodies.push(DeployCommand::Instrument(spec));
         }
         for number in 70..70 + rng.below(4) {
@@ -259,7 +259,7 @@ impl Chaos {
                 3 => {
                     let mut spec = deployments::perpetual(rng, scale, format!("P{number}"));
                     spec.oracle = Some(deployments::oracle(rng, publishers));
-                    spec.funding = Some(deployments::funding(rng, &spec));
+                    spec.funding = Some(Box::new(deployments::funding(rng, &spec)));
                     DeployCommand::Instrument(spec)
                 }
                 _ => DeployCommand::Question(deployments::question(rng, scale, number, 2)),
@@ -348,7 +348,7 @@ impl Chaos {
             4 => DeployCommand::Venue(deployments::venue(rng, number)),
             5..7 => {
                 let mut spec = deployments::spot(rng, scale, format!("S{number}"), 2, 1);
-                spec.funding = rng.one_in(8).then(|| deployments::funding(rng, &spec));
+                spec.funding = rng.one_in(8).then(|| Box::new(deployments::funding(rng, &spec)));
                 DeployCommand::Instrument(spec)
             }
             7..9 => {
