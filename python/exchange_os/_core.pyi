@@ -161,6 +161,7 @@ class CancelReason(IntEnum):
     LINKED = 21
     POSITION_CLOSED = 22
     PROTECTION = 23
+    VOLATILITY = 24
 
 class EventKind(IntEnum):
     ORDER_ACCEPTED = 1
@@ -197,6 +198,7 @@ class EventKind(IntEnum):
     FUNDING_SET = 41
     FUNDING_PAID = 42
     PUBLISHER_DEPLOYED = 43
+    VOLATILITY_HALT = 47
     LIQUIDATION_STARTED = 48
     LIQUIDATION_ORDER = 49
     LIQUIDATION_FEE = 50

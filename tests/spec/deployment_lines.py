@@ -57,6 +57,7 @@ def _instrument(
     ]
     spec = {"symbol": symbol, "product": product, "collateral": collateral} | _margin(pairs)
     spec |= _oracle(pairs, numbers.publishers) | _funding(pairs) | _liquidation(pairs, numbers.assets)
+    spec |= _halt(pairs)
     if pairs.pop("margin_mode", "cross") == "isolated":
         spec["isolated_only"] = True
     return {"instrument": spec | {"terms": _terms(pairs, 1_000_000)}}
@@ -112,6 +113,19 @@ def _funding(pairs: dict[str, str]) -> dict[str, Any]:
         "sample_s": int(pairs.pop("sample_s", "5")),
     }
     return {"funding": terms}
+
+
+def _halt(pairs: dict[str, str]) -> dict[str, Any]:
+    """`halt=10%` and its times in seconds."""
+    if "halt" not in pairs:
+        return {}
+    terms = {
+        "move_ppm": ppm(pairs.pop("halt")),
+        "window_s": int(pairs.pop("window_s", "60")),
+        "pause_s": int(pairs.pop("pause_s", "60")),
+        "post_only_s": int(pairs.pop("post_only_s", "10")),
+    }
+    return {"halt": terms}
 
 
 def _liquidation(pairs: dict[str, str], assets: dict[str, int]) -> dict[str, Any]:

@@ -186,7 +186,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "total": (_TOTAL | _FUNDING | _OF_LIQUIDATION | {_KIND.PROTECTION_SET}, _field("counter_amount")),
     "value": (_REJECTED, _field("amount")),
     "limit": (_REJECTED, _field("counter_amount")),
-    "state": ({_KIND.INSTRUMENT_STATE_SET, _KIND.PRICE_STATUS_SET}, _state),
+    "state": ({_KIND.INSTRUMENT_STATE_SET, _KIND.PRICE_STATUS_SET, _KIND.VOLATILITY_HALT}, _state),
     "pays": (
         {_KIND.QUESTION_RESOLVED},
         lambda desk, event: desk.named(desk.instruments, event["order_id"]),
