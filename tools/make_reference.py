@@ -10,6 +10,7 @@ by kind in tools/event_fields.py, which tests/tools/test_make_reference.py holds
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import textwrap
@@ -24,6 +25,7 @@ import msgspec
 from event_fields import EVENT_FIELDS
 from exchange_os import _core, errors
 from exchange_os.cli import main as xos
+from exchange_os.markets.schema import json_schema
 from exchange_os.records import commands, events_from_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -331,7 +333,12 @@ def _command(context: click.Context, command: click.Command) -> Iterator[str]:
         yield from table(("option", "default", ""), rows)
 
 
+def market_schema() -> str:
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
 PAGES = {
+    "market_file.schema.json": market_schema,
     "rejects.md": rejects_page,
     "records.md": records_page,
     "words.md": words_page,

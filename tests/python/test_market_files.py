@@ -4,7 +4,6 @@ import re
 import tomllib
 from decimal import Decimal
 from fractions import Fraction
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import exchange_os as xos
+from exchange_os.cli.init import template
 from exchange_os.exact import plain_text
 from exchange_os.markets import Loaded, Problem, lint, load, loads, plan
 from exchange_os.markets.lines import key_lines
 
-EXAMPLE = resources.files("exchange_os.markets").joinpath("example.toml").read_text(encoding="utf-8")
+EXAMPLE = template("example")
 
 
 def problems_of(text: str) -> list[str]:
@@ -172,8 +172,8 @@ CHANGES: list[tuple[str, str, str, str]] = [
     ),
     (
         "open interest bounds",
-        "maintenance_margin_ppm = 25_000",
-        'maintenance_margin_ppm = 25_000\nopen_interest_scaling = { lower = "5", upper = "5" }',
+        "open_interest_scaling = { lower = 10_000_000, upper = 50_000_000 }",
+        'open_interest_scaling = { lower = "5", upper = "5" }',
         "open_interest_scaling.upper: 5 is not above lower = 5",
     ),
     (

@@ -11,7 +11,8 @@ from exchange_os.cli._say import json_option, say_json
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--data",
-    required=True,
+    default=Path("data"),
+    show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
     help="Directory of the exchange; made if there is none.",
 )

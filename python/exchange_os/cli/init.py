@@ -1,4 +1,4 @@
-"""`xos init`: an example market file to begin with."""
+"""`xos init`: a market file to begin with."""
 
 from importlib import resources
 from pathlib import Path
@@ -7,21 +7,53 @@ import click
 
 from exchange_os.cli._say import json_option, say_json
 
+TEMPLATES = {
+    "example": "assets, a venue, spot, a perpetual, a question",
+    "spot": "one spot pair",
+    "perpetual": "a perpetual with an oracle, tiers, funding and a liquidation ladder",
+    "prediction": "one question with two outcomes",
+}
 
-@click.command(name="init")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+
+def template(name: str) -> str:
+    """The text of a template."""
+    return (
+        resources.files("exchange_os.markets.templates").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    )
+
+
+@click.command(
+    name="init",
+    epilog="\b\nTemplates:\n" + "\n".join(f"  {name.ljust(12)} {what}" for name, what in TEMPLATES.items()),
+)
+@click.argument("words", nargs=-1, metavar="[TEMPLATE] [FILE]")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @json_option
-def command(file: Path, force: bool, as_json: bool) -> None:
-    """Write an example market FILE: assets, a venue, spot, a perpetual, a question."""
+def command(words: tuple[str, ...], force: bool, as_json: bool) -> None:
+    """Write a market FILE from a TEMPLATE; without FILE print it, without TEMPLATE take "example"."""
+    names = [word for word in words if word in TEMPLATES]
+    files = [word for word in words if word not in TEMPLATES]
+    if len(names) > 1 or len(files) > 1 or (names and files and words[0] == files[0]):
+        raise click.UsageError(f"expected at most a template ({', '.join(TEMPLATES)}) and then a file")
+    if files and "." not in files[0] and "/" not in files[0]:
+        raise click.UsageError(
+            f"{files[0]!r} is no template ({', '.join(TEMPLATES)}) and has no ending such as .toml"
+        )
+    text = template(names[0] if names else "example")
+    if not files:
+        if as_json:
+            say_json({"template": names[0] if names else "example", "text": text})
+        else:
+            click.echo(text, nl=False)
+        return
+    file = Path(files[0])
     if file.exists() and not force:
         raise click.UsageError(f"{file} exists; --force replaces it")
-    example = resources.files("exchange_os.markets").joinpath("example.toml").read_text(encoding="utf-8")
     try:
-        file.write_text(example, encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"{file}: {error.strerror}") from error
     if as_json:
-        say_json({"file": str(file), "bytes": len(example.encode())})
+        say_json({"file": str(file), "bytes": len(text.encode())})
     else:
         click.echo(f"wrote {file}; next: xos lint {file}")

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError
 
 from exchange_os import _core
@@ -64,8 +64,18 @@ def _word(value: object) -> object:
     return value
 
 
-Number = Annotated[Decimal, BeforeValidator(_exact)]
-MatchingName = Annotated[str, BeforeValidator(_word)]
+Number = Annotated[
+    Decimal,
+    BeforeValidator(_exact),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^[+-]?(\d+\.?\d*|\.\d+)$"}]}
+    ),
+]
+MatchingName = Annotated[
+    str,
+    BeforeValidator(_word),
+    WithJsonSchema({"enum": [name.lower() for name in _core.Matching.__members__]}),
+]
 
 LIMIT_DEFAULTS: dict[str, int] = msgspec.msgpack.decode(_core.default_limits())
 """Every declared limit and its value where the file says nothing, asked from Rust."""
