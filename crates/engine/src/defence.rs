@@ -61,6 +61,10 @@ defences! {
     OpenInterestScaling,
     /// After a restart nothing trades before prices are fresh.
     RestartLadder,
+    /// Deleveraging takes from everybody in proportion: off, from the first of a queue by profit times leverage.
+    ProRata,
+    /// Insurance pays a debt before the position is closed and anything is given back: off, after both.
+    PayerFirst,
 }
 
 /// The defences that are switched off.
@@ -95,5 +99,17 @@ impl Engine {
     #[cfg(feature = "defence_switches")]
     pub fn switch_off(&mut self, defence: Defence) {
         self.switches.off |= 1 << defence as u8;
+    }
+
+    /// Keeps every posting from now on, so that a test sees balances between two legs of a command.
+    #[cfg(feature = "defence_switches")]
+    pub fn keep_postings(&mut self) {
+        self.ledger.keep_trail();
+    }
+
+    /// The postings kept since the last call.
+    #[cfg(feature = "defence_switches")]
+    pub fn take_postings(&mut self) -> Vec<xos_ledger::Posting> {
+        self.ledger.take_trail()
     }
 }

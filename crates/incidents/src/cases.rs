@@ -1,5 +1,6 @@
 //! The incidents, by what they attacked.
 
+mod deleveraging;
 mod ledger;
 mod liquidation;
 mod prices;
@@ -15,10 +16,12 @@ pub const INCIDENTS: &[Incident] = &[
     prices::OPEN_INTEREST_IN_A_THIN_MARKET,
     prices::FAKE_WALL,
     prices::MARK_IS_THE_LAST_TRADE,
+    deleveraging::WINNERS_CLOSED_FIRST,
     liquidation::FUND_DRAINED_BY_ONE_MARKET,
     prices::UNREALISED_PROFIT_WITHDRAWN,
     prices::FUNDING_FROM_A_THIN_BOOK,
     prices::STALE_AFTER_RESTART,
+    deleveraging::PAID_AFTER_IT_WAS_GIVEN_BACK,
     prices::NEGATIVE_PRICE,
     ledger::ROUNDING_HARVEST,
     ledger::OVERFLOW,

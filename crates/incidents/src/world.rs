@@ -57,8 +57,14 @@ impl World {
 
     /// An account of an owner of its own, with a deposit.
     pub(crate) fn account(&mut self, deposit: i128) -> u32 {
-        let mut open = command(CommandKind::OpenAccount, 0);
-        open.client_id[..8].copy_from_slice(&(self.sequence + 1).to_le_bytes());
+        let mut owner = [0; 32];
+        owner[..8].copy_from_slice(&(self.sequence + 1).to_le_bytes());
+        self.owned_account(owner, deposit)
+    }
+
+    /// An account of a named owner, with a deposit.
+    pub(crate) fn owned_account(&mut self, owner: [u8; 32], deposit: i128) -> u32 {
+        let open = CommandRecord { client_id: owner, ..command(CommandKind::OpenAccount, 0) };
         let account = self.send(open)[0].account;
         if deposit > 0 {
             self.deposit(account, deposit);

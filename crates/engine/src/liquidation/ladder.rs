@@ -222,8 +222,12 @@ impl Engine {
         if before.equity >= Amount::ZERO {
             return;
         }
-        self.draw_insurance(step, id, largest.at, -before.equity);
-        let health = self.health(id);
+        let health = if self.defends(Defence::PayerFirst) {
+            self.draw_insurance(step, id, largest.at, -before.equity);
+            self.health(id)
+        } else {
+            Health { equity: Amount::ZERO, ..before }
+        };
         let mut rounding = Amount::ZERO;
         for Closable { at, lots } in positions {
             let price = health.bankruptcy_price(&self.instruments[at], lots);
@@ -235,7 +239,7 @@ impl Engine {
         self.liquidations.bankrupt.accounts.push(BankruptAccount { account: id, due, rounding });
     }
 
-    fn draw_insurance(&mut self, step: &mut Step, id: AccountId, at: usize, debt: Amount) {
+    pub(crate) fn draw_insurance(&mut self, step: &mut Step, id: AccountId, at: usize, debt: Amount) {
         let fund = self.ledger.house(Party::Insurance, SETTLEMENT);
         let terms = self.instruments[at].liquidation.as_mut().expect("a closable position has terms");
         let is_capped = self.switches.defends(Defence::InsuranceDrawCap);

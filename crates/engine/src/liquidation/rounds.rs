@@ -1,10 +1,12 @@
 //! Rounds of deleveraging: at the end of a look all bankrupt positions of one side of a perpetual are closed at once. Each
 //! bankrupt account closes at its own bankruptcy price, everybody on the other side at the average of these.
 
+use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::liquidation::adl::{Opposite, divide, queue_of};
 use crate::liquidation::ladder::closing_side;
 use crate::step::{Step, wide};
+use crate::touch::RUN;
 use std::mem::take;
 use xos_ledger::{Party, Reason, SETTLEMENT};
 use xos_protocol::{EventKind, Receipt, Side};
@@ -104,8 +106,22 @@ impl Engine {
             let detail = format!("the other side gave {}, due were at most {}", lost.0, most.0);
             self.halt(25, step.sequence, detail);
         }
+        if !self.defends(Defence::PayerFirst) {
+            self.pay_last(step, &positions);
+        }
         for bankrupt in accounts {
             self.settle_bankrupt(step, &bankrupt);
+        }
+    }
+
+    /// The order that a defence is against: closed accounts have given back what they have when insurance pays.
+    #[cold]
+    fn pay_last(&mut self, step: &mut Step, positions: &[BankruptPosition]) {
+        self.forget_empty_stands();
+        self.give_back(step, 0);
+        for position in positions {
+            let debt = -self.health(position.account).equity;
+            self.draw_insurance(step, position.account, position.at, debt);
         }
     }
 
@@ -175,15 +191,18 @@ impl Engine {
 
     /// Everybody on the other side gives his part. Gives the sum of their values.
     fn close_other_side(&mut self, step: &mut Step, round: &Round, opposites: &[Opposite]) -> Amount {
-        let given = divide(round.lots, opposites);
         let (ranks, queued) = queue_of(round.lots, opposites);
+        let given =
+            if self.defends(Defence::ProRata) { divide(round.lots, opposites) } else { queued.clone() };
         let at = round.at;
         let mut paid = Amount::ZERO;
-        for (place, (opposite, &taken)) in opposites.iter().zip(&given).enumerate() {
-            if taken == Qty::ZERO {
-                continue;
+        let gives: Vec<usize> = (0..given.len()).filter(|&place| given[place] > Qty::ZERO).collect();
+        for (nth, &place) in gives.iter().enumerate() {
+            if nth % RUN == 0 {
+                let run = gives[nth..].iter().take(RUN).map(|&place| opposites[place].account);
+                self.touch_accounts(&run.collect::<Vec<_>>());
             }
-            let account = opposite.account;
+            let (account, taken) = (opposites[place].account, given[place]);
             if self.instruments[at].settling {
                 self.settle_funding(step, at, account);
             }

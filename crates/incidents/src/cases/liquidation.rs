@@ -10,7 +10,7 @@ use xos_protocol::{
 use xos_units::Amount;
 
 /// A perpetual with these terms of liquidation, its mark at 100; its number.
-fn liquidated(world: &mut World, symbol: &str, terms: LiquidationSpec) -> u32 {
+pub(super) fn liquidated(world: &mut World, symbol: &str, terms: LiquidationSpec) -> u32 {
     let mut spec = perpetual(symbol, Fees::default());
     spec.liquidation = Some(Box::new(terms));
     let instrument = world.deploy(&DeployCommand::Instrument(spec))[0].instrument;
@@ -18,13 +18,37 @@ fn liquidated(world: &mut World, symbol: &str, terms: LiquidationSpec) -> u32 {
     instrument
 }
 
-fn set_mark(world: &mut World, instrument: u32, price: i64) {
+pub(super) fn set_mark(world: &mut World, instrument: u32, price: i64) {
     world.send(CommandRecord { instrument, price, ..command(CommandKind::SetMark, 0) });
 }
 
-fn trade(world: &mut World, instrument: u32, maker: u32, taker: u32, side: u8, price: i64, qty: i64) {
+pub(super) fn trade(
+    world: &mut World,
+    instrument: u32,
+    maker: u32,
+    taker: u32,
+    side: u8,
+    price: i64,
+    qty: i64,
+) {
     world.send(CommandRecord { instrument, ..order(maker, 1 - side, price, qty) });
     world.send(CommandRecord { instrument, tif: Tif::Ioc.code(), ..order(taker, side, price, qty) });
+}
+
+/// A trade elsewhere pays 10,000 atoms of fees into the insurance fund.
+pub(super) fn fill_fund(world: &mut World) {
+    let mut spec = perpetual("PAYS", Fees { maker_ppm: 0, taker_ppm: 100_000 });
+    spec.terms.split = Split { protocol_ppm: 0, deployer_ppm: 0, venue_ppm: 0, insurance_ppm: 1_000_000 };
+    let pays = world.deploy(&DeployCommand::Instrument(spec))[0].instrument;
+    set_mark(world, pays, 100);
+    let (one, other) = (world.account(1_000_000), world.account(1_000_000));
+    trade(world, pays, one, other, BUY, 100, 1_000);
+}
+
+/// Balance of the insurance fund.
+pub(super) fn fund(world: &World) -> i128 {
+    let house = world.engine.house(SETTLEMENT);
+    house.iter().find(|view| view.0 == xos_ledger::Party::Insurance).map_or(0, |view| view.1.0)
 }
 
 pub(super) const DUMPED_ON_THE_BACKSTOP: Incident = Incident {
@@ -82,20 +106,11 @@ pub(super) const FUND_DRAINED_BY_ONE_MARKET: Incident = Incident {
     defence: Defence::InsuranceDrawCap,
     how: "the fund is a ledger account, never negative, and each market draws its declared share of a day",
     play: |world| {
-        let mut spec = perpetual("PAYS", Fees { maker_ppm: 0, taker_ppm: 100_000 });
-        spec.terms.split = Split { protocol_ppm: 0, deployer_ppm: 0, venue_ppm: 0, insurance_ppm: 1_000_000 };
-        let pays = world.deploy(&DeployCommand::Instrument(spec))[0].instrument;
-        set_mark(world, pays, 100);
-        let (one, other) = (world.account(1_000_000), world.account(1_000_000));
-        trade(world, pays, one, other, BUY, 100, 1_000);
+        fill_fund(world);
         let terms = LiquidationSpec { insurance_draw_max: Amount(1_000), ..LiquidationSpec::default() };
         let market = liquidated(world, "DRAWS", terms);
         let (long, short) = (world.account(10_500), world.account(1_000_000));
         trade(world, market, short, long, BUY, 100, 1_000);
-        let fund = |world: &World| {
-            let house = world.engine.house(SETTLEMENT);
-            house.iter().find(|view| view.0 == xos_ledger::Party::Insurance).map_or(0, |view| view.1.0)
-        };
         let before = fund(world);
         set_mark(world, market, 80);
         let drawn = before - fund(world);
