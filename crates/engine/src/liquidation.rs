@@ -182,21 +182,14 @@ impl Engine {
         }
         let mut next = [AccountId(0); crate::touch::RUN];
         let (mut from, mut count) = (self.liquidations.cursor, 0);
-        let mut seen = 0u64;
         while count < next.len()
             && let Some(account) = self.liquidations.pending.first_from(from)
         {
             next[count] = account;
             from = AccountId(account.0 + 1);
             count += 1;
-            seen ^= u64::from(self.accounts[account.index()].orders) ^ self.ledger.touch(account);
         }
-        for account in &next[..count] {
-            if let Some(stand) = self.accounts[account.index()].stands.first() {
-                seen ^= stand.lots as u64 ^ stand.holding().cost.0 as u64;
-            }
-        }
-        std::hint::black_box(seen);
+        self.touch_accounts(&next[..count]);
         count.max(1)
     }
 

@@ -124,20 +124,27 @@ impl Engine {
     /// Equity for maintenance, and the maintenance requirement, in millionths of an atom. Equity counts totals, held
     /// or not, and no reserves: cancelling orders does not change it but for the worst cases of questions.
     pub fn maintenance(&self, id: AccountId) -> (Requirement, Requirement) {
+        let mut requirement = Requirement::ZERO;
+        let equity = self.equity_with(id, |instrument, lots| requirement += instrument.maintenance_of(lots));
+        (equity.as_requirement(), requirement)
+    }
+
+    /// Equity for maintenance; `each` sees every perpetual position with its lots, unsigned.
+    #[inline(always)]
+    pub(crate) fn equity_with(&self, id: AccountId, mut each: impl FnMut(&Instrument, Qty)) -> Amount {
         let account = &self.accounts[id.index()];
         let mut equity = self.ledger.settlement(id).total + account.worst_cases();
         if !self.collaterals.is_empty() {
             equity += self.collateral(id, false);
         }
-        let mut requirement = Requirement::ZERO;
         for stand in account.stands.iter().take_while(|stand| stand.key.is_perpetual()) {
             let instrument = &self.instruments[stand.key.instrument().index()];
             equity += unrealised(stand.lots, instrument.mark_value, stand.holding().cost);
             if instrument.settling {
                 equity += instrument.unsettled(stand);
             }
-            requirement += instrument.maintenance_of(Qty(stand.lots.abs()));
+            each(instrument, Qty(stand.lots.abs()));
         }
-        (equity.as_requirement(), requirement)
+        equity
     }
 }

@@ -5,13 +5,15 @@ use crate::engine::Engine;
 use std::hint::black_box;
 use xos_book::{NO_SLOT, Slot};
 use xos_protocol::{CommandKind, CommandRecord, Side};
-use xos_units::OrderId;
+use xos_units::{AccountId, OrderId};
 
 /// Commands read ahead at a time.
 pub(crate) const RUN: usize = 16;
 /// Below these sizes everything is in cache and reading ahead only costs.
 const ACCOUNTS_SMALL: usize = 4_096;
 const ORDERS_SMALL: usize = 16_384;
+/// Positions of an account that are read ahead, at most.
+const STANDS_AHEAD: usize = 4;
 
 /// Resting orders that a command will reach.
 #[derive(Clone, Copy)]
@@ -86,6 +88,20 @@ impl Engine {
             let order = self.pool.order(ahead.met);
             seen ^= self.pool.touch(order.own_prev) ^ self.pool.touch(order.own_next);
             if let Some(stand) = self.accounts[order.account.index()].stands.first() {
+                seen ^= u64::from(stand.orders) ^ stand.sell_reserve().0 as u64;
+            }
+        }
+        black_box(seen);
+    }
+
+    /// Reads what these accounts have and hold, one level of pointers at a time.
+    pub(crate) fn touch_accounts(&self, accounts: &[AccountId]) {
+        let mut seen = 0u64;
+        for &account in accounts {
+            seen ^= u64::from(self.accounts[account.index()].orders) ^ self.ledger.touch(account);
+        }
+        for account in accounts {
+            for stand in self.accounts[account.index()].stands.iter().take(STANDS_AHEAD) {
                 seen ^= u64::from(stand.orders) ^ stand.sell_reserve().0 as u64;
             }
         }

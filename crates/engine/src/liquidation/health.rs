@@ -91,13 +91,10 @@ impl Engine {
         matches!(self.instruments[at].gate, InstrumentState::Continuous | InstrumentState::ReduceOnly)
     }
 
-    /// Value of all perpetual positions at mark, whatever their sign.
-    pub(crate) fn gross(&self, id: AccountId) -> Amount {
+    /// Equity for maintenance, and the value of all perpetual positions at mark, whatever their sign.
+    pub(crate) fn equity_and_gross(&self, id: AccountId) -> (Amount, Amount) {
         let mut gross = Amount::ZERO;
-        for stand in self.accounts[id.index()].stands.iter().take_while(|stand| stand.key.is_perpetual()) {
-            let instrument = &self.instruments[stand.key.instrument().index()];
-            gross += instrument.value_at_mark(Qty(stand.lots.abs()));
-        }
-        gross
+        let equity = self.equity_with(id, |instrument, lots| gross += instrument.value_at_mark(lots));
+        (equity, gross)
     }
 }

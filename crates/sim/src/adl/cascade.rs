@@ -112,11 +112,10 @@ impl Cascade<'_> {
         let price = Price(market.mark.0 - position.lots.signum() * off);
         let worse = if position.lots > 0 { price < limit } else { price > limit };
         let lots = position.lots.abs().min(market.depth_left);
-        let maker = market.holders.iter().copied().find(|&at| self.world.positions[at].account == 0);
         if worse || lots == 0 || position.account == 0 {
             return;
         }
-        let Some(maker) = maker else { return };
+        let Some(maker) = market.maker else { return };
         market.depth_left -= lots;
         self.trade(at, maker, lots, price);
     }

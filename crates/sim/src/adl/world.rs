@@ -26,6 +26,8 @@ pub(super) struct Market {
     pub(super) path: Vec<i64>,
     /// Positions, by place in the world's list.
     pub(super) holders: Vec<usize>,
+    /// Among them that of the first maker, who takes what the book takes.
+    pub(super) maker: Option<usize>,
     /// Lots that the book takes in one step.
     pub(super) depth: i64,
     /// What is left of it in this step.
@@ -151,6 +153,8 @@ impl World {
                     self.traders[maker].cash += notional(Price(START_TICKS), Qty(2 * lots.abs()), K);
                 }
             }
+            let mut first = self.traders[0].positions.iter().copied();
+            self.markets[market].maker = first.find(|&at| self.positions[at].market == market);
         }
     }
 
@@ -212,6 +216,7 @@ fn market(rng: &mut Rng, at: usize) -> Market {
         maintenance_ppm,
         path,
         holders: Vec::new(),
+        maker: None,
         depth: 0,
         depth_left: 0,
     }
