@@ -74,6 +74,9 @@ impl Engine {
         if let Err(detail) = self.audit_positions() {
             return fail(17, detail);
         }
+        if let Err(detail) = self.audit_health() {
+            return fail(18, detail);
+        }
         Ok(())
     }
 

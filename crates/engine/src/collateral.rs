@@ -2,6 +2,7 @@
 
 use crate::defence::Defence;
 use crate::engine::Engine;
+use crate::holders::AccountSet;
 use crate::instrument::{Instrument, Traded};
 use xos_ledger::SETTLEMENT;
 use xos_protocol::InstrumentSpec;
@@ -15,6 +16,8 @@ pub(crate) struct Collateral {
     pub(crate) instrument: InstrumentId,
     base_atoms_per_lot: u64,
     tiers: Vec<Haircut>,
+    /// Accounts that have some of the asset.
+    pub(crate) holders: AccountSet,
 }
 
 impl Collateral {
@@ -30,7 +33,7 @@ impl Collateral {
             rate: Ppm(tier.haircut_ppm),
         };
         let tiers: Vec<_> = spec.collateral.iter().map(tier).collect();
-        (!tiers.is_empty()).then_some((base, Self { instrument: id, base_atoms_per_lot, tiers }))
+        (!tiers.is_empty()).then_some((base, Self { instrument: id, base_atoms_per_lot, tiers, holders: AccountSet::default() }))
     }
 
     /// Value of an amount of the asset: its whole lots.

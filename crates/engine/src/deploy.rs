@@ -263,6 +263,7 @@ impl Engine {
             let wide = self.collaterals.len().max(asset.index() + 1);
             self.collaterals.resize_with(wide, || None);
             self.collaterals[asset.index()] = Some(Box::new(collateral));
+            self.find_holders(asset);
         }
         self.push_instrument(instrument);
         id

@@ -376,6 +376,7 @@ impl Engine {
                     self.run_funding(step);
                 }
                 self.look_at_pending(step);
+                self.patrol(step.sequence);
                 Ok(())
             }
             CommandKind::PlaceTrigger => self.place_trigger(step, command),

@@ -176,7 +176,10 @@ impl Engine {
             funding.payments = 0;
             instrument.epoch += 1;
             instrument.settling = true;
+            // From here on it counts in everybody's equity.
+            self.look_at_holders(at);
         }
+        let instrument = &self.instruments[at];
         let event = step.push(EventKind::FundingSet);
         event.instrument = instrument.id.0;
         event.price = index.0;

@@ -14,6 +14,12 @@ struct Block {
     words: [u64; BLOCK_WORDS],
 }
 
+impl Block {
+    fn empty() -> Box<Self> {
+        Box::new(Self { filled: 0, words: [0; BLOCK_WORDS] })
+    }
+}
+
 /// A set of accounts. Inserting, removing and asking take constant time; iteration is in order of account.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AccountSet {
@@ -44,8 +50,7 @@ impl AccountSet {
         if block >= self.blocks.len() {
             self.blocks.resize(block + 1, None);
         }
-        let block =
-            self.blocks[block].get_or_insert_with(|| Box::new(Block { filled: 0, words: [0; BLOCK_WORDS] }));
+        let block = self.blocks[block].get_or_insert_with(Block::empty);
         let is_new = block.words[word] & bit == 0;
         block.words[word] |= bit;
         block.filled |= 1 << word;
@@ -113,6 +118,34 @@ impl AccountSet {
         })
     }
 
+    /// Adds every member of a set that is also in one of the others, a word at a time.
+    pub(crate) fn insert_common<'a>(&mut self, set: &Self, others: impl Iterator<Item = &'a Self> + Clone) {
+        for (at, block) in (0..).zip(&set.blocks) {
+            let Some(block) = block else { continue };
+            for (word, bits) in (0..).zip(block.words).filter(|(_, bits)| *bits != 0) {
+                let any = others.clone().fold(0, |any, other| any | other.word(at, word));
+                self.insert_word(at, word, bits & any);
+            }
+        }
+    }
+
+    fn word(&self, block: usize, word: usize) -> u64 {
+        self.blocks.get(block).and_then(|block| block.as_ref()).map_or(0, |block| block.words[word])
+    }
+
+    fn insert_word(&mut self, block: usize, word: usize, bits: u64) {
+        if bits == 0 {
+            return;
+        }
+        if block >= self.blocks.len() {
+            self.blocks.resize(block + 1, None);
+        }
+        let block = self.blocks[block].get_or_insert_with(Block::empty);
+        self.count += (bits & !block.words[word]).count_ones() as usize;
+        block.words[word] |= bits;
+        block.filled |= 1 << word;
+    }
+
     /// Adds every member of another set, a word at a time.
     pub(crate) fn insert_all(&mut self, other: &Self) {
         if other.blocks.len() > self.blocks.len() {
@@ -173,6 +206,21 @@ mod tests {
             for &account in &second {
                 other.insert(AccountId(account));
             }
+            let mut common = set.clone();
+            let (some, more) = (model.iter().filter(|account| *account % 3 == 0), model.iter().skip(9));
+            let (mut third, mut fourth) = (AccountSet::default(), AccountSet::default());
+            some.for_each(|account| { third.insert(AccountId(*account)); });
+            more.for_each(|account| { fourth.insert(AccountId(*account)); });
+            let mut found = AccountSet::default();
+            found.insert_common(&other, [&third, &fourth].into_iter());
+            let is_common = |account: &u32| {
+                third.contains(AccountId(*account)) || fourth.contains(AccountId(*account))
+            };
+            let expected: BTreeSet<u32> = second.iter().copied().filter(is_common).collect();
+            prop_assert_eq!(found.iter().map(|id| id.0).collect::<BTreeSet<_>>(), expected.clone());
+            prop_assert_eq!(found.len(), expected.len());
+            common.insert_common(&other, [&set].into_iter());
+            prop_assert_eq!(common.len(), set.len());
             set.insert_all(&other);
             model.extend(second);
             for account in gone {

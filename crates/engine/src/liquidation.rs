@@ -4,11 +4,13 @@
 mod adl;
 mod health;
 mod ladder;
+mod pending;
 mod rounds;
 mod terms;
 mod views;
 
 pub(crate) use ladder::LIQUIDATION_ORDER;
+pub(crate) use pending::Trader;
 pub(crate) use terms::LiquidationTerms;
 pub use views::{DeleveragingView, LiquidationView};
 
@@ -191,13 +193,5 @@ impl Engine {
         }
         self.touch_accounts(&next[..count]);
         count.max(1)
-    }
-
-    /// A perpetual's mark changed: everybody who holds it may have another health.
-    #[inline(always)]
-    pub(crate) fn look_at_holders(&mut self, at: usize) {
-        if self.liquidations.wanted {
-            self.liquidations.pending.insert_all(&self.instruments[at].holders);
-        }
     }
 }

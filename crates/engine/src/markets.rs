@@ -46,7 +46,7 @@ impl Engine {
         let kind = if kind == CommandKind::SetMark {
             EventKind::MarkSet
         } else {
-            self.instruments[at].index = command.price();
+            self.set_index(at, command.price());
             EventKind::IndexSet
         };
         step.emit(EventRecord {

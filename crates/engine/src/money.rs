@@ -78,6 +78,7 @@ impl Engine {
         let (outside, user) = (Party::External, Party::User(account));
         let result = self.ledger.post(outside, user, asset, amount, Reason::Deposit, step.sequence);
         self.money(step.sequence, result);
+        self.asset_moved(account, asset);
         self.emit_moved(step, command, EventKind::Deposited);
         Ok(())
     }
@@ -95,6 +96,7 @@ impl Engine {
         let (user, outside) = (Party::User(account), Party::External);
         let result = self.ledger.post(user, outside, asset, amount, Reason::Withdrawal, step.sequence);
         self.money(step.sequence, result);
+        self.asset_moved(account, asset);
         self.emit_moved(step, command, EventKind::Withdrawn);
         Ok(())
     }
@@ -122,6 +124,8 @@ impl Engine {
         let (giver, taker) = (Party::User(from), Party::User(to));
         let result = self.ledger.post(giver, taker, asset, amount, Reason::Transfer, step.sequence);
         self.money(step.sequence, result);
+        self.asset_moved(from, asset);
+        self.asset_moved(to, asset);
         self.emit_transferred(step, from, to, asset, amount);
         if self.accounts[to.index()].isolated.is_some() {
             self.idle.push(to);

@@ -16,6 +16,16 @@ impl Engine {
         }
     }
 
+    /// Gives an instrument a new index. Every change of an index comes through here.
+    pub(crate) fn set_index(&mut self, at: usize, index: Price) {
+        if self.instruments[at].index != index {
+            self.instruments[at].index = index;
+            if !self.collaterals.is_empty() {
+                self.look_at_collateral(at);
+            }
+        }
+    }
+
     /// What follows from a new mark, after its event.
     pub(crate) fn mark_changed(&mut self, step: &mut Step, at: usize) {
         let _ = step;
@@ -109,7 +119,7 @@ impl Engine {
         if let Some(index) = index
             && index != self.instruments[at].index
         {
-            self.instruments[at].index = index;
+            self.set_index(at, index);
             self.emit_price(step, at, EventKind::IndexSet, index);
         }
         let instrument = &mut self.instruments[at];

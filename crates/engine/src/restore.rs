@@ -183,6 +183,7 @@ impl Engine {
                     return source.malformed("asset");
                 }
                 self.ledger.restore_user(id, asset, balance);
+                self.asset_moved(id, asset);
             }
             self.read_stands(source, id)?;
             self.read_choices(source, id)?;

@@ -3,7 +3,7 @@
 use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::instrument::Traded;
-use crate::liquidation::LIQUIDATION_ORDER;
+use crate::liquidation::{LIQUIDATION_ORDER, Trader};
 use crate::orders::Incoming;
 use crate::step::{Step, wide};
 use xos_book::{RestingOrder, Slot};
@@ -94,6 +94,9 @@ impl Engine {
         };
         self.deliver(sequence, incoming.at, &taker, &maker, price, lots);
         self.pay_fees(sequence, incoming.at, &taker, &maker, taker_fee, maker_fee);
+        if !self.collaterals.is_empty() {
+            self.spot_moved(incoming.at, [taker.account, maker.account]);
+        }
         // An account that trades with itself moves no position: it must not turn unrealised profit into cash.
         let (mut taker_closed, mut maker_closed) = (None, None);
         if taker.account != maker.account {
@@ -112,6 +115,12 @@ impl Engine {
             self.refresh_worst_case(maker.account, question);
         }
         self.check_open_interest(sequence, incoming.at);
+        if self.liquidations.wanted {
+            let closed = |closed: Option<(Closed, _, _)>| closed.map_or(Qty::ZERO, |(closed, ..)| closed.lots);
+            let taken = Trader { account: taker.account, fee: taker_fee, closed: closed(taker_closed) };
+            let made = Trader { account: maker.account, fee: maker_fee, closed: closed(maker_closed) };
+            self.look_at_traders(incoming.at, price, [taken, made], !pays);
+        }
         if (incoming.order.flags | resting.flags) & Flags::PROTECTED != 0 {
             self.count_protected(step, &incoming.order, resting, lots);
         }
@@ -188,6 +197,17 @@ impl Engine {
                 self.money(sequence, result);
                 let result = self.ledger.post(seller, buyer, base, delivered, Reason::Trade, sequence);
                 self.money(sequence, result);
+            }
+        }
+    }
+
+    /// Who has some of an asset may have changed with a fill in spot, its fees included.
+    #[cold]
+    fn spot_moved(&mut self, at: usize, accounts: [AccountId; 2]) {
+        if let Traded::Spot { base, quote, .. } = self.instruments[at].traded {
+            for account in accounts {
+                self.asset_moved(account, base);
+                self.asset_moved(account, quote);
             }
         }
     }

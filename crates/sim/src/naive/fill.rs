@@ -43,6 +43,8 @@ impl World {
         let with_itself = incoming.account == resting.account;
         let taker_closed = if with_itself { None } else { self.move_position(incoming, lots, price) };
         let maker_closed = if with_itself { None } else { self.move_position(&resting, lots, price) };
+        self.look_after_fill(incoming, &resting, price, taker_fee, taker_closed.as_ref());
+        self.look_after_fill(&resting, incoming, price, maker_fee, maker_closed.as_ref());
         let closed = [(&*incoming, taker_closed), (&resting, maker_closed)];
         for (order, closed) in closed {
             if let Some(closed) = closed {

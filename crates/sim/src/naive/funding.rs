@@ -146,6 +146,7 @@ impl World {
             funding.epoch += 1;
             funding.cursor = Some(1);
             funding.due = holders;
+            self.look_at_holders_of(id);
         }
         events.push(EventRecord {
             instrument: id,

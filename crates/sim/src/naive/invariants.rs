@@ -10,6 +10,7 @@ impl World {
         self.check_collateral()?;
         self.check_books()?;
         self.check_isolation()?;
+        self.check_health()?;
         self.check_held()
     }
 

@@ -90,19 +90,6 @@ impl World {
         self.instrument(instrument).spec.as_ref()?.liquidation.as_deref()
     }
 
-    /// The mark of a perpetual changed.
-    pub(super) fn look_at_holders_of(&mut self, instrument: u32) {
-        let any = (1..=self.instruments.len() as u32).any(|i| self.terms_of_liquidation(i).is_some());
-        if !any || !self.instrument(instrument).is_perpetual() {
-            return;
-        }
-        for account in 1..=self.accounts.len() as u32 {
-            if self.holding(account, instrument).position != 0 {
-                self.liquidations.pending.insert(account);
-            }
-        }
-    }
-
     pub(super) fn look_of_time(&mut self, cause: &Cause, events: &mut Vec<EventRecord>) {
         let first = events.len();
         self.look(cause, events);
@@ -158,7 +145,7 @@ impl World {
         health.equity * MILLION < health.required && !self.closable(account).is_empty()
     }
 
-    fn waits_for_prices(&self, account: u32) -> bool {
+    pub(super) fn waits_for_prices(&self, account: u32) -> bool {
         (1..).zip(&self.instruments).any(|(id, instrument)| {
             let status = instrument.oracle.as_ref().map(|oracle| oracle.status);
             instrument.is_perpetual()

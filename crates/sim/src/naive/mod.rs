@@ -21,6 +21,7 @@ mod liquidation;
 mod matching;
 mod money;
 mod oracle;
+mod pending;
 mod place;
 mod prices;
 #[cfg(test)]

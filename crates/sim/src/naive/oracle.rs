@@ -243,6 +243,7 @@ impl World {
             self.instrument_mut(id).index = index;
             let event = cause.event(EventKind::IndexSet);
             events.push(EventRecord { instrument: id, price: index, ..event });
+            self.look_at_owners_of_base(id);
         }
         if passes {
             self.pass_seconds(cause, id);

@@ -24,7 +24,8 @@ impl World {
         check(instrument.oracle.is_none(), Reject::PricesHaveOracle, command.instrument, 0)?;
         check_price(instrument, command.price)?;
         let source = if kind == CommandKind::SetMark { PriceSource::Mark } else { PriceSource::Index };
-        let (before, is_mark) = (instrument.mark, kind == CommandKind::SetMark);
+        let is_mark = kind == CommandKind::SetMark;
+        let before = if is_mark { instrument.mark } else { instrument.index };
         if is_mark {
             instrument.mark = command.price;
         } else {
@@ -37,8 +38,12 @@ impl World {
             ..cause.event(kind)
         });
         self.reach(command.instrument, source);
-        if is_mark && before != command.price {
-            self.look_at_holders_of(command.instrument);
+        if before != command.price {
+            if is_mark {
+                self.look_at_holders_of(command.instrument);
+            } else {
+                self.look_at_owners_of_base(command.instrument);
+            }
         }
         self.look(cause, events);
         Ok(())
