@@ -33,7 +33,10 @@ impl Collateral {
             rate: Ppm(tier.haircut_ppm),
         };
         let tiers: Vec<_> = spec.collateral.iter().map(tier).collect();
-        (!tiers.is_empty()).then_some((base, Self { instrument: id, base_atoms_per_lot, tiers, holders: AccountSet::default() }))
+        (!tiers.is_empty()).then_some((
+            base,
+            Self { instrument: id, base_atoms_per_lot, tiers, holders: AccountSet::default() },
+        ))
     }
 
     /// Value of an amount of the asset: its whole lots.

@@ -116,7 +116,8 @@ impl Engine {
         }
         self.check_open_interest(sequence, incoming.at);
         if self.liquidations.wanted {
-            let closed = |closed: Option<(Closed, _, _)>| closed.map_or(Qty::ZERO, |(closed, ..)| closed.lots);
+            let closed =
+                |closed: Option<(Closed, _, _)>| closed.map_or(Qty::ZERO, |(closed, ..)| closed.lots);
             let taken = Trader { account: taker.account, fee: taker_fee, closed: closed(taker_closed) };
             let made = Trader { account: maker.account, fee: maker_fee, closed: closed(maker_closed) };
             self.look_at_traders(incoming.at, price, [taken, made], !pays);

@@ -28,7 +28,8 @@ impl World {
     /// Whoever has some of the asset that this spot instrument makes collateral, and a position: its index changed.
     pub(super) fn look_at_owners_of_base(&mut self, instrument: u32) {
         let Kind::Spot { base, .. } = self.instrument(instrument).kind else { return };
-        let is_collateral = self.instrument(instrument).spec.as_ref().is_some_and(|s| !s.collateral.is_empty());
+        let is_collateral =
+            self.instrument(instrument).spec.as_ref().is_some_and(|s| !s.collateral.is_empty());
         if !is_collateral || !self.has_terms_of_liquidation() {
             return;
         }
