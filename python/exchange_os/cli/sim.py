@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from exchange_os.cli._progress import progress
 from exchange_os.cli._say import FAILED, json_option, say_json
 
 
@@ -54,6 +55,88 @@ def adl(
         _show(found)
     if not found["passed"]:
         ctx.exit(FAILED)
+
+
+@command.command(name="books")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=2026, show_default=True)
+@click.option(
+    "--size",
+    type=click.FloatRange(0, 5, min_open=True),
+    default=0.6,
+    show_default=True,
+    help="How much is traded, as of xos demo.",
+)
+@click.option(
+    "--picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the comparison, as PNG or SVG by the ending.",
+)
+@json_option
+@click.pass_context
+def books(ctx: click.Context, seed: int, size: float, picture: Path | None, as_json: bool) -> None:
+    """Send the World Cup's flow to books that three venues share, and to books of each venue alone.
+
+    The demonstration is played once to record its flow; whoever takes at once then names a price that does
+    not depend on the book. Exit code 1 if a venue is better off alone: fewer of its orders filled, or a
+    dearer fill, on the shared books.
+    """
+    from exchange_os.sim.progress import tournament_progress
+    from exchange_os.sim.recorded_flow import record
+    from exchange_os.sim.shared_books import compare
+
+    with tournament_progress(shown=not as_json) as tell:
+        flow = record(seed, size, tell)
+    with progress("the same flow on other books") as advance:
+        found: dict[str, Any] = compare(flow, seed, advance)
+    drawn = None
+    if picture is not None:
+        from exchange_os.sim.shared_picture import draw_books
+
+        drawn = str(picture) if draw_books(found, picture) else None
+    venues = found["venues"].values()
+    found["size"], found["picture"] = size, drawn
+    found["passed"] = all(
+        venue["better_ticks"] >= 0
+        and venue["shared"]["filled_percent"] >= venue["separate"]["filled_percent"]
+        for venue in venues
+    )
+    if as_json:
+        say_json(found)
+    else:
+        _show_books(found)
+    if not found["passed"]:
+        ctx.exit(FAILED)
+
+
+def _show_books(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    title = f"Seed {found['seed']}: {found['commands']:,} commands of the World Cup, sent again"
+    table = Table(title=title, title_justify="left")
+    table.add_column("venue", no_wrap=True)
+    table.add_column("books", no_wrap=True)
+    names = ("spread, ticks", "USD within 2 c", "two-sided, %", "filled, %", "ticks better")
+    for name in names:
+        table.add_column(name, justify="right", min_width=max(map(len, name.split())), no_wrap=False)
+    for venue, row in found["venues"].items():
+        for world in ("shared", "separate"):
+            seen = row[world]
+            better = f"{row['better_ticks']:.2f}" if world == "shared" else ""
+            table.add_row(
+                f"{venue} ({row['accounts']})" if world == "shared" else "",
+                world,
+                f"{seen['spread_ticks']:.2f}",
+                f"{seen['depth_usd']:,.2f}",
+                f"{seen['two_sided_percent']:.1f}",
+                f"{seen['filled_percent']:.1f}",
+                better,
+            )
+        table.add_section()
+    console.print(table)
+    if found["picture"]:
+        console.print(f"picture: {found['picture']}")
 
 
 def _millions(atoms: int) -> str:
