@@ -204,4 +204,13 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "order_id": "its first instrument",
         "qty": "number of outcomes",
     },
+    "class_deployed": {"instrument": "number of the class: its bit is 1 << (number - 1)"},
+    "credentials_set": {
+        "account": "",
+        "qty": "classes, a bit each",
+        "remaining": "classes before",
+        "amount": "end of the credential, nanoseconds since 1970 UTC, 0: none",
+        "counter_amount": "its time of issue; of a revocation the later one of both",
+    },
+    "credentials_expired": {"account": "", "remaining": "classes before"},
 }

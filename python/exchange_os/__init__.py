@@ -23,6 +23,7 @@ from exchange_os._core import (
     __version__,
     build_info,
 )
+from exchange_os.admission import Credential
 from exchange_os.errors import (
     AlreadyOpen,
     BatchRefused,
@@ -84,6 +85,7 @@ __all__ = [
     "Closed",
     "CommandKind",
     "Corrupt",
+    "Credential",
     "DiskFailed",
     "Error",
     "EventFlags",

@@ -491,6 +491,9 @@ class Exchange:
     def question(self, question: int) -> tuple[int, int] | None:
         """Complete sets outstanding and the outcome that paid (0: none yet) of a question."""
 
+    def credential(self, account: int) -> tuple[int, int, int, bytes] | None:
+        """Classes, end, time of issue and hash of an account's last credential."""
+
     def family(self, account: int) -> tuple[bytes, tuple[int, int] | None, list[tuple[int, int]]] | None:
         """The owner; parent and perpetual if it is isolated; its isolated accounts: perpetual, number."""
 

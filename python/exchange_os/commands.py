@@ -405,10 +405,11 @@ class CommandMethods(Publishing):
         qty: int = 0,
         amount: int = 0,
         client_id: str | bytes | None = None,
+        digest: bytes | None = None,
         expires_ns: int = 0,
         time_ns: int | None = None,
     ) -> Outcome:
-        id_bytes = None if client_id is None else short_bytes(client_id, "client id")
+        id_bytes = digest if client_id is None else short_bytes(client_id, "client id")
         account, order_id = whole("account", account), whole("order_id", order_id)
         numbers = account, instrument, order_id, price, qty, amount
         time_ns = whole_or_none("time_ns", time_ns)

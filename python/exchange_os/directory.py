@@ -67,6 +67,7 @@ class Directory:
     assets: dict[str | int, Asset] = field(default_factory=dict)
     venues: dict[str | int, int] = field(default_factory=dict)
     publishers: dict[str | int, int] = field(default_factory=dict)
+    classes: dict[str | int, int] = field(default_factory=dict)
     markets: dict[str | int, Market] = field(default_factory=dict)
     questions: dict[str | int, QuestionTerms] = field(default_factory=dict)
     standing: Standing = field(default_factory=Standing)
@@ -79,6 +80,9 @@ class Directory:
 
     def publisher(self, name: str | int) -> int:
         return _find(self.publishers, name, "publisher")
+
+    def credential_class(self, name: str | int) -> int:
+        return _find(self.classes, name, "class")
 
     def market(self, name: str | int) -> Market:
         return _find(self.markets, name, "instrument")
@@ -121,6 +125,8 @@ def read(specification: bytes, fresh: bool) -> Directory:
         directory.venues[number] = directory.venues[body["venue"]["symbol"]] = number
     for number, body in enumerate(content["publishers"], 1):
         directory.publishers[number] = directory.publishers[body["publisher"]["symbol"]] = number
+    for number, body in enumerate(content["classes"], 1):
+        directory.classes[number] = directory.classes[body["class"]["symbol"]] = number
     for number, body in content["instruments"]:
         _add_instrument(directory, number, body["instrument"])
     for number, (first, body) in enumerate(content["questions"], 1):
@@ -169,6 +175,7 @@ def _standing(content: dict[str, Any], fresh: bool) -> Standing:
         *content["assets"],
         *content["venues"],
         *content["publishers"],
+        *content["classes"],
         *(body for _, body in content["instruments"]),
         *(body for _, body in content["questions"]),
     ]

@@ -13,6 +13,7 @@ import numpy as np
 
 from exchange_os import _core
 from exchange_os._core import EventKind
+from exchange_os.admission import AdmissionMethods
 from exchange_os.bounds import directory_text, each, flag, limit_value, mapping, whole, whole_or_none
 from exchange_os.commands import CommandMethods
 from exchange_os.directory import Directory, read
@@ -41,7 +42,7 @@ class _Directory:
             return found
 
 
-class Exchange(CommandMethods, TriggerMethods, Views):
+class Exchange(CommandMethods, TriggerMethods, AdmissionMethods, Views):
     """One exchange. Every method may be called from any thread; calls run one after the other.
 
     Numbers are whole units as `Decimal`, int or text and never floats; a value finer than tick, lot or atom

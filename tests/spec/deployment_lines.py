@@ -13,6 +13,7 @@ class _Numbers(NamedTuple):
 
     assets: dict[str, int]
     publishers: dict[str, int]
+    classes: tuple[str, ...]
 
 
 def ppm(text: str) -> int:
@@ -24,7 +25,9 @@ def ppm(text: str) -> int:
     return int(parts)
 
 
-def body_of(words: tuple[str, ...], assets: dict[str, int], publishers: dict[str, int]) -> bytes:
+def body_of(
+    words: tuple[str, ...], assets: dict[str, int], publishers: dict[str, int], classes: tuple[str, ...]
+) -> bytes:
     """The bytes of the deployment that a line describes."""
     kind = words[0]
     if kind == "bytes":
@@ -34,7 +37,7 @@ def body_of(words: tuple[str, ...], assets: dict[str, int], publishers: dict[str
         return msgspec.msgpack.encode({"genesis": given})
     symbol = "" if words[1] == '""' else words[1]
     pairs = _pairs(words[2:])
-    spec = _spec(kind, symbol, pairs, _Numbers(assets, publishers))
+    spec = _spec(kind, symbol, pairs, _Numbers(assets, publishers, classes))
     assert not pairs, f"not known here: {', '.join(pairs)}"
     return msgspec.msgpack.encode(spec)
 
@@ -164,7 +167,11 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: _Numbers) -> d
         case "asset":
             return {"asset": {"symbol": symbol, "decimals": int(pairs.pop("decimals", "2"))}}
         case "venue":
-            return {"venue": {"symbol": symbol, "fees": _fees(pairs) if pairs else None}}
+            rule = _rule(pairs, ("requires", "forbids"), numbers.classes)
+            return {"venue": {"symbol": symbol, "fees": _fees(pairs) if pairs else None, "admission": rule}}
+        case "class":
+            counterparty = pairs.pop("counterparty", None) is not None
+            return {"class": {"symbol": symbol, "counterparty": counterparty}}
         case "publisher":
             return {"publisher": {"symbol": symbol, "key": pairs.pop("key", "0" * 64)}}
         case "spot":
@@ -194,6 +201,19 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: _Numbers) -> d
                     "terms": _terms(pairs, unit - 1),
                 }
             }
+
+
+def _rule(pairs: dict[str, str], names: tuple[str, str], classes: tuple[str, ...]) -> dict[str, int]:
+    """What is required, and what is forbidden."""
+    masks = (class_mask(pairs.pop(name, ""), classes) for name in names)
+    return dict(zip(("requires", "forbids"), masks, strict=True))
+
+
+def class_mask(text: str, classes: tuple[str, ...]) -> int:
+    """Names of classes with commas between them, or `#5`: a bit each."""
+    if text.startswith("#"):
+        return int(text[1:])
+    return sum(1 << classes.index(name) for name in text.split(",") if name)
 
 
 def _fees(pairs: dict[str, str]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 from answers import Event, agree, as_events, is_of_time
+import credential_rows
 from deployment_lines import body_of
 from scenario_file import Row, nanoseconds
 
@@ -133,7 +134,7 @@ class Desk:
     def deploy(self, words: tuple[str, ...], label: str) -> list[Event]:
         assets = {symbol: number for number, symbol in enumerate(self.exchange.assets, 1)}
         publishers = {symbol: number for number, symbol in enumerate(self.publishers, 1)}
-        body = body_of(words, assets, publishers)
+        body = body_of(words, assets, publishers, self.exchange.classes)
         sequence = self.exchange.sequence + 1
         self._keep(sequence, label, int(xos.CommandKind.DEPLOY))
         if words[0] == "asset":
@@ -295,6 +296,9 @@ class Desk:
     def _set_leverage(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         return self.exchange.set_leverage(account, on, int(row["qty"]), **given)
 
+    def _set_credentials(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        return credential_rows.send(self, account, words, given)
+
     def _publish_price(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         given |= {"external": self._qty_as_price(on, row), "published_ns": self._published_ns(words)}
         return self.exchange.publish_price(row["account"], on, self._price(on, row), **given)
@@ -408,6 +412,8 @@ class Desk:
         window, freeze = (nanoseconds(f"+{words.get(name, '0s')}") or 0 for name in ("window", "freeze"))
         if kind == xos.CommandKind.SET_PROTECTION:
             fields["expires_ns"] = freeze // 10**6 << 32 | window // 10**6
+        if kind == xos.CommandKind.SET_CREDENTIALS:
+            fields |= credential_rows.fields(self, words)
         if kind == xos.CommandKind.PUBLISH_PRICE:
             fields["expires_ns"] = self._published_ns(words)
         first = _SOURCES[words.get("source_above", words.get("source", "last"))]

@@ -20,6 +20,7 @@ _ORDER = {
 _WAITING = {_KIND.TRIGGER_ACCEPTED, _KIND.TRIGGER_CANCELLED, _KIND.TRIGGER_AMENDED}
 _FIRED = {_KIND.TRIGGER_FIRED}
 _PROTECTION = {_KIND.PROTECTION_SET, _KIND.PROTECTION_BREACHED}
+_CREDENTIALS = {_KIND.CREDENTIALS_SET, _KIND.CREDENTIALS_EXPIRED}
 _FUNDING = {_KIND.FUNDING_SET, _KIND.FUNDING_PAID}
 _SETS = {_KIND.SET_SPLIT, _KIND.SET_MERGED}
 _REJECTED, _TRADE = {_KIND.REJECTED}, {_KIND.TRADE}
@@ -92,6 +93,8 @@ def _on(desk: Desk, event: Event) -> str:
     rejected = kind == _KIND.REJECTED
     if kind == _KIND.PUBLISHER_DEPLOYED:
         return desk.named(desk.publishers, number)
+    if kind == _KIND.CLASS_DEPLOYED:
+        return desk.named(desk.exchange.classes, number)
     if kind == _KIND.VENUE_DEPLOYED:
         return desk.named(desk.exchange.venues, event["venue"])
     if kind in _OF_ASSET or (rejected and command in _TRANSFERS):
@@ -127,12 +130,17 @@ def _whose(desk: Desk, event: Event) -> str:
     return desk.account_name(event["account"])
 
 
+def _classes(name: str) -> Cell:
+    return lambda desk, event: ",".join(desk.exchange.class_names(event[name]))
+
+
 def _order(name: str) -> Cell:
     return lambda desk, event: desk.order_name(event[name])
 
 
 def _order_id(desk: Desk, event: Event) -> str:
     of_words = {xos.CommandKind.PLACE_TRIGGER, xos.CommandKind.PLACE_BRACKET, xos.CommandKind.TRANSFER}
+    of_words |= {xos.CommandKind.SET_CREDENTIALS}
     if event["kind"] == _KIND.REJECTED and desk.kinds.get(event["sequence"]) in of_words:
         return ""
     return desk.order_name(event["order_id"])
@@ -180,10 +188,13 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "source": (_FIRED, lambda _, event: xos.PriceSource(event["counter_amount"]).name.lower()),
     "position": ({_KIND.PNL_REALISED, _KIND.PROTECTION_BREACHED} | _OF_POSITIONS, _field("remaining")),
     "amount": (
-        _TOTAL | _FUNDING | _OF_LIQUIDATION | _SETS | _PROTECTION | {_KIND.CANCEL_ALL_AFTER_SET},
+        _TOTAL | _FUNDING | _OF_LIQUIDATION | _SETS | _PROTECTION | {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CREDENTIALS_SET},
         _field("amount"),
     ),
-    "total": (_TOTAL | _FUNDING | _OF_LIQUIDATION | {_KIND.PROTECTION_SET}, _field("counter_amount")),
+    "total": (
+        _TOTAL | _FUNDING | _OF_LIQUIDATION | {_KIND.PROTECTION_SET, _KIND.CREDENTIALS_SET},
+        _field("counter_amount"),
+    ),
     "value": (_REJECTED, _field("amount")),
     "limit": (_REJECTED, _field("counter_amount")),
     "state": ({_KIND.INSTRUMENT_STATE_SET, _KIND.PRICE_STATUS_SET, _KIND.VOLATILITY_HALT}, _state),
@@ -191,6 +202,8 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         {_KIND.QUESTION_RESOLVED},
         lambda desk, event: desk.named(desk.instruments, event["order_id"]),
     ),
+    "classes": (_CREDENTIALS, _classes("qty")),
+    "had": (_CREDENTIALS, _classes("remaining")),
     "to": ({_KIND.TRANSFERRED}, _account("order_id")),
     "maker": (_TRADE, _account("counter_account")),
     "maker order": (_TRADE, _order("counter_order_id")),

@@ -39,6 +39,7 @@ _SUBJECTS = {
         "qty,on,account,self_trade,flags,tif,venue,id",
     ),
     "risk": _subject(f"account,{_RISK}", _RISK),
+    "credentials": _subject("account,classes,ends,issued,hash", "ends,issued,hash"),
     "house": _subject("account,asset,amount"),
     "instruments": _subject(f"instrument,{_PRICES}", _PRICES),
     "questions": _subject("question,sets,paying"),
@@ -63,6 +64,8 @@ def look(desk: Desk, what: tuple[str, ...], expected: Table, events: list[Event]
             found = _orders(desk, chosen)
         case "risk":
             found = _risk(desk, chosen)
+        case "credentials":
+            found = _credentials(desk, chosen)
         case "house":
             found = _house(desk)
         case "instruments":
@@ -224,6 +227,20 @@ def _risk(desk: Desk, accounts: list[int]) -> Found:
         cells = {name: str(desk.atoms(found.asset, amount)) for name, amount in money.items()}
         rows.append({"account": desk.account_name(account), **cells, "worst cases": " ".join(worst)})
     return rows
+
+
+def _credentials(desk: Desk, accounts: list[int]) -> Found:
+    return [
+        {
+            "account": desk.account_name(account),
+            "classes": ",".join(found.classes),
+            "ends": str(found.ends_ns),
+            "issued": str(found.issued_ns),
+            "hash": found.digest.rstrip(b"\0").decode(),
+        }
+        for account in accounts
+        if (found := desk.exchange.credential(account)) is not None
+    ]
 
 
 def _house(desk: Desk) -> Found:

@@ -157,6 +157,8 @@ pub(crate) struct Account {
     pub(crate) owner: OwnerId,
     /// Resting orders over all instruments.
     pub(crate) orders: u32,
+    /// Credential classes, a bit each.
+    pub(crate) classes: u32,
     pub(crate) stands: Vec<Stand>,
     /// Nothing for the many accounts that stand in no question.
     questions: Option<Box<WorstCases>>,

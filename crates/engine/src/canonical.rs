@@ -216,6 +216,8 @@ impl Engine {
         self.venues.iter().for_each(|spec| sink.bytes(&rmp(spec)));
         sink.count(self.publishers.len());
         self.publishers.iter().for_each(|spec| sink.bytes(&rmp(spec)));
+        sink.count(self.admission.classes.len());
+        self.admission.classes.iter().for_each(|spec| sink.bytes(&rmp(spec)));
         sink.count(self.questions.len());
         for question in &self.questions {
             sink.bytes(&rmp(&question.spec));
@@ -278,6 +280,14 @@ impl Engine {
             sink.u32(account.isolated.map_or(0, |isolated| isolated.parent.0));
             if let Some(isolated) = account.isolated {
                 sink.u32(isolated.instrument.0);
+            }
+            let credential = self.admission.credential(id);
+            sink.put(&[u8::from(credential.is_some())]);
+            if let Some(credential) = credential {
+                sink.u32(account.classes);
+                sink.u64(credential.ends_ns);
+                sink.u64(credential.issued_ns);
+                sink.put(&credential.hash);
             }
         }
     }

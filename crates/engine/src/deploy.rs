@@ -48,6 +48,7 @@ impl Engine {
             DeployCommand::Venue(spec) => self.deploy_venue(step, spec),
             DeployCommand::Instrument(spec) => self.deploy_instrument(step, spec),
             DeployCommand::Publisher(spec) => self.deploy_publisher(step, spec),
+            DeployCommand::Class(spec) => self.deploy_class(step, spec),
             DeployCommand::Question(spec) => self.deploy_question(step, spec),
         }
     }
@@ -81,6 +82,7 @@ impl Engine {
         if let Some(fees) = &spec.fees {
             check_fees(fees)?;
         }
+        self.check_venue_rules(&spec)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         self.add_venue(spec);
         let id = self.venues.len();
@@ -95,6 +97,7 @@ impl Engine {
 
     pub(crate) fn add_venue(&mut self, spec: VenueSpec) {
         self.ledger.add_venue();
+        self.admission.restricts |= !spec.admission.is_none();
         self.venues.push(spec);
     }
 
@@ -353,14 +356,14 @@ fn check_funding(spec: &FundingSpec, product: &Product) -> Result<(), Refused> {
     check_bounds(i128::from(spec.sample_s), 1..=60, 48)
 }
 
-fn check_count(standing: usize, limit: usize) -> Result<(), Refused> {
+pub(crate) fn check_count(standing: usize, limit: usize) -> Result<(), Refused> {
     if standing >= limit {
         return refused(Reject::LimitOfDeployments, standing as i128, limit as i128);
     }
     Ok(())
 }
 
-fn check_symbol(symbol: &str) -> Result<(), Refused> {
+pub(crate) fn check_symbol(symbol: &str) -> Result<(), Refused> {
     let sound =
         (1..=SYMBOL_BYTES_MAX).contains(&symbol.len()) && symbol.bytes().all(|byte| byte.is_ascii_graphic());
     if sound {
@@ -370,7 +373,7 @@ fn check_symbol(symbol: &str) -> Result<(), Refused> {
     }
 }
 
-fn check_free<'a>(symbol: &str, mut taken: impl Iterator<Item = &'a str>) -> Result<(), Refused> {
+pub(crate) fn check_free<'a>(symbol: &str, mut taken: impl Iterator<Item = &'a str>) -> Result<(), Refused> {
     match taken.position(|other| other == symbol) {
         Some(at) => refused(Reject::SymbolTaken, at as i128 + 1, 0),
         None => Ok(()),

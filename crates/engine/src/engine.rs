@@ -1,6 +1,7 @@
 //! The engine: its state, frames in, events out.
 
 use crate::account::{Account, StandKey};
+use crate::admission::Admission;
 use crate::client_ids::ClientIds;
 use crate::collateral::Collateral;
 use crate::countdowns::Countdowns;
@@ -107,6 +108,7 @@ pub struct Engine {
     pub(crate) collaterals: Vec<Option<Box<Collateral>>>,
     pub(crate) venues: Vec<VenueSpec>,
     pub(crate) publishers: Vec<PublisherSpec>,
+    pub(crate) admission: Admission,
     /// Whether some instrument has an oracle, or funding.
     pub(crate) has_oracles: bool,
     pub(crate) has_funding: bool,
@@ -164,6 +166,7 @@ impl Engine {
             collaterals: Vec::new(),
             venues: Vec::new(),
             publishers: Vec::new(),
+            admission: Admission::default(),
             has_oracles: false,
             has_funding: false,
             has_halts: false,
@@ -270,6 +273,7 @@ impl Engine {
         let mut step =
             Step { sequence: header.first_sequence, time_ns: header.time_ns, client_id: &[0; 32], events };
         self.expire_orders(&mut step);
+        self.expire_credentials(&mut step);
         self.fire_countdowns(&mut step);
         self.look_at_pending_of_time(&mut step);
         if !self.idle.is_empty() {
@@ -364,6 +368,7 @@ impl Engine {
                 })
             }
             CommandKind::SetLeverage => self.set_leverage(step, command),
+            CommandKind::SetCredentials => self.set_credentials(step, command),
             CommandKind::Tick => {
                 step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
                 if self.has_oracles {

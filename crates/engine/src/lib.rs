@@ -3,6 +3,7 @@
 //! written from the same page and compared with this one.
 
 mod account;
+mod admission;
 mod audit;
 mod canonical;
 mod client_ids;
@@ -48,7 +49,7 @@ pub use protection::Protection;
 pub use restore::RestoreError;
 pub use triggers::{Leg, Trigger, Wait};
 pub use views::{
-    AccountRisk, BalanceView, BookView, HouseView, InstrumentView, OrderView, PositionView, QuestionView,
-    SourceView,
+    AccountRisk, BalanceView, BookView, CredentialView, HouseView, InstrumentView, OrderView, PositionView,
+    QuestionView, SourceView,
 };
 pub use xos_book::LevelView;

@@ -21,7 +21,7 @@ use xos_risk::Holding;
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId, VenueId};
 
 /// Sizes of what there are many of.
-const ACCOUNT_BYTES_LEAST: usize = 72;
+const ACCOUNT_BYTES_LEAST: usize = 73;
 const STAND_BYTES: usize = 44;
 const ORDER_BYTES: usize = 82;
 const TRIGGER_BYTES: usize = 109;
@@ -103,6 +103,10 @@ impl Engine {
         for _ in 0..source.u32("publishers")? {
             let spec = source.spec("publisher")?;
             self.add_publisher(spec);
+        }
+        for _ in 0..source.u32("classes")? {
+            let spec = source.spec("class")?;
+            self.admission.classes.push(spec);
         }
         let mut questions = Vec::new();
         for _ in 0..source.u32("questions")? {

@@ -48,6 +48,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::Deposit | CommandKind::Withdraw => &[SIDE..ACCOUNT, ORDER_ID..AMOUNT],
         CommandKind::Transfer => &[SIDE..ACCOUNT, PRICE..AMOUNT],
         CommandKind::SplitSet | CommandKind::MergeSet => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..CLIENT_ID],
+        CommandKind::SetCredentials => &[SIDE..ACCOUNT, INSTRUMENT..ORDER_ID, PRICE..QTY, AMOUNT..CLIENT_ID],
         CommandKind::SetLeverage => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..END],
         CommandKind::Tick => &[SIDE..INSTRUMENT, INSTRUMENT..END],
         CommandKind::SetMark | CommandKind::SetIndex => &[SIDE..INSTRUMENT, ORDER_ID..PRICE, QTY..END],
@@ -91,6 +92,11 @@ pub(crate) fn check(command: &CommandRecord, kind: CommandKind) -> Result<(), Re
     }
     let bytes = command.as_bytes();
     let stray = unused(kind).iter().cloned().flatten().find(|at| bytes[*at] != 0);
+    // Without classes there is no credential that could end.
+    let ends = kind == CommandKind::SetCredentials && command.qty == 0 && command.expires_ns != 0;
+    if ends && stray.is_none_or(|at| at > EXPIRES) {
+        return self::stray(command, EXPIRES..AMOUNT);
+    }
     let stray_flag = kind == CommandKind::Amend && command.flags & !Flags::POST_ONLY != 0;
     match stray {
         Some(at) if !(stray_flag && FLAGS < at) => malformed(command, at),

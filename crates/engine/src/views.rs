@@ -5,8 +5,8 @@ use crate::engine::{Engine, Violation};
 use xos_book::{LevelView, NO_SLOT, RestingOrder};
 use xos_ledger::{Balance, Party};
 use xos_protocol::{
-    AssetSpec, ClientId, InstrumentSpec, InstrumentState, InstrumentTerms, Limits, Matching, PriceStatus,
-    Product, PublisherSpec, QuestionSpec, Side, VenueSpec,
+    AssetSpec, ClassSpec, ClientId, InstrumentSpec, InstrumentState, InstrumentTerms, Limits, Matching,
+    PriceStatus, Product, PublisherSpec, QuestionSpec, Side, VenueSpec,
 };
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, QuestionId};
 
@@ -154,6 +154,19 @@ pub struct SourceView {
     pub time_ns: u64,
 }
 
+/// What an account's credential says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CredentialView {
+    /// Classes, the bit of a class is 1 << (its id - 1).
+    pub classes: u32,
+    /// When it ends, logged nanoseconds; 0: it ran out, or was revoked.
+    pub ends_ns: u64,
+    /// When it was issued, nanoseconds since 1970 UTC.
+    pub issued_ns: u64,
+    /// Hash of the signed document.
+    pub hash: ClientId,
+}
+
 /// A house account and what it has of an asset.
 pub type HouseView = (Party, Amount);
 
@@ -198,6 +211,22 @@ impl Engine {
     /// Publishers of prices, in order of id.
     pub fn publishers(&self) -> &[PublisherSpec] {
         &self.publishers
+    }
+
+    /// Credential classes, in order of id.
+    pub fn classes(&self) -> &[ClassSpec] {
+        &self.admission.classes
+    }
+
+    /// Classes and last credential of an account; none if its classes were never set.
+    pub fn credential(&self, account: AccountId) -> Option<CredentialView> {
+        let credential = self.admission.credential(account)?;
+        Some(CredentialView {
+            classes: self.accounts[account.index()].classes,
+            ends_ns: credential.ends_ns,
+            issued_ns: credential.issued_ns,
+            hash: credential.hash,
+        })
     }
 
     /// The sources of an instrument with an oracle, in the order of its specification.

@@ -61,17 +61,17 @@ pub struct CommandRecord {
     /// limit of its only leg or of the leg above, 0 with the flag market.
     pub price: i64,
     /// Lots. Quantity; new total quantity, filled part included, of an amend (0: keep); sets to split or merge;
-    /// milliseconds of a countdown (0: stop it); leverage to choose (0: none).
+    /// milliseconds of a countdown (0: stop it); leverage to choose (0: none); classes of set_credentials, a bit each.
     pub qty: i64,
     /// End of a good-till-date order, nanoseconds since 1970 UTC of logged time. Of an order that waits on both
     /// sides, ticks: the limit of the leg below. Of set_protection the window in the low and the freeze in the high 32
-    /// bits, milliseconds.
+    /// bits, milliseconds. Of set_credentials the end of the credential.
     pub expires_ns: u64,
     /// Atoms to deposit, withdraw or transfer. Of a waiting order and a bracket the low half is the trigger price above, the
     /// high half the one below, ticks (0: none).
     pub amount: Int128,
     /// Idempotency key of place, deposit, withdraw, transfer, split, merge; target of a cancel or amend without order id;
-    /// owner of a new account.
+    /// owner of a new account; hash of a credential.
     pub client_id: ClientId,
 }
 

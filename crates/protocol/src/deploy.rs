@@ -2,7 +2,7 @@
 //!
 //! Amounts of atoms travel as decimal strings, because MessagePack has no 128-bit integer.
 
-use crate::{Limits, LiquidationSpec, Matching};
+use crate::{ClassRule, ClassSpec, Limits, LiquidationSpec, Matching};
 use serde::{Deserialize, Serialize};
 use xos_units::{Amount, PPM_ONE};
 
@@ -22,6 +22,8 @@ pub enum DeployCommand {
     Instrument(InstrumentSpec),
     /// A new publisher of prices.
     Publisher(PublisherSpec),
+    /// A new credential class.
+    Class(ClassSpec),
     /// A new question with its outcomes, each an instrument.
     Question(QuestionSpec),
 }
@@ -54,7 +56,7 @@ pub struct AssetSpec {
 }
 
 /// A venue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VenueSpec {
     /// Unique among venues.
@@ -62,6 +64,9 @@ pub struct VenueSpec {
     /// Fees of orders that this venue brings; none: the instrument's own.
     #[serde(default)]
     pub fees: Option<Fees>,
+    /// Classes of the accounts whose orders it brings; left out: anybody's.
+    #[serde(default, skip_serializing_if = "ClassRule::is_none")]
+    pub admission: ClassRule,
 }
 
 /// A publisher of prices.

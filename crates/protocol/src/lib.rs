@@ -3,6 +3,7 @@
 //! The records here are the only definition: the journal stores these bytes, the wire carries them, and Python
 //! asks for their numpy dtypes through [`layout`].
 
+mod admission;
 mod command;
 mod deploy;
 mod event;
@@ -12,6 +13,7 @@ mod liquidation;
 mod reject;
 mod words;
 
+pub use admission::{CLASSES_MAX, ClassRule, ClassSpec};
 pub use command::{ClientId, CommandRecord, EXITS_BIT, Flags, TriggerWords};
 pub use deploy::{
     AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, InstrumentSpec, InstrumentTerms,

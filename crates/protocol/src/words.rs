@@ -78,6 +78,8 @@ words! {
         PublishPrice = 37 "publish_price",
         /// The exchange was started again: prices must be told anew before instruments that have an oracle open.
         Restart = 38 "restart",
+        /// Tell what classes an account has: of a credential that a gateway has verified, or after its revocation.
+        SetCredentials = 41 "set_credentials",
         /// Create an asset, venue, instrument or question (variable body).
         Deploy = 64 "deploy",
     }
@@ -234,6 +236,8 @@ words! {
         PositionClosed = 22 "position_closed",
         /// Market-maker protection: too much traded in its window.
         Protection = 23 "protection",
+        /// The account's classes are no longer those that its venue wants.
+        NotAdmitted = 25 "not_admitted",
         /// It would have traded too far from the price a window ago; its instrument halted.
         Volatility = 24 "volatility",
     }
@@ -338,5 +342,11 @@ words! {
         InstrumentDeployed = 66 "instrument_deployed",
         /// A question stands; its instruments follow each with instrument_deployed.
         QuestionDeployed = 67 "question_deployed",
+        /// A credential class stands.
+        ClassDeployed = 70 "class_deployed",
+        /// An account has these classes now; orders that they do not admit leave.
+        CredentialsSet = 71 "credentials_set",
+        /// An account's credential ran out: it has no classes any more, and orders leave.
+        CredentialsExpired = 72 "credentials_expired",
     }
 }

@@ -13,6 +13,8 @@ use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Qty, Question
 
 /// Publisher, weight, price, external price, time of a source.
 type SourceRow = (u32, u32, i64, i64, u64);
+/// Classes, end, time of issue, hash.
+type CredentialRow<'py> = (u32, u64, u64, Bound<'py, PyBytes>);
 /// Owner, parent and perpetual of an isolated account, isolated accounts of this one.
 type FamilyRow<'py> = (Bound<'py, pyo3::types::PyBytes>, Option<(u32, u32)>, Vec<(u32, u32)>);
 
@@ -24,6 +26,7 @@ struct Specification {
     assets: Vec<DeployCommand>,
     venues: Vec<DeployCommand>,
     publishers: Vec<DeployCommand>,
+    classes: Vec<DeployCommand>,
     instruments: Vec<(u32, DeployCommand)>,
     questions: Vec<(u32, DeployCommand)>,
 }
@@ -43,6 +46,7 @@ impl Specification {
             assets: engine.assets().iter().cloned().map(DeployCommand::Asset).collect(),
             venues: engine.venues().iter().cloned().map(DeployCommand::Venue).collect(),
             publishers: engine.publishers().iter().cloned().map(DeployCommand::Publisher).collect(),
+            classes: engine.classes().iter().cloned().map(DeployCommand::Class).collect(),
             instruments: (0..engine.instrument_count()).filter_map(instrument).collect(),
             questions: (0..engine.question_count()).filter_map(question).collect(),
         }
@@ -152,6 +156,12 @@ impl Exchange {
             (owner, isolated, own.into_iter().map(|(instrument, child)| (instrument.0, child.0)).collect())
         })?;
         Ok(found.map(|(owner, isolated, own)| (pyo3::types::PyBytes::new(py, &owner), isolated, own)))
+    }
+
+    /// Classes, end, time of issue and hash of an account's last credential.
+    fn credential<'py>(&self, py: Python<'py>, account: u32) -> PyResult<Option<CredentialRow<'py>>> {
+        let found = self.engine(py, |engine| engine.credential(AccountId(account)))?;
+        Ok(found.map(|view| (view.classes, view.ends_ns, view.issued_ns, PyBytes::new(py, &view.hash))))
     }
 
     /// Total and held of an account in an asset.

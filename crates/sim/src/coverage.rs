@@ -148,7 +148,9 @@ impl Coverage {
         for kind in EventKind::ALL {
             want(self.kinds.contains_key(&kind.code()), format!("event {}", kind.name()));
         }
-        for field in (1..=22).chain(31..=48).chain(51..=62).chain(71..=81).chain([91]).chain(101..=104) {
+        for field in
+            (1..=22).chain(31..=48).chain(51..=62).chain(71..=81).chain([91, 131, 132]).chain(101..=104)
+        {
             want(self.fields.contains_key(&field), format!("specification field {field}"));
         }
         for turn in TURNS {

@@ -24,7 +24,11 @@ impl Desk {
         desk.deploy(&DeployCommand::Genesis(limits));
         desk.deploy(&DeployCommand::Asset(AssetSpec { symbol: "USD".into(), decimals: 6 }));
         let rebate = Fees { maker_ppm: -100_000, taker_ppm: 100_000 };
-        desk.deploy(&DeployCommand::Venue(VenueSpec { symbol: "MAKERS".into(), fees: Some(rebate) }));
+        desk.deploy(&DeployCommand::Venue(VenueSpec {
+            symbol: "MAKERS".into(),
+            fees: Some(rebate),
+            ..Default::default()
+        }));
         desk.deploy(&DeployCommand::Instrument(perpetual()));
         for (account, owner) in [(1, 7), (2, 7), (3, 8), (4, 9)] {
             let mut open = command(CommandKind::OpenAccount, 0);

@@ -167,6 +167,9 @@ impl Engine {
             self.check_trades_here(command.account(), instrument)?;
         }
         check_state(instrument, flags)?;
+        if self.admission.restricts {
+            self.check_admitted(command.account(), command.venue())?;
+        }
         if flags.has(Flags::PROTECTED) {
             self.check_protection(time_ns, command.account(), command.instrument())?;
         }

@@ -1,7 +1,8 @@
-//! What an account chose, and whether it is isolated.
+//! What an account chose, whether it is isolated, and its credential.
 
 use super::source::{Read, Source};
 use crate::account::Isolated;
+use crate::admission::Credential;
 use crate::engine::Engine;
 use xos_units::{AccountId, InstrumentId};
 
@@ -20,6 +21,19 @@ impl Engine {
             if !self.isolate(id, Isolated { parent, instrument }) {
                 return source.malformed("isolated account");
             }
+        }
+        match source.array("credential")? {
+            [0] => {}
+            [1] => {
+                self.accounts[id.index()].classes = source.u32("classes")?;
+                let credential = Credential {
+                    ends_ns: source.u64("end of a credential")?,
+                    issued_ns: source.u64("issue of a credential")?,
+                    hash: source.array("hash of a credential")?,
+                };
+                self.admission.set(id, credential);
+            }
+            _ => return source.malformed("credential"),
         }
         Ok(())
     }

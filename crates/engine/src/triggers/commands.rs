@@ -39,6 +39,9 @@ impl Engine {
         if instrument.state == InstrumentState::Settled {
             return refused(Reject::InstrumentSettled, instrument.id.0, 0);
         }
+        if self.admission.restricts {
+            self.check_admitted(trigger.account, trigger.venue)?;
+        }
         let flags = Flags(trigger.flags);
         let rests = trigger.tif == Tif::Gtc;
         if flags.has(Flags::MARKET) && rests {

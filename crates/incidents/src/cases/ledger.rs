@@ -15,7 +15,11 @@ pub(super) const ROUNDING_HARVEST: Incident = Incident {
     how: "every fee rounds up, so that cutting a fill never saves",
     play: |world| {
         let fees = Fees { maker_ppm: 0, taker_ppm: 500 };
-        world.deploy(&DeployCommand::Venue(VenueSpec { symbol: "FEES".into(), fees: Some(fees) }));
+        world.deploy(&DeployCommand::Venue(VenueSpec {
+            symbol: "FEES".into(),
+            fees: Some(fees),
+            ..Default::default()
+        }));
         let (whole, cut, maker) =
             (world.account(1_000_000), world.account(1_000_000), world.account(1_000_000));
         let take = |account: u32, qty: i64| CommandRecord {
@@ -124,7 +128,11 @@ pub(super) const WASH_REBATES: Incident = Incident {
             ("GENEROUS", Fees { maker_ppm: -300, taker_ppm: 300 }),
         ];
         for (symbol, fees) in venues {
-            world.deploy(&DeployCommand::Venue(VenueSpec { symbol: symbol.into(), fees: Some(fees) }));
+            world.deploy(&DeployCommand::Venue(VenueSpec {
+                symbol: symbol.into(),
+                fees: Some(fees),
+                ..Default::default()
+            }));
         }
         let (maker, taker) = (world.account(1_000_000_000), world.account(1_000_000_000));
         for round in 0..100 {

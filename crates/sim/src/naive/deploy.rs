@@ -40,6 +40,7 @@ impl World {
             DeployCommand::Venue(spec) => self.deploy_venue(cause, spec, events),
             DeployCommand::Instrument(spec) => self.deploy_instrument(cause, spec, events),
             DeployCommand::Publisher(spec) => self.deploy_publisher(cause, spec, events),
+            DeployCommand::Class(spec) => self.deploy_class(cause, spec, events),
             DeployCommand::Question(spec) => self.deploy_question(cause, spec, events),
         }
     }
@@ -71,6 +72,7 @@ impl World {
         if let Some(fees) = spec.fees {
             check_fees(fees)?;
         }
+        self.check_venue_rules(&spec)?;
         self.venues.push(spec);
         events.push(EventRecord {
             instrument: standing + 1,
@@ -331,12 +333,15 @@ fn is_positive_decimal(text: &str) -> bool {
 }
 
 /// 504.
-fn check_room(standing: u32, limit: u32) -> Result<(), Refusal> {
+pub(super) fn check_room(standing: u32, limit: u32) -> Result<(), Refusal> {
     check(standing < limit, Reject::LimitOfDeployments, standing, limit)
 }
 
 /// 605, then 604.
-fn check_symbol<'a>(symbol: &str, others: impl Iterator<Item = &'a String>) -> Result<(), Refusal> {
+pub(super) fn check_symbol<'a>(
+    symbol: &str,
+    others: impl Iterator<Item = &'a String>,
+) -> Result<(), Refusal> {
     let bytes = symbol.len();
     let is_valid = (1..=64).contains(&bytes) && symbol.bytes().all(|b| b.is_ascii_graphic());
     check(is_valid, Reject::SymbolInvalid, bytes as i128, 64)?;
@@ -347,7 +352,7 @@ fn check_symbol<'a>(symbol: &str, others: impl Iterator<Item = &'a String>) -> R
 }
 
 /// 606 for one field.
-fn bound(field: i128, value: impl Into<i128>, holds: bool) -> Result<(), Refusal> {
+pub(super) fn bound(field: i128, value: impl Into<i128>, holds: bool) -> Result<(), Refusal> {
     check(holds, Reject::SpecOutOfBounds, value, field)
 }
 

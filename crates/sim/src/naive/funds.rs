@@ -28,6 +28,8 @@ impl World {
             holdings: BTreeMap::new(),
             leverages: BTreeMap::new(),
             isolated,
+            classes: 0,
+            credential: None,
         });
         events.push(EventRecord {
             account: next,

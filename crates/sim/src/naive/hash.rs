@@ -134,6 +134,10 @@ impl World {
         for publisher in &self.publishers {
             out.spec(publisher);
         }
+        out.count(self.classes.len());
+        for class in &self.classes {
+            out.spec(class);
+        }
         out.count(self.questions.len());
         for question in &self.questions {
             out.spec(&question.spec);
@@ -209,6 +213,13 @@ impl World {
         out.u32(parent);
         if parent != 0 {
             out.u32(instrument);
+        }
+        out.u8(u8::from(account.credential.is_some()));
+        if let Some(credential) = account.credential {
+            out.u32(account.classes);
+            out.u64(credential.ends_ns);
+            out.u64(credential.issued_ns);
+            out.0.extend(credential.hash);
         }
     }
 

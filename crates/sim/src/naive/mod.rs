@@ -4,6 +4,7 @@
 //! by looking at all of them, held money and headroom are summed anew each time they are asked for. The fast
 //! engine must show the same events and the same state after every command.
 
+mod admission;
 mod amend;
 mod countdowns;
 mod deleveraging;
@@ -177,6 +178,7 @@ impl NaiveEngine {
         for order in expired {
             self.world.cancelled(&cause, &order, CancelReason::Expired, events);
         }
+        self.world.run_out_credentials(&cause, events);
         self.world.run_out_countdowns(&cause, events);
         self.world.look_of_time(&cause, events);
         self.world.forget_empty_holdings();
@@ -301,7 +303,7 @@ impl NaiveEngine {
 fn names_account(kind: CommandKind) -> bool {
     use CommandKind::{
         Amend, AmendTrigger, Cancel, CancelAllAfter, Deposit, MassCancel, MergeSet, Place, PlaceBracket,
-        PlaceTrigger, SetLeverage, SetProtection, SplitSet, Transfer, Withdraw,
+        PlaceTrigger, SetCredentials, SetLeverage, SetProtection, SplitSet, Transfer, Withdraw,
     };
     matches!(
         kind,
@@ -319,6 +321,7 @@ fn names_account(kind: CommandKind) -> bool {
             | SplitSet
             | MergeSet
             | SetLeverage
+            | SetCredentials
             | SetProtection
     )
 }
@@ -355,6 +358,7 @@ impl World {
             CommandKind::SplitSet => self.split_set(cause, command, events),
             CommandKind::MergeSet => self.merge_set(cause, command, events),
             CommandKind::SetLeverage => self.set_leverage(cause, command, events),
+            CommandKind::SetCredentials => self.set_credentials(cause, command, events),
             CommandKind::SetMark | CommandKind::SetIndex => self.set_price(cause, kind, command, events),
             CommandKind::SetInstrumentState => self.set_state(cause, command, events),
             CommandKind::ResolveQuestion => self.resolve(cause, command, events),

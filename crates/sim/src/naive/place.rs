@@ -87,6 +87,7 @@ impl World {
         let terms = &instrument.terms;
         let tif = order.tif;
         check_state(instrument, order)?;
+        self.check_admitted(order.account, order.venue)?;
         self.check_protection(cause, order)?;
         if order.flags.has(Flags::MARKET) {
             check(matches!(tif, Tif::Ioc | Tif::Fok), Reject::MarketTif, tif.code(), 0)?;

@@ -94,6 +94,10 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
         CommandKind::SplitSet | CommandKind::MergeSet => {
             check_only(command, &[ACCOUNT, INSTRUMENT, QTY, CLIENT_ID])
         }
+        CommandKind::SetCredentials if command.qty == 0 => {
+            check_only(command, &[ACCOUNT, ORDER_ID, QTY, CLIENT_ID])
+        }
+        CommandKind::SetCredentials => check_only(command, &[ACCOUNT, ORDER_ID, QTY, EXPIRES, CLIENT_ID]),
         CommandKind::SetLeverage => check_only(command, &[ACCOUNT, INSTRUMENT, QTY]),
         CommandKind::Tick | CommandKind::Deploy => check_only(command, &[]),
         CommandKind::SetMark | CommandKind::SetIndex => check_only(command, &[INSTRUMENT, PRICE]),

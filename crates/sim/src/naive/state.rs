@@ -7,8 +7,8 @@ use super::money::share_down;
 use super::oracle::Oracle;
 use std::collections::BTreeMap;
 use xos_protocol::{
-    AssetSpec, ClientId, EventRecord, Fees, Flags, InstrumentSpec, InstrumentState, InstrumentTerms, Limits,
-    PriceSource, PublisherSpec, QuestionSpec, SelfTrade, Side, Tif, VenueSpec,
+    AssetSpec, ClassSpec, ClientId, EventRecord, Fees, Flags, InstrumentSpec, InstrumentState,
+    InstrumentTerms, Limits, PriceSource, PublisherSpec, QuestionSpec, SelfTrade, Side, Tif, VenueSpec,
 };
 
 /// The asset that margins everything.
@@ -63,6 +63,15 @@ impl Holding {
     }
 }
 
+/// What is known of an account's last credential.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Credential {
+    /// 0: it ran out, or was revoked.
+    pub(super) ends_ns: u64,
+    pub(super) issued_ns: u64,
+    pub(super) hash: ClientId,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Account {
     pub(super) owner: [u8; 32],
@@ -74,6 +83,9 @@ pub(super) struct Account {
     pub(super) leverages: BTreeMap<u32, i64>,
     /// Parent and perpetual of an isolated account.
     pub(super) isolated: Option<(u32, u32)>,
+    /// Credential classes, a bit each.
+    pub(super) classes: u32,
+    pub(super) credential: Option<Credential>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,6 +261,7 @@ pub(super) struct World {
     pub(super) assets: Vec<AssetSpec>,
     pub(super) venues: Vec<VenueSpec>,
     pub(super) publishers: Vec<PublisherSpec>,
+    pub(super) classes: Vec<ClassSpec>,
     pub(super) questions: Vec<Question>,
     pub(super) instruments: Vec<Instrument>,
     pub(super) accounts: Vec<Account>,

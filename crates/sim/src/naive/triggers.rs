@@ -144,13 +144,13 @@ impl World {
         let instrument = self.instrument(trigger.instrument);
         let (id, flags, tif, market) = (trigger.instrument, trigger.flags, trigger.tif, trigger.is_market());
         check(instrument.state != InstrumentState::Settled, Reject::InstrumentSettled, id, 0)?;
+        self.check_admitted(trigger.account, trigger.venue)?;
         check(!(market && tif == Tif::Gtc), Reject::MarketTif, tif.code(), 0)?;
         let may_rest = tif == Tif::Gtc && !market;
         check(!flags.has(Flags::POST_ONLY) || may_rest, Reject::PostOnlyTif, tif.code(), 0)?;
-        let reduce_only = flags.has(Flags::REDUCE_ONLY);
-        check(!(reduce_only && instrument.is_spot()), Reject::ReduceOnlySpot, id, 0)?;
+        check(!(flags.has(Flags::REDUCE_ONLY) && instrument.is_spot()), Reject::ReduceOnlySpot, id, 0)?;
         check_trigger_prices(instrument, trigger)?;
-        if trigger.qty == 0 && reduce_only && instrument.is_perpetual() {
+        if trigger.qty == 0 && flags.has(Flags::REDUCE_ONLY) && instrument.is_perpetual() {
             let holding = self.holding(trigger.account, id);
             check(holding.closable_by(trigger.side) > 0, Reject::NothingToReduce, holding.position, 0)?;
         } else {

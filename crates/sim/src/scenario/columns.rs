@@ -105,6 +105,26 @@ pub(super) fn publisher_name(engine: &Engine, id: u32) -> String {
     found.map_or_else(|| number_text(u64::from(id)), |spec| spec.symbol.clone())
 }
 
+/// Names of classes with commas between them, or `#5`: a bit each.
+pub(super) fn classes<T: TryFrom<i128>>(engine: &Engine, text: &str) -> Result<T, String> {
+    if let Some(bits) = raw_number(text) {
+        return bits;
+    }
+    let bit = |name: &str| -> Result<i128, String> {
+        let at = engine.classes().iter().position(|class| class.symbol == name);
+        Ok(1 << at.ok_or(format!("there is no class {name:?}"))?)
+    };
+    let names = text.split(',').filter(|name| !name.is_empty());
+    let mask = names.map(bit).sum::<Result<i128, String>>()?;
+    T::try_from(mask).map_err(|_| format!("{text} does not fit its field"))
+}
+
+/// The names of classes, with commas.
+pub(super) fn classes_text(engine: &Engine, mask: i64) -> String {
+    let held = engine.classes().iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1);
+    held.map(|(_, class)| class.symbol.as_str()).collect::<Vec<_>>().join(",")
+}
+
 pub(super) fn venue(engine: &Engine, text: &str) -> Result<u16, String> {
     let name_of = |id: u32| engine.venues().get(id as usize - 1).map(|spec| spec.symbol.as_str());
     let id = symbol_or_number(text, "venue", name_of)?;

@@ -46,6 +46,9 @@ impl Desk<'_> {
         record.instrument = self.target(kind, cell("on"))?;
         record.order_id = present(cell("order")).map_or(Ok(0), |label| self.names.order(label))?;
         record.price = present(cell("price")).map_or(Ok(0), integer)?;
+        if kind == CommandKind::SetCredentials {
+            record.order_id = self.time_ns;
+        }
         record.qty = present(cell("qty")).map_or(Ok(0), integer)?;
         record.amount = Int128::new(present(cell("amount")).map_or(Ok(0), integer)?);
         record.side = match (cell("side"), kind) {
@@ -75,6 +78,7 @@ impl Desk<'_> {
             (Kind::Cancel | Kind::MassCancel | Kind::CancelAllAfter | Kind::OpenAccount, "") => Ok(0),
             (Kind::Tick | Kind::Restart | Kind::Deploy, "") => Ok(0),
             (Kind::AmendTrigger, "") => Ok(0),
+            (Kind::SetCredentials, _) => Ok(0),
             (_, "") => only("instrument", self.engine.instrument_count()),
             _ => columns::instrument(self.engine, text),
         }
@@ -90,6 +94,11 @@ impl Desk<'_> {
                 record.tif = Tif::Gtd.code();
                 record.expires_ns = self.expiry(value)?;
             }
+            "classes" => record.qty = columns::classes(self.engine, value)?,
+            "issued" => record.order_id = self.time_ns - nanoseconds(value).ok_or("issued=2s ago")?,
+            "ends" if value == "never" => record.expires_ns = u64::MAX,
+            "ends" => record.expires_ns = self.expiry(value)?,
+            "hash" => record.client_id = short_bytes(value)?,
             "ago" => record.expires_ns = self.time_ns - nanoseconds(value).ok_or("ago=2s")?,
             "ahead" => record.expires_ns = self.time_ns + nanoseconds(value).ok_or("ahead=2s")?,
             "post_only" => record.flags |= Flags::POST_ONLY,
@@ -123,7 +132,7 @@ impl Desk<'_> {
     fn expiry(&self, text: &str) -> Result<u64, String> {
         let wait_ns = text.strip_prefix('+').and_then(nanoseconds);
         let expires_ns = wait_ns.and_then(|wait_ns| self.time_ns.checked_add(wait_ns));
-        expires_ns.ok_or(format!("gtd is {text:?}, expected as in gtd=+5s"))
+        expires_ns.ok_or(format!("{text:?} is no time to come, expected as in +5s"))
     }
 }
 

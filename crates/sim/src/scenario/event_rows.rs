@@ -43,6 +43,8 @@ pub(super) const COLUMNS: &[&str] = &[
     "below limit",
     "trigger",
     "source",
+    "classes",
+    "had",
 ];
 /// Columns that are zero or empty wherever a table leaves them out.
 pub(super) const ZERO_IF_ABSENT: &[&str] = &["taker fee", "maker fee"];
@@ -106,6 +108,8 @@ impl Witness<'_> {
                 .map_or_else(String::new, |source| source.name().into()),
             "pays" if kind == EventKind::QuestionResolved => u32::try_from(event.order_id)
                 .map_or_else(|_| String::new(), |id| columns::instrument_name(self.engine, id)),
+            "classes" if is_of_credentials(kind) => columns::classes_text(self.engine, event.qty),
+            "had" if is_of_credentials(kind) => columns::classes_text(self.engine, event.remaining),
             "to" if kind == EventKind::Transferred => {
                 self.names.account_name(u32::try_from(event.order_id).unwrap_or(u32::MAX))
             }
@@ -150,7 +154,10 @@ impl Witness<'_> {
 
     fn names_no_order(&self, event: &EventRecord) -> bool {
         use CommandKind as Kind;
-        matches!(self.kind_of(event), Some(Kind::PlaceTrigger | Kind::PlaceBracket | Kind::Transfer))
+        matches!(
+            self.kind_of(event),
+            Some(Kind::PlaceTrigger | Kind::PlaceBracket | Kind::Transfer | Kind::SetCredentials)
+        )
     }
 
     fn kind_of(&self, event: &EventRecord) -> Option<CommandKind> {
@@ -171,6 +178,7 @@ impl Witness<'_> {
             | Kind::Payout
             | Kind::QuestionDeployed => columns::question_name(self.engine, id),
             Kind::PublisherDeployed => columns::publisher_name(self.engine, id),
+            Kind::ClassDeployed => columns::classes_text(self.engine, 1 << (id - 1)),
             Kind::VenueDeployed => columns::venue_name(self.engine, VenueId(event.venue)),
             Kind::Rejected => match self.kind_of(event) {
                 Some(CommandKind::Deposit | CommandKind::Withdraw | CommandKind::Transfer) => {
@@ -243,6 +251,10 @@ fn is_of_positions(kind: EventKind) -> bool {
     )
 }
 
+fn is_of_credentials(kind: EventKind) -> bool {
+    matches!(kind, EventKind::CredentialsSet | EventKind::CredentialsExpired)
+}
+
 fn is_of_liquidation(kind: EventKind) -> bool {
     (EventKind::LiquidationStarted..=EventKind::LiquidationEnded).contains(&kind)
 }
@@ -297,6 +309,7 @@ fn has_amount(kind: EventKind) -> bool {
             | Kind::FundingSet
             | Kind::FundingPaid
             | Kind::CancelAllAfterSet
+            | Kind::CredentialsSet
             | Kind::ProtectionSet
             | Kind::ProtectionBreached
     )
@@ -313,5 +326,6 @@ fn has_total(kind: EventKind) -> bool {
             | Kind::Payout
             | Kind::FundingSet
             | Kind::FundingPaid
+            | Kind::CredentialsSet
     )
 }

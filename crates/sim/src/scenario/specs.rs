@@ -3,10 +3,10 @@
 use super::columns::{integer, symbol_or_number};
 use xos_engine::Engine;
 use xos_protocol::{
-    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec, InstrumentSpec,
-    InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching,
-    OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split,
-    TrancheSpec, VenueSpec,
+    AssetSpec, ClassRule, ClassSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec,
+    InstrumentSpec, InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier,
+    Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec,
+    Split, TrancheSpec, VenueSpec,
 };
 use xos_units::{Amount, AssetId};
 
@@ -70,7 +70,11 @@ pub(super) fn body(words: &[String], engine: &Engine) -> Result<Vec<u8>, String>
     let mut words = Words::new(&words[2..])?;
     let command = match kind {
         "asset" => DeployCommand::Asset(AssetSpec { symbol, decimals: words.number("decimals", 2)? }),
-        "venue" => DeployCommand::Venue(VenueSpec { symbol, fees: venue_fees(&mut words)? }),
+        "venue" => venue(symbol, &mut words, engine)?,
+        "class" => {
+            let counterparty = words.take("counterparty").is_some();
+            DeployCommand::Class(ClassSpec { symbol, counterparty })
+        }
         "publisher" => {
             DeployCommand::Publisher(PublisherSpec { symbol, key: words.text("key", &"0".repeat(64)) })
         }
@@ -80,6 +84,13 @@ pub(super) fn body(words: &[String], engine: &Engine) -> Result<Vec<u8>, String>
     };
     words.end()?;
     Ok(command.to_bytes())
+}
+
+/// `requires=kyc_1,eu forbids=us` of the accounts that it admits; then its fees.
+fn venue(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<DeployCommand, String> {
+    let mut classes = |name| words.take(name).map_or(Ok(0), |text| super::columns::classes(engine, text));
+    let admission = ClassRule { requires: classes("requires")?, forbids: classes("forbids")? };
+    Ok(DeployCommand::Venue(VenueSpec { symbol, fees: venue_fees(words)?, admission }))
 }
 
 fn venue_fees(words: &mut Words<'_>) -> Result<Option<Fees>, String> {

@@ -66,6 +66,12 @@ const INSTRUMENTS: Subject = Subject {
 };
 const QUESTIONS: Subject = Subject { columns: &["question", "sets", "paying"], free: &[], ordered: false };
 
+const CREDENTIALS: Subject = Subject {
+    columns: &["account", "classes", "ends", "issued", "hash"],
+    free: &["ends", "issued", "hash"],
+    ordered: false,
+};
+
 /// What a `then` is checked against.
 pub(super) struct Sight<'a> {
     pub(super) engine: &'a Engine,
@@ -97,11 +103,12 @@ impl Sight<'_> {
             ["house"] => compared(&HOUSE, expected, self.house()),
             ["instruments"] => compared(&INSTRUMENTS, expected, self.instruments()),
             ["questions"] => compared(&QUESTIONS, expected, self.questions()),
-            [subject @ ("balances" | "positions" | "orders" | "risk"), whose @ ..] => {
+            [subject @ ("balances" | "positions" | "orders" | "risk" | "credentials"), whose @ ..] => {
                 let accounts = self.accounts(whose)?;
                 match *subject {
                     "balances" => compared(&BALANCES, expected, self.balances(&accounts)),
                     "positions" => compared(&POSITIONS, expected, self.positions(&accounts)),
+                    "credentials" => compared(&CREDENTIALS, expected, self.credentials(&accounts)),
                     "orders" => compared(&ORDERS, expected, self.orders(&accounts)),
                     _ => compared(&RISK, expected, self.risk(&accounts)),
                 }
@@ -235,6 +242,21 @@ impl Sight<'_> {
                 },
                 columns::venue_name(self.engine, order.venue),
                 short_text(&view.client_id),
+            ]
+        };
+        views.map(row).collect()
+    }
+
+    /// Of the accounts whose classes were ever set.
+    fn credentials(&self, accounts: &[AccountId]) -> Found {
+        let views = accounts.iter().filter_map(|account| Some((account, self.engine.credential(*account)?)));
+        let row = |(account, view): (&AccountId, xos_engine::CredentialView)| {
+            vec![
+                self.names.account_name(account.0),
+                columns::classes_text(self.engine, view.classes.into()),
+                text(view.ends_ns),
+                text(view.issued_ns),
+                short_text(&view.hash),
             ]
         };
         views.map(row).collect()

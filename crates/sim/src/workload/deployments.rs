@@ -2,10 +2,10 @@
 
 use crate::rng::Rng;
 use xos_protocol::{
-    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec, InstrumentSpec,
-    InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching,
-    OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split,
-    TrancheSpec, VenueSpec,
+    AssetSpec, ClassRule, ClassSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec,
+    InstrumentSpec, InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier,
+    Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec,
+    Split, TrancheSpec, VenueSpec,
 };
 use xos_units::Amount;
 
@@ -58,9 +58,23 @@ pub(super) fn asset(number: usize) -> AssetSpec {
     AssetSpec { symbol: format!("ASSET{number}"), decimals: (number * 6 % 19) as u8 }
 }
 
-pub(super) fn venue(rng: &mut Rng, number: usize) -> VenueSpec {
+/// A venue that may ask for some of the first `classes`.
+pub(super) fn venue(rng: &mut Rng, number: usize, classes: u32) -> VenueSpec {
     let fees = (!rng.one_in(3)).then(|| fees(rng));
-    VenueSpec { symbol: format!("VENUE{number}"), fees }
+    let admission = if rng.one_in(2) { rule(rng, classes) } else { ClassRule::NONE };
+    VenueSpec { symbol: format!("VENUE{number}"), fees, admission }
+}
+
+/// Mostly one class that is required, or one that is forbidden.
+fn rule(rng: &mut Rng, classes: u32) -> ClassRule {
+    let bits = (1u32 << classes) - 1;
+    let requires = if rng.one_in(3) { 0 } else { rng.bits() as u32 & rng.bits() as u32 & bits };
+    let forbids = if rng.one_in(2) { 0 } else { rng.bits() as u32 & rng.bits() as u32 & bits & !requires };
+    ClassRule { requires, forbids }
+}
+
+pub(super) fn class(rng: &mut Rng, number: usize) -> ClassSpec {
+    ClassSpec { symbol: format!("CLASS{number}"), counterparty: rng.one_in(2) }
 }
 
 fn fees(rng: &mut Rng) -> Fees {
@@ -295,8 +309,11 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
             0 => spoil_symbol(rng, &mut spec.symbol, "ASSET1"),
             _ => spec.decimals = *rng.pick(&[18, 19, 255]),
         },
-        DeployCommand::Venue(spec) => match rng.below(3) {
+        DeployCommand::Class(spec) => spoil_symbol(rng, &mut spec.symbol, "CLASS1"),
+        DeployCommand::Venue(spec) => match rng.below(5) {
             0 => spoil_symbol(rng, &mut spec.symbol, "VENUE1"),
+            1 => spec.admission.requires = 1 << 31,
+            2 => spec.admission.forbids = spec.admission.requires | *rng.pick(&[0, 1 << 31]),
             _ => spec.fees = Some(bad_fees(rng)),
         },
         DeployCommand::Publisher(spec) => match rng.below(3) {

@@ -14,9 +14,12 @@ impl Chaos {
             return *self.rng.pick(&self.recent);
         }
         let weights = if self.calm {
-            [700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 5, 1, 0, 0, 60, 2, 12, 40, 1, 24, 12, 6, 6, 6, 2]
+            [700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 5, 1, 0, 0, 60, 2, 12, 40, 1, 24, 12, 6, 6, 6, 2, 4]
         } else {
-            [600, 100, 40, 6, 4, 24, 24, 30, 20, 9, 45, 16, 9, 2, 3, 50, 6, 24, 45, 2, 60, 36, 20, 16, 16, 5]
+            [
+                600, 100, 40, 6, 4, 24, 24, 30, 20, 9, 45, 16, 9, 2, 3, 50, 6, 24, 45, 2, 60, 36, 20, 16, 16,
+                5, 16,
+            ]
         };
         let mut record = match self.rng.weighted(&weights) {
             0 => self.draw_place(),
@@ -44,6 +47,7 @@ impl Chaos {
             23 => self.draw_protection(),
             24 => self.draw_transfer(),
             25 => self.draw_open_isolated(),
+            26 => self.draw_credentials(),
             _ => CommandRecord { kind: *self.rng.pick(&[0, 19, 64, 65_535]), ..self.draw_place() },
         };
         if self.rng.one_in(if self.calm { 120 } else { 16 }) {

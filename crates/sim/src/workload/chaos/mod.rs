@@ -2,6 +2,7 @@
 
 mod commands;
 mod crash;
+mod credentials;
 mod giant;
 mod interval;
 mod squeeze;
@@ -46,6 +47,7 @@ pub struct Chaos {
     assets: u32,
     venues: u16,
     publishers: u32,
+    classes: u32,
     questions: u32,
     deployments: usize,
     fresh_client_ids: u64,
@@ -74,6 +76,7 @@ impl Chaos {
             assets: 0,
             venues: 0,
             publishers: 0,
+            classes: 0,
             questions: 0,
             deployments: 0,
             fresh_client_ids: 0,
@@ -126,6 +129,7 @@ impl Chaos {
             Some(EventKind::AssetDeployed) => self.assets += 1,
             Some(EventKind::VenueDeployed) => self.venues += 1,
             Some(EventKind::PublisherDeployed) => self.publishers += 1,
+            Some(EventKind::ClassDeployed) => self.classes += 1,
             Some(EventKind::QuestionDeployed) => self.questions += 1,
             Some(EventKind::SetSplit) => self.observe_sets(event, event.qty),
             Some(EventKind::SetMerged) => self.observe_sets(event, -event.qty),
@@ -208,7 +212,7 @@ impl Chaos {
         let (rng, scale) = (&mut self.rng, self.scale);
         let mut bodies = Vec::new();
         if rng.one_in(8) {
-            bodies.push(DeployCommand::Venue(deployments::venue(rng, 9)));
+            bodies.push(DeployCommand::Venue(deployments::venue(rng, 9, 0)));
         }
         let mut limits = deployments::limits(rng);
         if rng.one_in(12) {
@@ -220,8 +224,12 @@ impl Chaos {
         bodies.push(DeployCommand::Genesis(limits));
         let assets = 2 + rng.below(2) as usize;
         bodies.extend((1..=assets).map(|number| DeployCommand::Asset(deployments::asset(number))));
+        // In one world in sixteen there are as many as there can be, and more are asked for.
+        let classes = if rng.one_in(16) { 32 } else { rng.below(4) as usize };
+        bodies.extend((1..=classes).map(|number| DeployCommand::Class(deployments::class(rng, number))));
+        let classes = classes.min(3) as u32;
         for number in 1..=1 + rng.below(3) as usize {
-            bodies.push(DeployCommand::Venue(deployments::venue(rng, number)));
+            bodies.push(DeployCommand::Venue(deployments::venue(rng, number, classes)));
         }
         let pairs = [(2, 1), (1, 2), (assets as u32, 2)];
         let base_and_quote = pairs.iter().filter(|(base, quote)| base != quote);
@@ -254,7 +262,8 @@ impl Chaos {
             let mut body = match rng.below(6) {
                 0 => DeployCommand::Asset(deployments::asset(number)),
                 1 if rng.one_in(2) => DeployCommand::Publisher(deployments::publisher(number)),
-                1 => DeployCommand::Venue(deployments::venue(rng, number)),
+                1 if rng.one_in(3) => DeployCommand::Class(deployments::class(rng, number)),
+                1 => DeployCommand::Venue(deployments::venue(rng, number, classes)),
                 2 => DeployCommand::Instrument(deployments::spot(rng, scale, format!("S{number}"), 2, 1)),
                 3 => {
                     let mut spec = deployments::perpetual(rng, scale, format!("P{number}"));
@@ -268,10 +277,10 @@ impl Chaos {
             bodies.push(body);
         }
         self.set_up.extend(bodies.iter().map(|body| Frame::deploy(self.time_ns, body)));
-        self.plan_accounts(assets as u32);
+        self.plan_accounts(assets as u32, classes);
     }
 
-    fn plan_accounts(&mut self, assets: u32) {
+    fn plan_accounts(&mut self, assets: u32, classes: u32) {
         let accounts = 3 + self.rng.below(8) as u32;
         let owners = 2 + self.rng.below(u64::from(accounts - 1));
         let mut commands = Vec::new();
@@ -290,6 +299,7 @@ impl Chaos {
         for record in commands {
             self.set_up.push_back(Frame::commands(self.time_ns, vec![record]));
         }
+        self.plan_credentials(accounts, classes);
     }
 
     /// Atoms for a few orders of this world.
@@ -345,7 +355,8 @@ impl Chaos {
             0 => DeployCommand::Genesis(deployments::limits(rng)),
             1..3 => DeployCommand::Asset(deployments::asset(number)),
             3 => DeployCommand::Publisher(deployments::publisher(number)),
-            4 => DeployCommand::Venue(deployments::venue(rng, number)),
+            4 if rng.one_in(4) => DeployCommand::Class(deployments::class(rng, number)),
+            4 => DeployCommand::Venue(deployments::venue(rng, number, self.classes.min(3))),
             5..7 => {
                 let mut spec = deployments::spot(rng, scale, format!("S{number}"), 2, 1);
                 spec.funding = rng.one_in(8).then(|| Box::new(deployments::funding(rng, &spec)));
