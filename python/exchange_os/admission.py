@@ -10,7 +10,7 @@ import msgspec
 
 from exchange_os._core import CommandKind
 from exchange_os.bounds import each, whole
-from exchange_os.errors import InvalidArgument, UnknownName
+from exchange_os.errors import InvalidArgument
 from exchange_os.publishing import Publishing
 from exchange_os.results import Outcome, Receipt, receipt
 
@@ -51,18 +51,18 @@ class AdmissionMethods(Publishing):
     ) -> Receipt:
         """Gives an account these classes and no others. Its orders that are not admitted any more leave.
 
-        `digest` is the 32-byte hash of the signed document, `ends_ns` and `issued_ns` are its times; None: now.
-        Whoever calls this has verified the document: `exchange_os.credentials` does.
+        `digest` is the 32-byte hash of the signed document, `ends_ns` and `issued_ns` are its times (None:
+        now). Whoever calls this has verified the document.
         """
         mask = 0
-        for name in each("class", classes):
+        for name in each("classes", classes):
             mask |= 1 << (self._directory.credential_class(name) - 1)
         return self._credentials(account, mask, digest, ends_ns, issued_ns, time_ns)
 
     def revoke_credentials(
         self, account: int, *, digest: bytes = bytes(_DIGEST_BYTES), time_ns: int | None = None
     ) -> Receipt:
-        """Takes all classes of an account away, at once. No credential that was issued before counts again."""
+        """Takes all classes away, at once. No credential that was issued before counts again."""
         return self._credentials(account, 0, digest, 0, None, time_ns)
 
     def credential(self, account: int) -> Credential | None:
@@ -91,12 +91,12 @@ class AdmissionMethods(Publishing):
         issued_ns: int | None,
         time_ns: int | None,
     ) -> Receipt:
-        if not isinstance(digest, bytes) or len(digest) != _DIGEST_BYTES:
+        given: object = digest
+        if not (isinstance(given, bytes) and len(given) == _DIGEST_BYTES):
             raise InvalidArgument(f"the digest of a credential is {_DIGEST_BYTES} bytes")
         if issued_ns is None:
             # The log stamps the command no earlier than this.
-            issued_ns = max(time.time_ns(), self._core.sequence() and self._core.time_ns())
-            issued_ns = issued_ns if time_ns is None else time_ns
+            issued_ns = max(time.time_ns(), self._core.time_ns()) if time_ns is None else time_ns
         return receipt(
             self._command(
                 CommandKind.SET_CREDENTIALS,

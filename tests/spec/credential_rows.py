@@ -27,7 +27,8 @@ def fields(desk: Desk, words: Given) -> dict[str, Any]:
     """As they travel."""
     ends, issued_ns = words.get("ends", "+0s"), nanoseconds(f"+{words.get('issued', '0s')}")
     wait_ns = nanoseconds(ends)
-    assert issued_ns is not None and (wait_ns is not None or ends == "never"), words
+    assert issued_ns is not None, words
+    assert wait_ns is not None or ends == "never", words
     ends_ns = _NEVER_NS if wait_ns is None else desk.time_ns + wait_ns
     told: dict[str, Any] = {
         "order_id": desk.time_ns - issued_ns,

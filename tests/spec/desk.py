@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import credential_rows
 import numpy as np
 from answers import Event, agree, as_events, is_of_time
-import credential_rows
 from deployment_lines import body_of
 from scenario_file import Row, nanoseconds
 

@@ -188,7 +188,12 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "source": (_FIRED, lambda _, event: xos.PriceSource(event["counter_amount"]).name.lower()),
     "position": ({_KIND.PNL_REALISED, _KIND.PROTECTION_BREACHED} | _OF_POSITIONS, _field("remaining")),
     "amount": (
-        _TOTAL | _FUNDING | _OF_LIQUIDATION | _SETS | _PROTECTION | {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CREDENTIALS_SET},
+        _TOTAL
+        | _FUNDING
+        | _OF_LIQUIDATION
+        | _SETS
+        | _PROTECTION
+        | {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CREDENTIALS_SET},
         _field("amount"),
     ),
     "total": (
