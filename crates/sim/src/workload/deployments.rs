@@ -1,8 +1,9 @@
 //! Deployments of small worlds: valid ones, and ones with a single wrong field.
 
+use super::admission;
 use crate::rng::Rng;
 use xos_protocol::{
-    AssetSpec, ClassRule, ClassSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec,
+    AssetSpec, ClassRule, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec,
     InstrumentSpec, InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier,
     Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec,
     Split, TrancheSpec, VenueSpec,
@@ -61,20 +62,8 @@ pub(super) fn asset(number: usize) -> AssetSpec {
 /// A venue that may ask for some of the first `classes`.
 pub(super) fn venue(rng: &mut Rng, number: usize, classes: u32) -> VenueSpec {
     let fees = (!rng.one_in(3)).then(|| fees(rng));
-    let admission = if rng.one_in(2) { rule(rng, classes) } else { ClassRule::NONE };
+    let admission = if rng.one_in(2) { admission::rule(rng, classes) } else { ClassRule::NONE };
     VenueSpec { symbol: format!("VENUE{number}"), fees, admission }
-}
-
-/// Mostly one class that is required, or one that is forbidden.
-fn rule(rng: &mut Rng, classes: u32) -> ClassRule {
-    let bits = (1u32 << classes) - 1;
-    let requires = if rng.one_in(3) { 0 } else { rng.bits() as u32 & rng.bits() as u32 & bits };
-    let forbids = if rng.one_in(2) { 0 } else { rng.bits() as u32 & rng.bits() as u32 & bits & !requires };
-    ClassRule { requires, forbids }
-}
-
-pub(super) fn class(rng: &mut Rng, number: usize) -> ClassSpec {
-    ClassSpec { symbol: format!("CLASS{number}"), counterparty: rng.one_in(2) }
 }
 
 fn fees(rng: &mut Rng) -> Fees {

@@ -1,5 +1,6 @@
 //! Seeded workloads: what a world is asked to do.
 
+mod admission;
 mod book;
 mod chaos;
 mod deployments;

@@ -8,6 +8,7 @@ mod interval;
 mod squeeze;
 mod triggers;
 
+use super::admission;
 use super::deployments::{self, Scale};
 use super::live::Live;
 use super::{Body, Frame, client_id, command};
@@ -226,7 +227,7 @@ impl Chaos {
         bodies.extend((1..=assets).map(|number| DeployCommand::Asset(deployments::asset(number))));
         // In one world in sixteen there are as many as there can be, and more are asked for.
         let classes = if rng.one_in(16) { 32 } else { rng.below(4) as usize };
-        bodies.extend((1..=classes).map(|number| DeployCommand::Class(deployments::class(rng, number))));
+        bodies.extend((1..=classes).map(|number| DeployCommand::Class(admission::class(rng, number))));
         let classes = classes.min(3) as u32;
         for number in 1..=1 + rng.below(3) as usize {
             bodies.push(DeployCommand::Venue(deployments::venue(rng, number, classes)));
@@ -262,7 +263,7 @@ impl Chaos {
             let mut body = match rng.below(6) {
                 0 => DeployCommand::Asset(deployments::asset(number)),
                 1 if rng.one_in(2) => DeployCommand::Publisher(deployments::publisher(number)),
-                1 if rng.one_in(3) => DeployCommand::Class(deployments::class(rng, number)),
+                1 if rng.one_in(3) => DeployCommand::Class(admission::class(rng, number)),
                 1 => DeployCommand::Venue(deployments::venue(rng, number, classes)),
                 2 => DeployCommand::Instrument(deployments::spot(rng, scale, format!("S{number}"), 2, 1)),
                 3 => {
@@ -355,7 +356,7 @@ impl Chaos {
             0 => DeployCommand::Genesis(deployments::limits(rng)),
             1..3 => DeployCommand::Asset(deployments::asset(number)),
             3 => DeployCommand::Publisher(deployments::publisher(number)),
-            4 if rng.one_in(4) => DeployCommand::Class(deployments::class(rng, number)),
+            4 if rng.one_in(4) => DeployCommand::Class(admission::class(rng, number)),
             4 => DeployCommand::Venue(deployments::venue(rng, number, self.classes.min(3))),
             5..7 => {
                 let mut spec = deployments::spot(rng, scale, format!("S{number}"), 2, 1);
