@@ -150,6 +150,27 @@ impl Book {
         self.side_mut(side).level_mut(level).lots -= lots.0 as u128;
     }
 
+    /// Gives a resting order other lots, at the back of its price level.
+    pub fn replenish(&mut self, pool: &mut OrderPool, slot: Slot, lots: Qty) {
+        let order = *pool.order(slot);
+        let level = self.side_mut(order.side).level_mut(order.level);
+        level.lots = level.lots - order.remaining.0 as u128 + lots.0 as u128;
+        pool.order_mut(slot).remaining = lots;
+        if level.tail == slot {
+            return;
+        }
+        if level.head == slot {
+            level.head = order.next;
+        } else {
+            pool.order_mut(order.prev).next = order.next;
+        }
+        pool.order_mut(order.next).prev = order.prev;
+        pool.order_mut(level.tail).next = slot;
+        let moved = pool.order_mut(slot);
+        (moved.prev, moved.next) = (level.tail, NO_SLOT);
+        level.tail = slot;
+    }
+
     /// Levels of a side, best first.
     pub fn levels(&self, side: Side) -> impl Iterator<Item = LevelView> + '_ {
         let ladder = self.side(side);

@@ -17,7 +17,7 @@ pub struct RestingOrder {
     pub id: OrderId,
     /// Ticks.
     pub price: Price,
-    /// Lots still open.
+    /// Lots still open; of an iceberg in the pool those that are shown.
     pub remaining: Qty,
     /// Lots in all, filled included.
     pub total: Qty,
@@ -49,6 +49,8 @@ pub struct RestingOrder {
     pub flags: u8,
     /// Its own self-trade mode, used when an amend makes it take.
     pub self_trade: SelfTrade,
+    /// Whether more lots are kept elsewhere than are shown, or were.
+    pub is_iceberg: bool,
     /// Number under which its client id is kept elsewhere; `NO_SLOT`: it has none.
     pub client_id_at: u32,
 }
@@ -75,10 +77,13 @@ impl RestingOrder {
             tif: Tif::Gtc,
             flags: 0,
             self_trade: SelfTrade::None,
+            is_iceberg: false,
             client_id_at: NO_SLOT,
         }
     }
 }
+
+const _: () = assert!(size_of::<RestingOrder>() == 88);
 
 /// Slab of orders with an index by id.
 #[derive(Debug)]

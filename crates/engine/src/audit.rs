@@ -68,6 +68,9 @@ impl Engine {
         if let Err(detail) = self.audit_reserves() {
             return fail(4, detail);
         }
+        if let Err(detail) = self.audit_icebergs() {
+            return fail(13, detail);
+        }
         if let Err(detail) = self.triggers.audit() {
             return fail(13, detail);
         }
@@ -134,10 +137,11 @@ impl Engine {
                 return Err(format!("order {} is not where account {id} has it", order.id.0));
             }
             let per_lot = self.reserve_per_lot(instrument, order.venue, order.side, order.price);
-            let amount = per_lot.times_lots(order.remaining);
+            let remaining = self.whole_order(slot).remaining;
+            let amount = per_lot.times_lots(remaining);
             let buys = order.side == Side::Buy;
             sum.orders += 1;
-            *(if buys { &mut sum.buys } else { &mut sum.sells }) += order.remaining;
+            *(if buys { &mut sum.buys } else { &mut sum.sells }) += remaining;
             match held_asset(instrument, order.side) {
                 Some(asset) => match held.iter_mut().find(|(other, _)| *other == asset) {
                     Some((_, sum)) => *sum += amount,

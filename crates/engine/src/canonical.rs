@@ -9,7 +9,7 @@ use crate::oracle::Oracle;
 use crate::triggers::Wait;
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::Side;
-use xos_units::{AccountId, Amount, AssetId, InstrumentId, QuestionId, VenueId};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, Qty, QuestionId, VenueId};
 use zerocopy::IntoBytes;
 
 /// Receives canonical bytes: a buffer or a hasher.
@@ -142,6 +142,13 @@ impl Engine {
                     self.write_order(sink, slot);
                 }
             }
+        }
+        sink.count(self.icebergs.len());
+        for (id, iceberg) in &self.icebergs {
+            let shown = self.pool.find(*id).map_or(Qty::ZERO, |slot| self.pool.order(slot).remaining);
+            sink.u64(id.0);
+            sink.i64(iceberg.display.0);
+            sink.i64(shown.0);
         }
         sink.count(self.countdowns.running().len());
         for (account, deadline_ns) in self.countdowns.running() {
@@ -324,7 +331,7 @@ impl Engine {
     }
 
     fn write_order(&self, sink: &mut impl Sink, slot: xos_book::Slot) {
-        let order = self.pool.order(slot);
+        let order = self.whole_order(slot);
         sink.u64(order.id.0);
         sink.u32(order.account.0);
         sink.u16(order.venue.0);
@@ -333,7 +340,7 @@ impl Engine {
         sink.i64(order.total.0);
         sink.i64(order.remaining.0);
         sink.u64(order.expires_ns);
-        sink.put(&self.client_id_of(order));
+        sink.put(&self.client_id_of(&order));
     }
 }
 

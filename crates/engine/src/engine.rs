@@ -9,6 +9,7 @@ use crate::defence::{Defence, Switches};
 use crate::instrument::{Instrument, Question};
 use crate::liquidation::Liquidations;
 use crate::lookup::Lookup;
+use crate::orders::Iceberg;
 use crate::protection::Protection;
 use crate::step::{Refused, Step};
 use crate::touch::RUN;
@@ -124,6 +125,8 @@ pub struct Engine {
     pub(crate) expiries: BTreeSet<(u64, u64)>,
     pub(crate) countdowns: Countdowns,
     pub(crate) triggers: Triggers,
+    /// What icebergs in the books hide.
+    pub(crate) icebergs: BTreeMap<OrderId, Iceberg>,
     pub(crate) protections: BTreeMap<(AccountId, InstrumentId), Protection>,
     /// Protections that the present match breached.
     pub(crate) breached: Vec<(AccountId, InstrumentId)>,
@@ -179,6 +182,7 @@ impl Engine {
             expiries: BTreeSet::new(),
             countdowns: Countdowns::default(),
             triggers: Triggers::default(),
+            icebergs: BTreeMap::new(),
             protections: BTreeMap::new(),
             breached: Vec::new(),
             triggers_due: false,

@@ -3,8 +3,10 @@
 mod amend;
 mod cancel;
 mod fill;
+mod iceberg;
 mod matching;
 mod place;
+pub(crate) use iceberg::Iceberg;
 pub(crate) use place::{Admitted, check_price, check_qty};
 pub(crate) use resting::held_asset;
 mod plan;
@@ -12,7 +14,7 @@ mod resting;
 
 use xos_book::RestingOrder;
 use xos_protocol::{Flags, Side};
-use xos_units::{Amount, Price};
+use xos_units::{Amount, Price, Qty};
 
 /// An order on its way through the book: just placed, or amended so that it may take.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +25,8 @@ pub(crate) struct Incoming {
     pub(crate) at: usize,
     /// Reserve of one lot, as it would rest.
     pub(crate) per_lot: Amount,
+    /// Lots that it shows at a time when it rests; 0: all.
+    pub(crate) display: Qty,
 }
 
 impl Incoming {

@@ -1,6 +1,7 @@
 //! From a snapshot back to an engine: everything derived is built again, and the state hash must come out equal.
 
 mod choices;
+mod icebergs;
 mod prices;
 mod source;
 
@@ -75,6 +76,7 @@ impl Engine {
         engine.read_house(&mut source)?;
         engine.last_trade_id = source.u64("last trade")?;
         engine.read_orders(&mut source)?;
+        engine.read_icebergs(&mut source)?;
         engine.read_countdowns(&mut source)?;
         engine.read_triggers(&mut source)?;
         engine.read_liquidations(&mut source)?;

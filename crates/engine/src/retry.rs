@@ -54,11 +54,16 @@ fn is_second_limit(answer: &EventRecord, command: &CommandRecord) -> bool {
     answer.kind() != Some(EventKind::TriggerAccepted) || command.expires_ns == answer.remaining as u64
 }
 
-/// An amount of money, which some refusals name as their value, or two trigger prices.
+/// An amount of money, which some refusals name as their value, a display quantity, or two trigger prices.
 fn is_amount(answer: &EventRecord, command: &CommandRecord) -> bool {
     if answer.kind() == Some(EventKind::TriggerAccepted) {
         let (above, below) = command.triggers();
         return (answer.amount.get(), answer.counter_amount.get()) == (above.0.into(), below.0.into());
+    }
+    if answer.kind() == Some(EventKind::OrderAccepted) {
+        // How much an iceberg shows. A bracket's prices are not told.
+        let is_bracket = answer.flags & Flags::BRACKET != 0;
+        return is_bracket || answer.amount.get() == command.display().0.into();
     }
     let tells = match answer.kind() {
         Some(EventKind::Deposited | EventKind::Withdrawn | EventKind::Transferred) => true,

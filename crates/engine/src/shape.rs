@@ -5,7 +5,7 @@ use crate::triggers::{Trigger, Wait, legs_of};
 use std::mem::offset_of;
 use std::ops::Range;
 use xos_protocol::{CommandKind, CommandRecord, Flags, Reject, SelfTrade, Side, Tif, TriggerWords};
-use xos_units::{OrderId, Price};
+use xos_units::{OrderId, Price, Qty};
 use zerocopy::IntoBytes;
 
 /// A place that passed.
@@ -14,6 +14,8 @@ pub(crate) struct PlaceWords {
     pub(crate) tif: Tif,
     pub(crate) flags: Flags,
     pub(crate) self_trade: SelfTrade,
+    /// Lots shown at a time; 0: all.
+    pub(crate) display: Qty,
 }
 
 const SIDE: usize = offset_of!(CommandRecord, side);
@@ -29,6 +31,8 @@ const PRICE: usize = offset_of!(CommandRecord, price);
 const QTY: usize = offset_of!(CommandRecord, qty);
 const EXPIRES: usize = offset_of!(CommandRecord, expires_ns);
 const AMOUNT: usize = offset_of!(CommandRecord, amount);
+/// The upper half, which a place and an amend leave zero.
+const AMOUNT_HIGH: usize = AMOUNT + 8;
 const CLIENT_ID: usize = offset_of!(CommandRecord, client_id);
 const END: usize = size_of::<CommandRecord>();
 
@@ -40,7 +44,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         }
         CommandKind::AmendTrigger => &[SIDE..VENUE, VENUE..ACCOUNT],
         CommandKind::SetProtection => &[SIDE..ACCOUNT, ORDER_ID..PRICE, AMOUNT..END],
-        CommandKind::Amend => &[SIDE..FLAGS, SELF_TRADE..VENUE, EXPIRES..CLIENT_ID],
+        CommandKind::Amend => &[SIDE..FLAGS, SELF_TRADE..VENUE, EXPIRES..AMOUNT, AMOUNT_HIGH..CLIENT_ID],
         CommandKind::Cancel => &[SIDE..VENUE, PRICE..CLIENT_ID],
         CommandKind::MassCancel => &[TIF..VENUE, PRICE..CLIENT_ID],
         CommandKind::CancelAllAfter => &[SIDE..ACCOUNT, INSTRUMENT..QTY, EXPIRES..END],
@@ -78,7 +82,7 @@ pub(crate) fn cancel(command: &CommandRecord) -> Result<(), Refused> {
 #[inline(always)]
 pub(crate) fn amend(command: &CommandRecord) -> Result<(), Refused> {
     let words = command.side | command.tif | (command.flags & !Flags::POST_ONLY) | command.self_trade;
-    if u64::from(words) | command.expires_ns | command.amount.low | command.amount.high as u64 == 0 {
+    if u64::from(words) | command.expires_ns | command.amount.high as u64 == 0 {
         return Ok(());
     }
     check(command, CommandKind::Amend)
@@ -116,16 +120,16 @@ pub(crate) fn place(command: &CommandRecord) -> Result<PlaceWords, Refused> {
     }
     let Some(self_trade) = command.self_trade() else { return malformed(command, SELF_TRADE) };
     let stray_expiry = tif != Tif::Gtd && command.expires_ns != 0;
-    if command.order_id != 0 || stray_expiry || command.amount.low != 0 || command.amount.high != 0 {
+    if command.order_id != 0 || stray_expiry || command.amount.high != 0 {
         return stray_in_place(command, stray_expiry);
     }
-    Ok(PlaceWords { side, tif, flags, self_trade })
+    Ok(PlaceWords { side, tif, flags, self_trade, display: command.display() })
 }
 
 #[cold]
 fn stray_in_place<T>(command: &CommandRecord, stray_expiry: bool) -> Result<T, Refused> {
     let bytes = command.as_bytes();
-    let ranges = [ORDER_ID..PRICE, if stray_expiry { EXPIRES..AMOUNT } else { 0..0 }, AMOUNT..CLIENT_ID];
+    let ranges = [ORDER_ID..PRICE, if stray_expiry { EXPIRES..AMOUNT } else { 0..0 }, AMOUNT_HIGH..CLIENT_ID];
     let at = ranges.into_iter().flatten().find(|at| bytes[*at] != 0).unwrap_or(ORDER_ID);
     malformed(command, at)
 }

@@ -2,7 +2,7 @@
 
 use crate::account::Stand;
 use crate::engine::{Engine, Violation};
-use xos_book::{LevelView, NO_SLOT, RestingOrder};
+use xos_book::{LevelView, NO_SLOT, RestingOrder, Slot};
 use xos_ledger::{Balance, Party};
 use xos_protocol::{
     AssetSpec, ClassSpec, ClientId, InstrumentSpec, InstrumentState, InstrumentTerms, Limits, Matching,
@@ -51,8 +51,12 @@ pub struct PositionView {
 /// A resting order with its client id.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderView {
-    /// The order.
+    /// The order with all its lots.
     pub order: RestingOrder,
+    /// Lots that an iceberg shows at a time; 0: it is none.
+    pub display: Qty,
+    /// Lots that others see of it now.
+    pub shown: Qty,
     /// Zero: none.
     pub client_id: ClientId,
 }
@@ -356,8 +360,10 @@ impl Engine {
         views
     }
 
-    fn order_view(&self, order: &RestingOrder) -> OrderView {
-        OrderView { order: *order, client_id: self.client_id_of(order) }
+    fn order_view(&self, slot: Slot) -> OrderView {
+        let (order, shown) = (self.whole_order(slot), self.pool.order(slot).remaining);
+        let display = self.iceberg(order.id).display;
+        OrderView { order, display, shown, client_id: self.client_id_of(&order) }
     }
 
     /// Orders of an account that wait for a price, by id.
@@ -377,7 +383,7 @@ impl Engine {
 
     /// A resting order.
     pub fn order(&self, id: OrderId) -> Option<OrderView> {
-        self.pool.find(id).map(|slot| self.order_view(self.pool.order(slot)))
+        self.pool.find(id).map(|slot| self.order_view(slot))
     }
 
     /// Resting orders of an account, by id.
@@ -387,16 +393,15 @@ impl Engine {
         for stand in &account.stands {
             let mut slot = stand.head;
             while slot != NO_SLOT {
-                let order = self.pool.order(slot);
-                orders.push(self.order_view(order));
-                slot = order.own_next;
+                orders.push(self.order_view(slot));
+                slot = self.pool.order(slot).own_next;
             }
         }
         orders.sort_unstable_by_key(|view| view.order.id);
         orders
     }
 
-    /// The first `depth` levels of each side; empty for an instrument that does not exist.
+    /// The first `depth` levels of each side, of icebergs what is shown; empty for an instrument that does not exist.
     pub fn book(&self, instrument: InstrumentId, depth: usize) -> BookView {
         let Some(instrument) = self.instruments.get(instrument.index()) else { return BookView::default() };
         BookView {
@@ -408,7 +413,7 @@ impl Engine {
     /// Every order of a side in price-time order.
     pub fn queue(&self, instrument: InstrumentId, side: Side) -> Vec<OrderView> {
         let Some(instrument) = self.instruments.get(instrument.index()) else { return Vec::new() };
-        instrument.book.queue(&self.pool, side).map(|slot| self.order_view(self.pool.order(slot))).collect()
+        instrument.book.queue(&self.pool, side).map(|slot| self.order_view(slot)).collect()
     }
 
     /// Margin of an account.

@@ -68,7 +68,8 @@ pub struct CommandRecord {
     /// bits, milliseconds. Of set_credentials the end of the credential.
     pub expires_ns: u64,
     /// Atoms to deposit, withdraw or transfer. Of a waiting order and a bracket the low half is the trigger price above, the
-    /// high half the one below, ticks (0: none).
+    /// high half the one below, ticks (0: none). Of a place the low half is the display quantity of an iceberg, lots (0:
+    /// all is shown); of an amend the new one (0: keep).
     pub amount: Int128,
     /// Idempotency key of place, deposit, withdraw, transfer, split, merge; target of a cancel or amend without order id;
     /// owner of a new account; hash of a credential.
@@ -116,6 +117,10 @@ impl CommandRecord {
     /// The trigger prices above and below of a waiting order or bracket; 0: none.
     pub const fn triggers(&self) -> (Price, Price) {
         (Price(self.amount.low as i64), Price(self.amount.high))
+    }
+    /// Lots that a place or amend asks to show at a time; 0: all, or keep.
+    pub const fn display(&self) -> Qty {
+        Qty(self.amount.low as i64)
     }
     /// The kind, if its number is known.
     #[inline(always)]

@@ -60,13 +60,14 @@ pub struct EventRecord {
     pub order_id: u64,
     /// Ticks.
     pub price: i64,
-    /// Lots: accepted total, filled, cancelled, closed; milliseconds of a countdown.
+    /// Lots: accepted total, filled, cancelled, closed, shown anew; milliseconds of a countdown.
     pub qty: i64,
     /// Lots of the order still open after this event; the position after pnl_realised.
     pub remaining: i64,
     /// See the type's documentation.
     pub detail: [u8; 32],
-    /// Atoms: fee of the taker, amount credited or paid, realised profit; of a rejection: the value refused.
+    /// Atoms: fee of the taker, amount credited or paid, realised profit; of a rejection: the value refused; of an
+    /// accepted or amended iceberg: its display quantity, lots.
     pub amount: Int128,
     /// Atoms: fee of the maker (negative: rebate), balance after; of a rejection: the limit it met.
     pub counter_amount: Int128,

@@ -314,6 +314,8 @@ words! {
         FundingPaid = 42 "funding_paid",
         /// A publisher stands.
         PublisherDeployed = 43 "publisher_deployed",
+        /// The shown lots of an iceberg were used up: the next ones stand at the back of its price level.
+        OrderReplenished = 44 "order_replenished",
         /// An instrument was halted before a trade too far away, or went a step of its reopening.
         VolatilityHalt = 47 "volatility_halt",
         /// An account fell below its maintenance requirement: equity and requirement.

@@ -237,7 +237,7 @@ impl Exchange {
     }
 
     /// Places one order: ticks and lots in, its outcome as a tuple out.
-    #[pyo3(signature = (account, instrument, side, price, qty, tif, flags, self_trade, venue, expires_ns, client_id, time_ns, /))]
+    #[pyo3(signature = (account, instrument, side, price, qty, tif, flags, self_trade, venue, expires_ns, client_id, time_ns, display=0, /))]
     fn place<'py>(
         &self,
         py: Python<'py>,
@@ -253,6 +253,7 @@ impl Exchange {
         expires_ns: u64,
         client_id: Option<&[u8]>,
         time_ns: Option<u64>,
+        display: i64,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let command = CommandRecord {
             kind: CommandKind::Place.code(),
@@ -266,6 +267,7 @@ impl Exchange {
             price,
             qty,
             expires_ns,
+            amount: Int128 { low: display as u64, high: 0 },
             client_id: padded(client_id)?,
             ..Default::default()
         };
@@ -273,7 +275,7 @@ impl Exchange {
     }
 
     /// Amends one order: its outcome as a tuple, as of place.
-    #[pyo3(signature = (account, instrument, order_id, price, qty, flags, client_id, time_ns, /))]
+    #[pyo3(signature = (account, instrument, order_id, price, qty, flags, client_id, time_ns, display=0, /))]
     fn amend<'py>(
         &self,
         py: Python<'py>,
@@ -285,6 +287,7 @@ impl Exchange {
         flags: u8,
         client_id: Option<&[u8]>,
         time_ns: Option<u64>,
+        display: i64,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let command = CommandRecord {
             kind: CommandKind::Amend.code(),
@@ -294,6 +297,7 @@ impl Exchange {
             order_id,
             price,
             qty,
+            amount: Int128 { low: display as u64, high: 0 },
             client_id: padded(client_id)?,
             ..Default::default()
         };

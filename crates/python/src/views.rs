@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 use serde::Serialize;
 use xos_engine::{DeleveragingView, Engine, Leg, LiquidationView, OrderView, Trigger, Wait};
 use xos_ledger::Party;
-use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Limits};
+use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Int128, Limits};
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Qty, QuestionId};
 
 /// Publisher, weight, price, external price, time of a source.
@@ -205,7 +205,7 @@ impl Exchange {
     }
 
     /// order_id, account, instrument, side, price, qty, remaining, tif, flags, self_trade, venue, expires_ns,
-    /// client_id of a resting order.
+    /// client_id, display, shown of a resting order.
     fn order<'py>(&self, py: Python<'py>, order_id: u64) -> PyResult<Option<Bound<'py, PyTuple>>> {
         let found = self.engine(py, |engine| engine.order(OrderId(order_id)))?;
         found.map(|view| order_tuple(py, &view)).transpose()
@@ -243,7 +243,7 @@ impl Exchange {
     /// Reject, its value and limit, taken lots, fee, worst fee of the rest, initial margin before and after, maintenance
     /// margin before and after, liquidation price and most certain loss of an order that is not placed; None where there
     /// is no such account or instrument, or price and quantity are out of bounds.
-    #[pyo3(signature = (account, instrument, side, price, qty, tif, flags, self_trade, venue, expires_ns, /))]
+    #[pyo3(signature = (account, instrument, side, price, qty, tif, flags, self_trade, venue, expires_ns, display=0, /))]
     fn preview<'py>(
         &self,
         py: Python<'py>,
@@ -257,6 +257,7 @@ impl Exchange {
         self_trade: u8,
         venue: u16,
         expires_ns: u64,
+        display: i64,
     ) -> PyResult<Option<Bound<'py, PyList>>> {
         let kind = CommandKind::Place.code();
         let command = CommandRecord {
@@ -271,6 +272,7 @@ impl Exchange {
             price,
             qty,
             expires_ns,
+            amount: Int128 { low: display as u64, high: 0 },
             ..Default::default()
         };
         let Some(found) = self.engine(py, |engine| engine.preview(&command))? else { return Ok(None) };
@@ -420,6 +422,8 @@ fn order_tuple<'py>(py: Python<'py>, view: &OrderView) -> PyResult<Bound<'py, Py
         order.venue.0,
         order.expires_ns,
         PyBytes::new(py, &view.client_id),
+        view.display.0,
+        view.shown.0,
     );
     let parts = [head.into_pyobject(py)?, tail.into_pyobject(py)?];
     let fields = parts.iter().flat_map(|part| part.iter()).collect::<Vec<_>>();

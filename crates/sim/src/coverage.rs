@@ -16,6 +16,9 @@ pub struct Coverage {
     pub fields: BTreeMap<i128, u64>,
     /// Sequence of the last payment of funding.
     paid_by: u64,
+    /// Sequence and order of the last replenishment; the order that lost lots last without a trade.
+    replenished: (u64, u64),
+    decremented: (u64, u64),
     /// By name of a rare turn.
     pub turns: BTreeMap<&'static str, u64>,
 }
@@ -37,6 +40,9 @@ pub const TURNS: &[&str] = &[
     "payout taken from an account",
     "settlement total below zero",
     "decrement that left the resting order",
+    "iceberg met again by one order",
+    "iceberg replenished after a decrement",
+    "iceberg amended in its place",
     "exits fired",
     "split beyond the bound of money",
     "liquidation at the start of a frame",
@@ -70,13 +76,22 @@ impl Coverage {
                 *self.reasons.entry(event.reason).or_default() += 1;
                 let is_self_trade = event.reason == CancelReason::SelfTrade.code();
                 self.turn("decrement that left the resting order", is_self_trade && event.remaining > 0);
+                self.decremented = (event.sequence, event.order_id);
             }
             Some(EventKind::OrderAmended) => {
                 let kept = event.flags & EventFlags::KEPT_PRIORITY != 0;
                 self.turn("amend that kept its place", kept);
+                self.turn("iceberg amended in its place", kept && amount > 0);
+            }
+            Some(EventKind::OrderReplenished) => {
+                self.replenished = (event.sequence, event.order_id);
+                let decremented = self.decremented == self.replenished;
+                self.turn("iceberg replenished after a decrement", decremented);
             }
             Some(EventKind::Trade) => {
                 self.turn("funding paid before a fill", event.sequence == self.paid_by);
+                let met_again = self.replenished == (event.sequence, event.counter_order_id());
+                self.turn("iceberg met again by one order", met_again);
                 self.turn("rebate", counter < 0);
                 self.turn("rebate capped by the taker's fee", counter < 0 && -counter == amount);
                 self.turn("trade of an account with itself", event.account == event.counter_account());

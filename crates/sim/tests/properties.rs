@@ -200,6 +200,82 @@ fn events_alone_tell_which_orders_rest() {
     });
 }
 
+/// What a reader of events knows of icebergs.
+#[derive(Default)]
+struct Shown {
+    /// Display quantity, lots left, lots shown.
+    orders: BTreeMap<u64, (i64, i64, i64)>,
+    /// The order that matches, and does not rest yet.
+    incoming: u64,
+}
+
+impl Shown {
+    /// The incoming order has come to rest.
+    fn settle(&mut self) {
+        if let Some((display, left, shown)) = self.orders.get_mut(&self.incoming) {
+            *shown = *display.min(left);
+        }
+        self.incoming = 0;
+    }
+
+    /// Lots of an order went, by trade or without.
+    fn lose(&mut self, id: u64, lots: i64, left_now: i64) {
+        if let Some((_, left, shown)) = self.orders.get_mut(&id) {
+            *left = left_now;
+            *shown -= if id == self.incoming { 0 } else { lots };
+        }
+    }
+
+    fn observe(&mut self, event: &EventRecord) {
+        let display = event.amount.low as i64;
+        match event.kind() {
+            Some(EventKind::OrderAmended) if event.flags & EventFlags::KEPT_PRIORITY != 0 => {
+                if let Some(known) = self.orders.get_mut(&event.order_id) {
+                    *known = (display, event.remaining, known.2.min(display).min(event.remaining));
+                }
+            }
+            Some(EventKind::OrderAccepted | EventKind::OrderAmended) => {
+                self.settle();
+                self.incoming = event.order_id;
+                self.orders.insert(event.order_id, (display, event.remaining, 0));
+            }
+            Some(EventKind::OrderCancelled) => self.lose(event.order_id, event.qty, event.remaining),
+            Some(EventKind::OrderReplenished) => {
+                let known = self.orders.get_mut(&event.order_id).expect("it was accepted");
+                assert_eq!((known.1, known.2), (event.remaining, 0), "{event:?}");
+                known.2 = event.qty;
+            }
+            Some(EventKind::Trade) => {
+                self.lose(event.order_id, event.qty, event.remaining);
+                self.lose(event.counter_order_id(), event.qty, event.counter_remaining());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What icebergs show, as their events tell it.
+#[test]
+fn events_alone_tell_what_icebergs_show() {
+    let mut seed = u64::MAX;
+    let (mut shown, mut icebergs) = (Shown::default(), 0);
+    watch(|seen| {
+        if seen.seed != seed {
+            (seed, shown) = (seen.seed, Shown::default());
+        }
+        for event in seen.events.iter().filter(|event| event.flags & EventFlags::RETRY == 0) {
+            shown.observe(event);
+        }
+        shown.settle();
+        shown.orders.retain(|_, (_, left, _)| *left > 0);
+        let of_icebergs = shown.orders.iter().filter(|(_, (display, ..))| *display > 0);
+        let found: BTreeMap<u64, i64> = of_icebergs.map(|(&id, &(_, _, shown))| (id, shown)).collect();
+        icebergs += found.len();
+        assert_eq!(seen.after.shown_lots(), found, "seed {seed}: {:?}", seen.frame);
+    });
+    assert!(icebergs > 100, "only {icebergs} icebergs seen");
+}
+
 /// Invariant 22 over whole runs: a deposit never lowers what an account can do, a cancel never does, and an order that
 /// only rests never raises it.
 #[test]

@@ -87,7 +87,7 @@ impl Engine {
             self_trade: SelfTrade::CancelMaker,
             ..RestingOrder::unlinked(LIQUIDATION_ORDER, side, price, lots)
         };
-        let mut incoming = Incoming { order, at, per_lot: Amount::ZERO };
+        let mut incoming = Incoming { order, at, per_lot: Amount::ZERO, display: Qty::ZERO };
         let first = step.events.len();
         self.match_liquidation(step, &mut incoming);
         let trades = step.events[first..].iter().filter(|event| event.kind == EventKind::Trade.code());
@@ -109,7 +109,10 @@ impl Engine {
 
     #[inline(never)]
     fn match_liquidation(&mut self, step: &mut Step, incoming: &mut Incoming) {
+        // As for every order that matches: makers are judged by the open interest before it.
+        self.instruments[incoming.at].hold_open_interest(true);
         self.match_incoming(step, incoming);
+        self.instruments[incoming.at].hold_open_interest(false);
     }
 
     /// The fee is never more than the equity left.

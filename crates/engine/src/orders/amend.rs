@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::margin::reducible;
+use crate::orders::iceberg::{check_display, check_display_least, tell_display};
 use crate::orders::place::{
     Asked, check_mark_and_band, check_notional, check_post_only, check_price, check_qty_max, check_state,
 };
@@ -12,12 +13,20 @@ use xos_book::{RestingOrder, Slot};
 use xos_protocol::{CancelReason, CommandRecord, EventFlags, EventKind, Flags, Reject};
 use xos_units::{Amount, Price, Qty};
 
+/// What an amend asks for.
+pub(crate) struct Amended {
+    pub(crate) price: Price,
+    pub(crate) total: Qty,
+    /// Of an iceberg; 0: it is none.
+    pub(crate) display: Qty,
+}
+
 impl Engine {
     pub(crate) fn amend(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
         shape::amend(command)?;
         self.known_account(command)?;
         let slot = self.named_order(command)?;
-        let order = *self.pool.order(slot);
+        let order = self.whole_order(slot);
         let instrument = &self.instruments[order.instrument.index()];
         let post_only = command.flags().0 & Flags::POST_ONLY;
         check_state(instrument, Flags(order.flags | post_only))?;
@@ -29,26 +38,55 @@ impl Engine {
         }
         let price = if command.price == 0 { order.price } else { command.price() };
         let total = if command.qty == 0 { order.total } else { command.qty() };
-        if command.price == 0 && total == order.total {
+        let mut amended = Amended { price, total, display: Qty::ZERO };
+        if order.is_iceberg || command.display() != Qty::ZERO {
+            amended.display = self.display_wanted(&order, command)?;
+        }
+        let same_display =
+            command.display() == Qty::ZERO || amended.display == self.iceberg(order.id).display;
+        if command.price == 0 && total == order.total && same_display {
             return refused(Reject::AmendWithoutChange, order.id.0, 0);
         }
         let filled = order.total - order.remaining;
+        let keeps_lots = total < order.total || (total == order.total && command.price == 0);
         if total <= filled {
-            self.amend_away(step, slot, &order, price, total);
-        } else if price == order.price && total < order.total {
-            self.amend_down(step, slot, &order, total);
+            self.amend_away(step, slot, &order, &amended);
+        } else if price == order.price && keeps_lots {
+            if !order.is_iceberg {
+                self.amend_down(step, slot, &order, total);
+                return Ok(());
+            }
+            if command.display() != Qty::ZERO {
+                let instrument = &self.instruments[order.instrument.index()];
+                check_display(instrument, amended.display, total)?;
+            }
+            self.reshape_iceberg(step, slot, &order, &amended);
         } else {
             let post_only = command.flags().has(Flags::POST_ONLY);
-            let (lots, per_lot) = self.check_move(&order, price, total - filled, post_only)?;
-            self.move_order(step, slot, &order, price, lots, per_lot);
+            let given = command.display() != Qty::ZERO;
+            let (lots, per_lot) = self.check_move(&order, &amended, given, total - filled, post_only)?;
+            self.move_order(step, slot, &order, &amended, lots, per_lot);
         }
         Ok(())
     }
 
-    fn amend_away(&mut self, step: &mut Step, slot: Slot, order: &RestingOrder, price: Price, total: Qty) {
-        let amended = RestingOrder { price, total, remaining: Qty::ZERO, ..*order };
+    /// The display quantity that an iceberg will have.
+    #[cold]
+    fn display_wanted(&self, order: &RestingOrder, command: &CommandRecord) -> Result<Qty, Refused> {
+        if !order.is_iceberg {
+            return refused(Reject::NotAnIceberg, order.id.0, 0);
+        }
+        let given = command.display();
+        Ok(if given == Qty::ZERO { self.iceberg(order.id).display } else { given })
+    }
+
+    fn amend_away(&mut self, step: &mut Step, slot: Slot, order: &RestingOrder, to: &Amended) {
+        let amended = RestingOrder { price: to.price, total: to.total, remaining: Qty::ZERO, ..*order };
         self.remove_resting(step.sequence, slot, order);
-        step.push_order(EventKind::OrderAmended, &amended);
+        let event = step.push_order(EventKind::OrderAmended, &amended);
+        if to.display != Qty::ZERO {
+            tell_display(event, to.display);
+        }
         step.emit_cancelled(order, CancelReason::AmendedAway, order.remaining, Qty::ZERO);
         if order.flags & Flags::BRACKET != 0 {
             self.entry_left(step, order.id);
@@ -71,12 +109,19 @@ impl Engine {
     fn check_move(
         &self,
         order: &RestingOrder,
-        price: Price,
+        amended: &Amended,
+        display_given: bool,
         lots: Qty,
         post_only: bool,
     ) -> Result<(Qty, Amount), Refused> {
         let instrument = &self.instruments[order.instrument.index()];
-        check_qty_max(instrument, lots + (order.total - order.remaining))?;
+        let price = amended.price;
+        check_qty_max(instrument, amended.total)?;
+        match order.is_iceberg {
+            true if display_given => check_display(instrument, amended.display, amended.total)?,
+            true => check_display_least(instrument, amended.display, amended.total)?,
+            false => {}
+        }
         check_mark_and_band(instrument, order.side, price)?;
         let (position, resting) = self.stand_of(order.account, instrument.key, order.side);
         let mut lots = lots;
@@ -115,15 +160,19 @@ impl Engine {
         step: &mut Step,
         slot: Slot,
         order: &RestingOrder,
-        price: Price,
+        to: &Amended,
         lots: Qty,
         per_lot: Amount,
     ) {
         let filled = order.total - order.remaining;
-        let moved = RestingOrder { price, total: filled + lots, remaining: lots, ..*order };
+        let moved = RestingOrder { price: to.price, total: filled + lots, remaining: lots, ..*order };
         self.remove_resting(step.sequence, slot, order);
-        step.push_order(EventKind::OrderAmended, &moved);
-        let mut incoming = Incoming { order: moved, at: moved.instrument.index(), per_lot };
+        let event = step.push_order(EventKind::OrderAmended, &moved);
+        if to.display != Qty::ZERO {
+            tell_display(event, to.display);
+        }
+        let at = moved.instrument.index();
+        let mut incoming = Incoming { order: moved, at, per_lot, display: to.display };
         self.work(step, &mut incoming);
     }
 }

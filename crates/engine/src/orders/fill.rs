@@ -58,6 +58,7 @@ impl Engine {
         incoming.order.remaining -= lots;
         self.last_trade_id += 1;
         let resting_left = resting.remaining - lots;
+        let hidden = if resting.is_iceberg { self.hidden(resting.id) } else { Qty::ZERO };
         let event = step.push(EventKind::Trade);
         event.side = incoming.order.side.code();
         event.venue = incoming.order.venue.0;
@@ -69,7 +70,7 @@ impl Engine {
         event.remaining = incoming.order.remaining.0;
         event.detail = [0; 32];
         let (id, account, venue) = (resting.id.0, resting.account.0, resting.venue.0);
-        event.set_counterpart(id, account, venue, resting_left.0, self.last_trade_id);
+        event.set_counterpart(id, account, venue, (resting_left + hidden).0, self.last_trade_id);
         event.amount = wide(taker_fee);
         event.counter_amount = wide(maker_fee);
 
@@ -105,11 +106,16 @@ impl Engine {
         }
         if resting_left > Qty::ZERO {
             self.instruments[incoming.at].book.shrink(&mut self.pool, slot, lots);
+        } else if hidden > Qty::ZERO {
+            self.replenish(slot);
         } else {
             self.unlink_resting(sequence, slot, resting);
         }
         self.emit_closed(step, incoming.at, &taker, price, taker_closed);
         self.emit_closed(step, incoming.at, &maker, price, maker_closed);
+        if hidden > Qty::ZERO && resting_left == Qty::ZERO {
+            self.emit_replenished(step, slot);
+        }
         if let Some(question) = self.instruments[incoming.at].question() {
             self.refresh_worst_case(taker.account, question);
             self.refresh_worst_case(maker.account, question);

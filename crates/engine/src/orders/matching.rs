@@ -121,14 +121,24 @@ impl Engine {
             }
             SelfTrade::Decrement => {
                 let lots = incoming.order.remaining.min(resting.remaining);
-                if lots == resting.remaining {
+                let hidden = if resting.is_iceberg { self.hidden(resting.id) } else { Qty::ZERO };
+                if lots == resting.remaining + hidden {
                     self.cancel_resting(step, slot, REASON);
                 } else {
-                    self.shrink_resting(step.sequence, slot, lots);
+                    self.unreserve(step.sequence, resting, lots);
+                    let uses_up = lots == resting.remaining;
+                    if uses_up {
+                        self.replenish(slot);
+                    } else {
+                        self.instruments[incoming.at].book.shrink(&mut self.pool, slot, lots);
+                    }
                     if let Some(question) = self.instruments[incoming.at].question() {
                         self.refresh_worst_case(resting.account, question);
                     }
-                    step.emit_cancelled(resting, REASON, lots, resting.remaining - lots);
+                    step.emit_cancelled(resting, REASON, lots, resting.remaining + hidden - lots);
+                    if uses_up {
+                        self.emit_replenished(step, slot);
+                    }
                 }
                 incoming.order.remaining -= lots;
                 step.emit_cancelled(&incoming.order, REASON, lots, incoming.order.remaining);

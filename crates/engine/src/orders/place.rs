@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
 use crate::margin::{Change, reduces, reducible};
 use crate::orders::Incoming;
+use crate::orders::iceberg::{check_iceberg, tell_display};
 use crate::orders::resting::held_asset;
 use crate::shape::{self, PlaceWords};
 use crate::step::{Refused, Step, refused};
@@ -57,7 +58,10 @@ impl Engine {
         let Admitted { lots, per_lot, pulled } = self.admit(step.time_ns, command, words)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let mut incoming = self.incoming(OrderId(step.sequence), command, words, lots, per_lot);
-        step.push_order(EventKind::OrderAccepted, &incoming.order);
+        let accepted = step.push_order(EventKind::OrderAccepted, &incoming.order);
+        if words.display != Qty::ZERO {
+            tell_display(accepted, words.display);
+        }
         if pulled != Amount::ZERO {
             self.pull(step, command.account(), pulled);
         }
@@ -90,7 +94,7 @@ impl Engine {
             client_id_at: if command.has_client_id() { self.client_ids.next_number() } else { NO_SLOT },
             ..RestingOrder::unlinked(id, words.side, command.price(), lots)
         };
-        Incoming { order, at, per_lot }
+        Incoming { order, at, per_lot, display: words.display }
     }
 
     /// Matches an order and lets the remainder rest or go.
@@ -112,7 +116,12 @@ impl Engine {
             return;
         }
         match order.tif {
-            Tif::Gtc | Tif::Gtd => self.rest(step.sequence, order, incoming.per_lot),
+            Tif::Gtc | Tif::Gtd => {
+                self.rest(step.sequence, order, incoming.per_lot);
+                if incoming.display != Qty::ZERO {
+                    self.hide(order.id, incoming.display, order.remaining.min(incoming.display));
+                }
+            }
             Tif::Ioc | Tif::Fok => {
                 step.emit_cancelled(order, CancelReason::IocRemainder, order.remaining, Qty::ZERO);
                 if order.flags & Flags::BRACKET != 0 {
@@ -188,6 +197,9 @@ impl Engine {
         }
         check_price(instrument, command.price())?;
         check_qty(instrument, command.qty(), reduce_only)?;
+        if words.display != Qty::ZERO {
+            check_iceberg(instrument, command, words)?;
+        }
         check_mark_and_band(instrument, words.side, command.price())?;
         let account = &self.accounts[command.account().index()];
         let stand = account.stand(instrument.key);

@@ -3,13 +3,14 @@
 
 use crate::engine::Engine;
 use crate::margin::{reduces, reducible};
+use crate::orders::Iceberg;
 use crate::orders::is_reduce_only;
 use crate::orders::place::Asked;
 use crate::step::{Refused, refused};
-use std::collections::BTreeMap;
-use xos_book::RestingOrder;
+use std::collections::{BTreeMap, VecDeque};
+use xos_book::{Book, RestingOrder, Slot};
 use xos_protocol::{Flags, Reject, SelfTrade, Side};
-use xos_units::{AccountId, Amount, Qty};
+use xos_units::{AccountId, Amount, Price, Qty};
 
 /// What the plan already asks of one account.
 #[derive(Clone, Copy, Default)]
@@ -23,23 +24,51 @@ struct Planned {
 /// By account; a tree, because a plan may meet thousands.
 type Plan = BTreeMap<AccountId, Planned>;
 
+/// Why the plan does not count on an order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Skipped {
+    /// It will leave, or be gone.
+    Leaves,
+    /// Its owner may not afford the fill; a gain before it, which is not counted, may change that.
+    Unaffordable,
+}
+
+/// An order, or a slice of an iceberg, as the incoming order would meet it.
+#[derive(Clone, Copy)]
+struct Met {
+    slot: Slot,
+    lots: Qty,
+    /// What stands behind these lots.
+    behind: Iceberg,
+    /// These lots were hidden before.
+    again: bool,
+}
+
+/// The way through a book: level by level, oldest first, icebergs again at the back of their level.
+struct Walk {
+    next: Option<Slot>,
+    price: Price,
+    again: VecDeque<(Slot, Iceberg)>,
+}
+
 impl Engine {
     /// Refuses a fill-or-kill order whose whole quantity cannot fill now.
     pub(crate) fn check_fillable(&self, asked: &Asked, mode: SelfTrade, time_ns: u64) -> Result<(), Refused> {
         let owner = self.accounts[asked.account.index()].owner;
         let book = &asked.instrument.book;
-        let (mut found, mut meetings) = (Qty::ZERO, 0);
+        let (mut found, mut shown, mut meetings) = (Qty::ZERO, Qty::ZERO, 0u32);
         let mut plan = Plan::new();
-        let mut next = book.front(asked.side.opposite()).map(|(_, slot)| slot);
-        while let Some(slot) = next
-            && found < asked.lots
+        let next = book.front(asked.side.opposite()).map(|(_, slot)| slot);
+        let mut walk = Walk { next, price: Price::ZERO, again: VecDeque::new() };
+        while found < asked.lots
+            && let Some(met) = self.meet(book, &mut walk)
         {
-            let resting = self.pool.order(slot);
+            let resting = self.pool.order(met.slot);
             let reached = match asked.side {
                 Side::Buy => resting.price <= asked.price,
                 Side::Sell => resting.price >= asked.price,
             };
-            if !reached || meetings == self.limits.matches_per_command_max {
+            if !reached || meetings >= self.limits.matches_per_command_max {
                 break;
             }
             let halt = asked.instrument.halt.as_ref();
@@ -47,22 +76,56 @@ impl Engine {
                 break;
             }
             meetings += 1;
-            next = book.after(&self.pool, slot);
             if resting.owner == owner && mode != SelfTrade::None {
                 if mode == SelfTrade::CancelMaker {
                     continue;
                 }
                 break;
             }
-            found += self.countable(asked, resting, asked.lots - found, time_ns, &mut plan);
+            let wanted = met.lots.min(asked.lots - found);
+            match self.countable(asked, resting, wanted, time_ns, &mut plan) {
+                Ok(lots) => {
+                    found += lots;
+                    shown += if met.again { Qty::ZERO } else { lots };
+                    if met.behind.hidden > Qty::ZERO {
+                        walk.again.push_back((met.slot, met.behind));
+                    }
+                }
+                Err(Skipped::Leaves) => {}
+                Err(Skipped::Unaffordable) if met.behind.hidden > Qty::ZERO => {
+                    meetings = meetings.saturating_add(met.behind.slices());
+                }
+                Err(Skipped::Unaffordable) => {}
+            }
         }
         if found < asked.lots {
-            return refused(Reject::FokNotFillable, found.0, asked.lots.0);
+            // A refused order does not measure what is hidden.
+            return refused(Reject::FokNotFillable, shown.0, asked.lots.0);
         }
         Ok(())
     }
 
-    /// Lots of a resting order that the plan can count on.
+    /// The next meeting: the rest of the level, then its icebergs again, then the next level.
+    fn meet(&self, book: &Book, walk: &mut Walk) -> Option<Met> {
+        let next = walk.next.map(|slot| (slot, self.pool.order(slot)));
+        if let Some((slot, order)) = next
+            && (order.price == walk.price || walk.again.is_empty())
+        {
+            (walk.next, walk.price) = (book.after(&self.pool, slot), order.price);
+            let behind = if order.is_iceberg {
+                self.iceberg(order.id)
+            } else {
+                Iceberg { display: Qty::ZERO, hidden: Qty::ZERO }
+            };
+            return Some(Met { slot, lots: order.remaining, behind, again: false });
+        }
+        let (slot, iceberg) = walk.again.pop_front()?;
+        let lots = iceberg.display.min(iceberg.hidden);
+        let behind = Iceberg { hidden: iceberg.hidden - lots, ..iceberg };
+        Some(Met { slot, lots, behind, again: true })
+    }
+
+    /// Lots that the plan can count on, of those of a resting order that it wants.
     fn countable(
         &self,
         asked: &Asked,
@@ -70,17 +133,17 @@ impl Engine {
         wanted: Qty,
         time_ns: u64,
         plan: &mut Plan,
-    ) -> Qty {
+    ) -> Result<Qty, Skipped> {
         let instrument = asked.instrument;
         if resting.price > instrument.band_high || resting.price < instrument.band_low {
-            return Qty::ZERO;
+            return Err(Skipped::Leaves);
         }
-        let mut lots = wanted.min(resting.remaining);
+        let mut lots = wanted;
         let protected = resting.flags & Flags::PROTECTED != 0 && resting.account != asked.account;
         let needs_book_keeping =
             is_reduce_only(resting) || protected || instrument.class() != crate::account::Class::Spot;
         if !needs_book_keeping {
-            return lots;
+            return Ok(lots);
         }
         let (position, _) = self.stand_of(resting.account, instrument.key, resting.side);
         let before = plan.get(&resting.account).copied().unwrap_or_default();
@@ -92,14 +155,14 @@ impl Engine {
                 .get(&(resting.account, instrument.id))
                 .is_some_and(|protection| protection.is_breached_by(time_ns, resting.side, before.protected))
         {
-            return Qty::ZERO;
+            return Err(Skipped::Leaves);
         }
         if is_reduce_only(resting) {
             // Trades of the account with itself move no position.
             let used = if resting.account == asked.account { Qty::ZERO } else { before.lots };
             lots = lots.min(reducible(position, resting.side) - used);
             if lots <= Qty::ZERO {
-                return Qty::ZERO;
+                return Err(Skipped::Leaves);
             }
         }
         let mut loss = Amount::ZERO;
@@ -110,7 +173,7 @@ impl Engine {
                 let margin = self.margin(resting.account);
                 let bears = reducing && margin.bears(instrument, before.losses, loss, lots);
                 if !bears && !margin.covers(before.losses + loss) {
-                    return Qty::ZERO;
+                    return Err(Skipped::Unaffordable);
                 }
             }
         }
@@ -120,6 +183,6 @@ impl Engine {
             protected: before.protected + if protected { lots } else { Qty::ZERO },
         };
         plan.insert(resting.account, planned);
-        lots
+        Ok(lots)
     }
 }

@@ -106,7 +106,7 @@ impl Engine {
         self.instruments[order.instrument.index()].book.shrink(&mut self.pool, slot, lots);
     }
 
-    /// Takes a resting order out of everything, with its remaining reserve.
+    /// Takes a resting order out of everything, with the reserve of all its lots, which `order` has.
     #[inline(always)]
     pub(crate) fn remove_resting(&mut self, sequence: u64, slot: Slot, order: &RestingOrder) {
         self.unreserve(sequence, order, order.remaining);
@@ -119,7 +119,7 @@ impl Engine {
     /// Takes a resting order out of everything and tells why.
     #[inline(never)]
     pub(crate) fn cancel_resting(&mut self, step: &mut Step, slot: Slot, reason: CancelReason) {
-        let order = *self.pool.order(slot);
+        let order = self.whole_order(slot);
         self.remove_resting(step.sequence, slot, &order);
         step.emit_cancelled(&order, reason, order.remaining, Qty::ZERO);
         if order.flags & Flags::BRACKET != 0 {
@@ -163,6 +163,9 @@ impl Engine {
         }
         if order.tif == Tif::Gtd {
             self.expiries.remove(&(order.expires_ns, order.id.0));
+        }
+        if order.is_iceberg {
+            self.icebergs.remove(&order.id);
         }
         self.pool.release(slot);
     }

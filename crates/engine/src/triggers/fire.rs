@@ -165,6 +165,7 @@ impl Engine {
             tif: trigger.tif,
             flags: Flags(trigger.flags),
             self_trade: trigger.self_trade,
+            display: Qty::ZERO,
         };
         let Admitted { lots, per_lot, pulled } = self.admit(step.time_ns, command, &words)?;
         // ---- Everything is checked. Below this line nothing fails. ----

@@ -99,7 +99,13 @@ impl World {
         if command.qty != 0 {
             amended.total = command.qty;
         }
-        let changes = command.price != 0 || amended.total != resting.total;
+        let display = command.amount.low as i64;
+        if display != 0 {
+            check(resting.display != 0, Reject::NotAnIceberg, resting.id, 0)?;
+            amended.display = display;
+        }
+        let is_other = amended.total != resting.total || amended.display != resting.display;
+        let changes = command.price != 0 || is_other;
         check(changes, Reject::AmendWithoutChange, resting.id, 0)?;
 
         let filled = resting.total - resting.remaining;
@@ -110,7 +116,13 @@ impl World {
             return Ok(());
         }
         amended.remaining = amended.total - filled;
-        if amended.price == resting.price && amended.remaining < resting.remaining {
+        let fewer = amended.remaining < resting.remaining;
+        let as_many = command.price == 0 && amended.remaining == resting.remaining;
+        if amended.price == resting.price && (fewer || as_many) {
+            if display != 0 {
+                self.check_display(&amended)?;
+            }
+            amended.shown = amended.shown.min(amended.display).min(amended.remaining);
             events.push(cause.amended(&amended, true));
             self.orders[at] = amended;
             return Ok(());
@@ -132,6 +144,11 @@ impl World {
     ) -> Result<(), Refusal> {
         let max = self.instrument(resting.instrument).terms.qty_max_lots;
         check(amended.total <= max, Reject::QtyAboveMax, amended.total, max)?;
+        if amended.display != 0 {
+            self.check_display_least(amended)?;
+            let is_below = command.amount.low == 0 || amended.display < amended.total;
+            check(is_below, Reject::DisplayNotBelowTotal, amended.display, amended.total)?;
+        }
         self.check_mark_and_band(amended)?;
         let filled = resting.total - resting.remaining;
         amended.remaining = self.clip_reduce_only(amended)?;

@@ -3,7 +3,7 @@
 use super::refusal::Refusal;
 use super::state::Order;
 use xos_protocol::{
-    CancelReason, ClientId, CommandRecord, EventFlags, EventKind, EventRecord, Flags, Int128,
+    CancelReason, ClientId, CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Flags, Int128,
 };
 
 /// The command, or the passing of time, that causes events.
@@ -60,6 +60,7 @@ impl Cause {
             flags: order.flags.0,
             qty: order.total,
             remaining: order.remaining,
+            amount: Int128::new(order.display.into()),
             ..self.order(EventKind::OrderAccepted, order)
         }
     }
@@ -70,7 +71,17 @@ impl Cause {
             flags: order.flags.0 | kept,
             qty: order.total,
             remaining: order.remaining,
+            amount: Int128::new(order.display.into()),
             ..self.order(EventKind::OrderAmended, order)
+        }
+    }
+
+    /// An iceberg shows its next lots.
+    pub(super) fn replenished(&self, order: &Order) -> EventRecord {
+        EventRecord {
+            qty: order.shown,
+            remaining: order.remaining,
+            ..self.order(EventKind::OrderReplenished, order)
         }
     }
 
@@ -161,6 +172,9 @@ pub(super) fn order_of(sequence: u64, command: &CommandRecord) -> Order {
         price: command.price,
         total: command.qty,
         remaining: command.qty,
+        // The field has other meanings in other kinds.
+        display: if command.kind() == Some(CommandKind::Place) { command.amount.low as i64 } else { 0 },
+        shown: 0,
         expires_ns: command.expires_ns,
         client_id: command.client_id,
     }

@@ -24,7 +24,7 @@ impl World {
         }
         let (taker_fee, maker_fee) = self.fees_of_fill(incoming, &self.orders[at], lots);
         incoming.remaining -= lots;
-        self.orders[at].remaining -= lots;
+        self.orders[at].lose(lots);
         let resting = self.orders[at].clone();
         if resting.remaining == 0 {
             self.orders.remove(at);
@@ -51,6 +51,7 @@ impl World {
                 events.push(cause.pnl_realised(order, price, &closed));
             }
         }
+        self.replenish(cause, resting.id, events);
         if !with_itself {
             self.protect(cause, incoming, lots, events);
             self.protect(cause, &resting, lots, events);
@@ -192,6 +193,8 @@ impl Mover {
             price: 0,
             total: 0,
             remaining: 0,
+            display: 0,
+            shown: 0,
             expires_ns: 0,
             client_id: [0; 32],
         }

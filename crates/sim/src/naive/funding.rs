@@ -94,7 +94,7 @@ impl World {
         let mut left = instrument.funding.as_ref().expect("it has funding").spec.impact_notional.0;
         let (mut value, mut lots) = (0, 0);
         for price in prices.into_iter().take(1_000).map(|price| price * -side.sign()) {
-            let there: i128 = on_side().filter(|o| o.price == price).map(|o| i128::from(o.remaining)).sum();
+            let there: i128 = on_side().filter(|o| o.price == price).map(|o| i128::from(o.visible())).sum();
             let lot_value = instrument.value(price, 1);
             let wanted = (left + lot_value - 1) / lot_value;
             let taken = there.min(wanted);

@@ -52,6 +52,14 @@ impl World {
         for instrument in 1..=self.instruments.len() as u32 {
             self.write_book(instrument, &mut out);
         }
+        let mut icebergs: Vec<&Order> = self.orders.iter().filter(|order| order.display != 0).collect();
+        icebergs.sort_by_key(|order| order.id);
+        out.count(icebergs.len());
+        for order in icebergs {
+            out.u64(order.id);
+            out.i64(order.display);
+            out.i64(order.shown);
+        }
         out.count(self.countdowns.len());
         for (&account, &deadline_ns) in &self.countdowns {
             out.u32(account);

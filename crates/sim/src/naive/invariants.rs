@@ -93,7 +93,8 @@ impl World {
     /// No bid reaches an ask; every resting order has lots left and was accepted for at least as many.
     fn check_books(&self) -> Result<(), String> {
         for order in &self.orders {
-            if order.remaining < 1 || order.remaining > order.total {
+            let hides_all = order.visible() < 1 || order.visible() > order.remaining;
+            if hides_all || order.remaining < 1 || order.remaining > order.total {
                 return Err(format!("resting order {order:?} has impossible lots"));
             }
             if order.side == Side::Buy

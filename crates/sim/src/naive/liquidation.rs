@@ -258,6 +258,8 @@ impl World {
             price: self.bankruptcy_price(account, instrument, health),
             total: lots,
             remaining: lots,
+            display: 0,
+            shown: 0,
             expires_ns: 0,
             client_id: [0; 32],
         };

@@ -61,7 +61,7 @@ impl World {
             match self.lots_of_meeting(incoming, &resting) {
                 Ok(lots) => {
                     self.fill(cause, incoming, at, lots, events);
-                    if lots < resting.remaining && incoming.remaining > 0 {
+                    if lots < resting.visible() && incoming.remaining > 0 {
                         self.cancel_resting(cause, at, CancelReason::ReduceOnly, events);
                     }
                     self.pull_breached(cause, incoming, events);
@@ -115,14 +115,16 @@ impl World {
         }
         if incoming.self_trade == SelfTrade::Decrement {
             let resting = &mut self.orders[at];
-            let lots = incoming.remaining.min(resting.remaining);
-            resting.remaining -= lots;
+            let lots = incoming.remaining.min(resting.visible());
+            resting.lose(lots);
+            let id = resting.id;
             incoming.remaining -= lots;
             events.push(cause.cancelled(resting, reason, lots, resting.remaining));
             if resting.remaining == 0 {
                 let gone = self.orders.remove(at);
                 self.entry_left(cause, gone.id, events);
             }
+            self.replenish(cause, id, events);
             events.push(cause.cancelled(incoming, reason, lots, incoming.remaining));
         }
     }
@@ -133,7 +135,7 @@ impl World {
             return Err(CancelReason::OutsideBand);
         }
         let closable = self.holding(resting.account, resting.instrument).closable_by(resting.side);
-        let mut lots = incoming.remaining.min(resting.remaining);
+        let mut lots = incoming.remaining.min(resting.visible());
         if resting.is_reduce_only() {
             if closable == 0 {
                 return Err(CancelReason::ReduceOnly);
@@ -159,17 +161,18 @@ impl World {
         band.is_some_and(|(lower, upper)| order.price < lower || order.price > upper)
     }
 
-    /// The lots that a fill-or-kill order would certainly reach. Changes nothing.
-    pub(super) fn plan(&self, incoming: &Order, now_ns: u64) -> i64 {
-        let mut walk: Vec<&Order> = self.orders.iter().filter(|o| o.is_met_by(incoming)).collect();
-        // A stable sort: equal prices keep their order of arrival.
-        walk.sort_by_key(|o| o.price * incoming.side.sign());
-        let mut reached = 0;
+    /// The lots that a fill-or-kill order would certainly reach, and how many of them are shown. Changes nothing.
+    pub(super) fn plan(&self, incoming: &Order, now_ns: u64) -> Reached {
+        // In order of arrival, as in the book; an iceberg that shows its next lots arrives anew.
+        let mut book: Vec<Order> = self.orders.iter().filter(|o| o.is_met_by(incoming)).cloned().collect();
+        let mut reached = Reached::default();
+        let mut met = 0;
         let mut planned: BTreeMap<u32, Planned> = BTreeMap::new();
-        for (met, resting) in (0u32..).zip(walk) {
-            if reached == incoming.remaining || met >= self.limits.matches_per_command_max {
-                break;
-            }
+        while reached.lots < incoming.remaining && met < i64::from(self.limits.matches_per_command_max) {
+            let best = (0..book.len()).min_by_key(|&at| book[at].price * incoming.side.sign());
+            let Some(best) = best else { break };
+            let resting = &book.remove(best);
+            met += 1;
             let halt = self.instrument(incoming.instrument).halt.as_ref();
             if halt.is_some_and(|h| h.forbids(now_ns, incoming.side, resting.price).is_some()) {
                 break;
@@ -190,14 +193,28 @@ impl World {
             {
                 continue;
             }
-            let Some(step) = self.plan_meeting(incoming, resting, incoming.remaining - reached, so_far)
-            else {
-                continue;
+            let step = match self.plan_meeting(incoming, resting, incoming.remaining - reached.lots, so_far) {
+                Ok(step) => step,
+                Err(Skipped::Leaves) => continue,
+                Err(Skipped::Unaffordable) => {
+                    // What is hidden may be met all the same, slice by slice.
+                    let hidden = resting.remaining - resting.visible();
+                    met += if hidden > 0 { (hidden + resting.display - 1) / resting.display } else { 0 };
+                    continue;
+                }
             };
             so_far.lots += step.lots;
             so_far.protected += if counts { step.lots } else { 0 };
             so_far.loss += step.loss;
-            reached += step.lots;
+            reached.lots += step.lots;
+            let is_shown = self.orders.iter().any(|o| o.id == resting.id && o.remaining == resting.remaining);
+            reached.shown += if is_shown { step.lots } else { 0 };
+            let mut left = resting.clone();
+            left.lose(step.lots);
+            if left.display > 0 && left.remaining > 0 {
+                left.shown = left.display.min(left.remaining);
+                book.push(left);
+            }
         }
         reached
     }
@@ -208,33 +225,51 @@ impl World {
         resting: &Order,
         wanted: i64,
         so_far: &Planned,
-    ) -> Option<Planned> {
+    ) -> Result<Planned, Skipped> {
         if self.is_outside_band(resting) {
-            return None;
+            return Err(Skipped::Leaves);
         }
         let closable = self.holding(resting.account, resting.instrument).closable_by(resting.side);
-        let mut lots = wanted.min(resting.remaining);
+        let mut lots = wanted.min(resting.visible());
         if resting.is_reduce_only() {
             let used = if resting.account == incoming.account { 0 } else { so_far.lots };
             lots = lots.min((closable - used).max(0));
             if lots == 0 {
-                return None;
+                return Err(Skipped::Leaves);
             }
         }
         let instrument = self.instrument(resting.instrument);
         let reduces = closable > 0 && so_far.lots + lots <= closable;
         if instrument.is_spot() || resting.account == incoming.account {
-            return Some(Planned { lots, loss: 0, protected: 0 });
+            return Ok(Planned { lots, loss: 0, protected: 0 });
         }
         let standing = self.standing(resting.account);
         let headroom = self.headroom(&standing);
         let equity = headroom + self.initial_margin(&standing);
         let loss = instrument.loss_against_mark(resting.side, resting.price, lots);
         if reduces && (loss == 0 || (so_far.loss + loss <= equity && instrument.frees(lots, loss))) {
-            return Some(Planned { lots, loss, protected: 0 });
+            return Ok(Planned { lots, loss, protected: 0 });
         }
-        (headroom - so_far.loss - loss >= 0).then_some(Planned { lots, loss, protected: 0 })
+        if headroom - so_far.loss - loss >= 0 {
+            Ok(Planned { lots, loss, protected: 0 })
+        } else {
+            Err(Skipped::Unaffordable)
+        }
     }
+}
+
+/// What a plan reaches.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reached {
+    pub(super) lots: i64,
+    /// Of the lots, those that were shown before.
+    pub(super) shown: i64,
+}
+
+/// Why a plan does not count on an order: it leaves when it is met, or perhaps does, unless its owner has gains before.
+enum Skipped {
+    Leaves,
+    Unaffordable,
 }
 
 /// What a plan has counted of one account.

@@ -15,6 +15,7 @@ mod funding;
 mod funds;
 mod halt;
 mod hash;
+mod iceberg;
 mod invariants;
 mod isolated;
 mod leverage;
@@ -147,6 +148,12 @@ impl NaiveEngine {
     /// Lots left by id of resting order.
     pub fn resting_lots(&self) -> std::collections::BTreeMap<u64, i64> {
         self.world.orders.iter().map(|order| (order.id, order.remaining)).collect()
+    }
+
+    /// Shown lots by id of resting iceberg.
+    pub fn shown_lots(&self) -> std::collections::BTreeMap<u64, i64> {
+        let icebergs = self.world.orders.iter().filter(|order| order.display != 0);
+        icebergs.map(|order| (order.id, order.shown)).collect()
     }
 
     /// Margin of every account; nothing before there is a settlement asset.

@@ -74,7 +74,10 @@ impl World {
     /// The lots that matching left of an incoming order rest or are cancelled.
     pub(super) fn keep_remainder(&mut self, cause: &Cause, order: Order, events: &mut Vec<EventRecord>) {
         match order.tif {
-            Tif::Gtc | Tif::Gtd => self.orders.push(order),
+            Tif::Gtc | Tif::Gtd => {
+                let shown = order.display.min(order.remaining);
+                self.orders.push(Order { shown, ..order });
+            }
             // A fill-or-kill order whose plan held has no remainder; if it had one it would be treated alike.
             Tif::Ioc | Tif::Fok => {
                 events.push(cause.cancelled(&order, CancelReason::IocRemainder, order.remaining, 0));
@@ -113,6 +116,7 @@ impl World {
             check(order.total >= min, Reject::QtyBelowMin, order.total, min)?;
         }
         check(order.total <= terms.qty_max_lots, Reject::QtyAboveMax, order.total, terms.qty_max_lots)?;
+        self.check_iceberg(order)?;
         self.check_mark_and_band(order)?;
         order.remaining = self.clip_reduce_only(order)?;
         order.total = order.remaining;
@@ -126,8 +130,8 @@ impl World {
         }
         self.check_position_limit(order)?;
         if tif == Tif::Fok {
-            let reachable = self.plan(order, cause.time_ns);
-            check(reachable >= order.total, Reject::FokNotFillable, reachable, order.total)?;
+            let reached = self.plan(order, cause.time_ns);
+            check(reached.lots >= order.total, Reject::FokNotFillable, reached.shown, order.total)?;
         }
         self.check_money(order, None)
     }

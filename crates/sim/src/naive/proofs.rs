@@ -89,6 +89,8 @@ fn order(id: u64, instrument: u32, side: Side, price: i64, lots: i64) -> Order {
         price,
         total: lots,
         remaining: lots,
+        display: 0,
+        shown: 0,
         expires_ns: 0,
         client_id: [0; 32],
     }

@@ -48,6 +48,8 @@ const PRICE: Range<usize> = 24..32;
 const QTY: Range<usize> = 32..40;
 const EXPIRES: Range<usize> = 40..48;
 const AMOUNT: Range<usize> = 48..64;
+/// Its upper half.
+const AMOUNT_HIGH: Range<usize> = 56..64;
 const CLIENT_ID: Range<usize> = 64..96;
 
 /// The command's kind, if a record of this number can be a command.
@@ -65,7 +67,7 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
         CommandKind::Amend => {
             check_zero(command, &[SIDE, TIF])?;
             check_byte(command.flags & !Flags::POST_ONLY == 0, command.flags, FLAGS)?;
-            check_zero(command, &[SELF_TRADE, EXPIRES, AMOUNT])
+            check_zero(command, &[SELF_TRADE, EXPIRES, AMOUNT_HIGH])
         }
         CommandKind::Cancel => {
             check_zero(command, &[SIDE, TIF, FLAGS, SELF_TRADE, PRICE, QTY, EXPIRES, AMOUNT])
@@ -121,7 +123,7 @@ fn check_place_bytes(command: &CommandRecord) -> Result<(), Refusal> {
     if command.tif() != Some(Tif::Gtd) {
         check_zero(command, &[EXPIRES])?;
     }
-    check_zero(command, &[AMOUNT])
+    check_zero(command, &[AMOUNT_HIGH])
 }
 
 /// The sources of both legs; two bytes that nothing uses.

@@ -28,6 +28,8 @@ pub(super) fn other_at(first: &EventRecord, kind: CommandKind, again: &CommandRe
                 Some(place)
             } else if reduces && again.qty < first.qty || !reduces && again.qty != first.qty {
                 Some(QTY)
+            } else if placing == CommandKind::Place && first.amount.get() != i128::from(again.amount.low) {
+                Some(AMOUNT)
             } else {
                 None
             }

@@ -28,6 +28,10 @@ pub(super) struct Order {
     pub(super) price: i64,
     pub(super) total: i64,
     pub(super) remaining: i64,
+    /// Lots that an iceberg shows at a time; 0: it is none.
+    pub(super) display: i64,
+    /// Lots that an iceberg shows now, while it rests.
+    pub(super) shown: i64,
     pub(super) expires_ns: u64,
     pub(super) client_id: ClientId,
 }
@@ -35,6 +39,17 @@ pub(super) struct Order {
 impl Order {
     pub(super) fn is_reduce_only(&self) -> bool {
         self.flags.has(Flags::REDUCE_ONLY)
+    }
+
+    /// The lots that others see of it, and meet.
+    pub(super) fn visible(&self) -> i64 {
+        if self.display == 0 { self.remaining } else { self.shown }
+    }
+
+    /// Lots leave it, of those that are visible.
+    pub(super) fn lose(&mut self, lots: i64) {
+        self.remaining -= lots;
+        self.shown -= if self.display == 0 { 0 } else { lots };
     }
 
     /// Whether this order, resting, is at a price that `incoming` accepts.

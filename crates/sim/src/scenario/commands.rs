@@ -117,7 +117,7 @@ impl Desk<'_> {
             "protected" => record.flags |= Flags::PROTECTED,
             "window" => record.expires_ns |= milliseconds(value)?,
             "freeze" => record.expires_ns |= milliseconds(value)? << 32,
-            "above" => record.amount.low = integer::<i64>(value)? as u64,
+            "display" | "above" => record.amount.low = integer::<i64>(value)? as u64,
             "below" => record.amount.high = integer(value)?,
             "below_limit" => record.expires_ns = integer(value)?,
             "source" | "source_above" | "source_below" | "slippage" => trigger_word(record, name, value)?,

@@ -21,6 +21,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "price",
     "left",
     "venue",
+    "display",
     "flags",
     "id",
     "maker",
@@ -81,6 +82,9 @@ impl Witness<'_> {
             "venue" => columns::venue_name(self.engine, VenueId(event.venue)),
             "flags" => columns::flags_text(event.flags),
             "id" if !is_of_trade(kind) => columns::short_text(&event.client_id()),
+            "display" if matches!(kind, EventKind::OrderAccepted | EventKind::OrderAmended) => {
+                nonzero(event.amount.get())
+            }
             "amount" if is_of_liquidation(kind) => event.amount.get().to_string(),
             "total" if is_of_liquidation(kind) => event.counter_amount.get().to_string(),
             "amount" if has_amount(kind) => event.amount.get().to_string(),
@@ -227,6 +231,7 @@ fn is_about_order(kind: EventKind) -> bool {
             | Kind::Trade
             | Kind::OrderCancelled
             | Kind::OrderAmended
+            | Kind::OrderReplenished
             | Kind::PnlRealised
     ) || is_waiting(kind)
         || kind == Kind::TriggerFired
@@ -292,7 +297,10 @@ fn has_price(kind: EventKind) -> bool {
 
 fn has_left(kind: EventKind) -> bool {
     use EventKind as Kind;
-    matches!(kind, Kind::OrderAccepted | Kind::Trade | Kind::OrderCancelled | Kind::OrderAmended)
+    matches!(
+        kind,
+        Kind::OrderAccepted | Kind::Trade | Kind::OrderCancelled | Kind::OrderAmended | Kind::OrderReplenished
+    )
 }
 
 fn has_amount(kind: EventKind) -> bool {

@@ -35,6 +35,8 @@ const ORDERS: Subject = Subject {
         "price",
         "qty",
         "left",
+        "display",
+        "shown",
         "tif",
         "flags",
         "self_trade",
@@ -233,6 +235,8 @@ impl Sight<'_> {
                 text(order.price.0),
                 text(order.total.0),
                 text(order.remaining.0),
+                text(view.display.0),
+                if view.display.0 == 0 { String::new() } else { text(view.shown.0) },
                 order.tif.name().into(),
                 flags_text(order.flags),
                 if order.self_trade == SelfTrade::None {

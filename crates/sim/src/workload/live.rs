@@ -13,6 +13,8 @@ pub(super) struct LiveOrder {
     pub(super) price: i64,
     pub(super) total: i64,
     pub(super) remaining: i64,
+    /// Lots that an iceberg shows at a time; 0: it is none.
+    pub(super) display: i64,
     pub(super) client_id: ClientId,
 }
 
@@ -58,6 +60,7 @@ impl Live {
                     price: event.price,
                     total: event.qty,
                     remaining: event.remaining,
+                    display: event.amount.low as i64,
                     client_id: event.client_id(),
                 };
                 self.orders.insert(order.id, order);
@@ -65,7 +68,7 @@ impl Live {
             Some(EventKind::OrderAmended) => {
                 if let Some(order) = self.orders.get_mut(&event.order_id) {
                     (order.price, order.total) = (event.price, event.qty);
-                    order.remaining = event.remaining;
+                    (order.remaining, order.display) = (event.remaining, event.amount.low as i64);
                 }
             }
             Some(EventKind::OrderCancelled) => self.left(event.order_id, event.remaining),

@@ -192,7 +192,20 @@ impl Chaos {
         if record.tif == Tif::Gtd.code() {
             record.expires_ns = self.time_ns + self.rng.below(150);
         }
+        if self.rng.percent(if matches!(record.tif, 0 | 3) { 18 } else { 1 }) {
+            record.amount.low = self.display(record.qty) as u64;
+            record.flags &= if self.rng.one_in(12) { u8::MAX } else { !Flags::REDUCE_ONLY };
+        }
         record
+    }
+
+    /// How much of so many lots an iceberg shows: a part, now and then all of them, or too few.
+    fn display(&mut self, qty: i64) -> i64 {
+        match self.rng.below(20) {
+            0 => *self.rng.pick(&[qty, qty + 1, 1, -1, qty / 100, i64::MIN]),
+            1..8 => 1 + qty.max(1) / 4,
+            _ => self.rng.between(1, qty.max(2) - 1),
+        }
     }
 
     /// An order for exactly the lots, or one past, of the first few orders that rest on one side.
@@ -207,6 +220,7 @@ impl Chaos {
         record.side = 1 - target.side;
         record.flags = 0;
         record.expires_ns = 0;
+        record.amount = Int128::default();
         record.tif = if self.rng.percent(65) { Tif::Fok.code() } else { Tif::Ioc.code() };
         record.self_trade = if self.rng.percent(60) { 0 } else { self.rng.below(3) as u8 };
         record.price = resting[few - 1].1;
@@ -247,6 +261,10 @@ impl Chaos {
         });
         let (instrument, price, total, remaining) =
             target.map_or((1, 5, 5, 5), |o| (o.instrument, o.price, o.total, o.remaining));
+        let is_iceberg = target.is_some_and(|order| order.display != 0);
+        if self.rng.percent(if is_iceberg { 50 } else { 3 }) {
+            record.amount.low = self.display(total) as u64;
+        }
         record.price = match self.rng.below(6) {
             0..2 => 0,
             2 => price,
