@@ -17,6 +17,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         **dict.fromkeys(_ORDER, ""),
         "flags": "of the order",
         "remaining": "the same as `qty`",
+        "amount": "lots that an iceberg shows at a time, else 0",
     },
     "rejected": {
         "reason": "the reject",
@@ -47,6 +48,12 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         **dict.fromkeys(_ORDER, ""),
         "flags": "of the order, and KEPT_PRIORITY",
         "qty": "the new total",
+        "amount": "lots that an iceberg shows at a time, else 0",
+    },
+    "order_replenished": {
+        **dict.fromkeys(_ORDER, ""),
+        "qty": "lots shown now, at the back of the level",
+        "remaining": "all lots that the order has left",
     },
     "pnl_realised": {
         **dict.fromkeys(("side", "account", "instrument", "order_id", "price"), ""),

@@ -200,6 +200,7 @@ class EventKind(IntEnum):
     FUNDING_SET = 41
     FUNDING_PAID = 42
     PUBLISHER_DEPLOYED = 43
+    ORDER_REPLENISHED = 44
     VOLATILITY_HALT = 47
     LIQUIDATION_STARTED = 48
     LIQUIDATION_ORDER = 49
@@ -280,6 +281,11 @@ class Reject(IntEnum):
     TRIGGER_WOULD_FIRE = 346
     PROTECTION_OUT_OF_BOUNDS = 347
     PROTECTION_FROZEN = 348
+    DISPLAY_TIF = 351
+    DISPLAY_REDUCE_ONLY = 352
+    DISPLAY_TOO_SMALL = 353
+    DISPLAY_NOT_BELOW_TOTAL = 354
+    NOT_AN_ICEBERG = 355
     AMOUNT_NOT_POSITIVE = 401
     AMOUNT_ABOVE_MAX = 402
     SUPPLY_LIMIT = 403
@@ -365,7 +371,7 @@ class Inspector:
 
 _OrderRow = tuple[int, int, int, bool, int, int | None, int | None, int, int, int, bytes | None]
 _OutcomeRow = tuple[int, int, int, bool, int, int, int, int, int, int]
-_RestingRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, bytes]
+_RestingRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, bytes, int, int]
 _WaitingRow = tuple[
     int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, int, bytes, bool
 ]
@@ -418,6 +424,7 @@ class Exchange:
         expires_ns: int,
         client_id: bytes | None,
         time_ns: int | None,
+        display: int = 0,
         /,
     ) -> _OrderRow:
         """Places one order: ticks and lots in, its outcome as a tuple out."""
@@ -432,6 +439,7 @@ class Exchange:
         flags: int,
         client_id: bytes | None,
         time_ns: int | None,
+        display: int = 0,
         /,
     ) -> _OrderRow:
         """Amends one order: its outcome as a tuple, as of place."""
@@ -527,7 +535,7 @@ class Exchange:
         """A resting order.
 
         order_id, account, instrument, side, price, qty, remaining, tif, flags, self_trade, venue, expires_ns,
-        client_id.
+        client_id, display, shown.
         """
 
     def triggers(self, account: int) -> list[_WaitingRow] | None:
@@ -553,6 +561,7 @@ class Exchange:
         self_trade: int,
         venue: int,
         expires_ns: int,
+        display: int = 0,
         /,
     ) -> list[int] | None:
         """Of an order that is not placed: reject, value, limit, lots taken, liquidation price, amounts."""

@@ -21,6 +21,7 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "to": (0, _U32),
     "price": (-(2**63), 2**63 - 1),
     "qty": (-(2**63), 2**63 - 1),
+    "display": (-(2**63), 2**63 - 1),
     "expires_ns": (0, _U64),
     "time_ns": (0, _U64),
     "published_ns": (0, _U64),
@@ -39,7 +40,7 @@ BOUNDS: dict[str, tuple[int, int]] = {
 }
 """Least and most of every whole number that a method takes; of a record, what its field holds."""
 
-UNITS = {"price": " ticks", "qty": " lots", "amount": " atoms"}
+UNITS = {"price": " ticks", "qty": " lots", "display": " lots", "amount": " atoms"}
 
 _LIMITS_WIDER = {"client_id_retention_ns": _U64}
 _LIMITS_NARROWER = {"venues_max": _U16}

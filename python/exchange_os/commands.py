@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from exchange_os import _core
-    from exchange_os.directory import Directory
+    from exchange_os.directory import Directory, Market
 
 _POST_ONLY, _REDUCE_ONLY, _MARKET = int(Flags.POST_ONLY), int(Flags.REDUCE_ONLY), int(Flags.MARKET)
 _PROTECTED = int(Flags.PROTECTED)
@@ -110,6 +110,7 @@ class CommandMethods(Publishing):
         if account.__class__ is not int:
             account = whole("account", account)
         ticks, lots = found.price.count(price), found.qty.count(qty)
+        display = _shown_lots(found, options) if options else 0
         try:
             if not options and not self._subscriptions:
                 place = self._core.place  # no argument tuple to build
@@ -118,11 +119,12 @@ class CommandMethods(Publishing):
                 )
             words = self._words(**options)
             with self._publishing:
-                row = self._core.place(account, found.number, code, ticks, lots, *words)
+                row = self._core.place(account, found.number, code, ticks, lots, *words, display)
                 self._publish()
             return OrderResult(found, row)
         except (OverflowError, TypeError) as error:
-            given = {"account": account, "price": ticks, "qty": lots, "venue": options.get("venue")}
+            given: dict[str, object] = {"account": account, "price": ticks, "qty": lots, "display": display}
+            given |= {"venue": options.get("venue")}
             given |= {"expires_ns": options.get("expires_ns"), "time_ns": options.get("time_ns")}
             raise misfit(error, given) from error
 
@@ -136,6 +138,7 @@ class CommandMethods(Publishing):
         self_trade: SelfTradeName | SelfTrade = "none",
         venue: str | int = 0,
         expires_ns: int = 0,
+        display: Number | None = None,  # noqa: ARG002 - the caller counts it in lots
         client_id: str | bytes | None = None,
         time_ns: int | None = None,
     ) -> Words:
@@ -165,8 +168,8 @@ class CommandMethods(Publishing):
         """What `place` would do now, without placing anything: levels of the book count as they stand."""
         found, asset = self._directory.market(instrument), self._directory.asset(1)
         words = (found.price.count(price), found.qty.count(qty), *self._words(**options)[:5])
-        code = code_of(SIDES, "side", side)
-        row = self._core.preview(whole("account", account), found.number, code, *words)
+        code, display = code_of(SIDES, "side", side), _shown_lots(found, options)
+        row = self._core.preview(whole("account", account), found.number, code, *words, display)
         if row is None:
             raise UnknownName(f"account {account!r} does not exist")
         return Preview.of(found, asset.amount.value, row)
@@ -179,28 +182,32 @@ class CommandMethods(Publishing):
         *,
         price: Number | None = None,
         qty: Number | None = None,
+        display: Number | None = None,
         post_only: bool = False,
         client_id: str | bytes | None = None,
         time_ns: int | None = None,
     ) -> OrderResult:
-        """Changes the price or the total quantity (what has filled included) of a resting order.
+        """Changes the price or the total quantity (what has filled included) of a resting order, and how much
+        an iceberg shows at a time.
 
         The order is named by `order_id` or by the `client_id` with which it was placed. A smaller quantity
-        keeps its place in the queue, everything else loses it.
+        or another display keeps its place in the queue, everything else loses it.
         """
         found = self._directory.market(instrument)
         ticks = 0 if price is None else not_zero(found.price.count(price), "price")
         lots = 0 if qty is None else not_zero(found.qty.count(qty), "quantity")
+        shown = 0 if display is None else not_zero(found.qty.count(display), "display")
         id_bytes = None if client_id is None else short_bytes(client_id, "client id")
         flags = flag("post_only", post_only) * _POST_ONLY
         account, order_id = whole("account", account), whole("order_id", order_id)
         time_ns = whole_or_none("time_ns", time_ns)
         try:
             with self._publishing:
-                row = self._core.amend(account, found.number, order_id, ticks, lots, flags, id_bytes, time_ns)
+                words = ticks, lots, flags, id_bytes, time_ns, shown
+                row = self._core.amend(account, found.number, order_id, *words)
                 self._publish()
         except (OverflowError, TypeError) as error:
-            raise misfit(error, {"price": ticks, "qty": lots}) from error
+            raise misfit(error, {"price": ticks, "qty": lots, "display": shown}) from error
         if row[2]:
             raise rejected(row[2], row[8], row[9])
         return OrderResult(found, row)
@@ -475,3 +482,9 @@ class CommandMethods(Publishing):
         return receipt(
             self._command(kind, instrument=market.number, price=market.price.count(price), time_ns=time_ns)
         )
+
+
+def _shown_lots(market: Market, options: OrderOptions) -> int:
+    """Lots that an iceberg shows at a time; 0: all of them."""
+    display = options.get("display")
+    return 0 if display is None else not_zero(market.qty.count(display), "display")

@@ -51,9 +51,11 @@ def orders(
     self_trade: Column = SelfTrade.NONE,
     venue: Column = 0,
     expires_ns: Column = 0,
+    display: Column = 0,
     client_id: Column | None = None,
 ) -> Commands:
-    """A batch of orders from columns: `price` in ticks, `qty` in lots, words as their numbers or names.
+    """A batch of orders from columns: `price` in ticks, `qty` and `display` in lots, words as their numbers
+    or names.
 
     Every column is an array or one value for all rows. Values must be integers: a float column is refused,
     and so is a number that the field cannot hold.
@@ -71,6 +73,7 @@ def orders(
             "self_trade": _words(SelfTrade, self_trade, "self_trade"),
             "venue": venue,
             "expires_ns": expires_ns,
+            "display": display,
         },
         client_id,
     )
@@ -106,6 +109,10 @@ def amends(
     return _build(CommandKind.AMEND, columns, client_id)
 
 
+# Columns that are called otherwise than their field.
+_FIELDS = {"display": "amount_low"}
+
+
 def _build(kind: CommandKind, columns: dict[str, Column], client_id: Column | None) -> Commands:
     arrays = {name: _integers(name, column) for name, column in columns.items()}
     if client_id is not None:
@@ -116,12 +123,12 @@ def _build(kind: CommandKind, columns: dict[str, Column], client_id: Column | No
     batch = commands(next(iter(lengths.values()), 1))
     batch["kind"] = kind
     for name, array in arrays.items():
-        batch[name] = array
+        batch[_FIELDS.get(name, name)] = array
     return batch
 
 
 def _integers(name: str, column: Column) -> npt.NDArray[Any]:
-    field = np.iinfo(_field_dtype(name))
+    field = np.iinfo(_field_dtype(_FIELDS.get(name, name)))
     if np.ma.isMaskedArray(column):
         raise BatchRefused(f"column {name} is a masked array: what is masked has no value to send")
     array = np.asarray(column)

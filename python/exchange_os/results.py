@@ -55,7 +55,10 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """A resting order. `qty` is its total, `remaining` what has not filled."""
+    """A resting order. `qty` is its total, `remaining` what has not filled, `shown` what others see of that.
+
+    `display` is how much an iceberg shows at a time; None: it is none.
+    """
 
     order_id: int
     account: int
@@ -70,6 +73,8 @@ class Order(msgspec.Struct, frozen=True):
     venue: int
     expires_ns: int
     client_id: bytes
+    display: Decimal | None
+    shown: Decimal
 
     @property
     def filled(self) -> Decimal:

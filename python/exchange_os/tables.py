@@ -87,7 +87,9 @@ def orders(directory: Directory, accounts: Rows) -> pl.DataFrame:
         venue,
         expires,
         client,
-    ) = _columns(rows, 13)
+        display,
+        shown,
+    ) = _columns(rows, 15)
     prices = _Steps(number, lambda market: directory.markets[market].price.step)
     lots = _Steps(number, lambda market: directory.markets[market].qty.step)
     return pl.DataFrame(
@@ -105,6 +107,8 @@ def orders(directory: Directory, accounts: Rows) -> pl.DataFrame:
             "venue": pl.Series(venue, dtype=pl.UInt16),
             "expires_ns": pl.Series(expires, dtype=pl.UInt64),
             "client_id": pl.Series([text.rstrip(b"\0") or None for text in client], dtype=pl.Binary),
+            "display": lots.column(display),
+            "shown": lots.column(shown),
         }
     )
 

@@ -222,6 +222,8 @@ class TriggerMethods:
         Whichever of `take_profit` and `stop_loss` fires first takes the other along, and what of the entry
         still rests. `triggers` shows the exits; their id is the order's plus 2^52.
         """
+        if options.get("display") is not None:
+            raise InvalidArgument("a bracket shows all of its quantity: it has no display")
         market, code = self._directory.market(instrument), code_of(SIDES, "side", side)
         above, below = (take_profit, stop_loss) if code == Side.BUY else (stop_loss, take_profit)
         record = self._waiting(CommandKind.PLACE_BRACKET, account, market, above, below)

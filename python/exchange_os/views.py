@@ -442,6 +442,8 @@ class Views:
             venue,
             expires,
             client,
+            display,
+            shown,
         ) = row
         market = self._directory.markets[number]
         return Order(
@@ -458,6 +460,8 @@ class Views:
             venue=venue,
             expires_ns=expires,
             client_id=client.rstrip(b"\0"),
+            display=market.qty.value(display) if display else None,
+            shown=market.qty.value(shown),
         )
 
     @staticmethod

@@ -5,11 +5,14 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Mapping
-from typing import Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 from exchange_os._core import InstrumentState, SelfTrade, Side, Tif
 from exchange_os.bounds import BOUNDS, UNITS, is_bool, shown, whole
 from exchange_os.errors import Error, InvalidArgument, OutOfRange
+
+if TYPE_CHECKING:
+    from exchange_os.exact import Number
 
 SideName = Literal["buy", "sell"]
 TifName = Literal["gtc", "ioc", "fok", "gtd"]
@@ -47,6 +50,8 @@ class OrderOptions(TypedDict, total=False):
     """The venue that brings the order; 0: the exchange itself."""
     expires_ns: int
     """End of a "gtd" order, nanoseconds since 1970 UTC of logged time."""
+    display: Number | None
+    """An iceberg: as much of the quantity is shown at a time, and then again at the back of the level."""
     client_id: str | bytes | None
     """Up to 32 bytes; takes effect once, a retry gets the first answer."""
     time_ns: int | None

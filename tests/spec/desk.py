@@ -226,11 +226,13 @@ class Desk:
     def _place(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         side, chosen = cast(Any, row.get("side") or "buy"), self._order_options(words)
         price, qty = self._price(on, row), self._qty(on, row)
+        chosen |= self._display(on, words)
         return self.exchange.try_place(account, on, side, price, qty, **chosen, **given)
 
     def _amend(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         given["price"] = self._price(on, row) if row.get("price") else None
         given["qty"] = self._qty(on, row) if row.get("qty") else None
+        given |= self._display(on, words)
         return self.exchange.amend(account, on, self._order(row), post_only="post_only" in words, **given)
 
     def _place_trigger(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
@@ -267,6 +269,10 @@ class Desk:
             for name in ("window", "freeze")
         }
         return self.exchange.set_protection(account, on, **limits, **times, **given)
+
+    def _display(self, on: str, words: Given) -> Given:
+        lot = self.exchange.instrument(on).lot_size
+        return {"display": int(words["display"]) * lot} if "display" in words else {}
 
     def _trigger_prices(self, on: str, words: Given) -> Given:
         tick = self.exchange.instrument(on).tick_size
@@ -407,7 +413,10 @@ class Desk:
             fields["side"] = _BOTH_SIDES
         for name, value in words.items():
             fields |= self._option(name, value)
-        if above := int(words.get("above", 0)) % (1 << 64) | int(words.get("below", 0)) << 64:
+        if (
+            above := int(words.get("display", words.get("above", 0))) % (1 << 64)
+            | int(words.get("below", 0)) << 64
+        ):
             fields["amount"] = above
         window, freeze = (nanoseconds(f"+{words.get(name, '0s')}") or 0 for name in ("window", "freeze"))
         if kind == xos.CommandKind.SET_PROTECTION:

@@ -15,6 +15,7 @@ _ORDER = {
     _KIND.TRADE,
     _KIND.ORDER_CANCELLED,
     _KIND.ORDER_AMENDED,
+    _KIND.ORDER_REPLENISHED,
     _KIND.PNL_REALISED,
 }
 _WAITING = {_KIND.TRIGGER_ACCEPTED, _KIND.TRIGGER_CANCELLED, _KIND.TRIGGER_AMENDED}
@@ -176,6 +177,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "price": (_EVERY, _not_zero("price")),
     "left": (_ORDER - {_KIND.PNL_REALISED}, _field("remaining")),
     "venue": (_EVERY, _venue("venue")),
+    "display": ({_KIND.ORDER_ACCEPTED, _KIND.ORDER_AMENDED}, _not_zero("amount")),
     "flags": (_EVERY, lambda _, event: flags_text(event["flags"])),
     "id": (
         _EVERY - _TRADE - {_KIND.TRANCHE_TOOK_OVER, _KIND.DELEVERAGED},

@@ -35,7 +35,7 @@ _SUBJECTS = {
     "balances": _subject("account,asset,total,held,free", "free"),
     "positions": _subject("account,on,position,cost,realised,unrealised,buys,sells", "unrealised"),
     "orders": _subject(
-        "order,account,on,side,price,qty,left,tif,flags,self_trade,venue,id",
+        "order,account,on,side,price,qty,left,display,shown,tif,flags,self_trade,venue,id",
         "qty,on,account,self_trade,flags,tif,venue,id",
     ),
     "risk": _subject(f"account,{_RISK}", _RISK),
@@ -200,6 +200,8 @@ def _orders(desk: Desk, accounts: list[int]) -> Found:
             "price": str(exchange.price_ticks(found.instrument, found.price)),
             "qty": _lots(desk, found.instrument, found.qty),
             "left": _lots(desk, found.instrument, found.remaining),
+            "display": "" if found.display is None else _lots(desk, found.instrument, found.display),
+            "shown": "" if found.display is None else _lots(desk, found.instrument, found.shown),
             "tif": found.tif,
             "flags": flags_text(found.flags),
             "self_trade": "" if found.self_trade == "none" else found.self_trade,

@@ -299,7 +299,11 @@ fn has_left(kind: EventKind) -> bool {
     use EventKind as Kind;
     matches!(
         kind,
-        Kind::OrderAccepted | Kind::Trade | Kind::OrderCancelled | Kind::OrderAmended | Kind::OrderReplenished
+        Kind::OrderAccepted
+            | Kind::Trade
+            | Kind::OrderCancelled
+            | Kind::OrderAmended
+            | Kind::OrderReplenished
     )
 }
 
