@@ -11,7 +11,7 @@ use crate::liquidation::Liquidations;
 use crate::lookup::Lookup;
 use crate::orders::Iceberg;
 use crate::protection::Protection;
-use crate::step::{Refused, Step};
+use crate::step::{Refused, Step, emit_rejected};
 use crate::touch::RUN;
 use crate::triggers::Triggers;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ use std::fmt;
 use xos_book::OrderPool;
 use xos_ledger::Ledger;
 use xos_protocol::{
-    AssetSpec, ClientId, CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Int128, Limits,
+    AssetSpec, ClientId, CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Limits,
     PublisherSpec, Reject, VenueSpec,
 };
 use xos_units::{AccountId, InstrumentId, OrderId};
@@ -480,24 +480,4 @@ impl Engine {
             self.halt(1, sequence, error.to_string());
         }
     }
-}
-
-/// The event of a refusal.
-#[cold]
-pub(crate) fn emit_rejected(step: &mut Step, command: &CommandRecord, refused: Refused) {
-    step.emit(EventRecord {
-        kind: EventKind::Rejected.code(),
-        reason: refused.reject.code(),
-        side: command.side,
-        flags: command.flags & xos_protocol::Flags::KNOWN,
-        venue: command.venue,
-        account: command.account,
-        instrument: command.instrument,
-        order_id: command.order_id,
-        price: command.price,
-        qty: command.qty,
-        amount: Int128::new(refused.value),
-        counter_amount: Int128::new(refused.limit),
-        ..Default::default()
-    });
 }

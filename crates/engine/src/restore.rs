@@ -341,18 +341,6 @@ impl Engine {
         }
     }
 
-    fn read_countdowns(&mut self, source: &mut Source) -> Read<()> {
-        for _ in 0..source.count(12, "countdowns")? {
-            let account = AccountId(source.u32("account")?);
-            if account.index() >= self.accounts.len() {
-                return source.malformed("account");
-            }
-            let deadline_ns = source.u64("deadline")?;
-            self.countdowns.set(account, Some(deadline_ns));
-        }
-        Ok(())
-    }
-
     fn read_triggers(&mut self, source: &mut Source) -> Read<()> {
         let mut reached = BTreeMap::new();
         for _ in 0..source.count(TRIGGER_BYTES, "waiting orders")? {

@@ -1,6 +1,6 @@
 //! One command on its way: where its events go, and how it is refused.
 
-use xos_protocol::{CancelReason, ClientId, EventKind, EventRecord, Int128, Reject};
+use xos_protocol::{CancelReason, ClientId, CommandRecord, EventKind, EventRecord, Flags, Int128, Reject};
 use xos_units::{Amount, Qty};
 
 use xos_book::RestingOrder;
@@ -99,4 +99,24 @@ impl Step<'_> {
 #[inline(always)]
 pub(crate) fn wide(amount: Amount) -> Int128 {
     Int128::new(amount.0)
+}
+
+/// The event of a refusal.
+#[cold]
+pub(crate) fn emit_rejected(step: &mut Step, command: &CommandRecord, refused: Refused) {
+    step.emit(EventRecord {
+        kind: EventKind::Rejected.code(),
+        reason: refused.reject.code(),
+        side: command.side,
+        flags: command.flags & Flags::KNOWN,
+        venue: command.venue,
+        account: command.account,
+        instrument: command.instrument,
+        order_id: command.order_id,
+        price: command.price,
+        qty: command.qty,
+        amount: Int128::new(refused.value),
+        counter_amount: Int128::new(refused.limit),
+        ..Default::default()
+    });
 }

@@ -205,8 +205,9 @@ fn events_alone_tell_which_orders_rest() {
 struct Shown {
     /// Display quantity, lots left, lots shown.
     orders: BTreeMap<u64, (i64, i64, i64)>,
-    /// The order that matches, and does not rest yet.
+    /// The order that matches, and does not rest yet; the command that made it.
     incoming: u64,
+    sequence: u64,
 }
 
 impl Shown {
@@ -228,6 +229,10 @@ impl Shown {
 
     fn observe(&mut self, event: &EventRecord) {
         let display = event.amount.low as i64;
+        if event.sequence != self.sequence {
+            self.settle();
+            self.sequence = event.sequence;
+        }
         match event.kind() {
             Some(EventKind::OrderAmended) if event.flags & EventFlags::KEPT_PRIORITY != 0 => {
                 if let Some(known) = self.orders.get_mut(&event.order_id) {

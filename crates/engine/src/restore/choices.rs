@@ -1,4 +1,4 @@
-//! What an account chose, whether it is isolated, and its credential.
+//! What an account chose, whether it is isolated, its credential, and countdowns.
 
 use super::source::{Read, Source};
 use crate::account::Isolated;
@@ -34,6 +34,18 @@ impl Engine {
                 self.admission.set(id, credential);
             }
             _ => return source.malformed("credential"),
+        }
+        Ok(())
+    }
+
+    pub(super) fn read_countdowns(&mut self, source: &mut Source) -> Read<()> {
+        for _ in 0..source.count(12, "countdowns")? {
+            let account = AccountId(source.u32("account")?);
+            if account.index() >= self.accounts.len() {
+                return source.malformed("account");
+            }
+            let deadline_ns = source.u64("deadline")?;
+            self.countdowns.set(account, Some(deadline_ns));
         }
         Ok(())
     }

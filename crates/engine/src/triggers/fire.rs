@@ -1,10 +1,10 @@
 //! What a price reaches, and how it fires.
 
-use crate::engine::{Engine, emit_rejected};
+use crate::engine::Engine;
 use crate::instrument::Instrument;
 use crate::orders::Admitted;
 use crate::shape::PlaceWords;
-use crate::step::{Refused, Step, wide};
+use crate::step::{Refused, Step, emit_rejected, wide};
 use crate::triggers::commands::push_trigger;
 use crate::triggers::{Leg, Trigger, Wait};
 use xos_book::NO_SLOT;
