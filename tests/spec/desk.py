@@ -76,14 +76,15 @@ class Desk:
             self.open()
             assert self.exchange.state_hash == before
             return
-        # Opening says `restart` where prices have an oracle, and the scenario did not: a copy of the files is
-        # opened, as after a crash, and the scenario goes on where it was.
+        # Opening says `restart` where prices have an oracle, and the scenario did not: a copy of the files is opened.
         copy = self.path.with_name(f"{self.path.name} at {sequence}")
         shutil.copytree(self.path, copy)
         xos.open(copy, durable=False, segment_bytes=8 << 20).close()
         said: list[Events] = []
         replay(copy, from_sequence=sequence + 1, on_events=said.append)
-        assert said[0][0]["kind"] == xos.EventKind.RESTARTED
+        # Time passes up to the machine's clock and may bring events of its own before.
+        outcome = next(event for array in said for event in as_events(array) if not is_of_time(event))
+        assert outcome["kind"] == xos.EventKind.RESTARTED
         assert replay(copy, to_sequence=sequence).state_hash == before
         shutil.rmtree(copy)
 

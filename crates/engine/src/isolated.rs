@@ -3,12 +3,13 @@
 use crate::account::{Class, Isolated};
 use crate::engine::Engine;
 use crate::instrument::Instrument;
+use crate::margin::reduces;
 use crate::orders::Admitted;
 use crate::shape::PlaceWords;
 use crate::step::{Refused, Step, refused};
 use xos_ledger::{Party, Reason, SETTLEMENT};
-use xos_protocol::{CommandRecord, Reject, Tif};
-use xos_units::{AccountId, Amount, AssetId, InstrumentId};
+use xos_protocol::{CommandRecord, Flags, Reject, Tif};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, Qty};
 
 impl Engine {
     /// What an open_account says of isolation: both its fields or neither.
@@ -90,7 +91,14 @@ impl Engine {
         let missing = Amount(why.value);
         // The plan of a fill-or-kill order counts on every account as it stands.
         let is_other = why.reject != Reject::InsufficientMargin || words.tif == Tif::Fok;
-        if is_other || self.available(isolated.parent, SETTLEMENT) < missing {
+        // What reduces is paid by who holds it: its losses stay in the isolated account.
+        let key = self.instruments[isolated.instrument.index()].key;
+        let (position, _) = self.stand_of(command.account(), key, words.side);
+        let lots = if words.flags.has(Flags::REDUCE_ONLY) { Qty::ZERO } else { command.qty() };
+        if is_other
+            || reduces(position, words.side, lots)
+            || self.available(isolated.parent, SETTLEMENT) < missing
+        {
             return Err(why);
         }
         let (lots, per_lot) = self.check_place(time_ns, command, words, missing)?;

@@ -4,9 +4,14 @@
 use crate::account::{Account, StandKey};
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
+use xos_book::RestingOrder;
+use xos_ledger::SETTLEMENT;
 use xos_protocol::{Fees, Side};
 use xos_risk::{OutcomeStand, worst_case, worst_side};
-use xos_units::{AccountId, Amount, Ppm, Price, Qty, QuestionId, Requirement, VenueId, widening_up};
+use xos_units::{
+    AccountId, Amount, AssetId, Ppm, Price, Qty, QuestionId, Requirement, VenueId, division::fee_up,
+    notional, widening_up,
+};
 
 /// A change of resting orders to be judged before it is made.
 #[derive(Clone, Copy, Debug)]
@@ -62,12 +67,12 @@ impl Margin {
         (self.equity - loss).as_requirement() >= self.initial
     }
 
-    /// Whether the account can bear to reduce by `lots` at a loss: equity pays for it, after what was lost before, and
-    /// it is no more than the margin that the lots give free. Otherwise closing far from the mark would leave a debt.
+    /// Whether the account can bear to reduce by `lots` at a loss: equity pays for it and for the fees, after what was
+    /// lost before, and it is no more than the margin that the lots give free. Otherwise closing would leave a debt.
     #[inline]
     pub(crate) fn bears(&self, instrument: &Instrument, before: Amount, loss: Amount, lots: Qty) -> bool {
         let freed = Requirement(widening_up(instrument.margin_value, lots.0));
-        loss == Amount::ZERO || (before + loss <= self.equity && loss.as_requirement() <= freed)
+        before + loss <= self.equity && loss.as_requirement() <= freed
     }
 
     /// Headroom in atoms.
@@ -248,24 +253,45 @@ impl Engine {
         )
     }
 
-    /// Whether a resting order's owner can afford a fill: it only reduces, or headroom covers the loss at once.
+    /// Whether a resting order's owner can afford a fill: headroom covers the loss at once, or it takes nothing.
     #[inline]
-    pub(crate) fn affords(
+    pub(crate) fn affords(&self, instrument: &Instrument, resting: &RestingOrder, lots: Qty) -> bool {
+        let margin = self.margin(resting.account);
+        if let Traded::Spot { base, quote, base_atoms_per_lot } = instrument.traded {
+            return margin.covers(Amount::ZERO)
+                || self.gains(instrument, (base, base_atoms_per_lot, quote), resting, lots);
+        }
+        let loss = self.loss_of_fill(instrument, resting.side, resting.price, lots);
+        let (position, _) = self.stand_of(resting.account, instrument.key, resting.side);
+        let reducing = reduces(position, resting.side, lots);
+        margin.covers(loss) || (reducing && margin.bears(instrument, Amount::ZERO, loss, lots))
+    }
+
+    /// Whether what a spot fill brings its owner is worth what it takes, fees counted: other assets at their value as
+    /// collateral, of totals as liquidation sees them.
+    #[cold]
+    fn gains(
         &self,
         instrument: &Instrument,
-        owner: AccountId,
-        side: Side,
-        position: i64,
-        price: Price,
+        (base, base_atoms_per_lot, quote): (AssetId, u64, AssetId),
+        resting: &RestingOrder,
         lots: Qty,
     ) -> bool {
-        let loss = self.loss_of_fill(instrument, side, price, lots);
-        let reducing = reduces(position, side, lots);
-        if matches!(instrument.traded, Traded::Spot { .. }) || (reducing && loss == Amount::ZERO) {
-            return true;
-        }
-        let margin = self.margin(owner);
-        margin.covers(loss) || (reducing && margin.bears(instrument, Amount::ZERO, loss, lots))
+        let delivered = Amount(i128::from(base_atoms_per_lot)).times_lots(lots);
+        let value = notional(resting.price, lots, instrument.k);
+        let fee = fee_up(value, Ppm(self.fees(resting.venue, instrument).maker_ppm.max(0)));
+        let (more_base, more_quote) = match resting.side {
+            Side::Buy => (delivered, -value - fee),
+            Side::Sell => (-delivered, value - fee),
+        };
+        let gained = |asset: AssetId, more: Amount| {
+            if asset == SETTLEMENT {
+                return more;
+            }
+            let total = self.ledger.balance(resting.account, asset).total;
+            self.value_as_collateral(asset, total + more) - self.value_as_collateral(asset, total)
+        };
+        gained(base, more_base) + gained(quote, more_quote) >= Amount::ZERO
     }
 
     /// What a fill loses at once against the mark; 0 for outcomes, whose reserve is exact.

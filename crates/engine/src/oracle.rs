@@ -3,7 +3,9 @@
 use crate::defence::{Defence, Switches};
 use xos_book::Book;
 use xos_protocol::{InstrumentState, OracleSpec, PriceStatus, Side};
-use xos_risk::{DECAY_30_S, DECAY_150_S, Ema, Quote, index_of, mark_of, mean_down, median_of_three, width};
+use xos_risk::{
+    DECAY_30_S, DECAY_150_S, Ema, Quote, agreeing, index_of, mark_of, mean_down, median_of_three, width,
+};
 use xos_units::Price;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -106,7 +108,7 @@ impl Oracle {
     pub(crate) fn refresh(&mut self, time_ns: u64, index: Price, switches: Switches) -> Option<Price> {
         let mut quotes: Vec<Quote> =
             self.fresh(time_ns).map(|source| Quote { price: source.price, weight: source.weight }).collect();
-        if quotes.len() < self.sources_min {
+        if agreeing(&quotes, self.deviation_ppm) < self.sources_min {
             self.status = match self.status {
                 PriceStatus::Live | PriceStatus::Stale => PriceStatus::Stale,
                 PriceStatus::Recovering | PriceStatus::Reopening => PriceStatus::Recovering,

@@ -82,6 +82,14 @@ impl Instrument {
         }
     }
 
+    /// Initial requirement of `lots` by their tiers alone.
+    pub(crate) fn initial_by_tier(&self, lots: Qty) -> Requirement {
+        match &self.margin {
+            Some(margin) => margin.tiers.initial(self.value_at_mark(lots)),
+            None => Requirement(widening(self.margin_value, lots.0)),
+        }
+    }
+
     /// Maintenance requirement of `lots`.
     #[inline]
     pub(crate) fn maintenance_of(&self, lots: Qty) -> Requirement {

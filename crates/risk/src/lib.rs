@@ -16,8 +16,8 @@ pub use funding::{FundingTerms, Impact, funding_rate, impact_of, payment, piecew
 pub use liquidation_price::liquidation_price;
 pub use position::{Closed, Holding};
 pub use prices::{
-    DECAY_30_S, DECAY_150_S, EMA_SECONDS_MAX, Ema, Quote, index_of, mark_of, mean_down, median_of_three,
-    weighted_median, width, within,
+    DECAY_30_S, DECAY_150_S, EMA_SECONDS_MAX, Ema, Quote, agreeing, index_of, mark_of, mean_down,
+    median_of_three, weighted_median, width, within,
 };
 pub use reserve::{OutcomeTerms, fee_base, fees_of_fill, reserve_per_lot};
 pub use tiers::{InitialTerms, OpenInterestScaling, Tiers, leverage_rate};

@@ -43,6 +43,13 @@ pub fn weighted_median(quotes: &mut [Quote]) -> Option<Price> {
     None
 }
 
+/// How many quotes are within `deviation_ppm` of the plain median: two that are far apart agree with nobody.
+pub fn agreeing(quotes: &[Quote], deviation_ppm: i32) -> usize {
+    let mut plain: Vec<Quote> = quotes.iter().map(|quote| Quote { weight: 1, ..*quote }).collect();
+    let Some(middle) = weighted_median(&mut plain) else { return 0 };
+    quotes.iter().filter(|quote| within(quote.price, middle, deviation_ppm) == quote.price).count()
+}
+
 /// The index of fresh quotes: the weighted median, after prices further than `deviation_ppm` from the plain median were
 /// moved to that distance.
 pub fn index_of(quotes: &mut [Quote], deviation_ppm: i32) -> Option<Price> {

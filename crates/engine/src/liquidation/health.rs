@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::instrument::Instrument;
 use xos_protocol::InstrumentState;
 use xos_risk::Closing;
-use xos_units::{AccountId, Amount, Price, Qty, Requirement};
+use xos_units::{AccountId, Amount, Price, Qty, Requirement, division::ticks_of_value};
 
 /// An account as liquidation sees it.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +15,9 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// The price at which closing a position uses up its share of the equity.
-    pub(crate) fn bankruptcy_price(&self, instrument: &Instrument, lots: i64) -> Price {
+    /// The price at which closing a position uses up its share of the equity. Above the mark it ends where the other side
+    /// would lose more than its value and more than the position did.
+    pub(crate) fn bankruptcy_price(&self, instrument: &Instrument, lots: i64, cost: Amount) -> Price {
         let closing = Closing {
             lots,
             mark: instrument.mark,
@@ -24,7 +25,10 @@ impl Health {
             maintenance: instrument.maintenance_of(Qty(lots.abs())),
             account_maintenance: self.maintenance,
         };
-        closing.bankruptcy_price(self.equity, instrument.price_max)
+        let entry = ticks_of_value(cost, Qty(lots.abs()), instrument.k, true);
+        let most = i128::from(instrument.mark.0) + i128::from(instrument.mark.0);
+        let most = entry.max(most).clamp(1, i128::from(instrument.price_max.0));
+        closing.bankruptcy_price(self.equity, Price(i64::try_from(most).expect("clamped to a price")))
     }
 }
 
@@ -35,6 +39,8 @@ pub(crate) struct Closable {
     pub(crate) at: usize,
     /// Signed lots.
     pub(crate) lots: i64,
+    /// What they cost, signed.
+    pub(crate) cost: Amount,
 }
 
 impl Engine {
@@ -57,12 +63,27 @@ impl Engine {
         })
     }
 
-    /// Whether it holds a position whose marks stand still: nothing is liquidated on those.
+    /// Whether it holds positions whose marks stand still and which may save it, or nothing else: a lot of a silent market
+    /// must not keep an account from liquidation everywhere.
     pub(crate) fn waits_for_prices(&self, id: AccountId) -> bool {
-        self.accounts[id.index()].stands.iter().take_while(|stand| stand.key.is_perpetual()).any(|stand| {
-            let oracle = self.instruments[stand.key.instrument().index()].oracle.as_ref();
-            stand.lots != 0 && oracle.is_some_and(|oracle| !oracle.is_fresh())
-        })
+        let (mut may_come_back, mut waits, mut others) = (Requirement::ZERO, false, false);
+        for stand in self.accounts[id.index()].stands.iter().take_while(|stand| stand.key.is_perpetual()) {
+            let instrument = &self.instruments[stand.key.instrument().index()];
+            if stand.lots == 0 {
+                continue;
+            }
+            if instrument.has_fresh_prices() {
+                others |= instrument.liquidation.is_some();
+            } else {
+                waits = true;
+                may_come_back += instrument.initial_by_tier(Qty(stand.lots.abs()));
+            }
+        }
+        if !waits || !others {
+            return waits;
+        }
+        let (equity, maintenance) = self.maintenance(id);
+        equity + may_come_back >= maintenance
     }
 
     /// Positions under terms of liquidation, the largest maintenance requirement first, then by instrument.
@@ -73,7 +94,8 @@ impl Engine {
             let instrument = &self.instruments[at];
             if stand.lots != 0 && instrument.liquidation.is_some() {
                 let requirement = instrument.maintenance_of(Qty(stand.lots.abs()));
-                found.push((requirement, Closable { at, lots: stand.lots }));
+                let cost = stand.holding().cost;
+                found.push((requirement, Closable { at, lots: stand.lots, cost }));
             }
         }
         found.sort_by_key(|(requirement, closable)| (-requirement.0, closable.at));
@@ -88,7 +110,9 @@ impl Engine {
     }
 
     fn is_trading(&self, at: usize) -> bool {
-        matches!(self.instruments[at].gate, InstrumentState::Continuous | InstrumentState::ReduceOnly)
+        let instrument = &self.instruments[at];
+        instrument.has_fresh_prices()
+            && matches!(instrument.gate, InstrumentState::Continuous | InstrumentState::ReduceOnly)
     }
 
     /// Equity for maintenance, and the value of all perpetual positions at mark, whatever their sign.

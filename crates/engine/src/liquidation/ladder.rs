@@ -60,7 +60,7 @@ impl Engine {
 
     /// An order that closes a part of the position with the largest requirement.
     fn reduce(&mut self, step: &mut Step, id: AccountId) {
-        let Some(&Closable { at, lots: position }) = self.workable(id).first() else { return };
+        let Some(&Closable { at, lots: position, cost }) = self.workable(id).first() else { return };
         let health = self.health(id);
         let instrument = &self.instruments[at];
         let whole = Qty(position.abs());
@@ -68,7 +68,7 @@ impl Engine {
         let lots = terms.slice(whole, instrument.value_at_mark(whole));
         let fee_rate = Ppm(terms.spec.fee_ppm);
         let (price, side, k) =
-            (health.bankruptcy_price(instrument, position), closing_side(position), instrument.k);
+            (health.bankruptcy_price(instrument, position, cost), closing_side(position), instrument.k);
         let event = step.push(EventKind::LiquidationOrder);
         event.side = side.code();
         event.account = id.0;
@@ -141,14 +141,14 @@ impl Engine {
     /// Below the backstop the markets' tranches take what they may, each position at its bankruptcy price.
     fn give_to_tranche(&mut self, step: &mut Step, id: AccountId) {
         let health = self.health(id);
-        for Closable { at, lots } in self.workable(id) {
+        for Closable { at, lots, cost } in self.workable(id) {
             let terms = self.instruments[at].liquidation.as_ref().expect("a closable position has terms");
             let backstop = health.maintenance.ceil().times(Ppm(terms.spec.backstop_ppm));
             let Some(tranche) = terms.tranche() else { continue };
             if health.equity.as_requirement() >= backstop {
                 continue;
             }
-            let price = health.bankruptcy_price(&self.instruments[at], lots);
+            let price = health.bankruptcy_price(&self.instruments[at], lots, cost);
             let taken = self.room_of_tranche(&tranche, id, at, lots, price);
             if taken > Qty::ZERO {
                 self.take_over(step, id, AccountId(tranche.account), at, lots, taken, price);
@@ -166,7 +166,7 @@ impl Engine {
         price: Price,
     ) -> Qty {
         let id = AccountId(tranche.account);
-        if id == from || id.index() >= self.accounts.len() {
+        if id == from || id.index() >= self.accounts.len() || self.accounts[id.index()].isolated.is_some() {
             return Qty::ZERO;
         }
         let instrument = &self.instruments[at];
@@ -232,8 +232,8 @@ impl Engine {
             Health { equity: Amount::ZERO, ..before }
         };
         let mut rounding = Amount::ZERO;
-        for Closable { at, lots } in positions {
-            let price = health.bankruptcy_price(&self.instruments[at], lots);
+        for Closable { at, lots, cost } in positions {
+            let price = health.bankruptcy_price(&self.instruments[at], lots, cost);
             rounding += notional(Price(1), Qty(lots.abs()), self.instruments[at].k);
             let position = BankruptPosition { account: id, at, long: lots > 0, lots: Qty(lots.abs()), price };
             self.liquidations.bankrupt.positions.push(position);

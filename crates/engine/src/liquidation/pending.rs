@@ -55,7 +55,9 @@ impl Engine {
             let freed = instrument.value_at_mark(closed).times(maintenance);
             let away = (price - instrument.mark).0.abs();
             let lost = trader.fee + xos_units::notional(Price(away), closed, instrument.k);
-            let harmed = is_spot || with_itself || (closed > Qty::ZERO && lost.as_requirement() > freed);
+            // Lots of a silent market may be all that an account waits for.
+            let costly = lost.as_requirement() > freed || !instrument.has_fresh_prices();
+            let harmed = is_spot || with_itself || (closed > Qty::ZERO && costly);
             if harmed && self.holds_a_perpetual(trader.account) {
                 self.liquidations.pending.insert(trader.account);
             }

@@ -146,6 +146,7 @@ impl Engine {
             venue: order.venue,
             position,
             others: resting - order.remaining,
+            rests: true,
             replaced_lots: order.remaining,
             replaced_reserve: replaced.times_lots(order.remaining),
             pulled: Amount::ZERO,

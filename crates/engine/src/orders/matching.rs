@@ -81,11 +81,8 @@ impl Engine {
             }
             lots = lots.min(capacity);
         }
-        if resting.account != incoming.order.account {
-            let (position, _) = self.stand_of(resting.account, instrument.key, resting.side);
-            if !self.affords(instrument, resting.account, resting.side, position, resting.price, lots) {
-                return Err(CancelReason::Unaffordable);
-            }
+        if resting.account != incoming.order.account && !self.affords(instrument, resting, lots) {
+            return Err(CancelReason::Unaffordable);
         }
         Ok(lots)
     }

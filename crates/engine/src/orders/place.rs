@@ -25,6 +25,8 @@ pub(crate) struct Asked<'a> {
     /// Signed lots that the account holds, and those of its other resting orders on this side.
     pub(crate) position: i64,
     pub(crate) others: Qty,
+    /// Whether it may rest: then those may fill before it.
+    pub(crate) rests: bool,
     /// Lots and reserve of the resting order that this one replaces.
     pub(crate) replaced_lots: Qty,
     pub(crate) replaced_reserve: Amount,
@@ -235,6 +237,7 @@ impl Engine {
             venue: command.venue(),
             position,
             others,
+            rests,
             replaced_lots: Qty::ZERO,
             replaced_reserve: Amount::ZERO,
             pulled,
@@ -296,11 +299,9 @@ impl Engine {
         match instrument.traded {
             Traded::Spot { .. } => self.check_spot_money(asked, reserve).map(|()| per_lot),
             Traded::Perpetual { .. } => {
-                let reducing = reduces(asked.position, asked.side, asked.lots + asked.others);
+                let beside = if asked.rests { asked.others } else { Qty::ZERO };
+                let reducing = reduces(asked.position, asked.side, asked.lots + beside);
                 let loss = self.loss_of_fill(instrument, asked.side, asked.price, asked.lots);
-                if reducing && loss == Amount::ZERO {
-                    return Ok(per_lot);
-                }
                 let margin = self.margin_with(asked.account, Some(&change));
                 if margin.covers(loss - asked.pulled)
                     || (reducing && margin.bears(instrument, Amount::ZERO, loss, asked.lots))

@@ -1,6 +1,7 @@
 //! The plan of a fill-or-kill order: what would fill, without touching anything. It counts losses and no gains, so
 //! whatever it counts will fill.
 
+use crate::account::Class;
 use crate::engine::Engine;
 use crate::margin::{reduces, reducible};
 use crate::orders::Iceberg;
@@ -139,11 +140,13 @@ impl Engine {
             return Err(Skipped::Leaves);
         }
         let mut lots = wanted;
-        let protected = resting.flags & Flags::PROTECTED != 0 && resting.account != asked.account;
-        let needs_book_keeping =
-            is_reduce_only(resting) || protected || instrument.class() != crate::account::Class::Spot;
+        let is_spot = instrument.class() == Class::Spot;
+        let is_foreign = resting.account != asked.account;
+        let protected = resting.flags & Flags::PROTECTED != 0 && is_foreign;
+        let is_broke = || is_spot && is_foreign && !self.margin(resting.account).covers(Amount::ZERO);
+        let needs_book_keeping = is_reduce_only(resting) || protected || !is_spot;
         if !needs_book_keeping {
-            return Ok(lots);
+            return if is_broke() { Err(Skipped::Unaffordable) } else { Ok(lots) };
         }
         let (position, _) = self.stand_of(resting.account, instrument.key, resting.side);
         let before = plan.get(&resting.account).copied().unwrap_or_default();
@@ -165,16 +168,17 @@ impl Engine {
                 return Err(Skipped::Leaves);
             }
         }
+        if is_broke() {
+            return Err(Skipped::Unaffordable);
+        }
         let mut loss = Amount::ZERO;
-        if resting.account != asked.account && instrument.class() != crate::account::Class::Spot {
+        if is_foreign && !is_spot {
             loss = self.loss_of_fill(instrument, resting.side, resting.price, lots);
             let reducing = reduces(position, resting.side, before.lots + lots);
-            if !(reducing && loss == Amount::ZERO) {
-                let margin = self.margin(resting.account);
-                let bears = reducing && margin.bears(instrument, before.losses, loss, lots);
-                if !bears && !margin.covers(before.losses + loss) {
-                    return Err(Skipped::Unaffordable);
-                }
+            let margin = self.margin(resting.account);
+            let bears = reducing && margin.bears(instrument, before.losses, loss, lots);
+            if !bears && !margin.covers(before.losses + loss) {
+                return Err(Skipped::Unaffordable);
             }
         }
         let planned = Planned {

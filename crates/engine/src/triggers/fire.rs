@@ -1,7 +1,9 @@
 //! What a price reaches, and how it fires.
 
+use crate::account::Class;
 use crate::engine::Engine;
 use crate::instrument::Instrument;
+use crate::margin::{Change, reduces, reducible};
 use crate::orders::Admitted;
 use crate::shape::PlaceWords;
 use crate::step::{Refused, Step, emit_rejected, wide};
@@ -9,9 +11,12 @@ use crate::triggers::commands::push_trigger;
 use crate::triggers::{Leg, Trigger, Wait};
 use xos_book::NO_SLOT;
 use xos_protocol::{
-    CancelReason, CommandKind, CommandRecord, EventKind, Flags, InstrumentState, PriceSource, Side,
+    CancelReason, CommandKind, CommandRecord, EventKind, Flags, InstrumentState, PriceSource, Reject, Side,
 };
-use xos_units::{AccountId, Amount, OrderId, PPM_ONE, Price, Qty};
+use xos_units::{
+    AccountId, Amount, OrderId, PPM_ONE, PRICE_TICKS_BOUND, Price, Qty, Requirement, division::whole_parts,
+    notional, widening,
+};
 
 /// Whether orders that wait fire in a state; in the others they go on waiting.
 fn lets_fire(state: InstrumentState) -> bool {
@@ -167,9 +172,18 @@ impl Engine {
             self_trade: trigger.self_trade,
             display: Qty::ZERO,
         };
-        let Admitted { lots, per_lot, pulled } = self.admit(step.time_ns, command, &words)?;
+        let (command, admitted) = match self.admit(step.time_ns, command, &words) {
+            Ok(admitted) => (*command, admitted),
+            Err(refused) => {
+                let nearer =
+                    CommandRecord { price: self.borne_price(command, &words, &refused)?.0, ..*command };
+                let admitted = self.admit(step.time_ns, &nearer, &words).map_err(|_| refused)?;
+                (nearer, admitted)
+            }
+        };
+        let Admitted { lots, per_lot, pulled } = admitted;
         // ---- Everything is checked. Below this line nothing fails. ----
-        let mut incoming = self.incoming(trigger.id, command, &words, lots, per_lot);
+        let mut incoming = self.incoming(trigger.id, &command, &words, lots, per_lot);
         if trigger.client_id != [0; 32] {
             let tag = self.client_ids.tag(trigger.account, &trigger.client_id);
             let number = self.client_ids.number(tag, trigger.account, &trigger.client_id);
@@ -181,6 +195,42 @@ impl Engine {
         }
         self.work(step, &mut incoming);
         Ok(())
+    }
+
+    /// The furthest price at which an account bears what a market order that reduces may lose, where its protection is too
+    /// far: a stop closes what it can instead of leaving the position open.
+    #[cold]
+    fn borne_price(
+        &self,
+        command: &CommandRecord,
+        words: &PlaceWords,
+        refused: &Refused,
+    ) -> Result<Price, Refused> {
+        let instrument = &self.instruments[command.instrument().index()];
+        let (position, _) = self.stand_of(command.account(), instrument.key, words.side);
+        let lots = match words.flags.has(Flags::REDUCE_ONLY) {
+            true => command.qty().min(reducible(position, words.side)),
+            false => command.qty(),
+        };
+        let is_market = words.flags.has(Flags::MARKET) && refused.reject == Reject::InsufficientMargin;
+        if !is_market || instrument.class() != Class::Perpetual || !reduces(position, words.side, lots) {
+            return Err(*refused);
+        }
+        let dearest = command.price().max(instrument.mark);
+        let reserve = self.reserve_per_lot(instrument, command.venue(), words.side, dearest);
+        let change = Change::side(instrument.key, words.side, lots, reserve.times_lots(lots));
+        let equity = self.margin_with(command.account(), Some(&change)).equity;
+        let freed = Requirement(widening(instrument.margin_value, lots.0)).floor();
+        let most = equity.min(freed);
+        if most < Amount::ZERO {
+            return Err(*refused);
+        }
+        let ticks = whole_parts(most, notional(Price(1), lots, instrument.k));
+        let ticks = i64::try_from(ticks).unwrap_or(PRICE_TICKS_BOUND);
+        Ok(match words.side {
+            Side::Buy => command.price().min(Price(instrument.mark.0 + ticks)),
+            Side::Sell => command.price().max(Price(instrument.mark.0 - ticks)),
+        })
     }
 }
 

@@ -146,12 +146,21 @@ impl World {
     }
 
     pub(super) fn waits_for_prices(&self, account: u32) -> bool {
-        (1..).zip(&self.instruments).any(|(id, instrument)| {
-            let status = instrument.oracle.as_ref().map(|oracle| oracle.status);
-            instrument.is_perpetual()
-                && self.holding(account, id).position != 0
-                && matches!(status, Some(PriceStatus::Stale | PriceStatus::Recovering))
-        })
+        let silent: Vec<u32> = (1..=self.instruments.len() as u32)
+            .filter(|&i| self.instrument(i).is_perpetual() && self.holding(account, i).position != 0)
+            .filter(|&i| self.is_silent(i))
+            .collect();
+        let may_come_back: i128 = silent.iter().map(|&i| self.initial_by_tier(account, i)).sum();
+        let has_others = self.closable(account).into_iter().any(|i| !self.is_silent(i));
+        let health = self.health(account);
+        let is_lost = has_others && health.equity * MILLION + may_come_back < health.required;
+        !silent.is_empty() && !is_lost
+    }
+
+    /// Whether its price status is stale or recovering.
+    pub(super) fn is_silent(&self, instrument: u32) -> bool {
+        let status = self.instrument(instrument).oracle.as_ref().map(|oracle| oracle.status);
+        matches!(status, Some(PriceStatus::Stale | PriceStatus::Recovering))
     }
 
     /// Perpetuals with terms in which the account has a position: the largest requirement first.
@@ -167,7 +176,11 @@ impl World {
     fn workable(&self, account: u32) -> Vec<u32> {
         let mut found = self.closable(account);
         found.retain(|&i| {
-            matches!(self.instrument(i).accepts(), InstrumentState::Continuous | InstrumentState::ReduceOnly)
+            !self.is_silent(i)
+                && matches!(
+                    self.instrument(i).accepts(),
+                    InstrumentState::Continuous | InstrumentState::ReduceOnly
+                )
         });
         found
     }
@@ -185,7 +198,10 @@ impl World {
         } else {
             (value + share).div_euclid(per_tick)
         };
-        let price = price.clamp(1, terms.terms.price_max_ticks.into());
+        let cost = self.holding(account, instrument).cost;
+        let entry = -(-cost).div_euclid(per_tick);
+        let most = entry.max(2 * i128::from(terms.mark)).min(terms.terms.price_max_ticks.into()).max(1);
+        let price = price.clamp(1, most);
         i64::try_from(price).expect("a price is bounded")
     }
 
@@ -308,6 +324,9 @@ impl World {
             }
             let taker = tranche.account;
             if taker as usize > self.accounts.len() || taker == account {
+                continue;
+            }
+            if self.account(taker).isolated.is_some() {
                 continue;
             }
             let lots = self.lots_for_tranche(account, taker, instrument, tranche.notional_max.0, price);

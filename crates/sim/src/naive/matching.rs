@@ -143,14 +143,18 @@ impl World {
             lots = lots.min(closable);
         }
         let instrument = self.instrument(resting.instrument);
-        if instrument.is_spot() || resting.account == incoming.account {
+        if resting.account == incoming.account {
             return Ok(lots);
         }
         let standing = self.standing(resting.account);
         let headroom = self.headroom(&standing);
+        if instrument.is_spot() {
+            let passes = headroom >= 0 || self.gain_of_spot_fill(resting, lots) >= 0;
+            return if passes { Ok(lots) } else { Err(CancelReason::Unaffordable) };
+        }
         let equity = headroom + self.initial_margin(&standing);
         let loss = instrument.loss_against_mark(resting.side, resting.price, lots);
-        if lots <= closable && (loss == 0 || (loss <= equity && instrument.frees(lots, loss))) {
+        if lots <= closable && loss <= equity && instrument.frees(lots, loss) {
             return Ok(lots);
         }
         if headroom - loss >= 0 { Ok(lots) } else { Err(CancelReason::Unaffordable) }
@@ -240,17 +244,19 @@ impl World {
         }
         let instrument = self.instrument(resting.instrument);
         let reduces = closable > 0 && so_far.lots + lots <= closable;
-        if instrument.is_spot() || resting.account == incoming.account {
+        if resting.account == incoming.account {
             return Ok(Planned { lots, loss: 0, protected: 0 });
         }
         let standing = self.standing(resting.account);
         let headroom = self.headroom(&standing);
+        if instrument.is_spot() {
+            let planned = Planned { lots, loss: 0, protected: 0 };
+            return if headroom >= 0 { Ok(planned) } else { Err(Skipped::Unaffordable) };
+        }
         let equity = headroom + self.initial_margin(&standing);
         let loss = instrument.loss_against_mark(resting.side, resting.price, lots);
-        if reduces && (loss == 0 || (so_far.loss + loss <= equity && instrument.frees(lots, loss))) {
-            return Ok(Planned { lots, loss, protected: 0 });
-        }
-        if headroom - so_far.loss - loss >= 0 {
+        let bears = reduces && so_far.loss + loss <= equity && instrument.frees(lots, loss);
+        if bears || headroom - so_far.loss - loss >= 0 {
             Ok(Planned { lots, loss, protected: 0 })
         } else {
             Err(Skipped::Unaffordable)

@@ -31,6 +31,7 @@ mod proofs;
 mod protection;
 mod refusal;
 mod retry;
+mod slippage;
 mod state;
 mod triggers;
 

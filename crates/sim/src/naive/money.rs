@@ -296,6 +296,31 @@ impl World {
         self.collateral_instrument(asset).map_or(0, |instrument| instrument.collateral_value(amount))
     }
 
+    /// What the maintenance equity of a spot order's owner gains if lots of it fill.
+    pub(super) fn gain_of_spot_fill(&self, order: &Order, lots: i64) -> i128 {
+        let instrument = self.instrument(order.instrument);
+        let Kind::Spot { base, quote, base_atoms_per_lot } = instrument.kind else { return 0 };
+        let value = instrument.value(order.price, lots);
+        let fee = fee_up(value, self.fees(order.venue, order.instrument).maker_ppm.max(0));
+        let sign = i128::from(order.side.sign());
+        let changes = [(base, sign * base_atoms_per_lot * i128::from(lots)), (quote, -sign * value - fee)];
+        let gain = |(asset, more): (u32, i128)| {
+            let total = self.total(order.account, asset);
+            match asset {
+                SETTLEMENT => more,
+                _ => self.collateral_value(asset, total + more) - self.collateral_value(asset, total),
+            }
+        };
+        changes.into_iter().map(gain).sum()
+    }
+
+    /// Initial requirement of one perpetual position by its tiers alone, in millionths.
+    pub(super) fn initial_by_tier(&self, account: u32, id: u32) -> i128 {
+        let instrument = self.instrument(id);
+        let position = self.holding(account, id).position.abs();
+        tiered(&tiers(instrument, false), instrument.value(instrument.mark, position))
+    }
+
     /// Collateral value of all assets, less what orders hold or not.
     fn collateral(&self, standing: &Standing, less_held: bool) -> i128 {
         let of = |asset: u32| {

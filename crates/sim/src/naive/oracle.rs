@@ -111,6 +111,14 @@ fn weighted_median(quotes: &[(i64, u32)]) -> Option<i64> {
     }
 }
 
+/// How many prices are not further from the median than the deviation allows.
+fn agreeing(fresh: &[(i64, i64, u32)], deviation_ppm: i32) -> usize {
+    let equal: Vec<(i64, u32)> = fresh.iter().map(|&(price, _, _)| (price, 1)).collect();
+    let Some(plain) = weighted_median(&equal) else { return 0 };
+    let far = part(plain, deviation_ppm);
+    fresh.iter().filter(|(price, _, _)| (price - plain).abs() <= far).count()
+}
+
 /// `ppm` of a price, rounded down.
 fn part(price: i64, ppm: i32) -> i64 {
     i64::try_from(i128::from(price) * i128::from(ppm) / 1_000_000).expect("a part of a price")
@@ -221,7 +229,7 @@ impl World {
         use PriceStatus::{Live, Recovering, Reopening, Stale};
         let oracle = self.instrument(id).oracle.clone().expect("only asked of instruments with one");
         let fresh = oracle.fresh(cause.time_ns);
-        if fresh.len() < oracle.spec.sources_min as usize {
+        if agreeing(&fresh, oracle.spec.deviation_ppm) < oracle.spec.sources_min as usize {
             let status = if matches!(oracle.status, Live | Stale) { Stale } else { Recovering };
             self.set_price_status(cause, id, status, events);
             if passes {

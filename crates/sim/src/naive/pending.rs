@@ -57,7 +57,8 @@ impl World {
                 let lots = closed.map_or(0, |closed| closed.lots);
                 let lost = fee + instrument.value((price - instrument.mark).abs(), lots);
                 let freed = instrument.value(instrument.mark, lots) * mm_ppm;
-                own.account == other.account || (lots != 0 && lost * 1_000_000 > freed)
+                let is_costly = lost * 1_000_000 > freed || self.is_silent(own.instrument);
+                own.account == other.account || (lots != 0 && is_costly)
             }
         };
         // An order of id 0 is a liquidation's.

@@ -37,7 +37,10 @@ impl World {
         let Some((parent, _)) = isolated else { return Err(refusal) };
         let missing = refusal.value;
         let is_other = refusal.reject != Reject::InsufficientMargin || command.tif() == Some(Tif::Fok);
-        if is_other || self.available(parent, SETTLEMENT) < missing {
+        let side = command.side().expect("a checked side");
+        let closable = self.holding(command.account, command.instrument).closable_by(side);
+        let reduces = closable > 0 && (command.flags & Flags::REDUCE_ONLY != 0 || command.qty <= closable);
+        if is_other || reduces || self.available(parent, SETTLEMENT) < missing {
             return Err(refusal);
         }
         // The same world, in which the parent has paid already.
@@ -249,12 +252,14 @@ impl World {
         }
         let instrument = self.instrument(order.instrument);
         let closable = self.holding(order.account, order.instrument).closable_by(order.side);
-        let reduces = closable > 0 && order.remaining + self.other_lots(order) <= closable;
+        let may_rest = matches!(order.tif, Tif::Gtc | Tif::Gtd);
+        let others = if may_rest { self.other_lots(order) } else { 0 };
+        let reduces = closable > 0 && order.remaining + others <= closable;
         after.orders.push(order.clone());
         let loss = instrument.loss_against_mark(order.side, order.price, order.remaining);
         if instrument.is_perpetual() && reduces {
             let equity = self.headroom(&after) + self.initial_margin(&after);
-            if loss == 0 || (loss <= equity && instrument.frees(order.remaining, loss)) {
+            if loss <= equity && instrument.frees(order.remaining, loss) {
                 return Ok(());
             }
         }

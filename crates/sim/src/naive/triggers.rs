@@ -3,6 +3,7 @@
 use super::events::{Cause, order_of};
 use super::place::check_price;
 use super::refusal::{Refusal, check, check_id, refuse};
+use super::slippage::protection;
 use super::state::{Instrument, Order, World};
 use xos_protocol::{
     CancelReason, ClientId, CommandRecord, EventKind, EventRecord, Flags, InstrumentState, Int128,
@@ -51,7 +52,7 @@ impl Trigger {
     fn has_both(&self) -> bool {
         self.above.trigger != 0 && self.below.trigger != 0
     }
-    fn is_market(&self) -> bool {
+    pub(super) fn is_market(&self) -> bool {
         self.flags.has(Flags::MARKET)
     }
     /// Whether a price of this source reaches a leg: 1 above, 2 below, 0 none.
@@ -430,7 +431,15 @@ impl World {
             qty: lots,
             ..CommandRecord::default()
         };
-        match self.admitted_order(cause, trigger.id, &command) {
+        let admitted = self.admitted_order(cause, trigger.id, &command);
+        let nearer = |refusal: Refusal| match self.borne_price(trigger, price, lots) {
+            Some(price) if refusal.reject == Reject::InsufficientMargin => {
+                let nearer = CommandRecord { price, ..command };
+                self.admitted_order(cause, trigger.id, &nearer).map_err(|_| refusal)
+            }
+            _ => Err(refusal),
+        };
+        match admitted.or_else(nearer) {
             Ok((order, pulled)) => {
                 let order = Order { client_id: trigger.client_id, ..order };
                 events.push(cause.accepted(&order));
@@ -481,20 +490,4 @@ fn check_not_reached(instrument: &Instrument, trigger: &Trigger) -> Result<(), R
         }
     }
     Ok(())
-}
-
-fn protection(instrument: &Instrument, trigger: &Trigger, now: i64) -> i64 {
-    let width = i128::from(now) * i128::from(trigger.slippage_ppm) / 1_000_000;
-    let width = i64::try_from(width).expect("narrower than the price");
-    let band = instrument.band();
-    match trigger.side {
-        Side::Buy => {
-            let price = (now + width).min(instrument.terms.price_max_ticks);
-            band.map_or(price, |(_, upper)| price.min(upper))
-        }
-        Side::Sell => {
-            let price = (now - width).max(1);
-            band.map_or(price, |(lower, _)| price.max(lower))
-        }
-    }
 }
