@@ -120,11 +120,24 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     "mark_set": {"instrument": "", "price": "the mark"},
     "index_set": {"instrument": "", "price": "the index"},
     "instrument_state_set": {"side": "the state", "instrument": ""},
-    "question_resolved": {"instrument": "the question", "order_id": "the paying instrument"},
+    "question_resolved": {
+        "instrument": "the question",
+        "order_id": "the instrument with all of the unit, 0: none",
+    },
+    "outcome_payout": {
+        "instrument": "the outcome",
+        "order_id": "the question",
+        "amount": "share of the unit, millionths",
+    },
+    "question_settled": {
+        "instrument": "the question",
+        "qty": "accounts paid",
+        "amount": "what rounding left",
+    },
     "payout": {
         "account": "",
         "instrument": "the question",
-        "qty": "position on the paying outcome, signed",
+        "qty": "position on the outcome with all of the unit, signed; 0 if there is none",
         "amount": "paid, negative: taken",
         "counter_amount": "total of the settlement asset after",
     },

@@ -508,8 +508,10 @@ class Exchange:
     def sources(self, instrument: int) -> list[tuple[int, int, int, int, int]]:
         """Publisher, weight, price, external price and time of each source of an instrument."""
 
-    def question(self, question: int) -> tuple[int, int] | None:
-        """Complete sets outstanding and the outcome that paid (0: none yet) of a question."""
+    def question(self, question: int) -> tuple[int, int, list[int], bool] | None:
+        """Of a question: complete sets outstanding, the outcome with all of the unit (0: none yet), each
+        outcome's share in ppm once it is decided, whether everybody is paid.
+        """
 
     def credential(self, account: int) -> tuple[int, int, int, bytes] | None:
         """Classes, end, time of issue and hash of an account's last credential."""

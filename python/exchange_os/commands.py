@@ -390,14 +390,6 @@ class CommandMethods(Publishing):
             self._command(CommandKind.SET_INSTRUMENT_STATE, side=code, instrument=number, time_ns=time_ns)
         )
 
-    def resolve(self, question: str | int, outcome: str | int, *, time_ns: int | None = None) -> Receipt:
-        """Declares the outcome that pays. Orders leave, every position is paid, the outcomes are settled."""
-        number = self._directory.question(question).number
-        paying = self._directory.market(outcome).number
-        return receipt(
-            self._command(CommandKind.RESOLVE_QUESTION, instrument=number, order_id=paying, time_ns=time_ns)
-        )
-
     # --- inside ---
 
     def _command(

@@ -15,15 +15,14 @@ from exchange_os import _core
 from exchange_os._core import EventKind
 from exchange_os.admission import AdmissionMethods
 from exchange_os.bounds import directory_text, each, flag, limit_value, mapping, whole, whole_or_none
-from exchange_os.commands import CommandMethods
 from exchange_os.directory import Directory, read
 from exchange_os.errors import InvalidArgument
 from exchange_os.markets.lint import rehearse
 from exchange_os.markets.load import Loaded, load, refusal
 from exchange_os.markets.spec import LIMIT_DEFAULTS
 from exchange_os.markets.to_commands import Plan, plan
-from exchange_os.records import Commands, Events, checked, events_from_bytes, integers_128
-from exchange_os.rejects import rejected
+from exchange_os.questions import QuestionMethods
+from exchange_os.records import Commands, Events, checked, events_from_bytes
 from exchange_os.stream import Filter, Subscription, Target
 from exchange_os.triggers import TriggerMethods
 from exchange_os.views import Views
@@ -42,7 +41,7 @@ class _Directory:
             return found
 
 
-class Exchange(CommandMethods, TriggerMethods, AdmissionMethods, Views):
+class Exchange(QuestionMethods, TriggerMethods, AdmissionMethods, Views):
     """One exchange. Every method may be called from any thread; calls run one after the other.
 
     Numbers are whole units as `Decimal`, int or text and never floats; a value finer than tick, lot or atom
@@ -126,19 +125,6 @@ class Exchange(CommandMethods, TriggerMethods, AdmissionMethods, Views):
         for deployment in planned.missing:
             self.deploy_body(deployment.body, time_ns=time_ns)
         return planned
-
-    def deploy_body(self, body: bytes, *, time_ns: int | None = None) -> Events:
-        """One deployment as MessagePack; its events, or `Rejected`."""
-        if not isinstance(body, bytes):
-            raise InvalidArgument(f"the body is a {type(body).__name__}, expected bytes of MessagePack")
-        with self._publishing:
-            events = self._published(self._core.deploy, body, time_ns)
-            self.__dict__.pop("_directory", None)
-        outcomes = events[events["kind"] != EventKind.ORDER_CANCELLED]
-        if outcomes["kind"][0] == EventKind.REJECTED:
-            value, limit = integers_128(outcomes, "amount")[0], integers_128(outcomes, "counter_amount")[0]
-            raise rejected(int(outcomes["reason"][0]), value, limit)
-        return events
 
     # --- batches ---
 

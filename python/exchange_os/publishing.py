@@ -6,8 +6,11 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from exchange_os._core import EventKind
 from exchange_os.bounds import whole_or_none
-from exchange_os.records import Events, events_from_bytes
+from exchange_os.errors import InvalidArgument
+from exchange_os.records import Events, events_from_bytes, integers_128
+from exchange_os.rejects import rejected
 
 if TYPE_CHECKING:
     from exchange_os import _core
@@ -32,6 +35,20 @@ class Publishing:
             events = events_from_bytes(send(data, time_ns))
             self._publish()
             return events
+
+    def deploy_body(self, body: bytes, *, time_ns: int | None = None) -> Events:
+        """One deployment, or another command with a long body, as MessagePack; its events, or `Rejected`."""
+        if not isinstance(body, bytes):
+            raise InvalidArgument(f"the body is a {type(body).__name__}, expected bytes of MessagePack")
+        with self._publishing:
+            events = self._published(self._core.deploy, body, time_ns)
+            self.__dict__.pop("_directory", None)
+        # Waiting orders that fire with it may be refused too; those have an account.
+        refused = events[(events["kind"] == EventKind.REJECTED) & (events["account"] == 0)]
+        if len(refused):
+            value, limit = integers_128(refused, "amount")[0], integers_128(refused, "counter_amount")[0]
+            raise rejected(int(refused["reason"][0]), value, limit)
+        return events
 
     def _publish(self) -> None:
         """Hands new events to the subscribers; a subscriber that itself sends commands does not nest."""

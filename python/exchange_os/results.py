@@ -285,7 +285,8 @@ class AdlReceipt(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A question as it stands. `sets` are complete sets outstanding, `paying` the outcome that won."""
+    """A question as it stands. `sets` are complete sets outstanding, `paying` the outcome with all of the
+    unit, `payouts` what one lot of each outcome pays once it is decided; `settled` once everybody is paid."""
 
     number: int
     symbol: str
@@ -294,6 +295,8 @@ class Question(msgspec.Struct, frozen=True):
     unit: Decimal
     sets: Decimal
     paying: str | None
+    payouts: dict[str, Decimal] = {}
+    settled: bool = False
 
 
 class Receipt(msgspec.Struct, frozen=True):

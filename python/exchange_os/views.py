@@ -159,7 +159,11 @@ class Views:
     def question(self, question: str | int) -> Question:
         """A question as it stands."""
         terms = self._directory.question(question)
-        sets, paying = self._core.question(terms.number) or (0, 0)
+        sets, paying, shares, settled = self._core.question(terms.number) or (0, 0, [], False)
+        payouts = {
+            outcome: terms.unit * share / 1_000_000
+            for outcome, share in zip(terms.outcomes, shares, strict=False)
+        }
         return Question(
             number=terms.number,
             symbol=terms.symbol,
@@ -168,6 +172,8 @@ class Views:
             unit=terms.unit,
             sets=terms.qty.value(sets),
             paying=self._directory.markets[paying].symbol if paying else None,
+            payouts=payouts,
+            settled=settled,
         )
 
     def questions(self) -> list[Question]:

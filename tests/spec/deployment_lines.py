@@ -14,6 +14,7 @@ class _Numbers(NamedTuple):
     assets: dict[str, int]
     publishers: dict[str, int]
     classes: tuple[str, ...]
+    questions: dict[str, int]
 
 
 def ppm(text: str) -> int:
@@ -26,7 +27,11 @@ def ppm(text: str) -> int:
 
 
 def body_of(
-    words: tuple[str, ...], assets: dict[str, int], publishers: dict[str, int], classes: tuple[str, ...]
+    words: tuple[str, ...],
+    assets: dict[str, int],
+    publishers: dict[str, int],
+    classes: tuple[str, ...],
+    questions: dict[str, int],
 ) -> bytes:
     """The bytes of the deployment that a line describes."""
     kind = words[0]
@@ -37,7 +42,7 @@ def body_of(
         return msgspec.msgpack.encode({"genesis": given})
     symbol = "" if words[1] == '""' else words[1]
     pairs = _pairs(words[2:])
-    spec = _spec(kind, symbol, pairs, _Numbers(assets, publishers, classes))
+    spec = _spec(kind, symbol, pairs, _Numbers(assets, publishers, classes, questions))
     assert not pairs, f"not known here: {', '.join(pairs)}"
     return msgspec.msgpack.encode(spec)
 
@@ -189,6 +194,8 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: _Numbers) -> d
                 }
             }
             return _instrument(symbol, product, pairs, numbers)
+        case "settle":
+            return {"settle_question": _payouts(symbol, pairs, numbers)}
         case _:
             unit = int(pairs.pop("unit", "100"))
             outcomes = [{"symbol": name, "name": name} for name in pairs.pop("outcomes").split(",") if name]
@@ -214,6 +221,12 @@ def class_mask(text: str, classes: tuple[str, ...]) -> int:
     if text.startswith("#"):
         return int(text[1:])
     return sum(1 << classes.index(name) for name in text.split(",") if name)
+
+
+def _payouts(question: str, pairs: dict[str, str], numbers: _Numbers) -> dict[str, Any]:
+    shares = [ppm(share) for share in pairs.pop("payouts").split(",") if share]
+    account = int(pairs.pop("by", "0"))
+    return {"question": _number(question, numbers.questions), "account": account, "payouts_ppm": shares}
 
 
 def _fees(pairs: dict[str, str]) -> dict[str, int]:

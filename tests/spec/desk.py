@@ -135,7 +135,8 @@ class Desk:
     def deploy(self, words: tuple[str, ...], label: str) -> list[Event]:
         assets = {symbol: number for number, symbol in enumerate(self.exchange.assets, 1)}
         publishers = {symbol: number for number, symbol in enumerate(self.publishers, 1)}
-        body = body_of(words, assets, publishers, self.exchange.classes)
+        questions = {symbol: number for number, symbol in enumerate(self.questions, 1)}
+        body = body_of(words, assets, publishers, self.exchange.classes, questions)
         sequence = self.exchange.sequence + 1
         self._keep(sequence, label, int(xos.CommandKind.DEPLOY))
         if words[0] == "asset":

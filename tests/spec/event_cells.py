@@ -36,7 +36,9 @@ _OF_POSITIONS = {
 _OF_LIQUIDATION = {kind for kind in _KIND if _KIND.LIQUIDATION_STARTED <= kind <= _KIND.LIQUIDATION_ENDED}
 _EVERY = set(_KIND)
 _OF_ASSET = {_KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.TRANSFERRED, _KIND.ASSET_DEPLOYED}
-_OF_QUESTION = _SETS | {_KIND.QUESTION_RESOLVED, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED}
+_OF_QUESTION = _SETS | {
+    *(_KIND.QUESTION_RESOLVED, _KIND.PAYOUT, _KIND.QUESTION_SETTLED, _KIND.QUESTION_DEPLOYED),
+}
 _TRANSFERS = {xos.CommandKind.DEPOSIT, xos.CommandKind.WITHDRAW, xos.CommandKind.TRANSFER}
 _ON_QUESTIONS = {xos.CommandKind.SPLIT_SET, xos.CommandKind.MERGE_SET, xos.CommandKind.RESOLVE_QUESTION}
 
@@ -171,7 +173,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | _FIRED
         | _PROTECTION
         | {_KIND.MASS_CANCELLED, _KIND.LEVERAGE_SET, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED}
-        | {_KIND.PRICE_PUBLISHED, _KIND.FUNDING_PAID},
+        | {_KIND.PRICE_PUBLISHED, _KIND.FUNDING_PAID, _KIND.QUESTION_SETTLED},
         _qty,
     ),
     "price": (_EVERY, _not_zero("price")),
@@ -195,7 +197,8 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | _OF_LIQUIDATION
         | _SETS
         | _PROTECTION
-        | {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CREDENTIALS_SET},
+        | {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CREDENTIALS_SET}
+        | {_KIND.OUTCOME_PAYOUT, _KIND.QUESTION_SETTLED},
         _field("amount"),
     ),
     "total": (

@@ -42,7 +42,7 @@ _SUBJECTS = {
     "credentials": _subject("account,classes,ends,issued,hash", "ends,issued,hash"),
     "house": _subject("account,asset,amount"),
     "instruments": _subject(f"instrument,{_PRICES}", _PRICES),
-    "questions": _subject("question,sets,paying"),
+    "questions": _subject("question,sets,paying,payouts,settled", "payouts,settled"),
 }
 
 
@@ -273,6 +273,8 @@ def _questions(desk: Desk) -> Found:
             "question": found.symbol,
             "sets": _lots(desk, found.outcomes[0], found.sets),
             "paying": found.paying or "",
+            "payouts": ",".join(str(int(share / found.unit * 1_000_000)) for share in found.payouts.values()),
+            "settled": "yes" if found.settled else "",
         }
         for found in desk.exchange.questions()
     ]

@@ -260,10 +260,20 @@ impl Account {
         &self.stands[start..end]
     }
 
-    /// Sum of the worst cases of all questions.
+    /// Sum of the worst cases of all questions; none for an account that stood in no question.
     #[inline(always)]
-    pub(crate) fn worst_cases(&self) -> Amount {
-        self.questions.as_ref().map_or(Amount::ZERO, |questions| questions.sum)
+    pub(crate) fn worst_cases(&self) -> Option<Amount> {
+        self.questions.as_ref().map(|questions| questions.sum)
+    }
+
+    /// Leaves a question whose instruments are `first .. first + count`: no stand and no worst case stays.
+    pub(crate) fn leave_question(&mut self, question: QuestionId, first: InstrumentId, count: u32) {
+        let key = StandKey::new(Class::Outcome, first);
+        let start = self.stands.partition_point(|stand| stand.key < key);
+        let end = start + self.outcomes(first, count).len();
+        self.stands.drain(start..end);
+        self.stands.shrink_to_fit();
+        self.set_worst_case(question, Amount::ZERO, false);
     }
 
     /// The worst cases by question.

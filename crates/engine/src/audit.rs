@@ -1,15 +1,16 @@
 //! The full recomputation of what is checked step by step in production: run at snapshots, at restore, by the
 //! auditor, and in every test.
 
-use crate::account::Stand;
-use crate::engine::{Engine, Violation};
+use crate::account::{Account, Stand};
+use crate::engine::Engine;
+use crate::frame::Violation;
 use crate::orders::held_asset;
 use std::hint::black_box;
 use xos_book::NO_SLOT;
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::Side;
 use xos_risk::worst_case;
-use xos_units::{AccountId, Amount, AssetId, Qty};
+use xos_units::{AccountId, Amount, AssetId, Qty, QuestionId};
 
 /// Accounts whose orders are read ahead.
 const AHEAD: usize = 16;
@@ -181,6 +182,35 @@ impl Engine {
         black_box(far ^ near);
     }
 
+    /// The holders of each question, and invariants 27 and 28: its collateral is what its sets, or what is still to be
+    /// paid and the rounding of what was paid, come to.
+    fn audit_questions(&self) -> Result<(), String> {
+        for (at, question) in self.questions.iter().enumerate() {
+            let id = QuestionId::from_index(at);
+            let stands = |account: &&Account| !account.outcomes(question.first, question.outcomes).is_empty();
+            let standing = self.accounts.iter().filter(stands).count();
+            let listed = question.holders.iter().filter(|id| stands(&&self.accounts[id.index()])).count();
+            if (listed, question.holders.len()) != (standing, standing) {
+                return Err(format!("question {id}: {standing} accounts stand in it, {listed} are listed"));
+            }
+            let held = self.ledger.house(Party::Question(id), SETTLEMENT);
+            let sound = match &question.settlement {
+                None => held == question.unit.times_lots(Qty(question.sets)),
+                Some(settlement) if settlement.is_done => held == Amount::ZERO && standing == 0,
+                Some(settlement) => {
+                    let kept = self.kept_by_rounding(id);
+                    let most = Amount(i128::from(settlement.paid)).as_requirement();
+                    kept == Amount::ZERO.as_requirement()
+                        || (kept > Amount::ZERO.as_requirement() && kept < most)
+                }
+            };
+            if !sound {
+                return Err(format!("question {id} holds {} atoms for {} sets", held.0, question.sets));
+            }
+        }
+        Ok(())
+    }
+
     fn audit_positions(&self) -> Result<(), String> {
         let mut holding = vec![0; self.instruments.len()];
         let mut sums: Vec<(i128, i128, Amount)> = vec![(0, 0, Amount::ZERO); self.instruments.len()];
@@ -216,7 +246,7 @@ impl Engine {
                 }
                 total += worst;
             }
-            if total != account.worst_cases() {
+            if total != account.worst_cases().unwrap_or_default() {
                 return Err(format!("account {}: worst cases add up to {}", at + 1, total.0));
             }
         }
@@ -229,10 +259,12 @@ impl Engine {
                 ));
             }
         }
+        self.audit_questions()?;
         for (instrument, (long, short, cost)) in self.instruments.iter().zip(sums) {
-            let sets = instrument.question().map_or(0, |id| self.questions[id.index()].sets);
+            let question = instrument.question().map(|id| &self.questions[id.index()]);
+            let (sets, is_settling) = question.map_or((0, false), |asked| (asked.sets, asked.is_settling()));
             let sound = (long, short) == (instrument.long_lots, instrument.short_lots)
-                && long - short == i128::from(sets);
+                && (is_settling || long - short == i128::from(sets));
             let clearing = self.ledger.house(Party::Clearing(instrument.id), SETTLEMENT);
             let held = instrument.funding.as_ref().map_or(Amount::ZERO, |funding| funding.held);
             let mirrored = instrument.question().is_some()

@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::funding::Funding;
 use crate::halt::Halt;
 use crate::oracle::Oracle;
+use crate::questions::Settlement;
 use crate::triggers::Wait;
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::Side;
@@ -185,7 +186,7 @@ impl Engine {
         sink.count(self.triggers.row().len());
         self.triggers.row().for_each(|id| sink.u64(id.0));
         sink.count(self.protections.len());
-        for ((account, instrument), protection) in &self.protections {
+        for ((instrument, account), protection) in &self.protections {
             sink.u32(account.0);
             sink.u32(instrument.0);
             sink.i64(protection.lots_max);
@@ -230,7 +231,7 @@ impl Engine {
             sink.bytes(&rmp(&question.spec));
             sink.u32(question.first.0);
             sink.i64(question.sets);
-            sink.u32(question.paying.map_or(0, |id| id.0));
+            write_settlement(sink, question.settlement.as_deref());
         }
         sink.count(self.instruments.len());
         for instrument in &self.instruments {
@@ -376,6 +377,16 @@ fn write_funding(sink: &mut impl Sink, funding: &Funding, epoch: u32) {
         sink.i64(record.premium.0);
         sink.i64(record.rate.0);
         sink.i64(record.index.0);
+    }
+}
+
+fn write_settlement(sink: &mut impl Sink, settlement: Option<&Settlement>) {
+    let payouts = settlement.map_or(&[][..], |settlement| &settlement.payouts);
+    sink.count(payouts.len());
+    payouts.iter().for_each(|share| sink.put(&share.0.to_le_bytes()));
+    if let Some(settlement) = settlement {
+        sink.u32(settlement.paid);
+        sink.put(&[u8::from(settlement.is_done)]);
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::collateral::Collateral;
 use crate::defence::{Defence, Switches};
 use crate::engine::Engine;
-use crate::instrument::{Instrument, Question};
+use crate::instrument::Instrument;
+use crate::questions::Question;
 use crate::step::{Refused, Step, refused};
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::{
@@ -40,6 +41,7 @@ impl Engine {
                 }
                 check_bounds(i128::from(limits.orders_per_account_max), 0..=ORDERS_PER_ACCOUNT_BOUND, 22)?;
                 check_bounds(i128::from(limits.triggers_fired_per_command_max), 1..=i128::MAX, 91)?;
+                check_bounds(i128::from(limits.payouts_per_command_max), 1..=i128::MAX, 169)?;
                 self.limits = limits;
                 step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
                 Ok(())
@@ -50,6 +52,7 @@ impl Engine {
             DeployCommand::Publisher(spec) => self.deploy_publisher(step, spec),
             DeployCommand::Class(spec) => self.deploy_class(step, spec),
             DeployCommand::Question(spec) => self.deploy_question(step, spec),
+            DeployCommand::SettleQuestion(asked) => self.settle_question(step, &asked),
         }
     }
 

@@ -6,96 +6,26 @@ use crate::client_ids::ClientIds;
 use crate::collateral::Collateral;
 use crate::countdowns::Countdowns;
 use crate::defence::{Defence, Switches};
-use crate::instrument::{Instrument, Question};
+use crate::frame::{FrameError, FrameHeader, Violation};
+use crate::instrument::Instrument;
 use crate::liquidation::Liquidations;
 use crate::lookup::Lookup;
 use crate::orders::Iceberg;
 use crate::protection::Protection;
+use crate::questions::Question;
 use crate::step::{Refused, Step, emit_rejected};
 use crate::touch::RUN;
 use crate::triggers::Triggers;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use xos_book::OrderPool;
 use xos_ledger::Ledger;
 use xos_protocol::{
     AssetSpec, ClientId, CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Limits,
     PublisherSpec, Reject, VenueSpec,
 };
-use xos_units::{AccountId, InstrumentId, OrderId};
+use xos_units::{AccountId, InstrumentId, OrderId, QuestionId};
 
 const REJECTED: u16 = EventKind::Rejected.code();
-
-/// What the log says of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameHeader {
-    /// Sequence of the first command.
-    pub first_sequence: u64,
-    /// Time stamped by the log, nanoseconds since 1970 UTC.
-    pub time_ns: u64,
-}
-
-/// A failed check of the state: the engine has stopped and stays stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Number of the invariant, as in the reliability reference.
-    pub invariant: u8,
-    /// Sequence of the command during which it failed.
-    pub sequence: u64,
-    /// What was found.
-    pub detail: String,
-}
-
-/// Why a frame was not executed, or not to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FrameError {
-    /// The log and the engine disagree on what comes next.
-    SequenceGap {
-        /// What the frame says.
-        first_sequence: u64,
-        /// What was due.
-        expected: u64,
-    },
-    /// Time would go backwards.
-    TimeBackwards {
-        /// What the frame says.
-        time_ns: u64,
-        /// The last frame's.
-        last_ns: u64,
-    },
-    /// No commands, or more than declared.
-    FrameSize {
-        /// How many.
-        commands: usize,
-        /// The declared limit.
-        limit: usize,
-    },
-    /// An invariant failed, now or earlier.
-    Halted(Violation),
-}
-
-impl fmt::Display for FrameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SequenceGap { first_sequence, expected } => {
-                write!(f, "the frame starts at sequence {first_sequence}, {expected} is due")
-            }
-            Self::TimeBackwards { time_ns, last_ns } => {
-                write!(f, "the frame is stamped {time_ns} ns, the log stands at {last_ns} ns")
-            }
-            Self::FrameSize { commands, limit } => {
-                write!(f, "the frame has {commands} commands; 1 to {limit} are allowed")
-            }
-            Self::Halted(violation) => write!(
-                f,
-                "the engine is halted: invariant {} failed at sequence {}: {}",
-                violation.invariant, violation.sequence, violation.detail
-            ),
-        }
-    }
-}
-
-impl std::error::Error for FrameError {}
 
 /// The whole exchange. A value of this type is a function of the frames it was given.
 pub struct Engine {
@@ -117,6 +47,8 @@ pub struct Engine {
     pub(crate) has_halts: bool,
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) questions: Vec<Question>,
+    /// Those that are being settled.
+    pub(crate) unsettled: BTreeSet<QuestionId>,
     pub(crate) accounts: Vec<Account>,
     /// From an owner's bytes to its number.
     pub(crate) owners: Lookup,
@@ -127,7 +59,7 @@ pub struct Engine {
     pub(crate) triggers: Triggers,
     /// What icebergs in the books hide.
     pub(crate) icebergs: BTreeMap<OrderId, Iceberg>,
-    pub(crate) protections: BTreeMap<(AccountId, InstrumentId), Protection>,
+    pub(crate) protections: BTreeMap<(InstrumentId, AccountId), Protection>,
     /// Protections that the present match breached.
     pub(crate) breached: Vec<(AccountId, InstrumentId)>,
     /// Orders have to fire, or to leave, at the end of the command.
@@ -175,6 +107,7 @@ impl Engine {
             has_halts: false,
             instruments: Vec::new(),
             questions: Vec::new(),
+            unsettled: BTreeSet::new(),
             accounts: Vec::new(),
             owners: Lookup::default(),
             owner_ids: Vec::new(),
@@ -245,6 +178,7 @@ impl Engine {
             let command = CommandRecord { kind: CommandKind::Deploy.code(), ..Default::default() };
             emit_rejected(&mut step, &command, refused);
         }
+        self.end_command(&mut step);
         self.end(header.first_sequence)
     }
 
@@ -324,15 +258,21 @@ impl Engine {
         if let Err(refused) = self.dispatch(&mut step, command) {
             emit_rejected(&mut step, command, refused);
         }
+        self.end_command(&mut step);
+    }
+
+    /// What happens at the end of every command.
+    #[inline(always)]
+    fn end_command(&mut self, step: &mut Step) {
         if !self.emptied.is_empty() {
             self.forget_empty_stands();
         }
         if self.triggers_due {
             step.client_id = &[0; 32];
-            self.fire_due(&mut step);
+            self.fire_due(step);
         }
         if !self.idle.is_empty() {
-            self.give_back(&mut step, 0);
+            self.give_back(step, 0);
         }
     }
 
@@ -383,6 +323,9 @@ impl Engine {
                 }
                 if self.has_funding {
                     self.run_funding(step);
+                }
+                if !self.unsettled.is_empty() {
+                    self.go_on_settling(step);
                 }
                 self.look_at_pending(step);
                 self.patrol(step.sequence);

@@ -1,9 +1,82 @@
-//! Execution order inside a frame, and what the passing of time does before its commands.
+//! Frames: their headers and errors, the order of execution inside one, and what the passing of time does before its
+//! commands.
 
 use crate::engine::Engine;
 use crate::step::Step;
+use std::fmt;
 use xos_protocol::{CancelReason, CommandKind, CommandRecord, Flags, Matching};
 use xos_units::OrderId;
+
+/// What the log says of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Sequence of the first command.
+    pub first_sequence: u64,
+    /// Time stamped by the log, nanoseconds since 1970 UTC.
+    pub time_ns: u64,
+}
+
+/// A failed check of the state: the engine has stopped and stays stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Number of the invariant, as in the reliability reference.
+    pub invariant: u8,
+    /// Sequence of the command during which it failed.
+    pub sequence: u64,
+    /// What was found.
+    pub detail: String,
+}
+
+/// Why a frame was not executed, or not to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FrameError {
+    /// The log and the engine disagree on what comes next.
+    SequenceGap {
+        /// What the frame says.
+        first_sequence: u64,
+        /// What was due.
+        expected: u64,
+    },
+    /// Time would go backwards.
+    TimeBackwards {
+        /// What the frame says.
+        time_ns: u64,
+        /// The last frame's.
+        last_ns: u64,
+    },
+    /// No commands, or more than declared.
+    FrameSize {
+        /// How many.
+        commands: usize,
+        /// The declared limit.
+        limit: usize,
+    },
+    /// An invariant failed, now or earlier.
+    Halted(Violation),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SequenceGap { first_sequence, expected } => {
+                write!(f, "the frame starts at sequence {first_sequence}, {expected} is due")
+            }
+            Self::TimeBackwards { time_ns, last_ns } => {
+                write!(f, "the frame is stamped {time_ns} ns, the log stands at {last_ns} ns")
+            }
+            Self::FrameSize { commands, limit } => {
+                write!(f, "the frame has {commands} commands; 1 to {limit} are allowed")
+            }
+            Self::Halted(violation) => write!(
+                f,
+                "the engine is halted: invariant {} failed at sequence {}: {}",
+                violation.invariant, violation.sequence, violation.detail
+            ),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
 
 /// Groups of a frame, executed in this order.
 const CONTROL: u8 = 0;

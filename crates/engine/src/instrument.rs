@@ -270,39 +270,3 @@ const fn strictness(state: InstrumentState) -> u8 {
         InstrumentState::Settled => 5,
     }
 }
-
-/// A question.
-#[derive(Debug)]
-pub(crate) struct Question {
-    pub(crate) spec: Box<QuestionSpec>,
-    pub(crate) first: InstrumentId,
-    pub(crate) outcomes: u32,
-    /// Payout of one lot of the winner.
-    pub(crate) unit: Amount,
-    /// Complete sets outstanding.
-    pub(crate) sets: i64,
-    pub(crate) paying: Option<InstrumentId>,
-    /// Accounts that stood in the question at some time, each once.
-    pub(crate) holders: std::collections::BTreeSet<u32>,
-}
-
-impl Question {
-    pub(crate) fn new(spec: QuestionSpec, first: InstrumentId) -> Self {
-        let unit =
-            xos_units::notional(Price(spec.ticks_per_unit), Qty(1), spec.terms.quote_atoms_per_tick_lot);
-        let outcomes = u32::try_from(spec.outcomes.len()).expect("bounded by a limit");
-        Self {
-            spec: Box::new(spec),
-            first,
-            outcomes,
-            unit,
-            sets: 0,
-            paying: None,
-            holders: Default::default(),
-        }
-    }
-
-    pub(crate) fn instruments(&self) -> impl Iterator<Item = InstrumentId> + use<> {
-        (self.first.0..self.first.0 + self.outcomes).map(InstrumentId)
-    }
-}

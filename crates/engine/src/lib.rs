@@ -29,6 +29,7 @@ mod orders;
 mod preview;
 mod prices;
 mod protection;
+mod questions;
 mod restore;
 mod retry;
 mod sets;
@@ -41,7 +42,8 @@ mod views;
 
 pub use audit::AuditReport;
 pub use defence::Defence;
-pub use engine::{Engine, FrameError, FrameHeader, Violation};
+pub use engine::Engine;
+pub use frame::{FrameError, FrameHeader, Violation};
 pub use funding::{FundingRecord, FundingView};
 pub use liquidation::{DeleveragingView, LiquidationView};
 pub use preview::Preview;

@@ -108,7 +108,7 @@ impl Engine {
     pub(crate) fn margin_with(&self, id: AccountId, change: Option<&Change>) -> Margin {
         let account = &self.accounts[id.index()];
         let mut margin = Margin {
-            equity: self.ledger.settlement(id).free() + account.worst_cases(),
+            equity: self.ledger.settlement(id).free() + self.worst_cases(id),
             initial: Requirement::ZERO,
         };
         if !self.collaterals.is_empty() {
@@ -209,7 +209,9 @@ impl Engine {
         let worst = worst_case(stands.iter().map(|s| s.outcome()), asked.outcomes as usize, asked.unit);
         let any = !stands.is_empty();
         if any {
-            asked.holders.insert(id.0);
+            asked.holders.insert(id);
+        } else {
+            asked.holders.remove(id);
         }
         account.set_worst_case(question, worst, any);
     }

@@ -182,7 +182,7 @@ impl Engine {
     fn may_leave(&self, id: AccountId) -> Amount {
         let account = &self.accounts[id.index()];
         let free = self.ledger.settlement(id).free();
-        let mut equity = free + account.worst_cases();
+        let mut equity = free + self.worst_cases(id);
         if !self.collaterals.is_empty() {
             equity += self.collateral(id, true);
         }

@@ -83,7 +83,7 @@ impl Engine {
             return refused(Reject::ProtectionOutOfBounds, freeze_ms, most);
         }
         // ---- Everything is checked. Below this line nothing fails. ----
-        let key = (account, command.instrument());
+        let key = (command.instrument(), account);
         if off {
             self.protections.remove(&key);
         } else {
@@ -109,7 +109,7 @@ impl Engine {
         account: AccountId,
         instrument: InstrumentId,
     ) -> Result<(), Refused> {
-        match self.protections.get(&(account, instrument)) {
+        match self.protections.get(&(instrument, account)) {
             Some(protection) if protection.frozen_until_ns > now_ns => {
                 refused(Reject::ProtectionFrozen, protection.frozen_until_ns, now_ns)
             }
@@ -131,7 +131,7 @@ impl Engine {
         }
         for order in [incoming, resting] {
             let key = (order.account, order.instrument);
-            let Some(protection) = self.protections.get_mut(&key) else { continue };
+            let Some(protection) = self.protections.get_mut(&(key.1, key.0)) else { continue };
             let breached = order.flags & Flags::PROTECTED != 0
                 && protection.count(step.time_ns, order.side, lots)
                 && protection.frozen_until_ns <= step.time_ns;

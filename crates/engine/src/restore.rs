@@ -3,9 +3,11 @@
 mod choices;
 mod icebergs;
 mod prices;
+mod questions;
 mod source;
 
 use self::prices::{read_funding, read_halt, read_oracle};
+use self::questions::read_question;
 use self::source::{Read, Source};
 use crate::account::Account;
 use crate::engine::Engine;
@@ -112,8 +114,7 @@ impl Engine {
         }
         let mut questions = Vec::new();
         for _ in 0..source.u32("questions")? {
-            let spec: xos_protocol::QuestionSpec = source.spec("question")?;
-            questions.push((spec, source.u32("first outcome")?, source.i64("sets")?, source.u32("paying")?));
+            questions.push(read_question(source)?);
         }
         let mut questions = questions.into_iter();
         let (count, mut pending) = (source.u32("instruments")? as usize, 0);
@@ -123,16 +124,14 @@ impl Engine {
                 let spec = source.spec("instrument")?;
                 self.add_instrument(spec);
             } else if pending == 0 {
-                let Some((spec, first, sets, paying)) = questions.next() else {
+                let Some(question) = questions.next() else {
                     return source.malformed("question");
                 };
-                if first as usize != at + 1 {
+                if question.first as usize != at + 1 {
                     return source.malformed("first outcome");
                 }
-                pending = spec.outcomes.len();
-                let id = self.add_question(spec);
-                self.questions[id.index()].sets = sets;
-                self.questions[id.index()].paying = (paying != 0).then_some(InstrumentId(paying));
+                pending = question.spec.outcomes.len();
+                self.restore_question(question);
                 pending -= 1;
             } else {
                 pending -= 1;
@@ -375,7 +374,7 @@ impl Engine {
             if account.index() >= self.accounts.len() || instrument.index() >= self.instruments.len() {
                 return source.malformed("protection");
             }
-            self.protections.insert((account, instrument), protection);
+            self.protections.insert((instrument, account), protection);
         }
         Ok(())
     }

@@ -12,12 +12,7 @@ const SETS_BOUND: i64 = 1 << 60;
 
 impl Engine {
     fn open_question(&self, command: &CommandRecord) -> Result<QuestionId, Refused> {
-        let Some(question) = self.questions.get(command.question().index()) else {
-            return refused(Reject::UnknownQuestion, command.instrument, self.questions.len() as i128);
-        };
-        if question.paying.is_some() {
-            return refused(Reject::QuestionResolved, command.instrument, 0);
-        }
+        self.undecided(command.question())?;
         if command.qty <= 0 {
             return refused(Reject::QtyNotPositive, command.qty, 1);
         }

@@ -141,7 +141,7 @@ impl Engine {
     #[inline(always)]
     pub(crate) fn equity_with(&self, id: AccountId, mut each: impl FnMut(&Instrument, Qty)) -> Amount {
         let account = &self.accounts[id.index()];
-        let mut equity = self.ledger.settlement(id).total + account.worst_cases();
+        let mut equity = self.ledger.settlement(id).total + self.worst_cases(id);
         if !self.collaterals.is_empty() {
             equity += self.collateral(id, false);
         }

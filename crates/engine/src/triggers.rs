@@ -114,6 +114,7 @@ struct Watch {
 pub(crate) struct Triggers {
     by_id: BTreeMap<OrderId, Trigger>,
     by_account: BTreeSet<(AccountId, OrderId)>,
+    by_instrument: BTreeSet<(InstrumentId, OrderId)>,
     watched: BTreeSet<Watch>,
     /// Those that were reached, in the order in which they fire.
     row: BTreeMap<u64, OrderId>,
@@ -138,6 +139,12 @@ impl Triggers {
         self.by_account.range(range).map(|(_, id)| &self.by_id[id])
     }
 
+    /// Ids of those on an instrument, in order.
+    pub(crate) fn on(&self, instrument: InstrumentId) -> impl Iterator<Item = OrderId> {
+        let range = (instrument, OrderId(0))..=(instrument, OrderId(u64::MAX));
+        self.by_instrument.range(range).map(|(_, id)| *id)
+    }
+
     /// Ids of those that were reached, in the order in which they fire.
     pub(crate) fn row(&self) -> impl ExactSizeIterator<Item = OrderId> {
         self.row.values().copied()
@@ -148,12 +155,14 @@ impl Triggers {
             self.watched.extend(trigger.watches());
         }
         self.by_account.insert((trigger.account, trigger.id));
+        self.by_instrument.insert((trigger.instrument, trigger.id));
         self.by_id.insert(trigger.id, trigger);
     }
 
     pub(crate) fn remove(&mut self, id: OrderId) -> Option<Trigger> {
         let trigger = self.by_id.remove(&id)?;
         self.by_account.remove(&(trigger.account, id));
+        self.by_instrument.remove(&(trigger.instrument, id));
         match trigger.wait {
             Wait::Price => trigger.watches().for_each(|watch| {
                 self.watched.remove(&watch);

@@ -1,7 +1,8 @@
 //! What can be asked of the engine between frames. Views are computed from the state itself, never cached.
 
 use crate::account::Stand;
-use crate::engine::{Engine, Violation};
+use crate::engine::Engine;
+use crate::frame::Violation;
 use xos_book::{LevelView, NO_SLOT, RestingOrder, Slot};
 use xos_ledger::{Balance, Party};
 use xos_protocol::{
@@ -120,6 +121,10 @@ pub struct QuestionView<'a> {
     pub sets: i64,
     /// The outcome that paid.
     pub paying: Option<InstrumentId>,
+    /// Share of the unit by outcome, once it is decided; else empty.
+    pub payouts: Vec<xos_units::Ppm>,
+    /// Whether everybody is paid.
+    pub is_settled: bool,
 }
 
 /// Margin of an account, in settlement atoms.
@@ -296,7 +301,12 @@ impl Engine {
             first: question.first,
             unit: question.unit,
             sets: question.sets,
-            paying: question.paying,
+            paying: question.paying(),
+            payouts: question
+                .settlement
+                .as_ref()
+                .map_or_else(Vec::new, |settlement| settlement.payouts.to_vec()),
+            is_settled: question.settlement.as_ref().is_some_and(|settlement| settlement.is_done),
         })
     }
 
@@ -373,7 +383,7 @@ impl Engine {
 
     /// The market-maker protection of an account on an instrument.
     pub fn protection(&self, account: AccountId, instrument: InstrumentId) -> Option<crate::Protection> {
-        self.protections.get(&(account, instrument)).copied()
+        self.protections.get(&(instrument, account)).copied()
     }
 
     /// When the countdown of an account runs out, logged nanoseconds; none: none runs.
@@ -428,6 +438,12 @@ impl Engine {
         let order_reserves =
             perpetuals.fold(Amount::ZERO, |sum, stand| sum + stand.buy_reserve() + stand.sell_reserve());
         let mut worst_cases = known.questions().to_vec();
+        for (id, worst) in &mut worst_cases {
+            let question = &self.questions[id.index()];
+            if question.is_settling() {
+                *worst = question.payout_of(known);
+            }
+        }
         worst_cases.sort_unstable_by_key(|(id, _)| *id);
         Some(AccountRisk {
             equity: margin.equity + order_reserves,

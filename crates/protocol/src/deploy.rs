@@ -2,7 +2,7 @@
 //!
 //! Amounts of atoms travel as decimal strings, because MessagePack has no 128-bit integer.
 
-use crate::{ClassRule, ClassSpec, Limits, LiquidationSpec, Matching};
+use crate::{ClassRule, ClassSpec, Limits, LiquidationSpec, Matching, QuestionPayouts};
 use serde::{Deserialize, Serialize};
 use xos_units::{Amount, PPM_ONE};
 
@@ -26,6 +26,8 @@ pub enum DeployCommand {
     Class(ClassSpec),
     /// A new question with its outcomes, each an instrument.
     Question(QuestionSpec),
+    /// The operator settles a question.
+    SettleQuestion(QuestionPayouts),
 }
 
 impl DeployCommand {

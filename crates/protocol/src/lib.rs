@@ -10,6 +10,7 @@ mod event;
 pub mod layout;
 mod limits;
 mod liquidation;
+mod questions;
 mod reject;
 mod words;
 
@@ -27,6 +28,7 @@ pub use limits::{
 pub use liquidation::{
     HedgeSpec, LIQUIDATION_COOLDOWN_MS_MAX, LiquidationPolicy, LiquidationSpec, TrancheSpec,
 };
+pub use questions::QuestionPayouts;
 pub use reject::Reject;
 pub use words::{
     CancelReason, CommandKind, EventKind, InstrumentState, Matching, PriceSource, PriceStatus, SelfTrade,

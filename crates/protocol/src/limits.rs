@@ -49,6 +49,9 @@ pub struct Limits {
     pub matches_per_command_max: u32,
     /// Holders that one tick settles the funding of; the others follow with the next ones.
     pub funding_settlements_per_command_max: u32,
+    /// Orders that leave and positions that are paid by one command, for questions that are settled, at least 1; the others
+    /// follow with the next ticks.
+    pub payouts_per_command_max: u32,
     /// Client ids remembered at a time. Those of deposits do not count and are never forgotten.
     pub client_ids_max: u32,
     /// How long a client id is remembered, logged nanoseconds; longer while its order rests.
@@ -78,6 +81,7 @@ impl Default for Limits {
             triggers_fired_per_command_max: 64,
             matches_per_command_max: 10_000,
             funding_settlements_per_command_max: 16_384,
+            payouts_per_command_max: 8_192,
             client_ids_max: 16_777_216,
             client_id_retention_ns: 24 * 3_600 * 1_000_000_000,
             frame_commands_max: 65_536,

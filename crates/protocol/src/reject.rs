@@ -64,6 +64,8 @@ rejects! {
     225 CredentialNotNewer false "the credential is issued at {value} ns, the account's last one at {limit} ns",
     226 ClassesMissing false "the account lacks the classes {value}, a bit each, of those that the venue requires, {limit}",
     227 ClassesForbidden false "the account has the classes {value}, a bit each, of those that the venue forbids, {limit}",
+    231 PayoutsMisnumbered false "there are {value} payouts, the question has {limit} outcomes",
+    232 PayoutsNotOne false "a payout, or the sum of all, is {value} millionths of the unit; each is 0 to {limit}, all together {limit}",
     301 UnknownOrder false "the account has no resting order {value}",
     302 AmendWithoutChange false "the amend changes neither price nor total quantity",
     303 MarketTif false "a market order is immediate-or-cancel or fill-or-kill; its time in force was {value}",

@@ -350,5 +350,9 @@ words! {
         CredentialsSet = 71 "credentials_set",
         /// An account's credential ran out: it has no classes any more, and orders leave.
         CredentialsExpired = 72 "credentials_expired",
+        /// A question is settled with this share of its unit for an outcome.
+        OutcomePayout = 80 "outcome_payout",
+        /// Everybody is paid: what rounding left of the question's collateral went to rounding.
+        QuestionSettled = 81 "question_settled",
     }
 }

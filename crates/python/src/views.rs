@@ -15,6 +15,7 @@ use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Qty, Question
 type SourceRow = (u32, u32, i64, i64, u64);
 /// Classes, end, time of issue, hash.
 type CredentialRow<'py> = (u32, u64, u64, Bound<'py, PyBytes>);
+type QuestionRow = (i64, u32, Vec<i32>, bool);
 /// Owner, parent and perpetual of an isolated account, isolated accounts of this one.
 type FamilyRow<'py> = (Bound<'py, pyo3::types::PyBytes>, Option<(u32, u32)>, Vec<(u32, u32)>);
 
@@ -139,11 +140,13 @@ impl Exchange {
         })
     }
 
-    /// Complete sets outstanding and the outcome that paid (0: none yet) of a question.
-    fn question(&self, py: Python<'_>, question: u32) -> PyResult<Option<(i64, u32)>> {
+    /// Of a question: complete sets outstanding, the outcome with all of the unit (0: none yet), the share of the unit of
+    /// each outcome in ppm once it is decided, whether everybody is paid.
+    fn question(&self, py: Python<'_>, question: u32) -> PyResult<Option<QuestionRow>> {
         self.engine(py, |engine| {
             let view = engine.question(QuestionId(question))?;
-            Some((view.sets, view.paying.map_or(0, |id| id.0)))
+            let payouts = view.payouts.iter().map(|share| share.0).collect();
+            Some((view.sets, view.paying.map_or(0, |id| id.0), payouts, view.is_settled))
         })
     }
 

@@ -19,6 +19,8 @@ pub struct Coverage {
     /// Sequence and order of the last replenishment; the order that lost lots last without a trade.
     replenished: (u64, u64),
     decremented: (u64, u64),
+    /// Sequence that decided a question that is not settled.
+    decided: BTreeMap<u32, u64>,
     /// By name of a rare turn.
     pub turns: BTreeMap<&'static str, u64>,
 }
@@ -50,6 +52,8 @@ pub const TURNS: &[&str] = &[
     "deleveraged other than a queue would",
     "deleveraged at the mark: insurance had paid",
     "tranche took a part",
+    "settlement in more than one turn",
+    "payouts left something to rounding",
 ];
 
 impl Coverage {
@@ -111,6 +115,14 @@ impl Coverage {
                 self.turn("funding received", amount > 0);
                 self.paid_by = event.sequence;
             }
+            Some(EventKind::QuestionSettled) => {
+                self.turn("payouts left something to rounding", amount > 0);
+                let decided = self.decided.remove(&event.instrument);
+                self.turn("settlement in more than one turn", decided != Some(event.sequence));
+            }
+            Some(EventKind::QuestionResolved) => {
+                self.decided.insert(event.instrument, event.sequence);
+            }
             Some(EventKind::Payout) => {
                 self.turn("payout taken from an account", amount < 0);
                 self.turn("settlement total below zero", counter < 0);
@@ -164,7 +176,7 @@ impl Coverage {
             want(self.kinds.contains_key(&kind.code()), format!("event {}", kind.name()));
         }
         for field in
-            (1..=22).chain(31..=48).chain(51..=62).chain(71..=81).chain([91, 131, 132]).chain(101..=104)
+            (1..=22).chain(31..=48).chain(51..=62).chain(71..=81).chain([91, 131, 132, 169]).chain(101..=104)
         {
             want(self.fields.contains_key(&field), format!("specification field {field}"));
         }

@@ -155,7 +155,7 @@ impl Engine {
             && before.protected > Qty::ZERO
             && self
                 .protections
-                .get(&(resting.account, instrument.id))
+                .get(&(instrument.id, resting.account))
                 .is_some_and(|protection| protection.is_breached_by(time_ns, resting.side, before.protected))
         {
             return Err(Skipped::Leaves);

@@ -28,6 +28,8 @@ impl World {
             bound(22, orders, orders <= 1 << 22)?;
             let fired = limits.triggers_fired_per_command_max;
             bound(91, fired, fired >= 1)?;
+            let payouts = limits.payouts_per_command_max;
+            bound(169, payouts, payouts >= 1)?;
             self.limits = limits;
             events.push(cause.event(EventKind::Ticked));
             return Ok(());
@@ -42,6 +44,7 @@ impl World {
             DeployCommand::Publisher(spec) => self.deploy_publisher(cause, spec, events),
             DeployCommand::Class(spec) => self.deploy_class(cause, spec, events),
             DeployCommand::Question(spec) => self.deploy_question(cause, spec, events),
+            DeployCommand::SettleQuestion(asked) => self.settle_question(cause, asked, events),
         }
     }
 
@@ -247,7 +250,9 @@ impl World {
                 ..cause.event(EventKind::InstrumentDeployed)
             });
         }
-        self.questions.push(Question { spec, first_instrument: first, sets: 0, paying: 0 });
+        let (sets, payouts, paid, is_settled) = (0, Vec::new(), 0, false);
+        let first_instrument = first;
+        self.questions.push(Question { spec, first_instrument, sets, payouts, paid, is_settled });
         Ok(())
     }
 

@@ -93,7 +93,9 @@ impl World {
             out.u64(id);
         }
         out.count(self.protections.len());
-        for ((account, instrument), protection) in &self.protections {
+        let mut protections: Vec<_> = self.protections.iter().collect();
+        protections.sort_by_key(|((account, instrument), _)| (*instrument, *account));
+        for ((account, instrument), protection) in protections {
             out.u32(*account);
             out.u32(*instrument);
             out.i64(protection.lots_max);
@@ -151,7 +153,14 @@ impl World {
             out.spec(&question.spec);
             out.u32(question.first_instrument);
             out.i64(question.sets);
-            out.u32(question.paying);
+            out.count(question.payouts.len());
+            for share in &question.payouts {
+                out.0.extend(share.to_le_bytes());
+            }
+            if question.is_decided() {
+                out.u32(question.paid);
+                out.u8(question.is_settled.into());
+            }
         }
         out.count(self.instruments.len());
         for (id, instrument) in (1..).zip(&self.instruments) {

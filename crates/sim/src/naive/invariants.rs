@@ -31,6 +31,9 @@ impl World {
     fn check_positions(&self) -> Result<(), String> {
         for instrument in 1..=self.instruments.len() as u32 {
             let question = self.question_of(instrument);
+            if question != 0 && self.question(question).is_decided() && !self.question(question).is_settled {
+                continue;
+            }
             let sets = if question == 0 { 0 } else { self.question(question).sets };
             let sum: i64 = (1..=self.accounts.len() as u32)
                 .map(|account| self.holding(account, instrument).position)
@@ -52,6 +55,10 @@ impl World {
     /// A question's account holds one unit for every set; a perpetual's clearing account mirrors all costs.
     fn check_collateral(&self) -> Result<(), String> {
         for (id, question) in (1..).zip(&self.questions) {
+            if question.is_decided() {
+                self.check_settling(id)?;
+                continue;
+            }
             let held = self.house(House::Question(id), SETTLEMENT);
             if question.sets < 0 || held != question.unit_value(question.sets) {
                 return Err(format!("question {id} holds {held} for {} sets", question.sets));

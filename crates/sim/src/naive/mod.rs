@@ -29,6 +29,7 @@ mod prices;
 #[cfg(test)]
 mod proofs;
 mod protection;
+mod questions;
 mod refusal;
 mod retry;
 mod slippage;
@@ -127,6 +128,8 @@ impl NaiveEngine {
         if let Err(refusal) = self.world.deploy(&cause, body, events) {
             events.push(cause.rejected(&CommandRecord::default(), refusal));
         }
+        self.world.fire_row(&cause, events);
+        self.world.give_back(&cause, events);
         self.last_sequence = first_sequence;
         Ok(())
     }
@@ -380,6 +383,7 @@ impl World {
                 self.age_prices(cause, events);
                 self.end_halts(cause, events);
                 self.run_funding(cause, events);
+                self.go_on_settling(cause, events);
                 self.look(cause, events);
                 Ok(())
             }

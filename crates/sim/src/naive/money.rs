@@ -39,7 +39,7 @@ impl Standing {
         self.totals.get(&asset).copied().unwrap_or(0)
     }
 
-    fn position(&self, instrument: u32) -> i64 {
+    pub(super) fn position(&self, instrument: u32) -> i64 {
         self.holdings.get(&instrument).map_or(0, |holding| holding.position)
     }
 
@@ -156,6 +156,9 @@ impl World {
     /// Section 4: what the account is worth for certain if any of its open orders fill and any outcome wins.
     pub(super) fn worst_case(&self, standing: &Standing, question: u32) -> i128 {
         let question = self.question(question);
+        if question.is_decided() {
+            return self.payout(standing, question);
+        }
         let reserve = |instrument, side| -> i128 {
             let orders = standing.orders_on(instrument).filter(|o| o.side == side);
             orders.map(|o| self.reserve(o)).sum()

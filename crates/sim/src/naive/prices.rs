@@ -1,12 +1,11 @@
-//! Section 10: prices, states and resolutions.
+//! Section 10: prices and states.
 
 use super::events::Cause;
 use super::place::check_price;
 use super::refusal::{Refusal, check, check_id};
-use super::state::{House, Kind, Party, SETTLEMENT, World};
+use super::state::{Kind, World};
 use xos_protocol::{
-    CancelReason, CommandKind, CommandRecord, EventKind, EventRecord, InstrumentState, Int128, PriceSource,
-    Reject,
+    CommandKind, CommandRecord, EventKind, EventRecord, InstrumentState, PriceSource, Reject,
 };
 
 impl World {
@@ -68,64 +67,6 @@ impl World {
         });
         self.reach_all(command.instrument);
         Ok(())
-    }
-
-    pub(super) fn resolve(
-        &mut self,
-        cause: &Cause,
-        command: &CommandRecord,
-        events: &mut Vec<EventRecord>,
-    ) -> Result<(), Refusal> {
-        let (id, winner) = (command.instrument, command.order_id);
-        check_id(id, self.questions.len(), Reject::UnknownQuestion)?;
-        let question = self.question(id).clone();
-        check(question.paying == 0, Reject::QuestionResolved, id, 0)?;
-        let paying = question.instruments().find(|&i| u64::from(i) == winner);
-        check(paying.is_some(), Reject::NotAnOutcome, winner, id)?;
-        let paying = paying.expect("checked above");
-
-        events.push(EventRecord {
-            instrument: id,
-            order_id: winner,
-            ..cause.event(EventKind::QuestionResolved)
-        });
-        for instrument in question.instruments() {
-            for order in self.take_out(|o| o.instrument == instrument) {
-                self.cancelled(cause, &order, CancelReason::Settled, events);
-            }
-            self.cancel_triggers(cause, CancelReason::Settled, |t| t.instrument == instrument, events);
-            self.protections.retain(|(_, of), _| *of != instrument);
-            self.instrument_mut(instrument).state = InstrumentState::Settled;
-        }
-        for account in 1..=self.accounts.len() as u32 {
-            self.pay_out(cause, account, id, paying, events);
-        }
-        let question = &mut self.questions[id as usize - 1];
-        question.sets = 0;
-        question.paying = paying;
-        Ok(())
-    }
-
-    fn pay_out(&mut self, cause: &Cause, account: u32, id: u32, paying: u32, events: &mut Vec<EventRecord>) {
-        let question = self.question(id).clone();
-        let has_position = question.instruments().any(|i| self.holding(account, i).position != 0);
-        let lots = self.holding(account, paying).position;
-        for instrument in question.instruments() {
-            self.account_mut(account).holdings.remove(&instrument);
-        }
-        if !has_position {
-            return;
-        }
-        let amount = question.unit_value(lots);
-        self.post(Party::House(House::Question(id)), Party::Account(account), SETTLEMENT, amount);
-        events.push(EventRecord {
-            account,
-            instrument: id,
-            qty: lots,
-            amount: Int128::new(amount),
-            counter_amount: Int128::new(self.total(account, SETTLEMENT)),
-            ..cause.event(EventKind::Payout)
-        });
     }
 
     /// Whether orders on this instrument are executed makers first.

@@ -69,7 +69,14 @@ fn world(rng: &mut Rng, fees: Fees) -> (World, i64) {
     };
     let kind = Kind::Outcome { question: 1, unit_ticks };
     let world = World {
-        questions: vec![Question { spec, first_instrument: 1, sets: 0, paying: 0 }],
+        questions: vec![Question {
+            spec,
+            first_instrument: 1,
+            sets: 0,
+            payouts: Vec::new(),
+            paid: 0,
+            is_settled: false,
+        }],
         instruments: vec![instrument(terms, kind); outcomes],
         ..World::default()
     };

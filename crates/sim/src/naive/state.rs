@@ -213,8 +213,10 @@ pub(super) struct Question {
     pub(super) spec: QuestionSpec,
     pub(super) first_instrument: u32,
     pub(super) sets: i64,
-    /// The instrument that paid; 0 while unresolved.
-    pub(super) paying: u32,
+    /// Each outcome's share of the unit, once it is decided.
+    pub(super) payouts: Vec<i32>,
+    pub(super) paid: u32,
+    pub(super) is_settled: bool,
 }
 
 impl Question {

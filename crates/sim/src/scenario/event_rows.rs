@@ -180,6 +180,7 @@ impl Witness<'_> {
             | Kind::SetMerged
             | Kind::QuestionResolved
             | Kind::Payout
+            | Kind::QuestionSettled
             | Kind::QuestionDeployed => columns::question_name(self.engine, id),
             Kind::PublisherDeployed => columns::publisher_name(self.engine, id),
             Kind::ClassDeployed => columns::classes_text(self.engine, 1 << (id - 1)),
@@ -279,6 +280,7 @@ fn has_qty(kind: EventKind) -> bool {
                 | Kind::SetMerged
                 | Kind::LeverageSet
                 | Kind::Payout
+                | Kind::QuestionSettled
                 | Kind::QuestionDeployed
         )
 }
@@ -318,6 +320,8 @@ fn has_amount(kind: EventKind) -> bool {
             | Kind::SetSplit
             | Kind::SetMerged
             | Kind::Payout
+            | Kind::OutcomePayout
+            | Kind::QuestionSettled
             | Kind::FundingSet
             | Kind::FundingPaid
             | Kind::CancelAllAfterSet

@@ -5,8 +5,8 @@ use xos_engine::Engine;
 use xos_protocol::{
     AssetSpec, ClassRule, ClassSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec,
     InstrumentSpec, InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier,
-    Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec,
-    Split, TrancheSpec, VenueSpec,
+    Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionPayouts,
+    QuestionSpec, SourceSpec, Split, TrancheSpec, VenueSpec,
 };
 use xos_units::{Amount, AssetId};
 
@@ -80,6 +80,7 @@ pub(super) fn body(words: &[String], engine: &Engine) -> Result<Vec<u8>, String>
         }
         "spot" => spot(symbol, &mut words, engine)?,
         "perpetual" => perpetual(symbol, &mut words, engine)?,
+        "settle" => DeployCommand::SettleQuestion(payouts(&symbol, &mut words, engine)?),
         _ => question(symbol, &mut words)?,
     };
     words.end()?;
@@ -268,6 +269,14 @@ fn question(symbol: String, words: &mut Words<'_>) -> Result<DeployCommand, Stri
     }))
 }
 
+/// `settle CUP payouts=30%,70%`.
+fn payouts(question: &str, words: &mut Words<'_>, engine: &Engine) -> Result<QuestionPayouts, String> {
+    let text = words.take("payouts").ok_or("payouts=30%,70% by outcome")?;
+    let payouts_ppm = text.split(',').filter(|share| !share.is_empty()).map(ppm).collect::<Result<_, _>>()?;
+    let (question, account) = (super::columns::question(engine, question)?, words.number("by", 0)?);
+    Ok(QuestionPayouts { question, account, payouts_ppm })
+}
+
 fn terms(words: &mut Words<'_>, price_max: i64) -> Result<InstrumentTerms, String> {
     Ok(InstrumentTerms {
         quote_atoms_per_tick_lot: words.number("k", 1)?,
@@ -332,6 +341,7 @@ fn limits(words: &[String]) -> Result<Limits, String> {
         matches_per_command_max: words.number("matches_per_command_max", standard.matches_per_command_max)?,
         funding_settlements_per_command_max: words
             .number("funding_settlements_per_command_max", standard.funding_settlements_per_command_max)?,
+        payouts_per_command_max: words.number("payouts_per_command_max", standard.payouts_per_command_max)?,
         client_ids_max: words.number("client_ids_max", standard.client_ids_max)?,
         client_id_retention_ns: words.number("client_id_retention_ns", standard.client_id_retention_ns)?,
         frame_commands_max: words.number("frame_commands_max", standard.frame_commands_max)?,

@@ -66,7 +66,11 @@ const INSTRUMENTS: Subject = Subject {
     free: &["mark", "index", "state", "last", "accepts", "prices"],
     ordered: false,
 };
-const QUESTIONS: Subject = Subject { columns: &["question", "sets", "paying"], free: &[], ordered: false };
+const QUESTIONS: Subject = Subject {
+    columns: &["question", "sets", "paying", "payouts", "settled"],
+    free: &["payouts", "settled"],
+    ordered: false,
+};
 
 const CREDENTIALS: Subject = Subject {
     columns: &["account", "classes", "ends", "issued", "hash"],
@@ -335,7 +339,9 @@ impl Sight<'_> {
         let row = |view: xos_engine::QuestionView<'_>| {
             let paying =
                 view.paying.map_or_else(String::new, |id| columns::instrument_name(self.engine, id.0));
-            vec![view.spec.symbol.clone(), text(view.sets), paying]
+            let payouts: Vec<String> = view.payouts.iter().map(|share| share.0.to_string()).collect();
+            let settled = if view.is_settled { "yes" } else { "" };
+            vec![view.spec.symbol.clone(), text(view.sets), paying, payouts.join(","), settled.to_string()]
         };
         views.filter_map(|id| self.engine.question(id).map(row)).collect()
     }

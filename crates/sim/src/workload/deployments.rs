@@ -1,6 +1,7 @@
 //! Deployments of small worlds: valid ones, and ones with a single wrong field.
 
 use super::admission;
+use super::questions;
 use crate::rng::Rng;
 use xos_protocol::{
     AssetSpec, ClassRule, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec,
@@ -47,6 +48,7 @@ pub(super) fn limits(rng: &mut Rng) -> Limits {
         triggers_fired_per_command_max: up_to(1, 3),
         matches_per_command_max: up_to(1, 6),
         funding_settlements_per_command_max: up_to(1, 4),
+        payouts_per_command_max: up_to(1, 6),
         client_ids_max: up_to(5, 60),
         client_id_retention_ns: up_to(0, 200).into(),
         frame_commands_max: 20,
@@ -325,6 +327,7 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
             _ => spoil_terms(rng, &mut spec.terms),
         },
         DeployCommand::Question(spec) => spoil_question(rng, spec),
+        DeployCommand::SettleQuestion(asked) => questions::spoil_payouts(rng, asked),
     }
 }
 

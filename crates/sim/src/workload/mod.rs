@@ -6,6 +6,7 @@ mod chaos;
 mod deployments;
 mod live;
 mod market;
+mod questions;
 mod storm;
 
 pub use chaos::Chaos;

@@ -1,8 +1,8 @@
 //! The commands of chaos, kind by kind.
 
 use super::{Chaos, Known, terms_mark};
-use crate::workload::{client_id, command};
-use xos_protocol::{CommandKind, CommandRecord, Flags, Int128, Side, Tif};
+use crate::workload::{client_id, command, questions};
+use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Flags, Int128, QuestionPayouts, Side, Tif};
 
 impl Chaos {
     pub(super) fn draw_command(&mut self, place_in_frame: u64) -> CommandRecord {
@@ -437,6 +437,14 @@ impl Chaos {
         let other = 1 + self.rng.below(u64::from(self.questions) + 1) as u32;
         let instrument = if question == 0 || self.rng.one_in(4) { other } else { question };
         CommandRecord { instrument, order_id, ..command(CommandKind::ResolveQuestion) }
+    }
+
+    /// Payouts of a question by the operator.
+    pub(super) fn draw_payouts(&mut self) -> DeployCommand {
+        let question = 1 + self.rng.below(u64::from(self.questions) + 1) as u32;
+        let outcomes = self.outcomes_of(question).len();
+        let payouts_ppm = questions::payouts(&mut self.rng, outcomes);
+        DeployCommand::SettleQuestion(QuestionPayouts { question, account: 0, payouts_ppm })
     }
 
     /// Puts an awkward number into one field.

@@ -222,6 +222,9 @@ impl Chaos {
         if rng.one_in(24) {
             limits.triggers_fired_per_command_max = 0;
         }
+        if rng.one_in(24) {
+            limits.payouts_per_command_max = 0;
+        }
         bodies.push(DeployCommand::Genesis(limits));
         let assets = 2 + rng.below(2) as usize;
         bodies.extend((1..=assets).map(|number| DeployCommand::Asset(deployments::asset(number))));
@@ -352,7 +355,7 @@ impl Chaos {
         self.deployments += 1;
         let number = 10 + self.deployments;
         let (rng, scale) = (&mut self.rng, self.scale);
-        let mut body = match rng.below(12) {
+        let mut body = match rng.below(13) {
             0 => DeployCommand::Genesis(deployments::limits(rng)),
             1..3 => DeployCommand::Asset(deployments::asset(number)),
             3 => DeployCommand::Publisher(deployments::publisher(number)),
@@ -370,13 +373,15 @@ impl Chaos {
                 }
                 DeployCommand::Instrument(spec)
             }
+            9 => self.draw_payouts(),
             _ => {
                 let outcomes = 2 + rng.below(6) as usize;
                 DeployCommand::Question(deployments::question(rng, scale, number, outcomes))
             }
         };
-        if rng.percent(70) {
-            deployments::spoil(rng, &mut body);
+        let is_settled = matches!(body, DeployCommand::SettleQuestion(_));
+        if self.rng.percent(if is_settled { 20 } else { 70 }) {
+            deployments::spoil(&mut self.rng, &mut body);
         }
         let mut frame = Frame::deploy(self.draw_time(), &body);
         if self.rng.one_in(12)

@@ -1,0 +1,198 @@
+//! Questions: their state, and the commands that settle them.
+
+mod settlement;
+
+use crate::account::{Account, Class, StandKey};
+use crate::engine::Engine;
+use crate::holders::AccountSet;
+use crate::step::{Refused, Step, refused};
+use xos_protocol::{CommandRecord, EventKind, InstrumentState, QuestionPayouts, QuestionSpec, Reject};
+use xos_units::{AccountId, Amount, InstrumentId, PPM_ONE, Ppm, Price, Qty, QuestionId, Requirement};
+
+/// A question.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) spec: Box<QuestionSpec>,
+    pub(crate) first: InstrumentId,
+    pub(crate) outcomes: u32,
+    /// Payout of one lot of an outcome with all of the unit.
+    pub(crate) unit: Amount,
+    /// Complete sets outstanding.
+    pub(crate) sets: i64,
+    /// Accounts that stand in it.
+    pub(crate) holders: AccountSet,
+    pub(crate) settlement: Option<Box<Settlement>>,
+}
+
+/// How a question was decided, and how far everybody is paid.
+#[derive(Debug)]
+pub(crate) struct Settlement {
+    /// Each outcome's share of the unit.
+    pub(crate) payouts: Box<[Ppm]>,
+    /// Accounts paid so far.
+    pub(crate) paid: u32,
+    /// Nobody is left.
+    pub(crate) is_done: bool,
+}
+
+impl Settlement {
+    /// Place of the outcome with all of the unit.
+    pub(crate) fn winner(&self) -> Option<usize> {
+        self.payouts.iter().position(|share| share.0 == PPM_ONE)
+    }
+}
+
+impl Question {
+    pub(crate) fn new(spec: QuestionSpec, first: InstrumentId) -> Self {
+        let unit =
+            xos_units::notional(Price(spec.ticks_per_unit), Qty(1), spec.terms.quote_atoms_per_tick_lot);
+        let outcomes = u32::try_from(spec.outcomes.len()).expect("bounded by a limit");
+        Self {
+            spec: Box::new(spec),
+            first,
+            outcomes,
+            unit,
+            sets: 0,
+            holders: AccountSet::default(),
+            settlement: None,
+        }
+    }
+
+    pub(crate) fn instruments(&self) -> impl Iterator<Item = InstrumentId> + use<> {
+        (self.first.0..self.first.0 + self.outcomes).map(InstrumentId)
+    }
+
+    /// The outcome that pays all of the unit, once it is decided.
+    pub(crate) fn paying(&self) -> Option<InstrumentId> {
+        let winner = self.settlement.as_ref()?.winner()?;
+        self.instruments().nth(winner)
+    }
+
+    /// Whether it is decided and not everybody is paid.
+    pub(crate) fn is_settling(&self) -> bool {
+        self.settlement.as_ref().is_some_and(|settlement| !settlement.is_done)
+    }
+
+    /// What an account is paid: each position times its outcome's share of the unit, rounded down as a whole.
+    pub(crate) fn payout_of(&self, account: &Account) -> Amount {
+        let Some(settlement) = &self.settlement else { return Amount::ZERO };
+        let first = StandKey::new(Class::Outcome, self.first).0;
+        let mut payout = Requirement::ZERO;
+        for stand in account.outcomes(self.first, self.outcomes) {
+            let share = settlement.payouts[(stand.key.0 - first) as usize];
+            payout += self.unit.times_lots(Qty(stand.lots)).times(share);
+        }
+        payout.floor()
+    }
+}
+
+impl Engine {
+    /// A question that is not decided yet.
+    pub(crate) fn undecided(&self, id: QuestionId) -> Result<&Question, Refused> {
+        let Some(question) = self.questions.get(id.index()) else {
+            return refused(Reject::UnknownQuestion, id.0, self.questions.len() as i128);
+        };
+        if question.settlement.is_some() {
+            return refused(Reject::QuestionResolved, id.0, 0);
+        }
+        Ok(question)
+    }
+
+    pub(crate) fn resolve_question(
+        &mut self,
+        step: &mut Step,
+        command: &CommandRecord,
+    ) -> Result<(), Refused> {
+        let id = command.question();
+        let question = self.undecided(id)?;
+        let paying = question.instruments().position(|id| u64::from(id.0) == command.order_id);
+        let Some(paying) = paying else {
+            return refused(Reject::NotAnOutcome, command.order_id, command.instrument);
+        };
+        let payouts = QuestionPayouts::all_for(paying, question.outcomes as usize);
+        // ---- Everything is checked. Below this line nothing fails. ----
+        self.decide(step, id, &payouts);
+        Ok(())
+    }
+
+    /// The operator settles a question.
+    pub(crate) fn settle_question(
+        &mut self,
+        step: &mut Step,
+        asked: &QuestionPayouts,
+    ) -> Result<(), Refused> {
+        let id = QuestionId(asked.question);
+        let question = self.undecided(id)?;
+        if asked.account != 0 {
+            return refused(Reject::UnknownAccount, asked.account, 0);
+        }
+        check_payouts(&asked.payouts_ppm, question.outcomes as usize)?;
+        // ---- Everything is checked. Below this line nothing fails. ----
+        self.decide(step, id, &asked.payouts_ppm);
+        Ok(())
+    }
+
+    /// The payouts stand: nothing trades any more, and everybody's equity counts them. A first turn of payments.
+    fn decide(&mut self, step: &mut Step, id: QuestionId, payouts_ppm: &[i32]) {
+        let payouts: Box<[Ppm]> = payouts_ppm.iter().map(|share| Ppm(*share)).collect();
+        let question = &mut self.questions[id.index()];
+        question.settlement = Some(Box::new(Settlement { payouts, paid: 0, is_done: false }));
+        question.sets = 0;
+        let (paying, instruments) = (question.paying(), question.instruments());
+        let event = step.push(EventKind::QuestionResolved);
+        event.instrument = id.0;
+        event.order_id = paying.map_or(0, |id| id.0.into());
+        for (instrument, share) in instruments.zip(payouts_ppm) {
+            if paying.is_none() && *share > 0 {
+                push_payout(step, id, instrument, *share);
+            }
+            self.instruments[instrument.index()].set_state(InstrumentState::Settled);
+        }
+        self.unsettled.insert(id);
+        self.settle_some_of(step, id, &mut i64::from(self.limits.payouts_per_command_max));
+    }
+
+    /// Worst cases of all questions of an account; of a question that is being settled its payout.
+    #[inline(always)]
+    pub(crate) fn worst_cases(&self, id: AccountId) -> Amount {
+        let account = &self.accounts[id.index()];
+        match account.worst_cases() {
+            None => Amount::ZERO,
+            Some(sum) if self.unsettled.is_empty() => sum,
+            Some(sum) => self.with_payouts(account, sum),
+        }
+    }
+
+    #[cold]
+    fn with_payouts(&self, account: &Account, mut sum: Amount) -> Amount {
+        for (id, worst) in account.questions() {
+            let question = &self.questions[id.index()];
+            if question.is_settling() {
+                sum += question.payout_of(account) - *worst;
+            }
+        }
+        sum
+    }
+}
+
+/// Announces an outcome's share of the unit.
+fn push_payout(step: &mut Step, id: QuestionId, instrument: InstrumentId, share_ppm: i32) {
+    let event = step.push(EventKind::OutcomePayout);
+    event.instrument = instrument.0;
+    event.order_id = id.0.into();
+    event.amount = xos_protocol::Int128::new(share_ppm.into());
+}
+
+/// As many payouts as outcomes, each a share of the unit, all together one.
+fn check_payouts(payouts_ppm: &[i32], outcomes: usize) -> Result<(), Refused> {
+    if payouts_ppm.len() != outcomes {
+        return refused(Reject::PayoutsMisnumbered, payouts_ppm.len() as i128, outcomes as i128);
+    }
+    let outside = payouts_ppm.iter().find(|share| !(0..=PPM_ONE).contains(*share));
+    let sum: i128 = payouts_ppm.iter().map(|share| i128::from(*share)).sum();
+    match outside {
+        Some(share) => refused(Reject::PayoutsNotOne, *share, PPM_ONE),
+        None if sum != i128::from(PPM_ONE) => refused(Reject::PayoutsNotOne, sum, PPM_ONE),
+        None => Ok(()),
+    }
+}
