@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
 
 
-class _Numbers(NamedTuple):
+class Numbers(NamedTuple):
     """What deployments call by number."""
 
     assets: dict[str, int]
     publishers: dict[str, int]
-    classes: tuple[str, ...]
     questions: dict[str, int]
+    classes: tuple[str, ...]
+
+
+def numbered(symbols: Sequence[str]) -> dict[str, int]:
+    """Each with its number, from 1."""
+    return {symbol: number for number, symbol in enumerate(symbols, 1)}
 
 
 def ppm(text: str) -> int:
@@ -26,13 +32,7 @@ def ppm(text: str) -> int:
     return int(parts)
 
 
-def body_of(
-    words: tuple[str, ...],
-    assets: dict[str, int],
-    publishers: dict[str, int],
-    classes: tuple[str, ...],
-    questions: dict[str, int],
-) -> bytes:
+def body_of(words: tuple[str, ...], numbers: Numbers) -> bytes:
     """The bytes of the deployment that a line describes."""
     kind = words[0]
     if kind == "bytes":
@@ -42,7 +42,7 @@ def body_of(
         return msgspec.msgpack.encode({"genesis": given})
     symbol = "" if words[1] == '""' else words[1]
     pairs = _pairs(words[2:])
-    spec = _spec(kind, symbol, pairs, _Numbers(assets, publishers, classes, questions))
+    spec = _spec(kind, symbol, pairs, numbers)
     assert not pairs, f"not known here: {', '.join(pairs)}"
     return msgspec.msgpack.encode(spec)
 
@@ -56,7 +56,7 @@ def _pairs(words: tuple[str, ...]) -> dict[str, str]:
 
 
 def _instrument(
-    symbol: str, product: dict[str, Any], pairs: dict[str, str], numbers: _Numbers
+    symbol: str, product: dict[str, Any], pairs: dict[str, str], numbers: Numbers
 ) -> dict[str, Any]:
     """What spot instruments and perpetuals may say, in its place or not."""
     collateral = [
@@ -167,7 +167,7 @@ def _number(text: str, numbers: dict[str, int]) -> int:
     return int(text[1:]) if text.startswith("#") else numbers[text]
 
 
-def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: _Numbers) -> dict[str, Any]:
+def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> dict[str, Any]:
     match kind:
         case "asset":
             return {"asset": {"symbol": symbol, "decimals": int(pairs.pop("decimals", "2"))}}
@@ -223,7 +223,7 @@ def class_mask(text: str, classes: tuple[str, ...]) -> int:
     return sum(1 << classes.index(name) for name in text.split(",") if name)
 
 
-def _payouts(question: str, pairs: dict[str, str], numbers: _Numbers) -> dict[str, Any]:
+def _payouts(question: str, pairs: dict[str, str], numbers: Numbers) -> dict[str, Any]:
     shares = [ppm(share) for share in pairs.pop("payouts").split(",") if share]
     account = int(pairs.pop("by", "0"))
     return {"question": _number(question, numbers.questions), "account": account, "payouts_ppm": shares}

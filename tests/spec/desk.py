@@ -12,7 +12,7 @@ from typing import Any, cast
 import credential_rows
 import numpy as np
 from answers import Event, agree, as_events, is_of_time
-from deployment_lines import body_of
+from deployment_lines import Numbers, body_of, numbered
 from scenario_file import Row, nanoseconds
 
 import exchange_os as xos
@@ -133,10 +133,8 @@ class Desk:
     # --- sending ---
 
     def deploy(self, words: tuple[str, ...], label: str) -> list[Event]:
-        assets = {symbol: number for number, symbol in enumerate(self.exchange.assets, 1)}
-        publishers = {symbol: number for number, symbol in enumerate(self.publishers, 1)}
-        questions = {symbol: number for number, symbol in enumerate(self.questions, 1)}
-        body = body_of(words, assets, publishers, self.exchange.classes, questions)
+        tables = (numbered(table) for table in (self.exchange.assets, self.publishers, self.questions))
+        body = body_of(words, Numbers(*tables, self.exchange.classes))
         sequence = self.exchange.sequence + 1
         self._keep(sequence, label, int(xos.CommandKind.DEPLOY))
         if words[0] == "asset":
