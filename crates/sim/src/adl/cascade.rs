@@ -86,6 +86,9 @@ impl Cascade<'_> {
             self.course.bankrupt += 1;
             self.course.deficit += -equity;
             self.world.traders[account].dead = true;
+            for &at in &open {
+                self.world.positions[at].dead = true;
+            }
             let closings: Vec<Closing> = open.iter().map(|&at| self.closing(at, all)).collect();
             for (&at, closing) in open.iter().zip(&closings) {
                 self.deleverage(at, closing.bankruptcy_price(equity, PRICE_MAX));
@@ -145,12 +148,14 @@ impl Cascade<'_> {
         let mut tiers = [tier(), tier()];
         for &at in &self.world.markets[market].holders {
             let position = &self.world.positions[at];
-            let trader = &self.world.traders[position.account];
-            if position.lots == 0 || (position.lots > 0) == long || trader.dead {
+            if position.lots == 0 || (position.lots > 0) == long || position.dead {
                 continue;
             }
             let leverage = match self.ruling.rule {
-                Rule::ProRata => leverage_ppm(trader.gross, trader.equity, LEVERAGE_PPM_BOUND),
+                Rule::ProRata => {
+                    let trader = &self.world.traders[position.account];
+                    leverage_ppm(trader.gross, trader.equity, LEVERAGE_PPM_BOUND)
+                }
                 Rule::Queue | Rule::RandomStart => 1,
             };
             let (account, lots) = (AccountId(position.account as u32 + 1), position.lots.abs());

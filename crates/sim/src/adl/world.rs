@@ -24,7 +24,7 @@ pub(super) struct Market {
     pub(super) maintenance_ppm: i128,
     /// Price at each step.
     pub(super) path: Vec<i64>,
-    /// Positions, by place in the world's list.
+    /// Positions, by place in the world's list, where they stand next to each other.
     pub(super) holders: Vec<usize>,
     /// Among them that of the first maker, who takes what the book takes.
     pub(super) maker: Option<usize>,
@@ -43,6 +43,8 @@ pub(super) struct Position {
     pub(super) cost: Amount,
     /// Lots that something outside the market offsets.
     pub(super) hedged: i64,
+    /// Its account was bankrupt before.
+    pub(super) dead: bool,
 }
 
 /// A cross-margined account.
@@ -80,6 +82,7 @@ impl World {
             world.draw_trader(&mut rng, account);
         }
         world.balance(makers);
+        world.sort_by_market();
         for market in 0..world.markets.len() {
             let open: i64 =
                 world.markets[market].holders.iter().map(|&at| world.positions[at].lots.max(0)).sum();
@@ -133,7 +136,7 @@ impl World {
             return;
         }
         let at = self.positions.len();
-        self.positions.push(Position { account, market, lots, cost, hedged });
+        self.positions.push(Position { account, market, lots, cost, hedged, dead: false });
         self.traders[account].positions.push(at);
         self.markets[market].holders.push(at);
     }
@@ -155,6 +158,24 @@ impl World {
             }
             let mut first = self.traders[0].positions.iter().copied();
             self.markets[market].maker = first.find(|&at| self.positions[at].market == market);
+        }
+    }
+
+    /// Puts the positions of each market next to each other: deleveraging reads a market's from end to end.
+    fn sort_by_market(&mut self) {
+        let mut order: Vec<usize> = (0..self.positions.len()).collect();
+        order.sort_by_key(|&at| self.positions[at].market);
+        let mut moved = vec![0; order.len()];
+        for (to, &from) in order.iter().enumerate() {
+            moved[from] = to;
+        }
+        self.positions = order.iter().map(|&from| self.positions[from]).collect();
+        let lists = self.traders.iter_mut().map(|trader| &mut trader.positions);
+        for at in lists.chain(self.markets.iter_mut().map(|market| &mut market.holders)).flatten() {
+            *at = moved[*at];
+        }
+        for market in &mut self.markets {
+            market.maker = market.maker.map(|at| moved[at]);
         }
     }
 
