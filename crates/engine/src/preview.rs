@@ -3,14 +3,17 @@
 use crate::account::Class;
 use crate::engine::Engine;
 use crate::instrument::Instrument;
+use crate::margin::reducible;
+use crate::orders::is_reduce_only;
 use crate::shape;
 use crate::step::Refused;
-use xos_protocol::{CommandKind, CommandRecord, Reject, Side, Tif};
+use xos_book::RestingOrder;
+use xos_protocol::{CommandKind, CommandRecord, Reject, SelfTrade, Side, Tif};
 use xos_risk::{Holding, fee_base, liquidation_price, unrealised, worst_side};
 use xos_units::{AccountId, Amount, Ppm, Price, Qty, Requirement, division::fee_up, notional};
 
-/// What a place would do now. It looks at the levels of the book as they stand: an order that self-trade prevention or
-/// its owner's margin would take out on the way is counted as one that fills.
+/// What a place would do now. It walks the orders of the book as they stand: one whose owner could not pay, or whose
+/// protection is breached on the way, is counted as one that fills.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
     /// The reject it would get, with value and limit; none: it would be accepted.
@@ -32,6 +35,14 @@ pub struct Preview {
     pub loss_max: Amount,
 }
 
+/// What matters on the way.
+#[derive(Clone, Copy)]
+struct Terms {
+    side: Side,
+    mode: SelfTrade,
+    lots: Qty,
+}
+
 /// An order walked through the levels of the book.
 struct Walk {
     taken: Qty,
@@ -49,10 +60,14 @@ impl Engine {
         let account = self.accounts.get(command.account().index())?;
         let instrument = self.instruments.get(command.instrument().index())?;
         let side = command.side().filter(|_| command.kind() == Some(CommandKind::Place))?;
-        let checked = shape::place(command).and_then(|words| self.admit(self.time_ns, command, &words));
-        let (lots, reject) = match checked {
-            Ok(admitted) => (admitted.lots, None),
-            Err(Refused { reject, value, limit }) => (command.qty(), Some((reject, value, limit))),
+        let words = shape::place(command);
+        let mode = words.as_ref().map_or(SelfTrade::None, |words| words.self_trade);
+        let checked = words.and_then(|words| self.admit(self.time_ns, command, &words));
+        let (lots, pulled, reject) = match checked {
+            Ok(admitted) => (admitted.lots, admitted.pulled, None),
+            Err(Refused { reject, value, limit }) => {
+                (command.qty(), Amount::ZERO, Some((reject, value, limit)))
+            }
         };
         // An order whose numbers are out of bounds is refused for them, and nothing is counted of it.
         let bounded = (1..=instrument.price_max.0).contains(&command.price)
@@ -60,7 +75,8 @@ impl Engine {
             && command.venue as usize <= self.venues.len();
         let stand = account.stand(instrument.key);
         let held = stand.map(|stand| stand.holding()).unwrap_or_default();
-        let walk = self.walk(instrument, command, side, if bounded { lots } else { Qty::ZERO }, held);
+        let lots = if bounded { lots } else { Qty::ZERO };
+        let walk = self.walk(instrument, command, Terms { side, mode, lots }, held);
         let id = command.account();
         let margin = self.margin(id);
         let (equity, maintenance) = self.maintenance(id);
@@ -89,21 +105,15 @@ impl Engine {
             let value = |holding: &Holding| {
                 unrealised(holding.lots, instrument.mark_value, holding.cost) + holding.realised
             };
-            let equity = equity.floor() + value(&walk.holding) - value(&held) - walk.fee;
+            let equity = equity.floor() + pulled + value(&walk.holding) - value(&held) - walk.fee;
             preview.liquidation_price =
                 self.liquidation_of(instrument, walk.holding.lots, equity.as_requirement(), maintenance);
         }
         Some(preview)
     }
 
-    fn walk(
-        &self,
-        instrument: &Instrument,
-        command: &CommandRecord,
-        side: Side,
-        lots: Qty,
-        held: Holding,
-    ) -> Walk {
+    fn walk(&self, instrument: &Instrument, command: &CommandRecord, terms: Terms, held: Holding) -> Walk {
+        let Terms { side, mode, lots } = terms;
         let mut walk = Walk {
             taken: Qty::ZERO,
             fee: Amount::ZERO,
@@ -116,23 +126,16 @@ impl Engine {
             return walk;
         }
         let fees = self.fees(command.venue(), instrument);
-        let mut left = lots;
-        for level in instrument.book.levels(side.opposite()) {
-            let reached = match side {
-                Side::Buy => level.price <= command.price(),
-                Side::Sell => level.price >= command.price(),
-            };
-            if !reached || left == Qty::ZERO {
-                break;
-            }
-            let filled = Qty(i64::try_from(level.lots).unwrap_or(i64::MAX)).min(left);
-            left -= filled;
+        let left = self.walk_orders(instrument, command, Terms { side, mode, lots }, |resting, filled| {
             walk.taken += filled;
-            let base = fee_base(instrument.outcome_terms(), level.price, filled, instrument.k);
+            let base = fee_base(instrument.outcome_terms(), resting.price, filled, instrument.k);
             walk.fee += fee_up(base, Ppm(fees.taker_ppm));
-            walk.loss += self.loss_at(instrument, side, level.price, filled);
-            walk.holding.fill(side == Side::Buy, level.price, filled, instrument.k);
-        }
+            // A trade of an account with itself moves no position.
+            if resting.account != command.account() {
+                walk.loss += self.loss_at(instrument, side, resting.price, filled);
+                walk.holding.fill(side == Side::Buy, resting.price, filled, instrument.k);
+            }
+        });
         if matches!(command.tif(), Some(Tif::Gtc | Tif::Gtd)) && left > Qty::ZERO {
             let base = fee_base(instrument.outcome_terms(), command.price(), left, instrument.k);
             walk.fee_resting = fee_up(base, Ppm(fees.maker_ppm.max(0)));
@@ -140,6 +143,63 @@ impl Engine {
             walk.rests = left;
         }
         walk
+    }
+
+    /// Walks the orders that the order would meet, and gives the lots it has left at the end, if it is still there.
+    fn walk_orders(
+        &self,
+        instrument: &Instrument,
+        command: &CommandRecord,
+        terms: Terms,
+        mut fill: impl FnMut(&RestingOrder, Qty),
+    ) -> Qty {
+        let Terms { side, mode, lots: mut left } = terms;
+        let owner = self.accounts[command.account().index()].owner;
+        let mut next = instrument.book.front(side.opposite()).map(|(_, slot)| slot);
+        let mut meetings = 0;
+        while let Some(slot) = next
+            && left > Qty::ZERO
+        {
+            let resting = self.pool.order(slot);
+            let reached = match side {
+                Side::Buy => resting.price <= command.price(),
+                Side::Sell => resting.price >= command.price(),
+            };
+            if !reached {
+                break;
+            }
+            let halt = instrument.halt.as_ref();
+            let halts = halt.is_some_and(|halt| halt.stops(self.time_ns, side, resting.price).is_some());
+            if halts || meetings >= self.limits.matches_per_command_max {
+                return Qty::ZERO;
+            }
+            meetings += 1;
+            next = instrument.book.after(&self.pool, slot);
+            if resting.owner == owner {
+                match mode {
+                    SelfTrade::None => {}
+                    SelfTrade::CancelMaker => continue,
+                    SelfTrade::CancelTaker | SelfTrade::CancelBoth => return Qty::ZERO,
+                    SelfTrade::Decrement => {
+                        left -= left.min(resting.remaining);
+                        continue;
+                    }
+                }
+            }
+            if resting.price > instrument.band_high || resting.price < instrument.band_low {
+                continue;
+            }
+            let mut filled = left.min(resting.remaining);
+            if is_reduce_only(resting) {
+                let (position, _) = self.stand_of(resting.account, instrument.key, resting.side);
+                filled = filled.min(reducible(position, resting.side));
+            }
+            if filled > Qty::ZERO {
+                left -= filled;
+                fill(resting, filled);
+            }
+        }
+        left
     }
 
     /// What lots at a price can lose for certain.
