@@ -10,7 +10,7 @@ use xos_protocol::{Fees, Side};
 use xos_risk::{OutcomeStand, worst_case, worst_side};
 use xos_units::{
     AccountId, Amount, AssetId, Ppm, Price, Qty, QuestionId, Requirement, VenueId, division::fee_up,
-    notional, widening_up,
+    division::portion_down, notional, widening_up,
 };
 
 /// A change of resting orders to be judged before it is made.
@@ -67,18 +67,19 @@ impl Margin {
         (self.equity - loss).as_requirement() >= self.initial
     }
 
-    /// Whether the account can bear to reduce by `lots` at a loss: equity pays for it and for the fees, after what was
-    /// lost before, and it is no more than the margin that the lots give free. Otherwise closing would leave a debt.
-    #[inline]
-    pub(crate) fn bears(&self, instrument: &Instrument, before: Amount, loss: Amount, lots: Qty) -> bool {
-        let freed = Requirement(widening_up(instrument.margin_value, lots.0));
-        before + loss <= self.equity && loss.as_requirement() <= freed
-    }
-
     /// Headroom in atoms.
     pub(crate) fn headroom(&self) -> Amount {
         self.equity - self.initial.ceil()
     }
+}
+
+/// A position that an order reduces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reduced {
+    /// Signed lots.
+    pub(crate) position: i64,
+    /// Of these, lots that are counted as closed already.
+    pub(crate) before: Qty,
 }
 
 impl Engine {
@@ -255,6 +256,41 @@ impl Engine {
         )
     }
 
+    /// Whether an account can bear to reduce by `lots` at a loss: equity pays for it and for the fees, it is no more than
+    /// the margin that the lots give free, and no more than their share of the equity. Otherwise closing would leave a
+    /// debt, or the rest of the positions without the margin they had.
+    #[cold]
+    pub(crate) fn bears(
+        &self,
+        id: AccountId,
+        instrument: &Instrument,
+        equity: Amount,
+        reduced: Reduced,
+        loss: Amount,
+        lots: Qty,
+    ) -> bool {
+        let freed = Requirement(widening_up(instrument.margin_value, lots.0));
+        loss <= equity
+            && loss.as_requirement() <= freed
+            && (loss == Amount::ZERO || loss <= self.share_of_equity(id, instrument, equity, reduced, lots))
+    }
+
+    /// The part of an equity, at least 0, that lots of a position have in the maintenance requirement of their account.
+    pub(crate) fn share_of_equity(
+        &self,
+        id: AccountId,
+        instrument: &Instrument,
+        equity: Amount,
+        reduced: Reduced,
+        lots: Qty,
+    ) -> Amount {
+        let own = |gone: Qty| instrument.maintenance_of(Qty(reduced.position.abs()) - gone);
+        let mut all = own(reduced.before) - own(Qty::ZERO);
+        self.equity_with(id, |instrument, lots| all += instrument.maintenance_of(lots));
+        let share = own(reduced.before) - own(reduced.before + lots);
+        portion_down(equity, share.0, all.0)
+    }
+
     /// Whether a resting order's owner can afford a fill: headroom covers the loss at once, or it takes nothing.
     #[inline]
     pub(crate) fn affords(&self, instrument: &Instrument, resting: &RestingOrder, lots: Qty) -> bool {
@@ -266,7 +302,9 @@ impl Engine {
         let loss = self.loss_of_fill(instrument, resting.side, resting.price, lots);
         let (position, _) = self.stand_of(resting.account, instrument.key, resting.side);
         let reducing = reduces(position, resting.side, lots);
-        margin.covers(loss) || (reducing && margin.bears(instrument, Amount::ZERO, loss, lots))
+        let reduced = Reduced { position, before: Qty::ZERO };
+        margin.covers(loss)
+            || (reducing && self.bears(resting.account, instrument, margin.equity, reduced, loss, lots))
     }
 
     /// Whether what a spot fill brings its owner is worth what it takes, fees counted: other assets at their value as

@@ -4,7 +4,7 @@ use crate::account::{Class, StandKey};
 use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
-use crate::margin::{Change, reduces, reducible};
+use crate::margin::{Change, Reduced, reduces, reducible};
 use crate::orders::Incoming;
 use crate::orders::iceberg::{check_iceberg, tell_display};
 use crate::orders::resting::held_asset;
@@ -303,8 +303,10 @@ impl Engine {
                 let reducing = reduces(asked.position, asked.side, asked.lots + beside);
                 let loss = self.loss_of_fill(instrument, asked.side, asked.price, asked.lots);
                 let margin = self.margin_with(asked.account, Some(&change));
+                let reduced = Reduced { position: asked.position, before: Qty::ZERO };
                 if margin.covers(loss - asked.pulled)
-                    || (reducing && margin.bears(instrument, Amount::ZERO, loss, asked.lots))
+                    || (reducing
+                        && self.bears(asked.account, instrument, margin.equity, reduced, loss, asked.lots))
                 {
                     return Ok(per_lot);
                 }

@@ -3,7 +3,7 @@
 
 use crate::account::Class;
 use crate::engine::Engine;
-use crate::margin::{reduces, reducible};
+use crate::margin::{Reduced, reduces, reducible};
 use crate::orders::Iceberg;
 use crate::orders::is_reduce_only;
 use crate::orders::place::Asked;
@@ -176,7 +176,9 @@ impl Engine {
             loss = self.loss_of_fill(instrument, resting.side, resting.price, lots);
             let reducing = reduces(position, resting.side, before.lots + lots);
             let margin = self.margin(resting.account);
-            let bears = reducing && margin.bears(instrument, before.losses, loss, lots);
+            let reduced = Reduced { position, before: before.lots };
+            let equity = margin.equity - before.losses;
+            let bears = reducing && self.bears(resting.account, instrument, equity, reduced, loss, lots);
             if !bears && !margin.covers(before.losses + loss) {
                 return Err(Skipped::Unaffordable);
             }

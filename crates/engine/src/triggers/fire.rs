@@ -3,7 +3,7 @@
 use crate::account::Class;
 use crate::engine::Engine;
 use crate::instrument::Instrument;
-use crate::margin::{Change, reduces, reducible};
+use crate::margin::{Change, Reduced, reduces, reducible};
 use crate::orders::Admitted;
 use crate::shape::PlaceWords;
 use crate::step::{Refused, Step, emit_rejected, wide};
@@ -221,10 +221,11 @@ impl Engine {
         let change = Change::side(instrument.key, words.side, lots, reserve.times_lots(lots));
         let equity = self.margin_with(command.account(), Some(&change)).equity;
         let freed = Requirement(widening(instrument.margin_value, lots.0)).floor();
-        let most = equity.min(freed);
-        if most < Amount::ZERO {
+        if equity < Amount::ZERO {
             return Err(*refused);
         }
+        let reduced = Reduced { position, before: Qty::ZERO };
+        let most = freed.min(self.share_of_equity(command.account(), instrument, equity, reduced, lots));
         let ticks = whole_parts(most, notional(Price(1), lots, instrument.k));
         let ticks = i64::try_from(ticks).unwrap_or(PRICE_TICKS_BOUND);
         Ok(match words.side {

@@ -1,6 +1,7 @@
 //! Section 7: meeting resting orders one by one, and the plan of a fill-or-kill order.
 
 use super::events::Cause;
+use super::money::Reducing;
 use super::state::{Order, World};
 use std::collections::BTreeMap;
 use xos_protocol::{CancelReason, EventRecord, Flags, SelfTrade, Side};
@@ -154,7 +155,8 @@ impl World {
         }
         let equity = headroom + self.initial_margin(&standing);
         let loss = instrument.loss_against_mark(resting.side, resting.price, lots);
-        if lots <= closable && loss <= equity && instrument.frees(lots, loss) {
+        let reducing = Reducing { before: 0, lots, equity, loss };
+        if lots <= closable && self.bears(&standing, resting.instrument, &reducing) {
             return Ok(lots);
         }
         if headroom - loss >= 0 { Ok(lots) } else { Err(CancelReason::Unaffordable) }
@@ -255,7 +257,8 @@ impl World {
         }
         let equity = headroom + self.initial_margin(&standing);
         let loss = instrument.loss_against_mark(resting.side, resting.price, lots);
-        let bears = reduces && so_far.loss + loss <= equity && instrument.frees(lots, loss);
+        let reducing = Reducing { before: so_far.lots, lots, equity: equity - so_far.loss, loss };
+        let bears = reduces && self.bears(&standing, resting.instrument, &reducing);
         if bears || headroom - so_far.loss - loss >= 0 {
             Ok(Planned { lots, loss, protected: 0 })
         } else {

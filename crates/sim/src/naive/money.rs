@@ -1,5 +1,6 @@
 //! Reserves, headroom and what may be withdrawn, each time from first principles over all orders and positions.
 
+use super::liquidation::portion;
 use super::state::{Holding, Instrument, Kind, Order, SETTLEMENT, World};
 use crate::differential::AccountMargin;
 use std::collections::BTreeMap;
@@ -67,6 +68,14 @@ fn tiers(instrument: &Instrument, maintenance: bool) -> Vec<(i128, i128)> {
         all.push((tier.notional_from.0, ppm.into()));
     }
     all
+}
+
+/// Lots of a position that are to be closed, `before` of it being counted as closed, under an equity and at a loss.
+pub(super) struct Reducing {
+    pub(super) before: i64,
+    pub(super) lots: i64,
+    pub(super) equity: i128,
+    pub(super) loss: i128,
 }
 
 /// Each slice of the value at the rate of its own tier: what the deduction comes to.
@@ -283,6 +292,23 @@ impl World {
     pub(super) fn maintenance_of(&self, standing: &Standing, id: u32) -> i128 {
         let instrument = self.instrument(id);
         tiered(&tiers(instrument, true), instrument.value(instrument.mark, standing.position(id).abs()))
+    }
+
+    /// Whether a position may be reduced without headroom.
+    pub(super) fn bears(&self, standing: &Standing, id: u32, reducing: &Reducing) -> bool {
+        let &Reducing { before, lots, equity, loss } = reducing;
+        let instrument = self.instrument(id);
+        if loss > equity || !instrument.frees(lots, loss) {
+            return false;
+        }
+        let held = standing.position(id).abs();
+        // An outcome has no maintenance requirement and no loss.
+        if loss == 0 || held == 0 {
+            return loss == 0;
+        }
+        let own = |lots: i64| tiered(&tiers(instrument, true), instrument.value(instrument.mark, lots));
+        let all = self.maintenance_millionths(standing) - own(held) + own(held - before);
+        loss <= portion(equity, own(held - before) - own(held - before - lots), all)
     }
 
     /// The spot instrument that makes an asset collateral.

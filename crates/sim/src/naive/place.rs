@@ -2,7 +2,7 @@
 
 use super::events::{Cause, order_of};
 use super::matching::Left;
-use super::money::fee_up;
+use super::money::{Reducing, fee_up};
 use super::refusal::{Refusal, check, check_id, refuse};
 use super::state::{Instrument, Kind, Order, Party, SETTLEMENT, World};
 use xos_protocol::{CancelReason, CommandRecord, EventRecord, Flags, InstrumentState, Reject, Side, Tif};
@@ -259,7 +259,8 @@ impl World {
         let loss = instrument.loss_against_mark(order.side, order.price, order.remaining);
         if instrument.is_perpetual() && reduces {
             let equity = self.headroom(&after) + self.initial_margin(&after);
-            if loss <= equity && instrument.frees(order.remaining, loss) {
+            let reducing = Reducing { before: 0, lots: order.remaining, equity, loss };
+            if self.bears(&after, order.instrument, &reducing) {
                 return Ok(());
             }
         }

@@ -1,6 +1,7 @@
 //! Section 16: how far a market order that fires may trade.
 
 use super::events::order_of;
+use super::money::Reducing;
 use super::state::{Instrument, World};
 use super::triggers::Trigger;
 use xos_protocol::{CommandRecord, Flags, Side};
@@ -29,7 +30,7 @@ impl World {
         // As many ticks as the account bears, found one condition at a time.
         let bears = |ticks: i64| {
             let loss = instrument.value(ticks, lots);
-            loss <= equity && instrument.frees(lots, loss)
+            self.bears(&with, trigger.instrument, &Reducing { before: 0, lots, equity, loss })
         };
         if !bears(0) {
             return None;
