@@ -13,8 +13,8 @@ use xos_protocol::{
     QuestionSpec, Reject, VenueSpec,
 };
 use xos_units::{
-    AMOUNT_ATOMS_BOUND, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price, QTY_LOTS_BOUND,
-    Qty, QuestionId, RATE_ONE,
+    AMOUNT_ATOMS_BOUND, AccountId, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price,
+    QTY_LOTS_BOUND, Qty, QuestionId, RATE_ONE,
 };
 
 const SYMBOL_BYTES_MAX: usize = 64;
@@ -251,6 +251,9 @@ impl Engine {
         check_bounds(terms.insurance_draw_max.0, atoms, 77)?;
         if let Some(tranche) = &terms.tranche {
             check_bounds(i128::from(tranche.account), 1..=i128::from(self.limits.accounts_max), 78)?;
+            if self.is_isolated(AccountId(tranche.account)) {
+                return refused(Reject::SpecOutOfBounds, tranche.account, 78);
+            }
             check_bounds(tranche.notional_max.0, 1..=AMOUNT_ATOMS_BOUND - 1, 79)?;
         }
         if let Some(hedge) = &terms.hedge {

@@ -55,12 +55,20 @@ impl Engine {
 
     /// An isolated account trades its own perpetual, and some perpetuals are for isolated accounts.
     #[cold]
-    pub(crate) fn check_trades_here(&self, id: AccountId, instrument: &Instrument) -> Result<(), Refused> {
+    pub(crate) fn check_trades_here(
+        &self,
+        id: AccountId,
+        instrument: &Instrument,
+        reduces: bool,
+    ) -> Result<(), Refused> {
         match self.accounts[id.index()].isolated {
             Some(isolated) if isolated.instrument != instrument.id => {
                 refused(Reject::AccountIsIsolated, id.0, isolated.instrument.0)
             }
-            None if instrument.isolated_only => refused(Reject::InstrumentIsIsolated, instrument.id.0, 0),
+            // A tranche may have a position there, and can close it.
+            None if instrument.isolated_only && !reduces => {
+                refused(Reject::InstrumentIsIsolated, instrument.id.0, 0)
+            }
             _ => Ok(()),
         }
     }
@@ -158,6 +166,11 @@ impl Engine {
         let is_parent = parent < id && self.accounts[parent.index()].isolated.is_none();
         self.accounts[id.index()].isolated = Some(isolated);
         is_perpetual && is_parent && self.isolated.insert((parent, instrument), id).is_none()
+    }
+
+    /// Whether an account exists and is isolated.
+    pub(crate) fn is_isolated(&self, id: AccountId) -> bool {
+        self.accounts.get(id.index()).is_some_and(|account| account.isolated.is_some())
     }
 
     /// Parent and perpetual of an isolated account.

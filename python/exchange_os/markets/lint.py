@@ -69,7 +69,7 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     75: (("liquidation", "fee_ppm"), "0 to 100,000"),
     76: (("liquidation", "backstop_ppm"), "0 to 1,000,000"),
     77: (("liquidation", "insurance_draw_max"), "0 to 2^96 - 1 atoms"),
-    78: (("liquidation", "tranche"), "an account from 1 to accounts_max"),
+    78: (("liquidation", "tranche"), "an account from 1 to accounts_max, not an isolated one"),
     79: (("liquidation", "tranche"), "notional_max above 0, below 2^96 atoms"),
     80: (("liquidation", "hedge"), "an asset other than the settlement asset"),
     81: (("liquidation", "hedge"), "atoms_per_lot from 1 to 2^63 - 1"),

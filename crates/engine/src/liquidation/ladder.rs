@@ -166,7 +166,7 @@ impl Engine {
         price: Price,
     ) -> Qty {
         let id = AccountId(tranche.account);
-        if id == from || id.index() >= self.accounts.len() || self.accounts[id.index()].isolated.is_some() {
+        if id == from || id.index() >= self.accounts.len() || self.is_isolated(id) {
             return Qty::ZERO;
         }
         let instrument = &self.instruments[at];

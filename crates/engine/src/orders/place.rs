@@ -175,7 +175,7 @@ impl Engine {
         };
         let reduce_only = flags.has(Flags::REDUCE_ONLY);
         if instrument.isolated_only | self.accounts[command.account().index()].isolated.is_some() {
-            self.check_trades_here(command.account(), instrument)?;
+            self.check_trades_here(command.account(), instrument, reduce_only)?;
         }
         check_state(instrument, flags)?;
         if self.admission.restricts {

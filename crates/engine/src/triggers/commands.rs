@@ -34,7 +34,8 @@ impl Engine {
             return refused(Reject::UnknownInstrument, trigger.instrument.0, self.instruments.len() as i128);
         };
         if instrument.isolated_only | self.accounts[trigger.account.index()].isolated.is_some() {
-            self.check_trades_here(trigger.account, instrument)?;
+            let reduces = Flags(trigger.flags).has(Flags::REDUCE_ONLY);
+            self.check_trades_here(trigger.account, instrument, reduces)?;
         }
         if instrument.state == InstrumentState::Settled {
             return refused(Reject::InstrumentSettled, instrument.id.0, 0);

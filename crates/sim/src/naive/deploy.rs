@@ -178,7 +178,7 @@ impl World {
         bound(77, terms.insurance_draw_max.0, is_amount(terms.insurance_draw_max.0))?;
         if let Some(tranche) = terms.tranche {
             let is_account = tranche.account >= 1 && tranche.account <= self.limits.accounts_max;
-            bound(78, tranche.account, is_account)?;
+            bound(78, tranche.account, is_account && !self.is_isolated(tranche.account))?;
             let cap = tranche.notional_max.0;
             bound(79, cap, cap >= 1 && is_amount(cap))?;
         }

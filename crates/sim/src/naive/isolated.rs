@@ -3,7 +3,7 @@
 use super::events::Cause;
 use super::refusal::{Refusal, check, check_id, refuse};
 use super::state::{Party, SETTLEMENT, World};
-use xos_protocol::{CommandRecord, EventKind, EventRecord, Int128, Reject};
+use xos_protocol::{CommandRecord, EventKind, EventRecord, Flags, Int128, Reject};
 
 impl World {
     pub(super) fn check_isolated(
@@ -40,13 +40,20 @@ impl World {
         }
     }
 
-    pub(super) fn check_trades_here(&self, account: u32, instrument: u32) -> Result<(), Refusal> {
+    /// Whether an account stands and is isolated.
+    pub(super) fn is_isolated(&self, account: u32) -> bool {
+        account as usize <= self.accounts.len() && self.account(account).isolated.is_some()
+    }
+
+    pub(super) fn check_trades_here(&self, command: &CommandRecord) -> Result<(), Refusal> {
+        let (account, instrument) = (command.account, command.instrument);
+        let reduces = Flags(command.flags).has(Flags::REDUCE_ONLY);
         let spec = self.instrument(instrument).spec.as_ref();
         match self.account(account).isolated {
             Some((_, own)) => check(own == instrument, Reject::AccountIsIsolated, account, own),
             None => {
                 let is_open = !spec.is_some_and(|spec| spec.isolated_only);
-                check(is_open, Reject::InstrumentIsIsolated, instrument, 0)
+                check(is_open || reduces, Reject::InstrumentIsIsolated, instrument, 0)
             }
         }
     }

@@ -323,10 +323,7 @@ impl World {
                 continue;
             }
             let taker = tranche.account;
-            if taker as usize > self.accounts.len() || taker == account {
-                continue;
-            }
-            if self.account(taker).isolated.is_some() {
+            if taker as usize > self.accounts.len() || taker == account || self.is_isolated(taker) {
                 continue;
             }
             let lots = self.lots_for_tranche(account, taker, instrument, tranche.notional_max.0, price);

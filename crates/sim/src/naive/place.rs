@@ -56,7 +56,7 @@ impl World {
         let venues = self.venues.len();
         check(usize::from(command.venue) <= venues, Reject::UnknownVenue, command.venue, venues as i128)?;
         check_id(command.instrument, self.instruments.len(), Reject::UnknownInstrument)?;
-        self.check_trades_here(command.account, command.instrument)?;
+        self.check_trades_here(command)?;
         let mut order = order_of(id, command);
         self.check_place(cause, &mut order)?;
         Ok(order)

@@ -111,7 +111,7 @@ impl World {
         let venues = self.venues.len();
         check(usize::from(command.venue) <= venues, Reject::UnknownVenue, command.venue, venues as i128)?;
         check_id(command.instrument, self.instruments.len(), Reject::UnknownInstrument)?;
-        self.check_trades_here(command.account, command.instrument)?;
+        self.check_trades_here(command)?;
         let order = order_of(cause.sequence, command);
         let (source_above, source_below, slippage_ppm) = words_of(command);
         let (above, below, second) =
