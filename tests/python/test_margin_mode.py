@@ -33,15 +33,15 @@ def test_a_perpetual_may_be_for_isolated_accounts_alone() -> None:
         isolated = exchange.open_isolated(parent, "BTC-PERP")
         assert exchange.buy(isolated, "BTC-PERP", 50_000, 1).status == "resting"
         # Deployed again it is what stands; as cross it is another market.
-        assert exchange.deploy(loads(_margin_mode("isolated"))).missing == ()
-        with pytest.raises(xos.ExchangeError, match="BTC-PERP"):
+        assert not exchange.deploy(loads(_margin_mode("isolated"))).missing
+        with pytest.raises(xos.MarketFileError, match="BTC-PERP stands already"):
             exchange.deploy(loads(_margin_mode("cross")))
 
 
 def test_the_margin_mode_is_cross_unless_said() -> None:
     with xos.open() as exchange:
         exchange.deploy(loads(_margin_mode("cross")))
-        assert exchange.deploy(loads(EXAMPLE)).missing == ()
+        assert not exchange.deploy(loads(EXAMPLE)).missing
         exchange.set_mark("BTC-PERP", 50_000)
         account = exchange.open_account("ann")
         exchange.deposit(account, "USDC", 100_000)
