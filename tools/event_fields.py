@@ -12,6 +12,13 @@ _WAITING = {
 _HEALTH = {"amount": "equity", "counter_amount": "maintenance requirement"}
 _FUND = {"counter_amount": "balance of the insurance fund after"}
 _MOVED = {"instrument": "the asset", "amount": "moved", "counter_amount": "total after"}
+_STEP = {
+    "account": "",
+    "instrument": "the question",
+    "amount": "the bond",
+    "counter_amount": "end of the stage, nanoseconds",
+}
+_BOND = {"account": "", "instrument": "the question", "amount": "", "counter_amount": "total after"}
 EVENT_FIELDS: dict[str, dict[str, str]] = {
     "order_accepted": {
         **dict.fromkeys(_ORDER, ""),
@@ -121,6 +128,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     "index_set": {"instrument": "", "price": "the index"},
     "instrument_state_set": {"side": "the state", "instrument": ""},
     "question_resolved": {
+        "side": "how: 0 operator, 1 proposal, 2 votes, 3 time",
         "instrument": "the question",
         "order_id": "the instrument with all of the unit, 0: none",
     },
@@ -129,6 +137,16 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "order_id": "the question",
         "amount": "share of the unit, millionths",
     },
+    "question_closed": {
+        "instrument": "the question",
+        "counter_amount": "until when somebody may propose, nanoseconds",
+    },
+    "resolution_proposed": _STEP,
+    "resolution_challenged": _STEP,
+    "resolution_voted": _STEP,
+    "bond_returned": _BOND,
+    "bond_awarded": {**_BOND, "account": "who was right"},
+    "bond_forfeited": {**_BOND, "account": "who lost it", **_FUND},
     "question_settled": {
         "instrument": "the question",
         "qty": "accounts paid",

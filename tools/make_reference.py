@@ -44,6 +44,8 @@ ENUMERATIONS: tuple[type[IntEnum] | type[IntFlag], ...] = (
     _core.Matching,
     _core.InstrumentState,
     _core.PriceStatus,
+    _core.ResolutionStage,
+    _core.DecidedBy,
     _core.CancelReason,
     _core.EventFlags,
 )

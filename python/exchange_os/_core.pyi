@@ -103,6 +103,8 @@ class CommandKind(IntEnum):
     PUBLISH_PRICE = 37
     RESTART = 38
     SET_CREDENTIALS = 41
+    CHALLENGE_RESOLUTION = 47
+    VOID_QUESTION = 48
     DEPLOY = 64
 
 class Side(IntEnum):
@@ -145,6 +147,19 @@ class PriceStatus(IntEnum):
     RECOVERING = 2
     REOPENING = 3
 
+class ResolutionStage(IntEnum):
+    OPEN = 0
+    CLOSED = 1
+    PROPOSED = 2
+    CHALLENGED = 3
+    DECIDED = 4
+
+class DecidedBy(IntEnum):
+    OPERATOR = 0
+    PROPOSAL = 1
+    VOTES = 2
+    TIME = 3
+
 class CancelReason(IntEnum):
     REQUESTED = 1
     MASS_CANCEL = 2
@@ -162,8 +177,9 @@ class CancelReason(IntEnum):
     LINKED = 21
     POSITION_CLOSED = 22
     PROTECTION = 23
-    NOT_ADMITTED = 25
     VOLATILITY = 24
+    NOT_ADMITTED = 25
+    QUESTION_CLOSED = 30
 
 class EventKind(IntEnum):
     ORDER_ACCEPTED = 1
@@ -220,6 +236,13 @@ class EventKind(IntEnum):
     CREDENTIALS_EXPIRED = 72
     OUTCOME_PAYOUT = 80
     QUESTION_SETTLED = 81
+    QUESTION_CLOSED = 82
+    RESOLUTION_PROPOSED = 83
+    RESOLUTION_CHALLENGED = 84
+    RESOLUTION_VOTED = 85
+    BOND_RETURNED = 86
+    BOND_AWARDED = 87
+    BOND_FORFEITED = 88
 
 class Reject(IntEnum):
     UNKNOWN_COMMAND = 101
@@ -247,6 +270,17 @@ class Reject(IntEnum):
     CLASSES_FORBIDDEN = 227
     PAYOUTS_MISNUMBERED = 231
     PAYOUTS_NOT_ONE = 232
+    NOT_RESOLVABLE = 233
+    HAS_RESOLVERS = 234
+    NOT_A_RESOLVER = 235
+    WINDOW_NOT_OPEN = 236
+    WINDOW_CLOSED = 237
+    ALREADY_PROPOSED = 238
+    NOTHING_TO_DECIDE = 239
+    ALREADY_CHALLENGED = 240
+    PARTY_TO_DISPUTE = 241
+    ALREADY_VOTED = 242
+    RESOLVER_MAY_NOT_STAND = 243
     UNKNOWN_ORDER = 301
     AMEND_WITHOUT_CHANGE = 302
     MARKET_TIF = 303
@@ -519,6 +553,28 @@ class Exchange:
 
     def credential(self, account: int) -> tuple[int, int, int, bytes] | None:
         """Classes, end, time of issue and hash of an account's last credential."""
+
+    def resolution(
+        self, question: int
+    ) -> (
+        tuple[
+            int,
+            int,
+            int,
+            tuple[int, int, int],
+            int,
+            list[tuple[int, list[int]]],
+            list[tuple[int, list[int]]],
+            int,
+            bytes,
+        ]
+        | None
+    ):
+        """How far the resolvers of a question are; None: it has none.
+
+        Stage, how it was decided, end of the stage, times of proposal, challenge and decision, challenger,
+        proposals and votes as account and payouts in ppm, bonds held, BLAKE3 of the rule.
+        """
 
     def family(self, account: int) -> tuple[bytes, tuple[int, int] | None, list[tuple[int, int]]] | None:
         """The owner; parent and perpetual if it is isolated; its isolated accounts: perpetual, number."""

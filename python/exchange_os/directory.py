@@ -57,6 +57,7 @@ class QuestionTerms:
     outcomes: tuple[str, ...]
     unit: Decimal
     qty: Scale
+    resolution: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,13 @@ def _add_question(directory: Directory, number: int, first: int, spec: dict[str,
     price, qty = _scales(terms)
     symbols = tuple(outcome["symbol"] for outcome in spec["outcomes"])
     question = QuestionTerms(
-        number, spec["symbol"], spec["text"], symbols, price.value(spec["ticks_per_unit"]), qty
+        number=number,
+        symbol=spec["symbol"],
+        text=spec["text"],
+        outcomes=symbols,
+        unit=price.value(spec["ticks_per_unit"]),
+        qty=qty,
+        resolution=spec.get("resolution"),
     )
     directory.questions[number] = directory.questions[question.symbol] = question
     for place, symbol in enumerate(symbols):

@@ -358,11 +358,13 @@ class Views:
 
     def house(self) -> dict[str, dict[str, Decimal]]:
         """The house accounts, such as "insurance" or "venue front": asset -> amount, without zeros."""
+        questions = self._directory.questions
         names: dict[str, Callable[[int], str]] = {
             "venue": lambda number: self.venues[number - 1] if number else "0",
             "deployer": lambda number: self._directory.markets[number].symbol,
             "clearing": lambda number: self._directory.markets[number].symbol,
-            "question": lambda number: self._directory.questions[number].symbol,
+            "question": lambda number: questions[number].symbol,
+            "bonds": lambda number: questions[number].symbol,
         }
         house: dict[str, dict[str, Decimal]] = {}
         for kind, number, asset_number, amount in self._core.house():

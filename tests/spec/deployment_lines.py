@@ -7,6 +7,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
+from resolution_words import resolution_of
+
+ON_QUESTIONS = {"split_set", "merge_set", "resolve_question", "challenge_resolution", "void_question"}
+"""Commands whose instrument field holds a question."""
 
 
 class Numbers(NamedTuple):
@@ -16,6 +20,8 @@ class Numbers(NamedTuple):
     publishers: dict[str, int]
     questions: dict[str, int]
     classes: tuple[str, ...]
+    accounts: dict[str, int]
+    time_ns: int
 
 
 def numbered(symbols: Sequence[str]) -> dict[str, int]:
@@ -194,11 +200,13 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> di
                 }
             }
             return _instrument(symbol, product, pairs, numbers)
-        case "settle":
-            return {"settle_question": _payouts(symbol, pairs, numbers)}
+        case "settle" | "propose" | "decide":
+            name = {"settle": "settle_question"}.get(kind, f"{kind}_resolution")
+            return {name: _payouts(symbol, pairs, numbers)}
         case _:
             unit = int(pairs.pop("unit", "100"))
             outcomes = [{"symbol": name, "name": name} for name in pairs.pop("outcomes").split(",") if name]
+            resolution = resolution_of(pairs, len(outcomes), numbers.accounts, numbers.time_ns)
             return {
                 "question": {
                     "symbol": symbol,
@@ -207,6 +215,7 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> di
                     "ticks_per_unit": unit,
                     "terms": _terms(pairs, unit - 1),
                 }
+                | resolution
             }
 
 
@@ -225,7 +234,8 @@ def class_mask(text: str, classes: tuple[str, ...]) -> int:
 
 def _payouts(question: str, pairs: dict[str, str], numbers: Numbers) -> dict[str, Any]:
     shares = [ppm(share) for share in pairs.pop("payouts").split(",") if share]
-    account = int(pairs.pop("by", "0"))
+    by = pairs.pop("by", "0")
+    account = int(by) if by.isdecimal() else numbers.accounts[by]
     return {"question": _number(question, numbers.questions), "account": account, "payouts_ppm": shares}
 
 

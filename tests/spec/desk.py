@@ -12,7 +12,7 @@ from typing import Any, cast
 import credential_rows
 import numpy as np
 from answers import Event, agree, as_events, is_of_time
-from deployment_lines import Numbers, body_of, numbered
+from deployment_lines import ON_QUESTIONS, Numbers, body_of, numbered
 from scenario_file import Row, nanoseconds
 
 import exchange_os as xos
@@ -76,7 +76,7 @@ class Desk:
             self.open()
             assert self.exchange.state_hash == before
             return
-        # Opening says `restart` where prices have an oracle, and the scenario did not: a copy of the files is opened.
+        # Opening says `restart` where prices have an oracle, and the scenario did not: a copy is opened.
         copy = self.path.with_name(f"{self.path.name} at {sequence}")
         shutil.copytree(self.path, copy)
         xos.open(copy, durable=False, segment_bytes=8 << 20).close()
@@ -124,7 +124,7 @@ class Desk:
 
     @property
     def instruments(self) -> list[str]:
-        return [found.symbol for found in self.exchange.instruments()]
+        return sorted((i.symbol for i in self.exchange.instruments()), key=self.exchange.number_of)
 
     @property
     def questions(self) -> list[str]:
@@ -134,7 +134,7 @@ class Desk:
 
     def deploy(self, words: tuple[str, ...], label: str) -> list[Event]:
         tables = (numbered(table) for table in (self.exchange.assets, self.publishers, self.questions))
-        body = body_of(words, Numbers(*tables, self.exchange.classes))
+        body = body_of(words, Numbers(*tables, self.exchange.classes, self.accounts, self.time_ns))
         sequence = self.exchange.sequence + 1
         self._keep(sequence, label, int(xos.CommandKind.DEPLOY))
         if words[0] == "asset":
@@ -309,9 +309,6 @@ class Desk:
         given |= {"external": self._qty_as_price(on, row), "published_ns": self._published_ns(words)}
         return self.exchange.publish_price(row["account"], on, self._price(on, row), **given)
 
-    def _restart(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
-        return self.exchange.restart(**given)
-
     def _qty_as_price(self, on: str, row: Row) -> Decimal | None:
         return int(row["qty"]) * self.exchange.instrument(on).tick_size if row.get("qty") else None
 
@@ -319,9 +316,6 @@ class Desk:
         """The publisher's own time: now, `ago=2s` or `ahead=2s`."""
         ago, ahead = (nanoseconds(f"+{words.get(name, '0s')}") or 0 for name in ("ago", "ahead"))
         return self.time_ns - ago + ahead
-
-    def _tick(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
-        return self.exchange.tick(**given)
 
     def _set_instrument_state(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         state = xos.InstrumentState[words["state"].upper()]
@@ -331,8 +325,14 @@ class Desk:
         return self.exchange.resolve(on, words["pays"], **given)
 
     def _move_or_price(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
-        """deposit, withdraw, transfer, set_mark, set_index."""
-        act: Callable[..., object] = getattr(self.exchange, row["do"])
+        """deposit, withdraw, transfer, set_mark, set_index, tick, restart, words of resolvers."""
+        act: Callable[..., object]
+        if row["do"] in {"challenge_resolution", "void_question"}:
+            act = self.exchange.void if row["do"] == "void_question" else self.exchange.challenge
+            return act(account, on, **given)
+        act = getattr(self.exchange, row["do"])
+        if row["do"] in {"tick", "restart"}:
+            return act(**given)
         if row["do"] == "transfer":
             return self.exchange.transfer(
                 account, self.account(words["to"]), on, self.money(on, row["amount"]), **given
@@ -351,7 +351,7 @@ class Desk:
         match row["do"]:
             case "deposit" | "withdraw" | "transfer":
                 return self.exchange.assets[0]
-            case "split_set" | "merge_set" | "resolve_question":
+            case do if do in ON_QUESTIONS:
                 (only,) = self.questions
             case (
                 "place"
@@ -446,7 +446,7 @@ class Desk:
         match row["do"]:
             case "deposit" | "withdraw" | "transfer":
                 return self.exchange.assets.index(on) + 1
-            case "split_set" | "merge_set" | "resolve_question":
+            case do if do in ON_QUESTIONS:
                 return self.questions.index(on) + 1
         return self.instruments.index(on) + 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from answers import Event
+from deployment_lines import ON_QUESTIONS
 from desk import Desk
 
 import exchange_os as xos
@@ -38,9 +39,11 @@ _EVERY = set(_KIND)
 _OF_ASSET = {_KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.TRANSFERRED, _KIND.ASSET_DEPLOYED}
 _OF_QUESTION = _SETS | {
     *(_KIND.QUESTION_RESOLVED, _KIND.PAYOUT, _KIND.QUESTION_SETTLED, _KIND.QUESTION_DEPLOYED),
+    *(kind for kind in _KIND if _KIND.QUESTION_CLOSED <= kind <= _KIND.BOND_FORFEITED),
 }
+_OF_BONDS = {kind for kind in _KIND if _KIND.RESOLUTION_PROPOSED <= kind <= _KIND.BOND_FORFEITED}
 _TRANSFERS = {xos.CommandKind.DEPOSIT, xos.CommandKind.WITHDRAW, xos.CommandKind.TRANSFER}
-_ON_QUESTIONS = {xos.CommandKind.SPLIT_SET, xos.CommandKind.MERGE_SET, xos.CommandKind.RESOLVE_QUESTION}
+_ON_QUESTIONS = {xos.CommandKind[name.upper()] for name in ON_QUESTIONS}
 
 Cell = Callable[[Desk, Event], str]
 
@@ -150,6 +153,8 @@ def _order_id(desk: Desk, event: Event) -> str:
 
 
 def _state(desk: Desk, event: Event) -> str:
+    if event["kind"] == _KIND.QUESTION_RESOLVED:
+        return xos.DecidedBy(event["side"]).name.lower() if event["side"] else ""
     if event["kind"] == _KIND.PRICE_STATUS_SET:
         return xos.PriceStatus(event["side"]).name.lower()
     return xos.InstrumentState(event["side"]).name.lower()
@@ -198,19 +203,27 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | _SETS
         | _PROTECTION
         | {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CREDENTIALS_SET}
+        | _OF_BONDS
         | {_KIND.OUTCOME_PAYOUT, _KIND.QUESTION_SETTLED},
         _field("amount"),
     ),
     "total": (
-        _TOTAL | _FUNDING | _OF_LIQUIDATION | {_KIND.PROTECTION_SET, _KIND.CREDENTIALS_SET},
+        _TOTAL
+        | _FUNDING
+        | _OF_LIQUIDATION
+        | _OF_BONDS
+        | {_KIND.PROTECTION_SET, _KIND.CREDENTIALS_SET, _KIND.QUESTION_CLOSED},
         _field("counter_amount"),
     ),
     "value": (_REJECTED, _field("amount")),
     "limit": (_REJECTED, _field("counter_amount")),
-    "state": ({_KIND.INSTRUMENT_STATE_SET, _KIND.PRICE_STATUS_SET, _KIND.VOLATILITY_HALT}, _state),
+    "state": (
+        {_KIND.INSTRUMENT_STATE_SET, _KIND.PRICE_STATUS_SET, _KIND.VOLATILITY_HALT, _KIND.QUESTION_RESOLVED},
+        _state,
+    ),
     "pays": (
         {_KIND.QUESTION_RESOLVED},
-        lambda desk, event: desk.named(desk.instruments, event["order_id"]),
+        lambda desk, event: desk.named(desk.instruments, event["order_id"]) if event["order_id"] else "",
     ),
     "classes": (_CREDENTIALS, _classes("qty")),
     "had": (_CREDENTIALS, _classes("remaining")),

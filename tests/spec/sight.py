@@ -42,7 +42,7 @@ _SUBJECTS = {
     "credentials": _subject("account,classes,ends,issued,hash", "ends,issued,hash"),
     "house": _subject("account,asset,amount"),
     "instruments": _subject(f"instrument,{_PRICES}", _PRICES),
-    "questions": _subject("question,sets,paying,payouts,settled", "payouts,settled"),
+    "questions": _subject("question,sets,paying,payouts,settled,stage,end", "payouts,settled,stage,end"),
 }
 
 
@@ -275,6 +275,9 @@ def _questions(desk: Desk) -> Found:
             "paying": found.paying or "",
             "payouts": ",".join(str(int(share / found.unit * 1_000_000)) for share in found.payouts.values()),
             "settled": "yes" if found.settled else "",
+            "stage": told.stage.name.lower() if told else "",
+            "end": str(told.ends_ns or "") if told else "",
         }
         for found in desk.exchange.questions()
+        for told in [desk.exchange.resolution(found.symbol)]
     ]

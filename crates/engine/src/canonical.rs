@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::funding::Funding;
 use crate::halt::Halt;
 use crate::oracle::Oracle;
-use crate::questions::Settlement;
+use crate::questions::{Claim, Resolution, Settlement};
 use crate::triggers::Wait;
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::Side;
@@ -232,6 +232,9 @@ impl Engine {
             sink.u32(question.first.0);
             sink.i64(question.sets);
             write_settlement(sink, question.settlement.as_deref());
+            if let Some(resolution) = &question.resolution {
+                write_resolution(sink, resolution);
+            }
         }
         sink.count(self.instruments.len());
         for instrument in &self.instruments {
@@ -316,7 +319,9 @@ impl Engine {
             sink.amount(self.ledger.house(Party::Clearing(id), SETTLEMENT));
         }
         for at in 0..self.questions.len() {
-            sink.amount(self.ledger.house(Party::Question(QuestionId::from_index(at)), SETTLEMENT));
+            let id = QuestionId::from_index(at);
+            sink.amount(self.ledger.house(Party::Question(id), SETTLEMENT));
+            sink.amount(self.ledger.house(Party::Bonds(id), SETTLEMENT));
         }
     }
 
@@ -388,6 +393,24 @@ fn write_settlement(sink: &mut impl Sink, settlement: Option<&Settlement>) {
         sink.u32(settlement.paid);
         sink.put(&[u8::from(settlement.is_done)]);
     }
+}
+
+fn write_resolution(sink: &mut impl Sink, resolution: &Resolution) {
+    sink.put(&[resolution.stage.code(), resolution.decided_by.code()]);
+    sink.u64(resolution.until_ns);
+    resolution.times_ns.iter().for_each(|time_ns| sink.u64(*time_ns));
+    sink.u32(resolution.challenger.map_or(0, |account| account.0));
+    let proposal = resolution.proposal.as_slice();
+    for claims in [proposal, &resolution.votes] {
+        sink.count(claims.len());
+        claims.iter().for_each(|claim| write_claim(sink, claim));
+    }
+}
+
+fn write_claim(sink: &mut impl Sink, claim: &Claim) {
+    sink.u32(claim.account.0);
+    sink.count(claim.payouts_ppm.len());
+    claim.payouts_ppm.iter().for_each(|share| sink.put(&share.to_le_bytes()));
 }
 
 /// MessagePack by field name.

@@ -53,6 +53,8 @@ impl Engine {
             DeployCommand::Class(spec) => self.deploy_class(step, spec),
             DeployCommand::Question(spec) => self.deploy_question(step, spec),
             DeployCommand::SettleQuestion(asked) => self.settle_question(step, &asked),
+            DeployCommand::ProposeResolution(asked) => self.propose_resolution(step, &asked),
+            DeployCommand::DecideResolution(asked) => self.vote(step, &asked),
         }
     }
 
@@ -309,17 +311,21 @@ impl Engine {
             return refused(Reject::SpecOutOfBounds, spec.terms.price_max_ticks, 20);
         }
         check_terms(&spec.terms, spec.ticks_per_unit, self.switches)?;
+        if let Some(resolution) = &spec.resolution {
+            self.check_resolution(step.time_ns, resolution, spec.outcomes.len())?;
+        }
         // ---- Everything is checked. Below this line nothing fails. ----
         let outcomes = spec.outcomes.len();
         let id = self.add_question(spec);
-        let first = self.questions[id.index()].first;
-        step.emit(EventRecord {
-            kind: EventKind::QuestionDeployed.code(),
-            instrument: id.0,
-            order_id: u64::from(first.0),
-            qty: outcomes as i64,
-            ..Default::default()
-        });
+        let question = &self.questions[id.index()];
+        if let Some(resolution) = &question.resolution {
+            self.closings.insert((resolution.until_ns, id));
+        }
+        let event = step.push(EventKind::QuestionDeployed);
+        event.instrument = id.0;
+        event.order_id = u64::from(question.first.0);
+        event.qty = outcomes as i64;
+        event.detail = question.rule_hash.unwrap_or_default();
         for instrument in self.questions[id.index()].instruments() {
             step.emit(EventRecord {
                 kind: EventKind::InstrumentDeployed.code(),
@@ -386,7 +392,11 @@ pub(crate) fn check_free<'a>(symbol: &str, mut taken: impl Iterator<Item = &'a s
     }
 }
 
-fn check_bounds(value: i128, bounds: std::ops::RangeInclusive<i128>, field: i128) -> Result<(), Refused> {
+pub(crate) fn check_bounds(
+    value: i128,
+    bounds: std::ops::RangeInclusive<i128>,
+    field: i128,
+) -> Result<(), Refused> {
     if bounds.contains(&value) { Ok(()) } else { refused(Reject::SpecOutOfBounds, value, field) }
 }
 

@@ -47,8 +47,11 @@ pub struct Engine {
     pub(crate) has_halts: bool,
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) questions: Vec<Question>,
-    /// Those that are being settled.
+    /// Those with work left for the turns of ticks: closed with orders in the book, or being settled.
     pub(crate) unsettled: BTreeSet<QuestionId>,
+    /// When those that trade close, and when the later stages of a resolution end.
+    pub(crate) closings: BTreeSet<(u64, QuestionId)>,
+    pub(crate) deadlines: BTreeSet<(u64, QuestionId)>,
     pub(crate) accounts: Vec<Account>,
     /// From an owner's bytes to its number.
     pub(crate) owners: Lookup,
@@ -108,6 +111,8 @@ impl Engine {
             instruments: Vec::new(),
             questions: Vec::new(),
             unsettled: BTreeSet::new(),
+            closings: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
             accounts: Vec::new(),
             owners: Lookup::default(),
             owner_ids: Vec::new(),
@@ -213,6 +218,9 @@ impl Engine {
         self.expire_orders(&mut step);
         self.expire_credentials(&mut step);
         self.fire_countdowns(&mut step);
+        if !self.closings.is_empty() {
+            self.close_questions(&mut step);
+        }
         self.look_at_pending_of_time(&mut step);
         if !self.idle.is_empty() {
             self.give_back(&mut step, EventFlags::OF_TIME);
@@ -324,6 +332,9 @@ impl Engine {
                 if self.has_funding {
                     self.run_funding(step);
                 }
+                if !self.deadlines.is_empty() {
+                    self.end_stages(step);
+                }
                 if !self.unsettled.is_empty() {
                     self.go_on_settling(step);
                 }
@@ -351,6 +362,8 @@ impl Engine {
                 Ok(())
             }
             CommandKind::SetInstrumentState => self.set_instrument_state(step, command),
+            CommandKind::ChallengeResolution => self.challenge_resolution(step, command),
+            CommandKind::VoidQuestion => self.void_question(step, command),
             _ => self.resolve_question(step, command),
         }
     }

@@ -44,8 +44,10 @@ pub(crate) struct Instrument {
     pub(crate) mark_value: i128,
     /// Mark x k x initial margin rate of the first tier: requirement of one lot where there is no more to it.
     pub(crate) margin_value: i128,
-    /// Only isolated accounts trade it.
-    pub(crate) isolated_only: bool,
+    /// Not everybody trades it: isolated accounts only, or nobody who decides its question.
+    pub(crate) is_restricted: bool,
+    /// Its question trades no more.
+    pub(crate) is_closed: bool,
     /// Tiers and open-interest scaling; none: one rate for every size.
     pub(crate) margin: Option<Box<PerpetualMargin>>,
     /// Volatility halt; none: no move stops it.
@@ -95,7 +97,7 @@ impl Instrument {
             },
         };
         let mut instrument = Self::new(id, traded, &spec.terms);
-        instrument.isolated_only = spec.isolated_only;
+        instrument.is_restricted = spec.isolated_only;
         instrument.margin = PerpetualMargin::of(&spec).map(Box::new);
         instrument.oracle = spec.oracle.as_ref().map(|oracle| Box::new(Oracle::new(oracle)));
         instrument.funding = spec.funding.as_ref().map(|funding| Box::new(Funding::new(funding)));
@@ -117,7 +119,8 @@ impl Instrument {
     }
 
     pub(crate) fn outcome(id: InstrumentId, question: QuestionId, spec: &QuestionSpec) -> Self {
-        Self::new(id, Traded::Outcome { question, ticks_per_unit: spec.ticks_per_unit }, &spec.terms)
+        let traded = Traded::Outcome { question, ticks_per_unit: spec.ticks_per_unit };
+        Self { is_restricted: spec.resolution.is_some(), ..Self::new(id, traded, &spec.terms) }
     }
 
     fn new(id: InstrumentId, traded: Traded, terms: &InstrumentTerms) -> Self {
@@ -140,7 +143,8 @@ impl Instrument {
             triggers: 0,
             mark_value: 0,
             margin_value: 0,
-            isolated_only: false,
+            is_restricted: false,
+            is_closed: false,
             margin: None,
             halt: None,
             liquidation: None,
@@ -174,6 +178,12 @@ impl Instrument {
         self.refresh_gate();
     }
 
+    /// Its question trades no more: it accepts cancels.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+        self.refresh_gate();
+    }
+
     /// Whether index and mark may be relied on.
     pub(crate) fn has_fresh_prices(&self) -> bool {
         self.oracle.as_ref().is_none_or(|oracle| oracle.is_fresh())
@@ -183,8 +193,9 @@ impl Instrument {
     pub(crate) fn refresh_gate(&mut self) {
         let prices = self.oracle.as_ref().map_or(InstrumentState::Continuous, |oracle| oracle.admits());
         let halt = self.halt.as_ref().map_or(InstrumentState::Continuous, |halt| halt.status);
+        let closed = if self.is_closed { InstrumentState::CancelOnly } else { InstrumentState::Continuous };
         let stricter = |a, b| if strictness(a) >= strictness(b) { a } else { b };
-        self.gate = stricter(self.state, stricter(prices, halt));
+        self.gate = stricter(stricter(self.state, closed), stricter(prices, halt));
     }
 
     /// A new mark: values of one lot and the band follow from it.

@@ -65,11 +65,15 @@ impl Engine {
             Some(isolated) if isolated.instrument != instrument.id => {
                 refused(Reject::AccountIsIsolated, id.0, isolated.instrument.0)
             }
-            // A tranche may have a position there, and can close it.
-            None if instrument.isolated_only && !reduces => {
-                refused(Reject::InstrumentIsIsolated, instrument.id.0, 0)
-            }
-            _ => Ok(()),
+            Some(_) => Ok(()),
+            None => match instrument.question() {
+                Some(question) => self.check_no_resolver(id, question),
+                // A tranche may have a position there, and can close it.
+                None if instrument.is_restricted && !reduces => {
+                    refused(Reject::InstrumentIsIsolated, instrument.id.0, 0)
+                }
+                None => Ok(()),
+            },
         }
     }
 

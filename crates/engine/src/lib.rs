@@ -48,6 +48,7 @@ pub use funding::{FundingRecord, FundingView};
 pub use liquidation::{DeleveragingView, LiquidationView};
 pub use preview::Preview;
 pub use protection::Protection;
+pub use questions::{Claim, Resolution};
 pub use restore::RestoreError;
 pub use triggers::{Leg, Trigger, Wait};
 pub use views::{

@@ -67,6 +67,9 @@ impl Engine {
         if instrument.state == InstrumentState::Settled {
             return refused(Reject::InstrumentSettled, command.instrument, 0);
         }
+        if instrument.is_closed {
+            return refused(Reject::InstrumentCancelOnly, command.instrument, 0);
+        }
         let words = command.expires_ns;
         let (window_ms, freeze_ms) = (words as u32, (words >> 32) as u32);
         let off = command.qty == 0 && command.price == 0;

@@ -1,12 +1,17 @@
 //! Questions: their state, and the commands that settle them.
 
+mod resolution;
 mod settlement;
+mod terms;
 
+pub use self::resolution::{Claim, Resolution};
 use crate::account::{Account, Class, StandKey};
 use crate::engine::Engine;
 use crate::holders::AccountSet;
 use crate::step::{Refused, Step, refused};
-use xos_protocol::{CommandRecord, EventKind, InstrumentState, QuestionPayouts, QuestionSpec, Reject};
+use xos_protocol::{
+    CommandRecord, DecidedBy, EventKind, InstrumentState, QuestionPayouts, QuestionSpec, Reject,
+};
 use xos_units::{AccountId, Amount, InstrumentId, PPM_ONE, Ppm, Price, Qty, QuestionId, Requirement};
 
 /// A question.
@@ -21,6 +26,10 @@ pub(crate) struct Question {
     pub(crate) sets: i64,
     /// Accounts that stand in it.
     pub(crate) holders: AccountSet,
+    /// BLAKE3 of the rule of its resolvers.
+    pub(crate) rule_hash: Option<[u8; 32]>,
+    /// How far its resolvers are; none: it has no resolvers.
+    pub(crate) resolution: Option<Box<Resolution>>,
     pub(crate) settlement: Option<Box<Settlement>>,
 }
 
@@ -47,6 +56,9 @@ impl Question {
         let unit =
             xos_units::notional(Price(spec.ticks_per_unit), Qty(1), spec.terms.quote_atoms_per_tick_lot);
         let outcomes = u32::try_from(spec.outcomes.len()).expect("bounded by a limit");
+        let terms = spec.resolution.as_deref();
+        let rule_hash = terms.map(|terms| *blake3::hash(terms.rule.as_bytes()).as_bytes());
+        let resolution = terms.map(|spec| Box::new(Resolution::new(spec)));
         Self {
             spec: Box::new(spec),
             first,
@@ -54,6 +66,8 @@ impl Question {
             unit,
             sets: 0,
             holders: AccountSet::default(),
+            rule_hash,
+            resolution,
             settlement: None,
         }
     }
@@ -110,8 +124,10 @@ impl Engine {
             return refused(Reject::NotAnOutcome, command.order_id, command.instrument);
         };
         let payouts = QuestionPayouts::all_for(paying, question.outcomes as usize);
+        self.check_no_resolvers(id)?;
         // ---- Everything is checked. Below this line nothing fails. ----
-        self.decide(step, id, &payouts);
+        self.announce(step, id, &payouts, DecidedBy::Operator);
+        self.begin_settlement(step, id);
         Ok(())
     }
 
@@ -127,19 +143,22 @@ impl Engine {
             return refused(Reject::UnknownAccount, asked.account, 0);
         }
         check_payouts(&asked.payouts_ppm, question.outcomes as usize)?;
+        self.check_no_resolvers(id)?;
         // ---- Everything is checked. Below this line nothing fails. ----
-        self.decide(step, id, &asked.payouts_ppm);
+        self.announce(step, id, &asked.payouts_ppm, DecidedBy::Operator);
+        self.begin_settlement(step, id);
         Ok(())
     }
 
-    /// The payouts stand: nothing trades any more, and everybody's equity counts them. A first turn of payments.
-    fn decide(&mut self, step: &mut Step, id: QuestionId, payouts_ppm: &[i32]) {
+    /// The payouts stand: nothing trades any more, and everybody's equity counts them.
+    fn announce(&mut self, step: &mut Step, id: QuestionId, payouts_ppm: &[i32], by: DecidedBy) {
         let payouts: Box<[Ppm]> = payouts_ppm.iter().map(|share| Ppm(*share)).collect();
         let question = &mut self.questions[id.index()];
         question.settlement = Some(Box::new(Settlement { payouts, paid: 0, is_done: false }));
         question.sets = 0;
         let (paying, instruments) = (question.paying(), question.instruments());
         let event = step.push(EventKind::QuestionResolved);
+        event.side = by.code();
         event.instrument = id.0;
         event.order_id = paying.map_or(0, |id| id.0.into());
         for (instrument, share) in instruments.zip(payouts_ppm) {
@@ -149,6 +168,10 @@ impl Engine {
             self.instruments[instrument.index()].set_state(InstrumentState::Settled);
         }
         self.unsettled.insert(id);
+    }
+
+    /// The first turn of payments.
+    fn begin_settlement(&mut self, step: &mut Step, id: QuestionId) {
         self.settle_some_of(step, id, &mut i64::from(self.limits.payouts_per_command_max));
     }
 

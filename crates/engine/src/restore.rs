@@ -239,8 +239,10 @@ impl Engine {
             self.restore_house(source, Party::Clearing(id), SETTLEMENT, clearing)?;
         }
         for at in 0..self.questions.len() {
-            let amount = source.amount("collateral")?;
-            self.restore_house(source, Party::Question(QuestionId::from_index(at)), SETTLEMENT, amount)?;
+            let id = QuestionId::from_index(at);
+            let (collateral, bonds) = (source.amount("collateral")?, source.amount("bonds")?);
+            self.restore_house(source, Party::Question(id), SETTLEMENT, collateral)?;
+            self.restore_house(source, Party::Bonds(id), SETTLEMENT, bonds)?;
         }
         Ok(())
     }

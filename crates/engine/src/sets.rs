@@ -27,6 +27,7 @@ impl Engine {
     pub(crate) fn split_set(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
         self.check_not_isolated(command.account())?;
         let (question, account, sets) = (self.open_question(command)?, command.account(), command.qty());
+        self.check_no_resolver(account, question)?;
         let (outcomes, unit) = {
             let asked = &self.questions[question.index()];
             (asked.outcomes as usize, asked.unit)

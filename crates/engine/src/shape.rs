@@ -60,6 +60,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::Restart => &[SIDE..INSTRUMENT, INSTRUMENT..END],
         CommandKind::SetInstrumentState => &[TIF..INSTRUMENT, ORDER_ID..END],
         CommandKind::ResolveQuestion => &[SIDE..INSTRUMENT, PRICE..END],
+        CommandKind::ChallengeResolution | CommandKind::VoidQuestion => &[SIDE..ACCOUNT, ORDER_ID..END],
     }
 }
 

@@ -125,6 +125,12 @@ pub struct QuestionView<'a> {
     pub payouts: Vec<xos_units::Ppm>,
     /// Whether everybody is paid.
     pub is_settled: bool,
+    /// How far its resolvers are; none: it has no resolvers.
+    pub resolution: Option<&'a crate::Resolution>,
+    /// Bonds held, settlement atoms.
+    pub bonds: Amount,
+    /// BLAKE3 of the rule of its resolvers.
+    pub rule_hash: Option<[u8; 32]>,
 }
 
 /// Margin of an account, in settlement atoms.
@@ -306,6 +312,9 @@ impl Engine {
                 .settlement
                 .as_ref()
                 .map_or_else(Vec::new, |settlement| settlement.payouts.to_vec()),
+            resolution: question.resolution.as_deref(),
+            rule_hash: question.rule_hash,
+            bonds: self.ledger.house(Party::Bonds(id), xos_ledger::SETTLEMENT),
             is_settled: question.settlement.as_ref().is_some_and(|settlement| settlement.is_done),
         })
     }

@@ -1,32 +1,16 @@
 //! Double-entry balances. [`Ledger::post`] is the one place where money moves: two sides, a reason and the
 //! sequence of the command that caused it. For every asset the sum of all balances is zero, always.
 
+mod balance;
 mod posting;
 
+pub use balance::Balance;
 pub use posting::{Fee, LedgerError, Party, Posting, Reason};
 
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, QuestionId, VenueId};
 
 /// Asset 1, in which margin is reckoned.
 pub const SETTLEMENT: AssetId = AssetId(1);
-
-/// What an account has of one asset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Balance {
-    /// Everything, the held part included. Of the settlement asset it may be negative: a realised loss that
-    /// other positions back.
-    pub total: Amount,
-    /// What resting spot orders hold.
-    pub held: Amount,
-}
-
-impl Balance {
-    /// Not held.
-    #[inline(always)]
-    pub fn free(self) -> Amount {
-        self.total - self.held
-    }
-}
 
 #[derive(Clone, Debug, Default)]
 struct UserRow {
@@ -44,7 +28,8 @@ pub struct Ledger {
     venues: Vec<Vec<Amount>>,
     deployers: Vec<(AssetId, Amount)>,
     clearing: Vec<Amount>,
-    questions: Vec<Amount>,
+    /// Of each question: collateral, bonds.
+    questions: Vec<[Amount; 2]>,
     /// Sum over every balance of an asset; zero after each posting.
     sums: Vec<Amount>,
     trail: Option<Vec<Posting>>,
@@ -73,7 +58,7 @@ impl Ledger {
 
     /// Room for one more question.
     pub fn add_question(&mut self) {
-        self.questions.push(Amount::ZERO);
+        self.questions.push([Amount::ZERO; 2]);
     }
 
     /// Room for one more account.
@@ -173,8 +158,9 @@ impl Ledger {
                 _ => Amount::ZERO,
             },
             Party::Clearing(instrument) if asset == SETTLEMENT => self.clearing[instrument.index()],
-            Party::Question(question) if asset == SETTLEMENT => self.questions[question.index()],
-            Party::Clearing(_) | Party::Question(_) => Amount::ZERO,
+            Party::Question(question) if asset == SETTLEMENT => self.questions[question.index()][0],
+            Party::Bonds(question) if asset == SETTLEMENT => self.questions[question.index()][1],
+            Party::Clearing(_) | Party::Question(_) | Party::Bonds(_) => Amount::ZERO,
         }
     }
 
@@ -199,11 +185,12 @@ impl Ledger {
                 }
                 (add(amount, by), false)
             }
-            Party::Clearing(_) | Party::Question(_) if asset != SETTLEMENT => {
+            Party::Clearing(_) | Party::Question(_) | Party::Bonds(_) if asset != SETTLEMENT => {
                 return Err(LedgerError::WrongAsset { party, asset });
             }
             Party::Clearing(instrument) => (add(&mut self.clearing[instrument.index()], by), true),
-            Party::Question(question) => (add(&mut self.questions[question.index()], by), true),
+            Party::Question(question) => (add(&mut self.questions[question.index()][0], by), true),
+            Party::Bonds(question) => (add(&mut self.questions[question.index()][1], by), false),
         };
         self.sums[asset.index()] += by;
         if after < Amount::ZERO && !may_be_negative {
@@ -329,7 +316,8 @@ impl Ledger {
             sums[asset.index()] += *amount;
         }
         if let Some(settlement) = sums.first_mut() {
-            *settlement += self.clearing.iter().chain(&self.questions).fold(Amount::ZERO, |a, b| a + *b);
+            let all = self.clearing.iter().chain(self.questions.as_flattened());
+            *settlement += all.fold(Amount::ZERO, |a, b| a + *b);
         }
         for (at, row) in self.users.iter().enumerate() {
             for (asset, balance) in row
@@ -366,7 +354,8 @@ impl Ledger {
             let instrument = InstrumentId::from_index(at);
             parties.extend([Party::Deployer(instrument), Party::Clearing(instrument)]);
         }
-        parties.extend((0..self.questions.len()).map(|at| Party::Question(QuestionId::from_index(at))));
+        let questions = (0..self.questions.len()).map(QuestionId::from_index);
+        parties.extend(questions.flat_map(|id| [Party::Question(id), Party::Bonds(id)]));
         parties.into_iter().map(|party| (party, self.house(party, asset))).collect()
     }
 

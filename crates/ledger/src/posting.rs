@@ -24,6 +24,8 @@ pub enum Party {
     Clearing(InstrumentId),
     /// Collateral of complete sets of a question.
     Question(QuestionId),
+    /// Bonds of proposals, challenges and votes on a question.
+    Bonds(QuestionId),
 }
 
 /// Why money moved.
@@ -58,6 +60,12 @@ pub enum Reason {
     InsurancePaid = 13,
     /// What rounding left of a bankrupt account.
     InsuranceReceived = 14,
+    /// A bond was given.
+    BondGiven = 25,
+    /// A bond went back.
+    BondReturned = 26,
+    /// A lost bond, or a part of it, went to somebody else.
+    BondLost = 27,
 }
 
 /// One movement of money.

@@ -2,7 +2,7 @@
 //!
 //! Amounts of atoms travel as decimal strings, because MessagePack has no 128-bit integer.
 
-use crate::{ClassRule, ClassSpec, Limits, LiquidationSpec, Matching, QuestionPayouts};
+use crate::{ClassRule, ClassSpec, Limits, LiquidationSpec, Matching, QuestionPayouts, ResolutionSpec};
 use serde::{Deserialize, Serialize};
 use xos_units::{Amount, PPM_ONE};
 
@@ -28,6 +28,10 @@ pub enum DeployCommand {
     Question(QuestionSpec),
     /// The operator settles a question.
     SettleQuestion(QuestionPayouts),
+    /// A resolver proposes payouts.
+    ProposeResolution(QuestionPayouts),
+    /// A resolver of the second set votes for payouts.
+    DecideResolution(QuestionPayouts),
 }
 
 impl DeployCommand {
@@ -365,6 +369,9 @@ pub struct QuestionSpec {
     pub ticks_per_unit: i64,
     /// Terms of every outcome; `price_max_ticks` must be `ticks_per_unit - 1`, `band_ppm` 0.
     pub terms: InstrumentTerms,
+    /// Who decides it and how; none: the operator settles it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Box<ResolutionSpec>>,
 }
 
 fn one() -> i64 {

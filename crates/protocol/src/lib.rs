@@ -28,11 +28,11 @@ pub use limits::{
 pub use liquidation::{
     HedgeSpec, LIQUIDATION_COOLDOWN_MS_MAX, LiquidationPolicy, LiquidationSpec, TrancheSpec,
 };
-pub use questions::QuestionPayouts;
+pub use questions::{QuestionPayouts, ResolutionSpec};
 pub use reject::Reject;
 pub use words::{
-    CancelReason, CommandKind, EventKind, InstrumentState, Matching, PriceSource, PriceStatus, SelfTrade,
-    Side, Tif,
+    CancelReason, CommandKind, DecidedBy, EventKind, InstrumentState, Matching, PriceSource, PriceStatus,
+    ResolutionStage, SelfTrade, Side, Tif,
 };
 
 /// A 128-bit signed integer as two little-endian halves, so that records keep an 8-byte alignment.

@@ -80,6 +80,10 @@ words! {
         Restart = 38 "restart",
         /// Tell what classes an account has: of a credential that a gateway has verified, or after its revocation.
         SetCredentials = 41 "set_credentials",
+        /// Challenge the payouts that a resolver proposed.
+        ChallengeResolution = 47 "challenge_resolution",
+        /// A resolver of the second set votes for a question to be void.
+        VoidQuestion = 48 "void_question",
         /// Create an asset, venue, instrument or question (variable body).
         Deploy = 64 "deploy",
     }
@@ -240,6 +244,38 @@ words! {
         NotAdmitted = 25 "not_admitted",
         /// It would have traded too far from the price a window ago; its instrument halted.
         Volatility = 24 "volatility",
+        /// Trading of its question stopped.
+        QuestionClosed = 30 "question_closed",
+    }
+}
+
+words! {
+    /// How a question was decided.
+    DecidedBy: u8 {
+        /// The operator's command.
+        Operator = 0 "operator",
+        /// A proposal that nobody challenged.
+        Proposal = 1 "proposal",
+        /// The votes of the second set of resolvers.
+        Votes = 2 "votes",
+        /// Time: nobody proposed, or no quorum agreed; it is void.
+        Time = 3 "time",
+    }
+}
+
+words! {
+    /// How far the resolution of a question is.
+    ResolutionStage: u8 {
+        /// It trades.
+        Open = 0 "open",
+        /// Its close time came; nobody proposed yet.
+        Closed = 1 "closed",
+        /// Payouts are proposed and may be challenged.
+        Proposed = 2 "proposed",
+        /// They were challenged; the second set of resolvers decides.
+        Challenged = 3 "challenged",
+        /// It is decided.
+        Decided = 4 "decided",
     }
 }
 
@@ -354,5 +390,19 @@ words! {
         OutcomePayout = 80 "outcome_payout",
         /// Everybody is paid: what rounding left of the question's collateral went to rounding.
         QuestionSettled = 81 "question_settled",
+        /// Trading of a question stopped: its close time came.
+        QuestionClosed = 82 "question_closed",
+        /// A resolver proposed payouts; they follow.
+        ResolutionProposed = 83 "resolution_proposed",
+        /// The proposed payouts were challenged.
+        ResolutionChallenged = 84 "resolution_challenged",
+        /// A resolver of the second set voted; the payouts follow.
+        ResolutionVoted = 85 "resolution_voted",
+        /// A bond went back to whoever gave it.
+        BondReturned = 86 "bond_returned",
+        /// Part of a lost bond went to an account that was right.
+        BondAwarded = 87 "bond_awarded",
+        /// A bond, or what was left of it, was lost.
+        BondForfeited = 88 "bond_forfeited",
     }
 }

@@ -8,6 +8,7 @@ mod kept;
 mod layout;
 mod log;
 mod outcome;
+mod questions;
 mod views;
 mod words;
 

@@ -15,7 +15,6 @@ use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Qty, Question
 type SourceRow = (u32, u32, i64, i64, u64);
 /// Classes, end, time of issue, hash.
 type CredentialRow<'py> = (u32, u64, u64, Bound<'py, PyBytes>);
-type QuestionRow = (i64, u32, Vec<i32>, bool);
 /// Owner, parent and perpetual of an isolated account, isolated accounts of this one.
 type FamilyRow<'py> = (Bound<'py, pyo3::types::PyBytes>, Option<(u32, u32)>, Vec<(u32, u32)>);
 
@@ -58,7 +57,11 @@ type FundingRow = (u8, Option<i64>, Option<i64>, u32, Option<u64>, bool, Vec<(u6
 type InstrumentRow = (u8, u8, i64, i64, i64, Option<u8>);
 
 impl Exchange {
-    fn engine<T: Send>(&self, py: Python<'_>, read: impl FnOnce(&Engine) -> T + Send) -> PyResult<T> {
+    pub(crate) fn engine<T: Send>(
+        &self,
+        py: Python<'_>,
+        read: impl FnOnce(&Engine) -> T + Send,
+    ) -> PyResult<T> {
         self.brief(py, |open| Ok(read(open.node.engine())))
     }
 
@@ -137,16 +140,6 @@ impl Exchange {
         self.engine(py, |engine| {
             let sources = engine.sources(InstrumentId(instrument)).into_iter();
             sources.map(|s| (s.publisher, s.weight, s.price.0, s.external.0, s.time_ns)).collect()
-        })
-    }
-
-    /// Of a question: complete sets outstanding, the outcome with all of the unit (0: none yet), the share of the unit of
-    /// each outcome in ppm once it is decided, whether everybody is paid.
-    fn question(&self, py: Python<'_>, question: u32) -> PyResult<Option<QuestionRow>> {
-        self.engine(py, |engine| {
-            let view = engine.question(QuestionId(question))?;
-            let payouts = view.payouts.iter().map(|share| share.0).collect();
-            Some((view.sets, view.paying.map_or(0, |id| id.0), payouts, view.is_settled))
         })
     }
 
@@ -467,5 +460,6 @@ fn party_words(party: Party) -> (&'static str, u32) {
         Party::Deployer(id) => ("deployer", id.0),
         Party::Clearing(id) => ("clearing", id.0),
         Party::Question(id) => ("question", id.0),
+        Party::Bonds(id) => ("bonds", id.0),
     }
 }

@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use xos_protocol::{
-    CancelReason, CommandKind, EventFlags, EventKind, Flags, InstrumentState, Matching, PriceSource,
-    PriceStatus, Reject, SelfTrade, Side, Tif,
+    CancelReason, CommandKind, DecidedBy, EventFlags, EventKind, Flags, InstrumentState, Matching,
+    PriceSource, PriceStatus, Reject, ResolutionStage, SelfTrade, Side, Tif,
 };
 
 macro_rules! add_words {
@@ -30,6 +30,8 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         Matching,
         InstrumentState,
         PriceStatus,
+        ResolutionStage,
+        DecidedBy,
         CancelReason,
         EventKind
     );

@@ -57,7 +57,7 @@ fn question() -> QuestionSpec {
     };
     let outcomes = ["A", "B", "C"].map(|name| OutcomeSpec { symbol: name.into(), name: name.into() });
     let (symbol, text) = ("Q".into(), "Which of three?".into());
-    QuestionSpec { symbol, text, outcomes: outcomes.into(), ticks_per_unit: 100, terms }
+    QuestionSpec { symbol, text, outcomes: outcomes.into(), ticks_per_unit: 100, terms, resolution: None }
 }
 
 fn main() {

@@ -1,7 +1,7 @@
 //! Which rejects, reasons, kinds of events and rare turns a run has reached.
 
 use std::collections::BTreeMap;
-use xos_protocol::{CancelReason, EventFlags, EventKind, EventRecord, PriceStatus, Reject};
+use xos_protocol::{CancelReason, DecidedBy, EventFlags, EventKind, EventRecord, PriceStatus, Reject};
 
 /// Counts of what happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +54,9 @@ pub const TURNS: &[&str] = &[
     "tranche took a part",
     "settlement in more than one turn",
     "payouts left something to rounding",
+    "a proposal stood unchallenged",
+    "votes decided a dispute",
+    "a question became void by time",
 ];
 
 impl Coverage {
@@ -122,6 +125,10 @@ impl Coverage {
             }
             Some(EventKind::QuestionResolved) => {
                 self.decided.insert(event.instrument, event.sequence);
+                let by = DecidedBy::from_code(event.side);
+                self.turn("a proposal stood unchallenged", by == Some(DecidedBy::Proposal));
+                self.turn("votes decided a dispute", by == Some(DecidedBy::Votes));
+                self.turn("a question became void by time", by == Some(DecidedBy::Time));
             }
             Some(EventKind::Payout) => {
                 self.turn("payout taken from an account", amount < 0);
@@ -175,8 +182,13 @@ impl Coverage {
         for kind in EventKind::ALL {
             want(self.kinds.contains_key(&kind.code()), format!("event {}", kind.name()));
         }
-        for field in
-            (1..=22).chain(31..=48).chain(51..=62).chain(71..=81).chain([91, 131, 132, 169]).chain(101..=104)
+        for field in (1..=22)
+            .chain(31..=48)
+            .chain(51..=62)
+            .chain(71..=81)
+            .chain([91, 131, 132, 169])
+            .chain(101..=104)
+            .chain(151..=165)
         {
             want(self.fields.contains_key(&field), format!("specification field {field}"));
         }

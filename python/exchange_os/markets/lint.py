@@ -9,6 +9,7 @@ from exchange_os.errors import Rejected
 from exchange_os.exact import plain_text
 from exchange_os.markets.lines import Path
 from exchange_os.markets.load import Loaded, Problem
+from exchange_os.markets.resolution import doubts, rehearsed
 from exchange_os.markets.spec import Perpetual, Question, Spot
 from exchange_os.markets.to_commands import Deployment, Standing, plan
 
@@ -77,6 +78,19 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     102: (("halt", "window_s"), "1 to 600"),
     103: (("halt", "pause_s"), "1 to 86,400"),
     104: (("halt", "post_only_s"), "0 to 86,400"),
+    151: (("resolution", "rule"), "1 to 65,536 bytes"),
+    152: (("resolution", "sources"), "1 to 16 of them"),
+    153: (("resolution", "sources"), "each 1 to 256 bytes"),
+    154: (("resolution", "closes"), "later than now"),
+    155: (("resolution", "propose_s"), "1 to 31,536,000"),
+    156: (("resolution", "resolvers"), "1 to 16 accounts"),
+    157: (("resolution", "resolvers"), "each account stands, and no owner is named twice over both sets"),
+    158: (("resolution", "bond"), "above 0, below 2^96 atoms"),
+    159: (("resolution", "challenge_s"), "1 to 2,592,000"),
+    160: (("resolution", "second_resolvers"), "1 to 16 accounts"),
+    161: (("resolution", "second_bond"), "more than bond, below 2^96 atoms"),
+    162: (("resolution", "quorum"), "more than half of second_resolvers, at most all"),
+    163: (("resolution", "decide_s"), "1 to 31,536,000"),
 }
 
 
@@ -109,14 +123,21 @@ def rehearse(loaded: Loaded, missing: list[Deployment], standing: Standing) -> l
     from exchange_os.exchange import Exchange
 
     problems = []
+    before = [] if standing.fresh else list(standing.bodies.values())
+    rehearsal = rehearsed([*before, *(deployment.body for deployment in missing)])
     with Exchange.open(events_kept_max=0, trades_kept_max=0) as exchange:
-        for body in () if standing.fresh else standing.bodies.values():
-            exchange.deploy_body(body)
-        for deployment in missing:
+        for place, body in enumerate(rehearsal.bodies):
+            new = place - len(before)
+            if place == rehearsal.first:
+                for number in range(rehearsal.accounts):
+                    exchange.open_account(f"resolver {number}", time_ns=0 if new < 0 else None)
             try:
-                exchange.deploy_body(deployment.body)
+                # Questions that stand may have closed since they were deployed.
+                exchange.deploy_body(body, time_ns=0 if new < 0 else None)
             except Rejected as reject:
-                problems.append(_explain(loaded, deployment, reject))
+                if new < 0:
+                    raise
+                problems.append(_explain(loaded, missing[new], reject))
     return problems
 
 
@@ -132,6 +153,8 @@ def _warnings(loaded: Loaded) -> Iterator[Problem]:
     for index, question in enumerate(spec.questions):
         for field, message in _suspicions(question):
             yield loaded.problem(("question", index, field), message, "warning")
+        for field, message in doubts(question.resolution) if question.resolution is not None else ():
+            yield loaded.problem(("question", index, "resolution", field), message, "warning")
     for index, asset in enumerate(spec.assets):
         if asset.symbol not in used:
             yield loaded.problem(("asset", index), f"nothing in this file uses {asset.symbol}", "warning")

@@ -11,7 +11,15 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    create_model,
+)
 from pydantic_core import PydanticCustomError
 
 from exchange_os import _core
@@ -276,6 +284,25 @@ class Outcome(Strict):
     name: str
 
 
+class Resolution(Strict):
+    """Who decides a question and how. Resolvers are accounts, bonds amounts of the settlement asset. A void
+    question pays `void`: of each outcome its share of the unit, in all 1."""
+
+    rule: str
+    sources: list[str]
+    closes: AwareDatetime
+    propose_s: int = 86_400
+    resolvers: list[int]
+    bond: Number
+    challenge_s: int = 7_200
+    second_resolvers: list[int]
+    second_bond: Number
+    quorum: int
+    decide_s: int = 259_200
+    void: dict[str, Number]
+    dispute_risk: bool = False
+
+
 class Question(Terms):
     """Mutually exclusive outcomes, exactly one of which pays `unit` of the settlement asset for a share."""
 
@@ -283,6 +310,7 @@ class Question(Terms):
     outcomes: list[Outcome]
     unit: Number = Decimal(1)
     position_max: Number
+    resolution: Resolution | None = None
 
 
 class MarketFile(Strict):

@@ -12,6 +12,7 @@ from exchange_os import _core
 from exchange_os.exact import plain_text as text
 from exchange_os.markets.lines import Path
 from exchange_os.markets.load import Loaded, Problem
+from exchange_os.markets.resolution import resolution_body
 from exchange_os.markets.scale import (
     Contradiction,
     Money,
@@ -243,13 +244,17 @@ class _Planner:
         unit = ticks_per_unit(item)
         terms = terms_body(item, self._settlement(), unit - 1, item.position_max, 0)
         outcomes = [outcome.model_dump() for outcome in item.outcomes]
-        return {
+        content = {
             "symbol": item.symbol,
             "text": item.text,
             "outcomes": outcomes,
             "ticks_per_unit": unit,
             "terms": terms,
         }
+        if item.resolution is not None:
+            symbols = [outcome.symbol for outcome in item.outcomes]
+            content["resolution"] = resolution_body(item.resolution, symbols, self._settlement())
+        return content
 
 
 def _symbols(kind: str, content: dict[str, Any], path: Path) -> list[tuple[Path, str]]:

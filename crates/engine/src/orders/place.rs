@@ -174,7 +174,7 @@ impl Engine {
             return refused(Reject::UnknownInstrument, id, self.instruments.len() as i128);
         };
         let reduce_only = flags.has(Flags::REDUCE_ONLY);
-        if instrument.isolated_only | self.accounts[command.account().index()].isolated.is_some() {
+        if instrument.is_restricted | self.accounts[command.account().index()].isolated.is_some() {
             self.check_trades_here(command.account(), instrument, reduce_only)?;
         }
         check_state(instrument, flags)?;

@@ -10,7 +10,7 @@ use xos_protocol::{CancelReason, EventKind, Side};
 use xos_units::{AccountId, Amount, InstrumentId, OrderId, Qty, QuestionId};
 
 impl Engine {
-    /// Time passed: questions that are being settled go on, together as far as one turn reaches.
+    /// Time passed: questions that are closed or being settled go on, together as far as one turn reaches.
     #[cold]
     pub(crate) fn go_on_settling(&mut self, step: &mut Step) {
         let mut left = i64::from(self.limits.payouts_per_command_max);
@@ -25,10 +25,16 @@ impl Engine {
 
     /// Goes on with one question. At each step something must be left to do, and work to do it with.
     pub(super) fn settle_some_of(&mut self, step: &mut Step, id: QuestionId, left: &mut i64) {
+        let is_decided = self.questions[id.index()].settlement.is_some();
+        let reason = if is_decided { CancelReason::Settled } else { CancelReason::QuestionClosed };
         for instrument in self.questions[id.index()].instruments() {
-            if !self.clear_instrument(step, instrument, CancelReason::Settled, left) {
+            if !self.clear_instrument(step, instrument, reason, left) {
                 return;
             }
+        }
+        if !is_decided {
+            self.unsettled.remove(&id);
+            return;
         }
         // Whoever only had orders is a holder no more.
         self.forget_empty_stands();

@@ -2,9 +2,9 @@
 
 use super::source::{Read, Source};
 use crate::engine::Engine;
-use crate::questions::Settlement;
-use xos_protocol::QuestionSpec;
-use xos_units::Ppm;
+use crate::questions::{Claim, Resolution, Settlement};
+use xos_protocol::{DecidedBy, QuestionSpec, ResolutionSpec, ResolutionStage};
+use xos_units::{AccountId, Ppm};
 
 /// A question before its instruments are read.
 pub(super) struct SavedQuestion {
@@ -12,13 +12,18 @@ pub(super) struct SavedQuestion {
     pub(super) first: u32,
     sets: i64,
     settlement: Option<Box<Settlement>>,
+    resolution: Option<Box<Resolution>>,
 }
 
 pub(super) fn read_question(source: &mut Source) -> Read<SavedQuestion> {
     let spec: QuestionSpec = source.spec("question")?;
     let (first, sets) = (source.u32("first outcome")?, source.i64("sets")?);
     let settlement = read_settlement(source, &spec)?;
-    Ok(SavedQuestion { spec, first, sets, settlement })
+    let resolution = match &spec.resolution {
+        Some(terms) => Some(Box::new(read_resolution(source, terms)?)),
+        None => None,
+    };
+    Ok(SavedQuestion { spec, first, sets, settlement, resolution })
 }
 
 /// How a question was decided, if it is.
@@ -39,13 +44,57 @@ fn read_settlement(source: &mut Source, spec: &QuestionSpec) -> Read<Option<Box<
     Ok(Some(Box::new(Settlement { payouts: payouts.into(), paid, is_done })))
 }
 
+fn read_resolution(source: &mut Source, spec: &ResolutionSpec) -> Read<Resolution> {
+    let mut resolution = Resolution::new(spec);
+    resolution.stage = source.word(ResolutionStage::from_code, "stage of a resolution")?;
+    resolution.decided_by = source.word(DecidedBy::from_code, "how a question was decided")?;
+    resolution.until_ns = source.u64("end of the stage")?;
+    for time_ns in &mut resolution.times_ns {
+        *time_ns = source.u64("time of a step")?;
+    }
+    let challenger = source.u32("challenger")?;
+    resolution.challenger = (challenger != 0).then_some(AccountId(challenger));
+    resolution.proposal = read_claims(source)?.pop();
+    resolution.votes = read_claims(source)?;
+    Ok(resolution)
+}
+
+fn read_claims(source: &mut Source) -> Read<Vec<Claim>> {
+    let mut claims = Vec::new();
+    for _ in 0..source.count(2 * size_of::<u32>(), "claims")? {
+        let account = AccountId(source.u32("account of a claim")?);
+        let mut payouts_ppm = Vec::new();
+        for _ in 0..source.count(size_of::<i32>(), "payouts of a claim")? {
+            payouts_ppm.push(i32::from_le_bytes(source.array("payout")?));
+        }
+        claims.push(Claim { account, payouts_ppm });
+    }
+    Ok(claims)
+}
+
 impl Engine {
     /// The question with its instruments.
     pub(super) fn restore_question(&mut self, saved: SavedQuestion) {
         let id = self.add_question(saved.spec);
         let question = &mut self.questions[id.index()];
         (question.sets, question.settlement) = (saved.sets, saved.settlement);
+        question.resolution = saved.resolution;
         if question.is_settling() {
+            self.unsettled.insert(id);
+        }
+        let Some(resolution) = &question.resolution else { return };
+        let (stage, until_ns) = (resolution.stage, resolution.until_ns);
+        match stage {
+            ResolutionStage::Open => drop(self.closings.insert((until_ns, id))),
+            ResolutionStage::Decided => {}
+            _ => drop(self.deadlines.insert((until_ns, id))),
+        }
+        if matches!(stage, ResolutionStage::Closed | ResolutionStage::Proposed | ResolutionStage::Challenged)
+        {
+            for instrument in self.questions[id.index()].instruments() {
+                self.instruments[instrument.index()].close();
+            }
+            // Whatever still rests leaves with the next turn.
             self.unsettled.insert(id);
         }
     }

@@ -33,12 +33,15 @@ impl Engine {
         let Some(instrument) = self.instruments.get(trigger.instrument.index()) else {
             return refused(Reject::UnknownInstrument, trigger.instrument.0, self.instruments.len() as i128);
         };
-        if instrument.isolated_only | self.accounts[trigger.account.index()].isolated.is_some() {
+        if instrument.is_restricted | self.accounts[trigger.account.index()].isolated.is_some() {
             let reduces = Flags(trigger.flags).has(Flags::REDUCE_ONLY);
             self.check_trades_here(trigger.account, instrument, reduces)?;
         }
         if instrument.state == InstrumentState::Settled {
             return refused(Reject::InstrumentSettled, instrument.id.0, 0);
+        }
+        if instrument.is_closed {
+            return refused(Reject::InstrumentCancelOnly, instrument.id.0, 0);
         }
         if self.admission.restricts {
             self.check_admitted(trigger.account, trigger.venue)?;

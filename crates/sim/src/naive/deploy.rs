@@ -5,6 +5,7 @@ use super::funding::Funding;
 use super::halt::Halt;
 use super::oracle::Oracle;
 use super::refusal::{Refusal, check, refuse};
+use super::resolution::Resolution;
 use super::state::{Instrument, Kind, Question, SETTLEMENT, World};
 use xos_protocol::{
     AssetSpec, DeployCommand, EventKind, EventRecord, Fees, FundingSpec, InstrumentSpec, InstrumentState,
@@ -45,6 +46,8 @@ impl World {
             DeployCommand::Class(spec) => self.deploy_class(cause, spec, events),
             DeployCommand::Question(spec) => self.deploy_question(cause, spec, events),
             DeployCommand::SettleQuestion(asked) => self.settle_question(cause, asked, events),
+            DeployCommand::ProposeResolution(asked) => self.propose(cause, asked, events),
+            DeployCommand::DecideResolution(asked) => self.vote(cause, asked, events),
         }
     }
 
@@ -232,12 +235,18 @@ impl World {
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
         self.check_question(&spec)?;
+        if let Some(resolution) = &spec.resolution {
+            self.check_resolution(cause, resolution, spec.outcomes.len())?;
+        }
+        let rule = spec.resolution.as_ref().map(|resolution| resolution.rule.as_bytes());
+        let detail = rule.map_or([0; 32], |rule| *blake3::hash(rule).as_bytes());
         let id = self.questions.len() as u32 + 1;
         let first = self.instruments.len() as u32 + 1;
         events.push(EventRecord {
             instrument: id,
             order_id: first.into(),
             qty: i64::try_from(spec.outcomes.len()).expect("outcomes are bounded"),
+            detail,
             ..cause.event(EventKind::QuestionDeployed)
         });
         for outcome in &spec.outcomes {
@@ -250,9 +259,16 @@ impl World {
                 ..cause.event(EventKind::InstrumentDeployed)
             });
         }
-        let (sets, payouts, paid, is_settled) = (0, Vec::new(), 0, false);
-        let first_instrument = first;
-        self.questions.push(Question { spec, first_instrument, sets, payouts, paid, is_settled });
+        let resolution = spec.resolution.as_deref().cloned().map(Resolution::new);
+        self.questions.push(Question {
+            spec,
+            first_instrument: first,
+            sets: 0,
+            payouts: Vec::new(),
+            paid: 0,
+            is_settled: false,
+            resolution,
+        });
         Ok(())
     }
 
@@ -289,7 +305,8 @@ fn new_instrument(
     let funding = spec.as_ref().and_then(|spec| spec.funding.as_deref().cloned()).map(Funding::new);
     let halt = spec.as_ref().and_then(|spec| spec.halt.as_deref()).copied().map(Halt::new);
     let state = InstrumentState::Continuous;
-    Instrument { symbol, spec, terms, kind, state, mark: 0, index: 0, last: 0, oracle, funding, halt }
+    let (mark, index, last, is_closed) = (0, 0, 0, false);
+    Instrument { symbol, spec, terms, kind, state, mark, index, last, oracle, funding, halt, is_closed }
 }
 
 /// Fields 42 to 48.

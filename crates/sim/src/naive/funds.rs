@@ -142,6 +142,7 @@ impl World {
         self.check_not_isolated(command.account)?;
         self.check_sets(command)?;
         let (account, id, lots) = (command.account, command.instrument, command.qty);
+        self.check_not_resolver(account, id)?;
         let question = self.question(id).clone();
         let terms = &question.spec.terms;
         check(lots <= terms.qty_max_lots, Reject::QtyAboveMax, lots, terms.qty_max_lots)?;

@@ -2,6 +2,7 @@
 
 use super::funding::Funding;
 use super::oracle::Oracle;
+use super::resolution::Resolution;
 use super::state::{House, Order, SETTLEMENT, World};
 use serde::Serialize;
 use xos_protocol::Side;
@@ -161,6 +162,9 @@ impl World {
                 out.u32(question.paid);
                 out.u8(question.is_settled.into());
             }
+            if let Some(resolution) = &question.resolution {
+                write_resolution(resolution, out);
+            }
         }
         out.count(self.instruments.len());
         for (id, instrument) in (1..).zip(&self.instruments) {
@@ -255,6 +259,7 @@ impl World {
         }
         for question in 1..=self.questions.len() as u32 {
             out.i128(self.house(House::Question(question), SETTLEMENT));
+            out.i128(self.house(House::Bonds(question), SETTLEMENT));
         }
     }
 
@@ -298,6 +303,27 @@ fn write_oracle(oracle: &Oracle, out: &mut Bytes) {
         out.i64(told.price);
         out.i64(told.external);
         out.u64(told.time_ns);
+    }
+}
+
+fn write_resolution(resolution: &Resolution, out: &mut Bytes) {
+    out.u8(resolution.stage.code());
+    out.u8(resolution.decided_by.code());
+    out.u64(resolution.end_ns);
+    out.u64(resolution.proposed_ns);
+    out.u64(resolution.challenged_ns);
+    out.u64(resolution.decided_ns);
+    out.u32(resolution.challenger);
+    let proposals: Vec<_> = resolution.proposal.iter().cloned().collect();
+    for claims in [&proposals, &resolution.votes] {
+        out.count(claims.len());
+        for (account, payouts) in claims {
+            out.u32(*account);
+            out.count(payouts.len());
+            for share in payouts {
+                out.0.extend(share.to_le_bytes());
+            }
+        }
     }
 }
 

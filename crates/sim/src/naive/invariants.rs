@@ -55,6 +55,7 @@ impl World {
     /// A question's account holds one unit for every set; a perpetual's clearing account mirrors all costs.
     fn check_collateral(&self) -> Result<(), String> {
         for (id, question) in (1..).zip(&self.questions) {
+            self.check_resolution_state(id)?;
             if question.is_decided() {
                 self.check_settling(id)?;
                 continue;

@@ -53,7 +53,11 @@ impl World {
             Some((_, own)) => check(own == instrument, Reject::AccountIsIsolated, account, own),
             None => {
                 let is_open = !spec.is_some_and(|spec| spec.isolated_only);
-                check(is_open || reduces, Reject::InstrumentIsIsolated, instrument, 0)
+                check(is_open || reduces, Reject::InstrumentIsIsolated, instrument, 0)?;
+                match self.question_of(instrument) {
+                    0 => Ok(()),
+                    question => self.check_not_resolver(account, question),
+                }
             }
         }
     }

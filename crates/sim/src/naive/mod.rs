@@ -31,6 +31,7 @@ mod proofs;
 mod protection;
 mod questions;
 mod refusal;
+mod resolution;
 mod retry;
 mod slippage;
 mod state;
@@ -191,6 +192,7 @@ impl NaiveEngine {
         }
         self.world.run_out_credentials(&cause, events);
         self.world.run_out_countdowns(&cause, events);
+        self.world.close_questions(&cause, events);
         self.world.look_of_time(&cause, events);
         self.world.forget_empty_holdings();
         let first = events.len();
@@ -313,8 +315,9 @@ impl NaiveEngine {
 /// Whether commands of this kind act for the account they name, which must exist.
 fn names_account(kind: CommandKind) -> bool {
     use CommandKind::{
-        Amend, AmendTrigger, Cancel, CancelAllAfter, Deposit, MassCancel, MergeSet, Place, PlaceBracket,
-        PlaceTrigger, SetCredentials, SetLeverage, SetProtection, SplitSet, Transfer, Withdraw,
+        Amend, AmendTrigger, Cancel, CancelAllAfter, ChallengeResolution, Deposit, MassCancel, MergeSet,
+        Place, PlaceBracket, PlaceTrigger, SetCredentials, SetLeverage, SetProtection, SplitSet, Transfer,
+        VoidQuestion, Withdraw,
     };
     matches!(
         kind,
@@ -334,6 +337,8 @@ fn names_account(kind: CommandKind) -> bool {
             | SetLeverage
             | SetCredentials
             | SetProtection
+            | ChallengeResolution
+            | VoidQuestion
     )
 }
 
@@ -373,6 +378,8 @@ impl World {
             CommandKind::SetMark | CommandKind::SetIndex => self.set_price(cause, kind, command, events),
             CommandKind::SetInstrumentState => self.set_state(cause, command, events),
             CommandKind::ResolveQuestion => self.resolve(cause, command, events),
+            CommandKind::ChallengeResolution => self.challenge(cause, command, events),
+            CommandKind::VoidQuestion => self.vote_void(cause, command, events),
             CommandKind::PublishPrice => self.publish(cause, command, events),
             CommandKind::Restart => {
                 self.restart(cause, events);
@@ -383,6 +390,7 @@ impl World {
                 self.age_prices(cause, events);
                 self.end_halts(cause, events);
                 self.run_funding(cause, events);
+                self.end_stages(cause, events);
                 self.go_on_settling(cause, events);
                 self.look(cause, events);
                 Ok(())

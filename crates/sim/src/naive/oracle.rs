@@ -145,8 +145,10 @@ impl Instrument {
             Some(PriceStatus::Recovering) => CancelOnly,
         };
         let of_halt = self.halt.as_ref().map(|halt| halt.status);
+        let of_question = if self.is_closed { CancelOnly } else { Continuous };
         for strict in [Settled, Halted, CancelOnly, ReduceOnly, PostOnly] {
-            if self.state == strict || of_prices == strict || of_halt == Some(strict) {
+            let is_strict = [self.state, of_prices, of_question].contains(&strict);
+            if is_strict || of_halt == Some(strict) {
                 return strict;
             }
         }

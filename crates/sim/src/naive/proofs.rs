@@ -51,6 +51,7 @@ fn instrument(terms: InstrumentTerms, kind: Kind) -> Instrument {
         oracle: None,
         funding: None,
         halt: None,
+        is_closed: false,
     }
 }
 
@@ -66,6 +67,7 @@ fn world(rng: &mut Rng, fees: Fees) -> (World, i64) {
         outcomes: vec![outcome; outcomes],
         ticks_per_unit: unit_ticks,
         terms: terms.clone(),
+        resolution: None,
     };
     let kind = Kind::Outcome { question: 1, unit_ticks };
     let world = World {
@@ -76,6 +78,7 @@ fn world(rng: &mut Rng, fees: Fees) -> (World, i64) {
             payouts: Vec::new(),
             paid: 0,
             is_settled: false,
+            resolution: None,
         }],
         instruments: vec![instrument(terms, kind); outcomes],
         ..World::default()

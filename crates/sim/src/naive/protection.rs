@@ -3,9 +3,7 @@
 use super::events::Cause;
 use super::refusal::{Refusal, check, check_id};
 use super::state::{Order, World};
-use xos_protocol::{
-    CancelReason, CommandRecord, EventKind, EventRecord, Flags, InstrumentState, Int128, Reject, Side, Tif,
-};
+use xos_protocol::{CancelReason, CommandRecord, EventKind, EventRecord, Flags, Int128, Reject, Side, Tif};
 use xos_units::QTY_LOTS_BOUND;
 
 /// Limits of an account on an instrument, and what its window has seen.
@@ -48,8 +46,7 @@ impl World {
     ) -> Result<(), Refusal> {
         let (account, id) = (command.account, command.instrument);
         check_id(id, self.instruments.len(), Reject::UnknownInstrument)?;
-        let is_open = self.instrument(id).state != InstrumentState::Settled;
-        check(is_open, Reject::InstrumentSettled, id, 0)?;
+        self.check_not_over(id)?;
         let (lots_max, delta_max) = (command.qty, command.price);
         for limit in [lots_max, delta_max] {
             let fits = (0..QTY_LOTS_BOUND).contains(&limit);

@@ -5,8 +5,8 @@ use super::money::Standing;
 use super::refusal::{Refusal, check, check_id};
 use super::state::{House, Party, Question, SETTLEMENT, World};
 use xos_protocol::{
-    CancelReason, CommandRecord, EventKind, EventRecord, InstrumentState, Int128, QuestionPayouts, Reject,
-    Side,
+    CancelReason, CommandRecord, DecidedBy, EventKind, EventRecord, InstrumentState, Int128, QuestionPayouts,
+    Reject, ResolutionStage, Side,
 };
 
 const ONE: i32 = 1_000_000;
@@ -23,7 +23,7 @@ impl Question {
 }
 
 impl World {
-    fn check_undecided(&self, id: u32) -> Result<(), Refusal> {
+    pub(super) fn check_undecided(&self, id: u32) -> Result<(), Refusal> {
         check_id(id, self.questions.len(), Reject::UnknownQuestion)?;
         check(!self.question(id).is_decided(), Reject::QuestionResolved, id, 0)
     }
@@ -39,8 +39,10 @@ impl World {
         let question = self.question(id).clone();
         let is_one = question.instruments().any(|i| u64::from(i) == winner);
         check(is_one, Reject::NotAnOutcome, winner, id)?;
+        check(question.resolution.is_none(), Reject::HasResolvers, id, 0)?;
         let payouts = question.instruments().map(|i| if u64::from(i) == winner { ONE } else { 0 });
-        self.decide(cause, id, payouts.collect(), events);
+        self.announce(cause, id, payouts.collect(), DecidedBy::Operator, events);
+        self.first_turn(cause, id, events);
         Ok(())
     }
 
@@ -54,11 +56,13 @@ impl World {
         self.check_undecided(id)?;
         check(asked.account == 0, Reject::UnknownAccount, asked.account, 0)?;
         self.check_payouts(id, &asked.payouts_ppm)?;
-        self.decide(cause, id, asked.payouts_ppm, events);
+        check(self.question(id).resolution.is_none(), Reject::HasResolvers, id, 0)?;
+        self.announce(cause, id, asked.payouts_ppm, DecidedBy::Operator, events);
+        self.first_turn(cause, id, events);
         Ok(())
     }
 
-    fn check_payouts(&self, id: u32, payouts: &[i32]) -> Result<(), Refusal> {
+    pub(super) fn check_payouts(&self, id: u32, payouts: &[i32]) -> Result<(), Refusal> {
         let outcomes = self.question(id).instruments().count();
         let count = payouts.len() as i128;
         check(payouts.len() == outcomes, Reject::PayoutsMisnumbered, count, outcomes as i128)?;
@@ -69,18 +73,41 @@ impl World {
         check(sum == i128::from(ONE), Reject::PayoutsNotOne, sum, ONE)
     }
 
-    fn decide(&mut self, cause: &Cause, id: u32, payouts: Vec<i32>, events: &mut Vec<EventRecord>) {
+    pub(super) fn announce(
+        &mut self,
+        cause: &Cause,
+        id: u32,
+        payouts: Vec<i32>,
+        by: DecidedBy,
+        events: &mut Vec<EventRecord>,
+    ) {
         let question = &mut self.questions[id as usize - 1];
         question.sets = 0;
         question.payouts = payouts;
         let question = question.clone();
         events.push(EventRecord {
             instrument: id,
+            side: by.code(),
             order_id: question.paying().into(),
             ..cause.event(EventKind::QuestionResolved)
         });
-        for (instrument, &share) in question.instruments().zip(&question.payouts) {
-            if question.paying() == 0 && share > 0 {
+        if question.paying() == 0 {
+            self.tell_payouts(cause, id, &question.payouts, events);
+        }
+        for instrument in question.instruments() {
+            self.instrument_mut(instrument).state = InstrumentState::Settled;
+        }
+    }
+
+    pub(super) fn tell_payouts(
+        &self,
+        cause: &Cause,
+        id: u32,
+        payouts: &[i32],
+        events: &mut Vec<EventRecord>,
+    ) {
+        for (instrument, &share) in self.question(id).instruments().zip(payouts) {
+            if share > 0 {
                 events.push(EventRecord {
                     instrument,
                     order_id: id.into(),
@@ -88,8 +115,10 @@ impl World {
                     ..cause.event(EventKind::OutcomePayout)
                 });
             }
-            self.instrument_mut(instrument).state = InstrumentState::Settled;
         }
+    }
+
+    pub(super) fn first_turn(&mut self, cause: &Cause, id: u32, events: &mut Vec<EventRecord>) {
         let mut left = i64::from(self.limits.payouts_per_command_max);
         self.settle_some(cause, id, &mut left, events);
     }
@@ -99,7 +128,8 @@ impl World {
         let mut left = i64::from(self.limits.payouts_per_command_max);
         for id in 1..=self.questions.len() as u32 {
             let question = self.question(id);
-            if left > 0 && question.is_decided() && !question.is_settled {
+            let is_closed = question.resolution.as_ref().is_some_and(|r| r.stage > ResolutionStage::Open);
+            if left > 0 && (question.is_decided() || is_closed) && !question.is_settled {
                 self.settle_some(cause, id, &mut left, events);
             }
         }
@@ -107,6 +137,7 @@ impl World {
 
     fn settle_some(&mut self, cause: &Cause, id: u32, left: &mut i64, events: &mut Vec<EventRecord>) {
         let question = self.question(id).clone();
+        let reason = if question.is_decided() { CancelReason::Settled } else { CancelReason::QuestionClosed };
         for instrument in question.instruments() {
             while let Some(order) = self.next_to_leave(instrument) {
                 if *left <= 0 {
@@ -114,7 +145,7 @@ impl World {
                 }
                 *left -= 1;
                 for order in self.take_out(|other| other.id == order) {
-                    self.cancelled(cause, &order, CancelReason::Settled, events);
+                    self.cancelled(cause, &order, reason, events);
                 }
             }
             while let Some(trigger) =
@@ -124,7 +155,7 @@ impl World {
                     return;
                 }
                 *left -= 1;
-                self.cancel_triggers(cause, CancelReason::Settled, |t| t.id == trigger, events);
+                self.cancel_triggers(cause, reason, |t| t.id == trigger, events);
             }
             while let Some(key) = self.protections.keys().copied().find(|(_, of)| *of == instrument) {
                 if *left <= 0 {
@@ -133,6 +164,9 @@ impl World {
                 *left -= 1;
                 self.protections.remove(&key);
             }
+        }
+        if !question.is_decided() {
+            return;
         }
         for account in 1..=self.accounts.len() as u32 {
             let has_position = |i: &u32| self.holding(account, *i).position != 0;

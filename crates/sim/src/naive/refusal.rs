@@ -107,6 +107,9 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
         CommandKind::Restart => check_only(command, &[]),
         CommandKind::SetInstrumentState => check_only(command, &[SIDE, INSTRUMENT]),
         CommandKind::ResolveQuestion => check_only(command, &[INSTRUMENT, ORDER_ID]),
+        CommandKind::ChallengeResolution | CommandKind::VoidQuestion => {
+            check_only(command, &[ACCOUNT, INSTRUMENT])
+        }
     }
 }
 

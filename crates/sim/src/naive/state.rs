@@ -5,6 +5,7 @@ use super::halt::Halt;
 use super::liquidation::Liquidations;
 use super::money::share_down;
 use super::oracle::Oracle;
+use super::resolution::Resolution;
 use std::collections::BTreeMap;
 use xos_protocol::{
     AssetSpec, ClassSpec, ClientId, EventRecord, Fees, Flags, InstrumentSpec, InstrumentState,
@@ -125,6 +126,8 @@ pub(super) struct Instrument {
     pub(super) oracle: Option<Oracle>,
     pub(super) funding: Option<Funding>,
     pub(super) halt: Option<Halt>,
+    /// Its question trades no more.
+    pub(super) is_closed: bool,
 }
 
 impl Instrument {
@@ -217,6 +220,7 @@ pub(super) struct Question {
     pub(super) payouts: Vec<i32>,
     pub(super) paid: u32,
     pub(super) is_settled: bool,
+    pub(super) resolution: Option<Resolution>,
 }
 
 impl Question {
@@ -254,6 +258,7 @@ pub(super) enum House {
     Deployer(u32),
     Clearing(u32),
     Question(u32),
+    Bonds(u32),
 }
 
 /// One side of a posting.

@@ -144,7 +144,7 @@ impl World {
     fn check_trigger(&self, trigger: &Trigger) -> Result<(), Refusal> {
         let instrument = self.instrument(trigger.instrument);
         let (id, flags, tif, market) = (trigger.instrument, trigger.flags, trigger.tif, trigger.is_market());
-        check(instrument.state != InstrumentState::Settled, Reject::InstrumentSettled, id, 0)?;
+        self.check_not_over(id)?;
         self.check_admitted(trigger.account, trigger.venue)?;
         check(!(market && tif == Tif::Gtc), Reject::MarketTif, tif.code(), 0)?;
         let may_rest = tif == Tif::Gtc && !market;

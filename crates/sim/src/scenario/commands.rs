@@ -69,12 +69,8 @@ impl Desk<'_> {
         match (kind, text) {
             (Kind::Deposit | Kind::Withdraw | Kind::Transfer, "") => Ok(1),
             (Kind::Deposit | Kind::Withdraw | Kind::Transfer, _) => columns::asset(self.engine, text),
-            (Kind::SplitSet | Kind::MergeSet | Kind::ResolveQuestion, "") => {
-                only("question", self.engine.question_count())
-            }
-            (Kind::SplitSet | Kind::MergeSet | Kind::ResolveQuestion, _) => {
-                columns::question(self.engine, text)
-            }
+            (kind, "") if is_about_question(kind) => only("question", self.engine.question_count()),
+            (kind, _) if is_about_question(kind) => columns::question(self.engine, text),
             (Kind::Cancel | Kind::MassCancel | Kind::CancelAllAfter | Kind::OpenAccount, "") => Ok(0),
             (Kind::Tick | Kind::Restart | Kind::Deploy, "") => Ok(0),
             (Kind::AmendTrigger, "") => Ok(0),
@@ -153,6 +149,19 @@ fn trigger_word(record: &mut CommandRecord, name: &str, value: &str) -> Result<(
     }
     record.order_id = words.bits();
     Ok(())
+}
+
+/// Whether the instrument field of a command holds a question.
+pub(super) fn is_about_question(kind: CommandKind) -> bool {
+    use CommandKind as Kind;
+    matches!(
+        kind,
+        Kind::SplitSet
+            | Kind::MergeSet
+            | Kind::ResolveQuestion
+            | Kind::ChallengeResolution
+            | Kind::VoidQuestion
+    )
 }
 
 fn milliseconds(text: &str) -> Result<u64, String> {

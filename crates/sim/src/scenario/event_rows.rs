@@ -1,11 +1,12 @@
 //! Events as rows: what each column says of each kind of event.
 
 use super::columns::{self, Names};
+use super::commands::is_about_question;
 use std::collections::BTreeMap;
 use xos_engine::Engine;
 use xos_protocol::{
-    CancelReason, CommandKind, EventFlags, EventKind, EventRecord, InstrumentState, PriceSource, PriceStatus,
-    Reject, Side,
+    CancelReason, CommandKind, DecidedBy, EventFlags, EventKind, EventRecord, InstrumentState, PriceSource,
+    PriceStatus, Reject, Side,
 };
 use xos_units::VenueId;
 
@@ -110,6 +111,9 @@ impl Witness<'_> {
                 .ok()
                 .and_then(PriceSource::from_code)
                 .map_or_else(String::new, |source| source.name().into()),
+            "state" if kind == EventKind::QuestionResolved => DecidedBy::from_code(event.side)
+                .filter(|by| *by != DecidedBy::Operator)
+                .map_or_else(String::new, |by| by.name().into()),
             "pays" if kind == EventKind::QuestionResolved => u32::try_from(event.order_id)
                 .map_or_else(|_| String::new(), |id| columns::instrument_name(self.engine, id)),
             "classes" if is_of_credentials(kind) => columns::classes_text(self.engine, event.qty),
@@ -181,6 +185,13 @@ impl Witness<'_> {
             | Kind::QuestionResolved
             | Kind::Payout
             | Kind::QuestionSettled
+            | Kind::QuestionClosed
+            | Kind::ResolutionProposed
+            | Kind::ResolutionChallenged
+            | Kind::ResolutionVoted
+            | Kind::BondReturned
+            | Kind::BondAwarded
+            | Kind::BondForfeited
             | Kind::QuestionDeployed => columns::question_name(self.engine, id),
             Kind::PublisherDeployed => columns::publisher_name(self.engine, id),
             Kind::ClassDeployed => columns::classes_text(self.engine, 1 << (id - 1)),
@@ -189,9 +200,7 @@ impl Witness<'_> {
                 Some(CommandKind::Deposit | CommandKind::Withdraw | CommandKind::Transfer) => {
                     columns::asset_name(self.engine, id)
                 }
-                Some(CommandKind::SplitSet | CommandKind::MergeSet | CommandKind::ResolveQuestion) => {
-                    columns::question_name(self.engine, id)
-                }
+                Some(kind) if is_about_question(kind) => columns::question_name(self.engine, id),
                 _ => columns::instrument_name(self.engine, id),
             },
             _ => columns::instrument_name(self.engine, id),
@@ -322,6 +331,12 @@ fn has_amount(kind: EventKind) -> bool {
             | Kind::Payout
             | Kind::OutcomePayout
             | Kind::QuestionSettled
+            | Kind::ResolutionProposed
+            | Kind::ResolutionChallenged
+            | Kind::ResolutionVoted
+            | Kind::BondReturned
+            | Kind::BondAwarded
+            | Kind::BondForfeited
             | Kind::FundingSet
             | Kind::FundingPaid
             | Kind::CancelAllAfterSet
@@ -336,6 +351,13 @@ fn has_total(kind: EventKind) -> bool {
     matches!(
         kind,
         Kind::PnlRealised
+            | Kind::QuestionClosed
+            | Kind::ResolutionProposed
+            | Kind::ResolutionChallenged
+            | Kind::ResolutionVoted
+            | Kind::BondReturned
+            | Kind::BondAwarded
+            | Kind::BondForfeited
             | Kind::Deposited
             | Kind::Withdrawn
             | Kind::Transferred

@@ -27,6 +27,7 @@ mod commands;
 mod event_rows;
 mod parse;
 mod play;
+mod question_specs;
 mod specs;
 mod state_rows;
 mod table;

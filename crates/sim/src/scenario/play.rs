@@ -135,8 +135,8 @@ impl<S: Stage> Actor<'_, S> {
         match &step.action {
             Action::Wait(wait_ns) => self.time_ns += wait_ns,
             Action::Deploy(label, words) => {
-                let body =
-                    specs::body(words, self.stage.engine()).map_err(|what| self.failure(line, what))?;
+                let desk = Desk { engine: self.stage.engine(), names: &self.names, time_ns: self.time_ns };
+                let body = specs::body(words, &desk).map_err(|what| self.failure(line, what))?;
                 self.send(step, vec![(label.clone(), String::new())], Vec::new(), Some(body))?;
             }
             Action::Account(words) => self.open(step, words)?,

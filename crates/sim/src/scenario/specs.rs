@@ -1,17 +1,19 @@
 //! Deployments as one line each: the kind, the symbol, and what differs from the defaults.
 
 use super::columns::{integer, symbol_or_number};
+use super::commands::Desk;
+use super::question_specs::{payouts, question};
 use xos_engine::Engine;
 use xos_protocol::{
     AssetSpec, ClassRule, ClassSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec,
     InstrumentSpec, InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier,
-    Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionPayouts,
-    QuestionSpec, SourceSpec, Split, TrancheSpec, VenueSpec,
+    Matching, OpenInterestBounds, OracleSpec, Product, PublisherSpec, SourceSpec, Split, TrancheSpec,
+    VenueSpec,
 };
 use xos_units::{Amount, AssetId};
 
 /// The words of a line as `name=value`, each taken once.
-struct Words<'a> {
+pub(super) struct Words<'a> {
     left: Vec<(&'a str, &'a str)>,
 }
 
@@ -21,20 +23,20 @@ impl<'a> Words<'a> {
         Ok(Self { left: words.iter().map(pair).collect::<Result<_, _>>()? })
     }
 
-    fn take(&mut self, name: &str) -> Option<&'a str> {
+    pub(super) fn take(&mut self, name: &str) -> Option<&'a str> {
         let at = self.left.iter().position(|(found, _)| *found == name)?;
         Some(self.left.remove(at).1)
     }
 
-    fn text(&mut self, name: &str, default: &str) -> String {
+    pub(super) fn text(&mut self, name: &str, default: &str) -> String {
         self.take(name).unwrap_or(default).to_string()
     }
 
-    fn number<T: TryFrom<i128>>(&mut self, name: &str, default: T) -> Result<T, String> {
+    pub(super) fn number<T: TryFrom<i128>>(&mut self, name: &str, default: T) -> Result<T, String> {
         self.take(name).map_or(Ok(default), |text| integer(text))
     }
 
-    fn ppm(&mut self, name: &str, default: i32) -> Result<i32, String> {
+    pub(super) fn ppm(&mut self, name: &str, default: i32) -> Result<i32, String> {
         self.take(name).map_or(Ok(default), ppm)
     }
 
@@ -57,7 +59,8 @@ pub(super) fn ppm(text: &str) -> Result<i32, String> {
 }
 
 /// The bytes of the deployment that a line describes.
-pub(super) fn body(words: &[String], engine: &Engine) -> Result<Vec<u8>, String> {
+pub(super) fn body(words: &[String], desk: &Desk<'_>) -> Result<Vec<u8>, String> {
+    let engine = desk.engine;
     let kind = words[0].as_str();
     if kind == "limits" {
         return Ok(DeployCommand::Genesis(limits(&words[1..])?).to_bytes());
@@ -80,8 +83,10 @@ pub(super) fn body(words: &[String], engine: &Engine) -> Result<Vec<u8>, String>
         }
         "spot" => spot(symbol, &mut words, engine)?,
         "perpetual" => perpetual(symbol, &mut words, engine)?,
-        "settle" => DeployCommand::SettleQuestion(payouts(&symbol, &mut words, engine)?),
-        _ => question(symbol, &mut words)?,
+        "settle" => DeployCommand::SettleQuestion(payouts(&symbol, &mut words, desk)?),
+        "propose" => DeployCommand::ProposeResolution(payouts(&symbol, &mut words, desk)?),
+        "decide" => DeployCommand::DecideResolution(payouts(&symbol, &mut words, desk)?),
+        _ => question(symbol, &mut words, desk)?,
     };
     words.end()?;
     Ok(command.to_bytes())
@@ -254,30 +259,7 @@ fn oracle(words: &mut Words<'_>, engine: &Engine) -> Result<Option<OracleSpec>, 
     }))
 }
 
-fn question(symbol: String, words: &mut Words<'_>) -> Result<DeployCommand, String> {
-    let names = words.take("outcomes").ok_or("question needs outcomes=A,B")?;
-    let outcomes =
-        names.split(',').map(|name| OutcomeSpec { symbol: name.to_string(), name: name.to_string() });
-    let ticks_per_unit: i64 = words.number("unit", 100)?;
-    let text = words.text("text", "which");
-    Ok(DeployCommand::Question(QuestionSpec {
-        text,
-        outcomes: outcomes.filter(|outcome| !outcome.symbol.is_empty()).collect(),
-        ticks_per_unit,
-        terms: terms(words, ticks_per_unit - 1)?,
-        symbol,
-    }))
-}
-
-/// `settle CUP payouts=30%,70%`.
-fn payouts(question: &str, words: &mut Words<'_>, engine: &Engine) -> Result<QuestionPayouts, String> {
-    let text = words.take("payouts").ok_or("payouts=30%,70% by outcome")?;
-    let payouts_ppm = text.split(',').filter(|share| !share.is_empty()).map(ppm).collect::<Result<_, _>>()?;
-    let (question, account) = (super::columns::question(engine, question)?, words.number("by", 0)?);
-    Ok(QuestionPayouts { question, account, payouts_ppm })
-}
-
-fn terms(words: &mut Words<'_>, price_max: i64) -> Result<InstrumentTerms, String> {
+pub(super) fn terms(words: &mut Words<'_>, price_max: i64) -> Result<InstrumentTerms, String> {
     Ok(InstrumentTerms {
         quote_atoms_per_tick_lot: words.number("k", 1)?,
         tick_size: words.text("tick", "1"),

@@ -67,8 +67,8 @@ const INSTRUMENTS: Subject = Subject {
     ordered: false,
 };
 const QUESTIONS: Subject = Subject {
-    columns: &["question", "sets", "paying", "payouts", "settled"],
-    free: &["payouts", "settled"],
+    columns: &["question", "sets", "paying", "payouts", "settled", "stage", "end"],
+    free: &["payouts", "settled", "stage", "end"],
     ordered: false,
 };
 
@@ -311,6 +311,7 @@ impl Sight<'_> {
                         format!("clearing {}", columns::instrument_name(self.engine, id.0))
                     }
                     Party::Question(id) => format!("question {}", columns::question_name(self.engine, id.0)),
+                    Party::Bonds(id) => format!("bonds {}", columns::question_name(self.engine, id.0)),
                 };
                 rows.push(vec![name, columns::asset_name(self.engine, asset.0), text(amount.0)]);
             }
@@ -341,7 +342,17 @@ impl Sight<'_> {
                 view.paying.map_or_else(String::new, |id| columns::instrument_name(self.engine, id.0));
             let payouts: Vec<String> = view.payouts.iter().map(|share| share.0.to_string()).collect();
             let settled = if view.is_settled { "yes" } else { "" };
-            vec![view.spec.symbol.clone(), text(view.sets), paying, payouts.join(","), settled.to_string()]
+            let stage = view.resolution.as_ref().map_or("", |resolution| resolution.stage.name());
+            let end = view.resolution.as_ref().map_or(0, |resolution| resolution.until_ns);
+            vec![
+                view.spec.symbol.clone(),
+                text(view.sets),
+                paying,
+                payouts.join(","),
+                settled.to_string(),
+                stage.to_string(),
+                if end == 0 { String::new() } else { text(end) },
+            ]
         };
         views.filter_map(|id| self.engine.question(id).map(row)).collect()
     }

@@ -1,7 +1,6 @@
 //! Deployments of small worlds: valid ones, and ones with a single wrong field.
 
-use super::admission;
-use super::questions;
+use super::{admission, questions};
 use crate::rng::Rng;
 use xos_protocol::{
     AssetSpec, ClassRule, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec,
@@ -38,8 +37,8 @@ pub(super) fn limits(rng: &mut Rng) -> Limits {
         assets_max: up_to(3, 4),
         venues_max: up_to(2, 4) as u16,
         publishers_max: up_to(4, 6),
-        instruments_max: up_to(8, 14),
-        questions_max: up_to(1, 3),
+        instruments_max: up_to(8, 24),
+        questions_max: up_to(1, 6),
         outcomes_per_question_max: up_to(3, 6),
         perpetuals_per_account_max: up_to(1, 3),
         instruments_per_account_max: up_to(2, 8),
@@ -290,6 +289,7 @@ pub(super) fn question(rng: &mut Rng, scale: Scale, number: usize, outcomes: usi
         outcomes: (1..=outcomes).map(outcome).collect(),
         ticks_per_unit,
         terms,
+        resolution: None,
     }
 }
 
@@ -327,18 +327,22 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
             10 => spoil_halt(rng, spec),
             _ => spoil_terms(rng, &mut spec.terms),
         },
+        DeployCommand::Question(spec) if spec.resolution.is_some() && rng.percent(60) => {
+            spec.resolution.iter_mut().for_each(|terms| questions::spoil_resolution(rng, terms));
+        }
         DeployCommand::Question(spec) => spoil_question(rng, spec),
-        DeployCommand::SettleQuestion(asked) => questions::spoil_payouts(rng, asked),
+        DeployCommand::SettleQuestion(asked)
+        | DeployCommand::ProposeResolution(asked)
+        | DeployCommand::DecideResolution(asked) => questions::spoil_payouts(rng, asked),
     }
 }
 
 fn spoil_symbol(rng: &mut Rng, symbol: &mut String, taken: &str) {
     *symbol = match rng.below(6) {
         0 => String::new(),
-        1 => "X".repeat(65),
+        long @ (1 | 4) => "X".repeat(if long == 1 { 65 } else { 64 }),
         2 => "A B".into(),
         3 => "é".into(),
-        4 => "X".repeat(64),
         _ => taken.into(),
     };
 }

@@ -145,6 +145,7 @@ fn question(number: u32) -> QuestionSpec {
         outcomes: (1..=4).map(outcome).collect(),
         ticks_per_unit: UNIT,
         terms: terms(UNIT - 1),
+        resolution: None,
     }
 }
 

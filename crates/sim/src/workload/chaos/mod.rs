@@ -3,6 +3,7 @@
 mod commands;
 mod crash;
 mod credentials;
+mod dispute;
 mod giant;
 mod interval;
 mod squeeze;
@@ -54,6 +55,8 @@ pub struct Chaos {
     fresh_client_ids: u64,
     recent: Vec<CommandRecord>,
     pending: Option<DeployCommand>,
+    /// Questions with resolvers that are not decided.
+    resolvable: Vec<dispute::Resolvable>,
 }
 
 impl Chaos {
@@ -83,6 +86,7 @@ impl Chaos {
             fresh_client_ids: 0,
             recent: Vec::new(),
             pending: None,
+            resolvable: Vec::new(),
         };
         chaos.plan_set_up();
         chaos
@@ -90,8 +94,10 @@ impl Chaos {
 
     /// The next frame; [`Self::observe`] its outcome before asking for another.
     pub fn next_frame(&mut self) -> Frame {
-        if self.set_up.is_empty() && self.live.accounts > 0 && self.rng.one_in(60) {
-            if self.rng.one_in(4) {
+        if self.set_up.is_empty() && self.live.accounts > 0 && self.rng.one_in(50) {
+            if self.rng.one_in(3) {
+                self.plan_dispute();
+            } else if self.rng.one_in(4) {
                 self.plan_interval();
             } else if self.rng.one_in(16) {
                 self.plan_giant();
@@ -131,11 +137,20 @@ impl Chaos {
             Some(EventKind::VenueDeployed) => self.venues += 1,
             Some(EventKind::PublisherDeployed) => self.publishers += 1,
             Some(EventKind::ClassDeployed) => self.classes += 1,
-            Some(EventKind::QuestionDeployed) => self.questions += 1,
+            Some(EventKind::QuestionDeployed) => {
+                self.questions += 1;
+                if let Some(DeployCommand::Question(spec)) = &self.pending
+                    && let Some(terms) = &spec.resolution
+                {
+                    let question = event.instrument;
+                    self.resolvable.push(dispute::Resolvable { question, spec: (**terms).clone() });
+                }
+            }
             Some(EventKind::SetSplit) => self.observe_sets(event, event.qty),
             Some(EventKind::SetMerged) => self.observe_sets(event, -event.qty),
             Some(EventKind::QuestionResolved) => {
                 let question = event.instrument;
+                self.resolvable.retain(|other| other.question != question);
                 for known in self.instruments.iter_mut().filter(|known| known.question == question) {
                     known.is_settled = true;
                 }
