@@ -81,7 +81,7 @@ impl Default for Limits {
             triggers_fired_per_command_max: 64,
             matches_per_command_max: 10_000,
             funding_settlements_per_command_max: 16_384,
-            payouts_per_command_max: 8_192,
+            payouts_per_command_max: 4_096,
             client_ids_max: 16_777_216,
             client_id_retention_ns: 24 * 3_600 * 1_000_000_000,
             frame_commands_max: 65_536,

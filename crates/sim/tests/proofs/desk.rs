@@ -4,7 +4,7 @@ use xos_engine::{AccountRisk, Engine, FrameHeader};
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::{
     AssetSpec, CommandKind, CommandRecord, DeployCommand, EventKind, EventRecord, Fees, InstrumentSpec,
-    InstrumentTerms, Int128, Matching, Product, Split, Tif,
+    InstrumentTerms, Int128, Limits, Matching, Product, Split, Tif,
 };
 use xos_units::{AccountId, Amount, InstrumentId};
 
@@ -27,12 +27,26 @@ impl Desk {
         desk
     }
 
-    /// Deploys; the id.
-    pub(crate) fn deploy(&mut self, body: &DeployCommand) -> u32 {
+    /// The same, under other limits.
+    pub(crate) fn with_limits(limits: Limits) -> Self {
+        let mut desk = Self { engine: Engine::new(), next: 1, time_ns: 1_700_000_000 * SECOND };
+        desk.try_deploy(&DeployCommand::Genesis(limits));
+        desk.deploy(&DeployCommand::Asset(AssetSpec { symbol: "USD".into(), decimals: 6 }));
+        desk
+    }
+
+    /// A command with a long body; its events.
+    pub(crate) fn try_deploy(&mut self, body: &DeployCommand) -> Vec<EventRecord> {
         let header = FrameHeader { first_sequence: self.next, time_ns: self.time_ns };
         let mut events = Vec::new();
         self.engine.apply_deploy(header, &body.to_bytes(), &mut events).expect("the log is whole");
         self.next += 1;
+        events
+    }
+
+    /// Deploys; the id.
+    pub(crate) fn deploy(&mut self, body: &DeployCommand) -> u32 {
+        let events = self.try_deploy(body);
         assert!(events[0].kind() != Some(EventKind::Rejected), "{events:?}");
         events[0].instrument
     }

@@ -7,3 +7,4 @@ mod fills;
 mod isolated;
 mod margin;
 mod preview;
+mod questions;
