@@ -243,6 +243,8 @@ class EventKind(IntEnum):
     BOND_RETURNED = 86
     BOND_AWARDED = 87
     BOND_FORFEITED = 88
+    IMPLIED_TRADE = 96
+    IMPLIED_LEG = 97
 
 class Reject(IntEnum):
     UNKNOWN_COMMAND = 101
@@ -633,6 +635,11 @@ class Exchange:
 
     def book(self, instrument: int, depth: int) -> tuple[int, _Levels, _Levels]:
         """Sequence, and price, lots, orders of the best levels of bids and asks."""
+
+    def book_with_implied(
+        self, instrument: int, depth: int
+    ) -> tuple[int, list[tuple[int, int, int, int]], list[tuple[int, int, int, int]]]:
+        """Sequence, and price, lots, orders, implied lots of the best levels of bids and asks."""
 
     def liquidations(self) -> list[tuple[int, int, int, int]]:
         """Account, next visit, equity and requirement of every account in liquidation."""

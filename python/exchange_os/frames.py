@@ -88,7 +88,7 @@ def _reasons(array: Events) -> pl.Series:
 
 def _only_trades_have_counterparts(frame: pl.DataFrame) -> pl.DataFrame:
     """The counterpart of a trade lies over the client id of every other kind: each gets its own columns."""
-    trade = pl.col("kind") == "trade"
+    trade = pl.col("kind").is_in(["trade", "implied_trade", "implied_leg"])
     counterpart = [name for name in frame.columns if name.startswith("counter_") and name != "counter_amount"]
     return frame.with_columns(
         *(pl.when(trade).then(pl.col(name)).alias(name) for name in [*counterpart, "trade_id"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -238,9 +238,32 @@ def set_amounts(batch: Commands, amounts: Sequence[int]) -> None:
     batch["amount_high"] = np.array([amount >> 64 for amount in amounts], np.int64)
 
 
+_TRADES = np.array([EventKind.TRADE, EventKind.IMPLIED_TRADE, EventKind.IMPLIED_LEG], np.uint16)
+
+
 def trades_of(events: Events) -> Events:
-    """The trades among events."""
-    return cast(Events, events[events["kind"] == EventKind.TRADE])
+    """The trades among events, parts of implied ones included."""
+    return events[np.isin(events["kind"], _TRADES)]
+
+
+def as_trades(events: Events) -> Events:
+    """Trades in the fields of a direct one: the question's side of an implied one is account 0."""
+    kinds = events["kind"]
+    taken, leg = kinds == EventKind.IMPLIED_TRADE, kinds == EventKind.IMPLIED_LEG
+    if not (taken.any() or leg.any()):
+        return events
+    trades = events.copy()
+    for half in ("low", "high"):
+        trades[f"counter_amount_{half}"][taken] = 0
+        trades[f"counter_amount_{half}"][leg] = events[f"amount_{half}"][leg]
+        trades[f"amount_{half}"][leg] = 0
+    for name in ("account", "order_id", "venue"):
+        trades[f"counter_{name}"][leg] = events[name][leg]
+        trades[name][leg] = 0
+    trades["counter_remaining"][leg] = events["remaining"][leg]
+    trades["remaining"][leg] = 0
+    trades["side"][leg] ^= 1
+    return trades
 
 
 __all__ = [
@@ -250,6 +273,7 @@ __all__ = [
     "Events",
     "Flags",
     "amends",
+    "as_trades",
     "cancels",
     "checked",
     "commands",

@@ -10,7 +10,7 @@ import msgspec
 from exchange_os._core import CancelReason, InstrumentState, PriceStatus, Reject
 from exchange_os.errors import Rejected
 from exchange_os.exact import EXACT
-from exchange_os.records import Events, events_from_bytes, integers_128
+from exchange_os.records import Events, as_trades, events_from_bytes, integers_128
 from exchange_os.rejects import rejected
 
 if TYPE_CHECKING:
@@ -82,7 +82,11 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Trade(msgspec.Struct, frozen=True):
-    """A match. `side` is the taker's; fees are in `fee_asset`, a negative maker fee is a rebate."""
+    """A match. `side` is the taker's; fees are in `fee_asset`, a negative maker fee is a rebate.
+
+    Where an order traded with all other outcomes of a question at once, each outcome has a trade of its own,
+    with the question on the other side: there the `maker`, or of the resting orders the `taker`, is 0.
+    """
 
     trade_id: int
     sequence: int
@@ -101,11 +105,12 @@ class Trade(msgspec.Struct, frozen=True):
 
 
 class BookLevel(msgspec.Struct, frozen=True):
-    """One price of one side."""
+    """One price of one side. `implied`: what other outcomes of the question offer there, if asked."""
 
     price: Decimal
     qty: Decimal
     orders: int
+    implied: Decimal = Decimal(0)
 
 
 class Book(msgspec.Struct, frozen=True):
@@ -436,6 +441,7 @@ class OrderResult(msgspec.Struct, frozen=True):
 
 def trades_from(events: Events, market: Market) -> tuple[Trade, ...]:
     """Trades of one instrument as objects."""
+    events = as_trades(events)
     fee_value = market.fee_asset.amount.value
     taker_fees, maker_fees = integers_128(events, "amount"), integers_128(events, "counter_amount")
     rows = zip(events.tolist(), taker_fees, maker_fees, strict=True)

@@ -12,7 +12,7 @@ import polars as pl
 from exchange_os._core import SelfTrade, Side, Tif
 from exchange_os.directory import Directory, Market
 from exchange_os.frames import decimals, int128, words
-from exchange_os.records import Events
+from exchange_os.records import Events, as_trades
 
 Rows = Iterable[tuple[int, Any]]
 
@@ -114,6 +114,7 @@ def orders(directory: Directory, accounts: Rows) -> pl.DataFrame:
 
 
 def trades(directory: Directory, array: Events) -> pl.DataFrame:
+    array = as_trades(array)
     number = array["instrument"].tolist()
     prices = _Steps(number, lambda market: directory.markets[market].price.step)
     lots = _Steps(number, lambda market: directory.markets[market].qty.step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
@@ -274,6 +274,16 @@ class Views:
         sequence, bids, asks = self._core.book(market.number, whole("depth", depth))
         return Book(market.symbol, sequence, _levels(market, bids), _levels(market, asks))
 
+    def book_with_implied(self, instrument: str | int, depth: int = 10) -> Book:
+        """The best `depth` levels of both sides as an incoming order finds them.
+
+        `implied` of a level is what all other outcomes of the question offer together, on top of `qty`; it is
+        0 for any other instrument.
+        """
+        market = self._directory.market(instrument)
+        sequence, bids, asks = self._core.book_with_implied(market.number, whole("depth", depth))
+        return Book(market.symbol, sequence, _levels(market, bids), _levels(market, asks))
+
     def trades(self, instrument: str | int | None = None, limit: int | None = None) -> list[Trade]:
         """Recent trades, oldest first, as far as they are kept (`trades_kept_max`)."""
         array = self.trades_array(instrument)
@@ -481,6 +491,8 @@ def _symbols(table: dict[str | int, Any]) -> tuple[str, ...]:
     return tuple(key for key in table if isinstance(key, str))
 
 
-def _levels(market: Market, rows: list[tuple[int, int, int]]) -> tuple[BookLevel, ...]:
+def _levels(
+    market: Market, rows: Sequence[tuple[int, int, int] | tuple[int, int, int, int]]
+) -> tuple[BookLevel, ...]:
     price, qty = market.price.value, market.qty.value
-    return tuple(BookLevel(price(ticks), qty(lots), orders) for ticks, lots, orders in rows)
+    return tuple(BookLevel(price(row[0]), qty(row[1]), row[2], *map(qty, row[3:])) for row in rows)

@@ -26,7 +26,8 @@ def agree(answer: xos.OrderResult, outcome: Event, events: list[Event]) -> None:
     assert answer.retry == bool(outcome["flags"] & xos.EventFlags.RETRY)
     if outcome["kind"] == xos.EventKind.REJECTED or answer.retry:
         return
-    trades = [event for event in events if event["kind"] == xos.EventKind.TRADE]
+    kinds = (xos.EventKind.TRADE, xos.EventKind.IMPLIED_TRADE)
+    trades = [event for event in events if event["kind"] in kinds]
     trades = [trade for trade in trades if trade["order_id"] == outcome["order_id"]]
     assert answer.order_id == outcome["order_id"]
     assert answer.qty_lots == outcome["qty"]

@@ -213,6 +213,7 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> di
                     "text": pairs.pop("text", "which"),
                     "outcomes": outcomes,
                     "ticks_per_unit": unit,
+                    "implied": pairs.pop("implied", "no") == "yes",
                     "terms": _terms(pairs, unit - 1),
                 }
                 | resolution

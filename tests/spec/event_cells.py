@@ -18,6 +18,8 @@ _ORDER = {
     _KIND.ORDER_AMENDED,
     _KIND.ORDER_REPLENISHED,
     _KIND.PNL_REALISED,
+    _KIND.IMPLIED_TRADE,
+    _KIND.IMPLIED_LEG,
 }
 _WAITING = {_KIND.TRIGGER_ACCEPTED, _KIND.TRIGGER_CANCELLED, _KIND.TRIGGER_AMENDED}
 _FIRED = {_KIND.TRIGGER_FIRED}
@@ -26,6 +28,7 @@ _CREDENTIALS = {_KIND.CREDENTIALS_SET, _KIND.CREDENTIALS_EXPIRED}
 _FUNDING = {_KIND.FUNDING_SET, _KIND.FUNDING_PAID}
 _SETS = {_KIND.SET_SPLIT, _KIND.SET_MERGED}
 _REJECTED, _TRADE = {_KIND.REJECTED}, {_KIND.TRADE}
+_TAKEN, _LEG = {_KIND.IMPLIED_TRADE}, {_KIND.IMPLIED_LEG}
 _TOTAL = {_KIND.PNL_REALISED, _KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.TRANSFERRED, _KIND.PAYOUT}
 _COUNTDOWN = {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CANCEL_ALL_AFTER_FIRED}
 _OF_POSITIONS = {
@@ -160,6 +163,10 @@ def _state(desk: Desk, event: Event) -> str:
     return xos.InstrumentState(event["side"]).name.lower()
 
 
+def _maker_fee(desk: Desk, event: Event) -> str:
+    return str(event["amount" if event["kind"] in _LEG else "counter_amount"])
+
+
 COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "by": (_EVERY, lambda desk, event: desk.label_of(event["sequence"])),
     "event": (_EVERY, _event),
@@ -187,7 +194,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "display": ({_KIND.ORDER_ACCEPTED, _KIND.ORDER_AMENDED}, _not_zero("amount")),
     "flags": (_EVERY, lambda _, event: flags_text(event["flags"])),
     "id": (
-        _EVERY - _TRADE - {_KIND.TRANCHE_TOOK_OVER, _KIND.DELEVERAGED},
+        _EVERY - _TRADE - _TAKEN - _LEG - {_KIND.TRANCHE_TOOK_OVER, _KIND.DELEVERAGED},
         lambda _, event: event["client_id"].decode(errors="replace"),
     ),
     "above": (_WAITING, _not_zero("amount")),
@@ -232,8 +239,10 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "maker order": (_TRADE, _order("counter_order_id")),
     "maker left": (_TRADE, _field("counter_remaining")),
     "maker venue": (_TRADE, _venue("counter_venue")),
-    "trade": (_TRADE, _field("trade_id")),
-    "taker fee": (_TRADE, _field("amount")),
-    "maker fee": (_TRADE, _field("counter_amount")),
+    "trade": (_TRADE | _TAKEN | _LEG, _field("trade_id")),
+    "taker fee": (_TRADE | _TAKEN, _field("amount")),
+    "maker fee": (_TRADE | _LEG, _maker_fee),
+    "taker": (_LEG, _account("counter_account")),
+    "sets": (_TAKEN, _field("counter_amount")),
 }
 FEES = ("taker fee", "maker fee")

@@ -72,6 +72,9 @@ impl Engine {
         if let Err(detail) = self.audit_icebergs() {
             return fail(13, detail);
         }
+        if let Err(detail) = self.audit_bests() {
+            return fail(13, detail);
+        }
         if let Err(detail) = self.triggers.audit() {
             return fail(13, detail);
         }

@@ -314,6 +314,9 @@ impl Engine {
         if let Some(resolution) = &spec.resolution {
             self.check_resolution(step.time_ns, resolution, spec.outcomes.len())?;
         }
+        if spec.implied && outcomes - 1 > i128::from(self.limits.matches_per_command_max) {
+            return refused(Reject::SpecOutOfBounds, outcomes, 211);
+        }
         // ---- Everything is checked. Below this line nothing fails. ----
         let outcomes = spec.outcomes.len();
         let id = self.add_question(spec);

@@ -65,6 +65,8 @@ pub struct Engine {
     pub(crate) protections: BTreeMap<(InstrumentId, AccountId), Protection>,
     /// Protections that the present match breached.
     pub(crate) breached: Vec<(AccountId, InstrumentId)>,
+    /// Room for the legs of a step of implied liquidity.
+    pub(crate) legs: Vec<crate::orders::Leg>,
     /// Orders have to fire, or to leave, at the end of the command.
     pub(crate) triggers_due: bool,
     pub(crate) liquidations: Liquidations,
@@ -123,6 +125,7 @@ impl Engine {
             icebergs: BTreeMap::new(),
             protections: BTreeMap::new(),
             breached: Vec::new(),
+            legs: Vec::new(),
             triggers_due: false,
             liquidations: Liquidations::default(),
             last_trade_id: 0,

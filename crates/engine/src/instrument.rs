@@ -48,6 +48,8 @@ pub(crate) struct Instrument {
     pub(crate) is_restricted: bool,
     /// Its question trades no more.
     pub(crate) is_closed: bool,
+    /// An outcome whose incoming orders trade with all others at once.
+    pub(crate) implied: bool,
     /// Tiers and open-interest scaling; none: one rate for every size.
     pub(crate) margin: Option<Box<PerpetualMargin>>,
     /// Volatility halt; none: no move stops it.
@@ -120,7 +122,11 @@ impl Instrument {
 
     pub(crate) fn outcome(id: InstrumentId, question: QuestionId, spec: &QuestionSpec) -> Self {
         let traded = Traded::Outcome { question, ticks_per_unit: spec.ticks_per_unit };
-        Self { is_restricted: spec.resolution.is_some(), ..Self::new(id, traded, &spec.terms) }
+        Self {
+            is_restricted: spec.resolution.is_some(),
+            implied: spec.implied,
+            ..Self::new(id, traded, &spec.terms)
+        }
     }
 
     fn new(id: InstrumentId, traded: Traded, terms: &InstrumentTerms) -> Self {
@@ -145,6 +151,7 @@ impl Instrument {
             margin_value: 0,
             is_restricted: false,
             is_closed: false,
+            implied: false,
             margin: None,
             halt: None,
             liquidation: None,

@@ -4,7 +4,7 @@ use crate::account::Class;
 use crate::engine::Engine;
 use crate::instrument::Instrument;
 use crate::margin::reducible;
-use crate::orders::is_reduce_only;
+use crate::orders::{Asked, is_reduce_only};
 use crate::shape;
 use crate::step::Refused;
 use xos_book::RestingOrder;
@@ -126,16 +126,25 @@ impl Engine {
             return walk;
         }
         let fees = self.fees(command.venue(), instrument);
-        let left = self.walk_orders(instrument, command, Terms { side, mode, lots }, |resting, filled| {
+        let terms = Terms { side, mode, lots };
+        let mut fill = |price: Price, filled: Qty, with_itself: bool| {
             walk.taken += filled;
-            let base = fee_base(instrument.outcome_terms(), resting.price, filled, instrument.k);
+            let base = fee_base(instrument.outcome_terms(), price, filled, instrument.k);
             walk.fee += fee_up(base, Ppm(fees.taker_ppm));
             // A trade of an account with itself moves no position.
-            if resting.account != command.account() {
-                walk.loss += self.loss_at(instrument, side, resting.price, filled);
-                walk.holding.fill(side == Side::Buy, resting.price, filled, instrument.k);
+            if !with_itself {
+                walk.loss += self.loss_at(instrument, side, price, filled);
+                walk.holding.fill(side == Side::Buy, price, filled, instrument.k);
             }
-        });
+        };
+        let left = if instrument.implied {
+            self.walk_with_implied(instrument, command, terms, fill)
+        } else {
+            let own = command.account();
+            self.walk_orders(instrument, command, terms, |resting, filled| {
+                fill(resting.price, filled, resting.account == own);
+            })
+        };
         if matches!(command.tif(), Some(Tif::Gtc | Tif::Gtd)) && left > Qty::ZERO {
             let base = fee_base(instrument.outcome_terms(), command.price(), left, instrument.k);
             walk.fee_resting = fee_up(base, Ppm(fees.maker_ppm.max(0)));
@@ -143,6 +152,37 @@ impl Engine {
             walk.rests = left;
         }
         walk
+    }
+
+    /// The same for an outcome with implied liquidity.
+    fn walk_with_implied(
+        &self,
+        instrument: &Instrument,
+        command: &CommandRecord,
+        terms: Terms,
+        mut fill: impl FnMut(Price, Qty, bool),
+    ) -> Qty {
+        let asked = Asked {
+            account: command.account(),
+            instrument,
+            side: terms.side,
+            price: command.price(),
+            lots: terms.lots,
+            venue: command.venue(),
+            position: 0,
+            others: Qty::ZERO,
+            rests: false,
+            replaced_lots: Qty::ZERO,
+            replaced_reserve: Amount::ZERO,
+            pulled: Amount::ZERO,
+        };
+        let planned = self.plan_with_implied(&asked, terms.mode, self.time_ns);
+        let mut left = terms.lots;
+        for filled in &planned.fills {
+            left -= filled.lots;
+            fill(filled.price, filled.lots, filled.with_itself);
+        }
+        if planned.cancelled { Qty::ZERO } else { left }
     }
 
     /// Walks the orders that the order would meet, and gives the lots it has left at the end, if it is still there.

@@ -129,30 +129,33 @@ impl Engine {
         resting: &RestingOrder,
         lots: Qty,
     ) {
-        if incoming.account == resting.account {
+        if incoming.account != resting.account {
+            self.count_order_protected(step, incoming, lots);
+            self.count_order_protected(step, resting, lots);
+        }
+    }
+
+    /// A fill of one order in its account's window.
+    pub(crate) fn count_order_protected(&mut self, step: &mut Step, order: &RestingOrder, lots: Qty) {
+        let key = (order.account, order.instrument);
+        let Some(protection) = self.protections.get_mut(&(key.1, key.0)) else { return };
+        let breached = order.flags & Flags::PROTECTED != 0
+            && protection.count(step.time_ns, order.side, lots)
+            && protection.frozen_until_ns <= step.time_ns;
+        if !breached {
             return;
         }
-        for order in [incoming, resting] {
-            let key = (order.account, order.instrument);
-            let Some(protection) = self.protections.get_mut(&(key.1, key.0)) else { continue };
-            let breached = order.flags & Flags::PROTECTED != 0
-                && protection.count(step.time_ns, order.side, lots)
-                && protection.frozen_until_ns <= step.time_ns;
-            if !breached {
-                continue;
-            }
-            protection.frozen_until_ns = match protection.freeze_ms {
-                0 => u64::MAX,
-                freeze_ms => step.time_ns.saturating_add(u64::from(freeze_ms) * NS_PER_MS),
-            };
-            let event = step.push(EventKind::ProtectionBreached);
-            event.account = key.0.0;
-            event.instrument = key.1.0;
-            event.qty = protection.lots;
-            event.remaining = protection.delta;
-            event.amount = wide(Amount(protection.frozen_until_ns.into()));
-            self.breached.push(key);
-        }
+        protection.frozen_until_ns = match protection.freeze_ms {
+            0 => u64::MAX,
+            freeze_ms => step.time_ns.saturating_add(u64::from(freeze_ms) * NS_PER_MS),
+        };
+        let event = step.push(EventKind::ProtectionBreached);
+        event.account = key.0.0;
+        event.instrument = key.1.0;
+        event.qty = protection.lots;
+        event.remaining = protection.delta;
+        event.amount = wide(Amount(protection.frozen_until_ns.into()));
+        self.breached.push(key);
     }
 
     /// The flagged orders of breached protections leave. True: the incoming order was one of them.
@@ -167,7 +170,9 @@ impl Engine {
                 self.cancel_resting(step, slot, CancelReason::Protection);
             }
             let order = &incoming.order;
-            ends |= order.account == account && order.flags & Flags::PROTECTED != 0 && order.tif != Tif::Fok;
+            ends |= (order.account, order.instrument) == (account, instrument)
+                && order.flags & Flags::PROTECTED != 0
+                && order.tif != Tif::Fok;
         }
         if ends && incoming.order.remaining > Qty::ZERO {
             self.cancel_incoming(step, incoming, CancelReason::Protection);

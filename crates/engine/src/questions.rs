@@ -8,6 +8,7 @@ pub use self::resolution::{Claim, Resolution};
 use crate::account::{Account, Class, StandKey};
 use crate::engine::Engine;
 use crate::holders::AccountSet;
+use crate::implied::Implied;
 use crate::step::{Refused, Step, refused};
 use xos_protocol::{
     CommandRecord, DecidedBy, EventKind, InstrumentState, QuestionPayouts, QuestionSpec, Reject,
@@ -24,6 +25,8 @@ pub(crate) struct Question {
     pub(crate) unit: Amount,
     /// Complete sets outstanding.
     pub(crate) sets: i64,
+    /// Best prices of all outcomes, where it has implied liquidity.
+    pub(crate) implied: Option<Box<Implied>>,
     /// Accounts that stand in it.
     pub(crate) holders: AccountSet,
     /// BLAKE3 of the rule of its resolvers.
@@ -59,12 +62,14 @@ impl Question {
         let terms = spec.resolution.as_deref();
         let rule_hash = terms.map(|terms| *blake3::hash(terms.rule.as_bytes()).as_bytes());
         let resolution = terms.map(|spec| Box::new(Resolution::new(spec)));
+        let implied = spec.implied.then(|| Box::new(Implied::of(spec.outcomes.len())));
         Self {
             spec: Box::new(spec),
             first,
             outcomes,
             unit,
             sets: 0,
+            implied,
             holders: AccountSet::default(),
             rule_hash,
             resolution,

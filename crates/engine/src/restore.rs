@@ -277,6 +277,7 @@ impl Engine {
         }
         self.expiries = expiries.into_iter().collect();
         self.find_worst_cases();
+        self.find_bests();
         Ok(())
     }
 

@@ -10,6 +10,16 @@ use xos_units::{AMOUNT_ATOMS_BOUND, AccountId, Amount, Position, Qty, QuestionId
 /// Complete sets of one question outstanding at a time, at most.
 const SETS_BOUND: i64 = 1 << 60;
 
+/// Atoms that all complete sets of a unit may lock.
+fn locked_most(unit: Amount) -> Amount {
+    Amount(unit.0.saturating_mul(i128::from(SETS_BOUND)).min(AMOUNT_ATOMS_BOUND - 1))
+}
+
+/// Complete sets of a unit that may be outstanding.
+pub(crate) fn sets_most(unit: Amount) -> i128 {
+    xos_units::division::whole_parts(locked_most(unit), unit)
+}
+
 impl Engine {
     fn open_question(&self, command: &CommandRecord) -> Result<QuestionId, Refused> {
         self.undecided(command.question())?;
@@ -47,8 +57,7 @@ impl Engine {
         }
         let value = unit.times_lots(sets);
         let locked = unit.times_lots(Qty(self.questions[question.index()].sets)) + value;
-        let most = unit.0.saturating_mul(i128::from(SETS_BOUND)).min(AMOUNT_ATOMS_BOUND - 1);
-        let most = Amount(most);
+        let most = locked_most(unit);
         if locked > most {
             return refused(Reject::SupplyLimit, locked.0, most.0);
         }
@@ -149,15 +158,22 @@ impl Engine {
             amount: wide(value),
             ..Default::default()
         });
+        self.check_sets_locked(step.sequence, question);
+        for id in self.questions[question.index()].instruments() {
+            self.check_open_interest(step.sequence, id.index());
+        }
+    }
+}
+
+impl Engine {
+    /// Invariant 27: a question's account holds one unit for every complete set.
+    pub(crate) fn check_sets_locked(&mut self, sequence: u64, question: QuestionId) {
         let collateral = self.ledger.house(Party::Question(question), SETTLEMENT);
         let asked = &self.questions[question.index()];
         if collateral != asked.unit.times_lots(Qty(asked.sets)) || asked.sets < 0 {
             let detail =
                 format!("question {question}: {} atoms locked for {} sets", collateral.0, asked.sets);
-            self.halt(27, step.sequence, detail);
-        }
-        for id in self.questions[question.index()].instruments() {
-            self.check_open_interest(step.sequence, id.index());
+            self.halt(27, sequence, detail);
         }
     }
 }

@@ -372,6 +372,9 @@ pub struct QuestionSpec {
     /// Who decides it and how; none: the operator settles it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<Box<ResolutionSpec>>,
+    /// Incoming orders trade with the orders of all other outcomes too: complete sets are created and redeemed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub implied: bool,
 }
 
 fn one() -> i64 {

@@ -404,5 +404,9 @@ words! {
         BondAwarded = 87 "bond_awarded",
         /// A bond, or what was left of it, was lost.
         BondForfeited = 88 "bond_forfeited",
+        /// A match of an incoming order with all other outcomes of its question at once; a leg for each of them follows.
+        ImpliedTrade = 96 "implied_trade",
+        /// A resting order's part of such a match, at its own price.
+        ImpliedLeg = 97 "implied_leg",
     }
 }

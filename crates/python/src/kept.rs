@@ -71,8 +71,8 @@ impl Kept {
     pub(crate) fn record(&mut self, events: &[EventRecord]) {
         self.events.add(events, self.unpublished.is_some());
         let mut rest = events;
-        while let Some(at) = rest.iter().position(|event| event.kind == EventKind::Trade.code()) {
-            let run = rest[at..].iter().take_while(|event| event.kind == EventKind::Trade.code()).count();
+        while let Some(at) = rest.iter().position(is_trade) {
+            let run = rest[at..].iter().take_while(|event| is_trade(event)).count();
             self.trades.add(&rest[at..at + run], false);
             rest = &rest[at + run..];
         }
@@ -99,4 +99,10 @@ impl Kept {
         self.unpublished = Some(self.events.count_ever());
         (self.events.dropped.saturating_sub(from), self.events.bytes_from(from))
     }
+}
+
+/// Whether lots changed hands on its instrument, by a match or by a part of a step of implied liquidity.
+pub(crate) fn is_trade(event: &EventRecord) -> bool {
+    let kind = event.kind();
+    matches!(kind, Some(EventKind::Trade | EventKind::ImpliedTrade | EventKind::ImpliedLeg))
 }

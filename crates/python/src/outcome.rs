@@ -1,5 +1,6 @@
 //! The answer to a single command, summed up from its events.
 
+use crate::kept::is_trade;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyTuple};
 use xos_engine::Engine;
@@ -50,7 +51,7 @@ impl OrderOutcome {
             if event.order_id != outcome.order_id {
                 continue;
             }
-            if event.kind == EventKind::Trade.code() {
+            if is_trade(event) {
                 sum.filled += event.qty;
                 sum.remaining = event.remaining;
                 sum.trades.extend_from_slice(event.as_bytes());

@@ -330,6 +330,26 @@ impl Exchange {
         })
     }
 
+    /// Sequence, and price, lots, orders, implied lots of the best levels of bids and asks.
+    #[expect(clippy::type_complexity, reason = "what it hands to Python is this")]
+    fn book_with_implied(
+        &self,
+        py: Python<'_>,
+        instrument: u32,
+        depth: usize,
+    ) -> PyResult<(u64, Vec<(i64, u128, u32, i64)>, Vec<(i64, u128, u32, i64)>)> {
+        self.engine(py, |engine| {
+            let book = engine.book_with_implied(InstrumentId(instrument), depth);
+            let side = |levels: Vec<(xos_engine::LevelView, Qty)>| {
+                let row = |(level, implied): &(xos_engine::LevelView, Qty)| {
+                    (level.price.0, level.lots, level.orders, implied.0)
+                };
+                levels.iter().map(row).collect()
+            };
+            (engine.sequence(), side(book.bids), side(book.asks))
+        })
+    }
+
     /// Account, next visit, equity and requirement of every account in liquidation.
     fn liquidations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let found = self.engine(py, Engine::liquidations)?;

@@ -21,6 +21,8 @@ pub struct Coverage {
     decremented: (u64, u64),
     /// Sequence that decided a question that is not settled.
     decided: BTreeMap<u32, u64>,
+    /// Sequence of the last step of implied liquidity.
+    stepped_by: u64,
     /// By name of a rare turn.
     pub turns: BTreeMap<&'static str, u64>,
 }
@@ -57,6 +59,11 @@ pub const TURNS: &[&str] = &[
     "a proposal stood unchallenged",
     "votes decided a dispute",
     "a question became void by time",
+    "sets created by implied liquidity",
+    "sets redeemed by implied liquidity",
+    "steps of one order, two or more",
+    "implied leg of the taker's own account",
+    "rebate of an implied leg",
 ];
 
 impl Coverage {
@@ -103,6 +110,16 @@ impl Coverage {
                 self.turn("rebate capped by the taker's fee", counter < 0 && -counter == amount);
                 self.turn("trade of an account with itself", event.account == event.counter_account());
                 self.turn("amend that traded", event.order_id != event.sequence);
+            }
+            Some(EventKind::ImpliedTrade) => {
+                self.turn("sets created by implied liquidity", event.side == 0);
+                self.turn("sets redeemed by implied liquidity", event.side == 1);
+                self.turn("steps of one order, two or more", event.sequence == self.stepped_by);
+                self.stepped_by = event.sequence;
+            }
+            Some(EventKind::ImpliedLeg) => {
+                self.turn("implied leg of the taker's own account", event.account == event.counter_account());
+                self.turn("rebate of an implied leg", amount < 0);
             }
             Some(EventKind::PnlRealised) => {
                 let opposite = if event.side == 0 { 1 } else { -1 };
@@ -186,7 +203,7 @@ impl Coverage {
             .chain(31..=48)
             .chain(51..=62)
             .chain(71..=81)
-            .chain([91, 131, 132, 169])
+            .chain([91, 131, 132, 169, 211])
             .chain(101..=104)
             .chain(151..=165)
         {

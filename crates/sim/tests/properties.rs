@@ -1,7 +1,9 @@
 //! Properties of the naive engine over whole runs of chaos, from its commands and events alone.
 
 use std::collections::BTreeMap;
-use xos_protocol::{CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Reject, Tif};
+use xos_protocol::{
+    CommandKind, CommandRecord, DeployCommand, EventFlags, EventKind, EventRecord, Reject, Tif,
+};
 use xos_sim::differential::{Machine, event_text};
 use xos_sim::naive::NaiveEngine;
 use xos_sim::workload::{Body, Chaos, Frame};
@@ -95,7 +97,10 @@ fn a_retry_changes_nothing_and_returns_the_first_answer() {
             let outcome = seen.events.iter().find(|event| event.sequence == sequence && !event.is_of_time());
             let is_first = |event: &&EventRecord| {
                 event.client_id() == command.client_id
-                    && event.kind() != Some(EventKind::Trade)
+                    && !matches!(
+                        event.kind(),
+                        Some(EventKind::Trade | EventKind::ImpliedTrade | EventKind::ImpliedLeg)
+                    )
                     && event.flags & EventFlags::RETRY == 0
                     // Refused before the client id was looked at.
                     && !(event.kind() == Some(EventKind::Rejected) && event.reason < 200)
@@ -164,7 +169,10 @@ fn a_fill_or_kill_order_fills_whole_or_not_at_all() {
             let (true, Some(outcome)) = (is_fok, outcome) else { continue };
             accepted += 1;
             let by_it = |event: &&&EventRecord| event.order_id == sequence;
-            let traded = own.iter().filter(|event| event.kind() == Some(EventKind::Trade)).filter(by_it);
+            let trades = |event: &&&EventRecord| {
+                matches!(event.kind(), Some(EventKind::Trade | EventKind::ImpliedTrade))
+            };
+            let traded = own.iter().filter(trades).filter(by_it);
             let lots: i64 = traded.map(|event| event.qty).sum();
             assert_eq!(lots, outcome.qty, "seed {}: {:?}", seen.seed, command);
         }
@@ -184,7 +192,13 @@ fn events_alone_tell_which_orders_rest() {
         }
         for event in seen.events.iter().filter(|event| event.flags & EventFlags::RETRY == 0) {
             match event.kind() {
-                Some(EventKind::OrderAccepted | EventKind::OrderAmended | EventKind::OrderCancelled) => {
+                Some(
+                    EventKind::OrderAccepted
+                    | EventKind::OrderAmended
+                    | EventKind::OrderCancelled
+                    | EventKind::ImpliedTrade
+                    | EventKind::ImpliedLeg,
+                ) => {
                     lots.insert(event.order_id, event.remaining);
                 }
                 Some(EventKind::Trade) => {
@@ -311,4 +325,92 @@ fn margin_is_monotone() {
         *checked.entry(kind.expect("one of these")).or_insert(0) += 1;
     });
     assert!(checked.len() == 4 && checked.values().all(|count| *count > 5), "{checked:?}");
+}
+
+/// Every step adds up to one unit, trades the same lots on every outcome, and gives nobody a worse price than its limit;
+/// sets outstanding move by the lots.
+#[test]
+fn a_step_keeps_every_limit_and_adds_up_to_one_unit() {
+    let (mut seed, mut steps, mut legs_seen) = (u64::MAX, [0, 0], 0);
+    let mut limits: BTreeMap<u64, i64> = BTreeMap::new();
+    let mut units: BTreeMap<u32, (i64, usize)> = BTreeMap::new();
+    watch(|seen| {
+        if seen.seed != seed {
+            seed = seen.seed;
+            limits.clear();
+            units.clear();
+        }
+        if let (Body::Deploy(body), Some(deployed)) = (
+            &seen.frame.body,
+            seen.events.iter().find(|event| event.kind() == Some(EventKind::QuestionDeployed)),
+        ) {
+            let Ok(DeployCommand::Question(spec)) = DeployCommand::from_bytes(body) else {
+                panic!("a question")
+            };
+            for at in 0..spec.outcomes.len() as u32 {
+                units.insert(deployed.order_id as u32 + at, (spec.ticks_per_unit, spec.outcomes.len()));
+            }
+        }
+        for (at, event) in seen.events.iter().enumerate() {
+            match event.kind() {
+                Some(EventKind::OrderAccepted | EventKind::OrderAmended) => {
+                    limits.insert(event.order_id, event.price);
+                }
+                Some(EventKind::ImpliedTrade) => {
+                    let (unit, outcomes) = units[&event.instrument];
+                    let legs =
+                        seen.events[at + 1..].iter().filter(|leg| leg.kind() == Some(EventKind::ImpliedLeg));
+                    let legs: Vec<_> = legs.take(outcomes - 1).collect();
+                    let sum: i64 = event.price + legs.iter().map(|leg| leg.price).sum::<i64>();
+                    assert_eq!(sum, unit, "seed {seed}: {}", event_text(event));
+                    let worse =
+                        |limit: i64| if event.side == 0 { event.price > limit } else { event.price < limit };
+                    assert!(!worse(limits[&event.order_id]), "seed {seed}: {}", event_text(event));
+                    for (number, leg) in (1..).zip(legs) {
+                        assert_eq!(
+                            (leg.qty, leg.side),
+                            (event.qty, event.side),
+                            "seed {seed}: {}",
+                            event_text(leg)
+                        );
+                        assert_eq!(leg.price, limits[&leg.order_id], "seed {seed}: {}", event_text(leg));
+                        assert_eq!(leg.trade_id(), event.trade_id() + number);
+                        assert_eq!(leg.counter_order_id(), event.order_id);
+                        legs_seen += 1;
+                    }
+                    steps[usize::from(event.side)] += 1;
+                }
+                _ => {}
+            }
+        }
+    });
+    println!("steps that created and redeemed sets: {steps:?}, with {legs_seen} legs");
+    assert!(steps[0] > 40 && steps[1] > 40, "{steps:?}");
+}
+
+/// Resting orders come to cross each other over the outcomes only while the implied price of some outcome does not exist.
+#[test]
+fn no_resting_orders_cross_over_the_outcomes_unless_the_price_did_not_exist() {
+    let (mut seed, mut free, mut excused, mut looked) = (u64::MAX, 0, 0, 0);
+    let mut before: Vec<(u32, xos_protocol::Side)> = Vec::new();
+    watch(|seen| {
+        if seen.seed != seed {
+            seed = seen.seed;
+            before.clear();
+        }
+        let crosses = seen.after.implied_crosses();
+        for cross in &crosses {
+            let is_new = !before.contains(&(cross.question, cross.side));
+            excused += usize::from(!cross.exists);
+            // Of a frame of several commands one may have ended what kept the price from existing.
+            if is_new && cross.exists && single(seen.frame).is_some() {
+                panic!("seed {seed}: {cross:?} after {:?}", seen.frame);
+            }
+        }
+        before = crosses.iter().map(|cross| (cross.question, cross.side)).collect();
+        looked += 1;
+        free += usize::from(crosses.is_empty());
+    });
+    println!("{looked} looks, {free} without a cross, {excused} crosses while a price did not exist");
+    assert!(free > 1_000 && excused > 100, "{free} {excused}");
 }

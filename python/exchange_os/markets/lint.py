@@ -91,6 +91,7 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     161: (("resolution", "second_bond"), "more than bond, below 2^96 atoms"),
     162: (("resolution", "quorum"), "more than half of second_resolvers, at most all"),
     163: (("resolution", "decide_s"), "1 to 31,536,000"),
+    211: (("implied",), "with it at most matches_per_command_max + 1 outcomes"),
 }
 
 

@@ -311,6 +311,7 @@ class Question(Terms):
     unit: Number = Decimal(1)
     position_max: Number
     resolution: Resolution | None = None
+    implied: bool = False
 
 
 class MarketFile(Strict):

@@ -250,6 +250,7 @@ class _Planner:
             "outcomes": outcomes,
             "ticks_per_unit": unit,
             "terms": terms,
+            "implied": item.implied,
         }
         if item.resolution is not None:
             symbols = [outcome.symbol for outcome in item.outcomes]

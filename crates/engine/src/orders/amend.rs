@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::margin::reducible;
 use crate::orders::iceberg::{check_display, check_display_least, tell_display};
 use crate::orders::place::{
-    Asked, check_mark_and_band, check_notional, check_post_only, check_price, check_qty_max, check_state,
+    Asked, check_mark_and_band, check_notional, check_price, check_qty_max, check_state,
 };
 use crate::orders::{Incoming, is_reduce_only};
 use crate::shape;
@@ -134,7 +134,7 @@ impl Engine {
         }
         check_notional(instrument, price, lots, is_reduce_only(order))?;
         if post_only || order.flags & Flags::POST_ONLY != 0 {
-            check_post_only(instrument, order.side, price)?;
+            self.check_post_only(instrument, order.side, price)?;
         }
         let replaced = self.reserve_per_lot(instrument, order.venue, order.side, order.price);
         let asked = Asked {

@@ -16,11 +16,18 @@ use xos_units::{
 
 /// One side of a fill.
 #[derive(Clone, Copy)]
-struct FillSide {
-    account: AccountId,
-    order: OrderId,
-    venue: VenueId,
-    side: Side,
+pub(super) struct FillSide {
+    pub(super) account: AccountId,
+    pub(super) order: OrderId,
+    pub(super) venue: VenueId,
+    pub(super) side: Side,
+}
+
+impl FillSide {
+    #[inline(always)]
+    pub(super) fn of(order: &RestingOrder) -> Self {
+        Self { account: order.account, order: order.id, venue: order.venue, side: order.side }
+    }
 }
 
 impl Engine {
@@ -81,18 +88,7 @@ impl Engine {
         if let Some(halt) = &mut instrument.halt {
             halt.traded(step.time_ns, price);
         }
-        let taker = FillSide {
-            account: incoming.order.account,
-            order: incoming.order.id,
-            venue: incoming.order.venue,
-            side: incoming.order.side,
-        };
-        let maker = FillSide {
-            account: resting.account,
-            order: resting.id,
-            venue: resting.venue,
-            side: resting.side,
-        };
+        let (taker, maker) = (FillSide::of(&incoming.order), FillSide::of(resting));
         self.deliver(sequence, incoming.at, &taker, &maker, price, lots);
         self.pay_fees(sequence, incoming.at, &taker, &maker, taker_fee, maker_fee);
         if !self.collaterals.is_empty() {
@@ -119,6 +115,9 @@ impl Engine {
         if let Some(question) = self.instruments[incoming.at].question() {
             self.refresh_worst_case(taker.account, question);
             self.refresh_worst_case(maker.account, question);
+            if self.instruments[incoming.at].implied {
+                self.refresh_best(incoming.at, question, maker.side);
+            }
         }
         self.check_open_interest(sequence, incoming.at);
         if self.liquidations.wanted {
@@ -243,7 +242,14 @@ impl Engine {
 
     /// Divides a fee among its receivers: shares round down, what is left is rounding's.
     #[inline(never)]
-    fn split_fee(&mut self, sequence: u64, at: usize, payer: &FillSide, quote: AssetId, fee: Amount) {
+    pub(super) fn split_fee(
+        &mut self,
+        sequence: u64,
+        at: usize,
+        payer: &FillSide,
+        quote: AssetId,
+        fee: Amount,
+    ) {
         if fee == Amount::ZERO {
             return;
         }
@@ -274,7 +280,7 @@ impl Engine {
 
     /// Moves one side's position and, for a perpetual, posts what it realised.
     #[inline(never)]
-    fn move_position(
+    pub(super) fn move_position(
         &mut self,
         sequence: u64,
         at: usize,
@@ -368,7 +374,7 @@ impl Engine {
     }
 
     #[inline(always)]
-    fn emit_closed(
+    pub(super) fn emit_closed(
         &self,
         step: &mut Step,
         at: usize,

@@ -9,16 +9,6 @@ use xos_book::{RestingOrder, Slot};
 use xos_protocol::{CancelReason, SelfTrade};
 use xos_units::Qty;
 
-/// What a meeting of two orders of one owner leads to.
-enum Met {
-    /// They may trade.
-    Trade,
-    /// The resting order is gone or smaller: look again.
-    Again,
-    /// The incoming order is gone.
-    End,
-}
-
 impl Engine {
     /// Trades the incoming order against the book. True: what is left of it was cancelled on the way.
     #[inline(always)]
@@ -39,30 +29,39 @@ impl Engine {
                 return true;
             }
             meetings += 1;
-            if resting.owner == incoming.order.owner && incoming.order.self_trade != SelfTrade::None {
-                match self.prevent_self_trade(step, incoming, slot, &resting) {
-                    Met::Trade | Met::Again => continue,
-                    Met::End => return true,
-                }
-            }
-            match self.tradable(incoming, &resting) {
-                Ok(lots) => {
-                    self.fill(step, incoming, slot, &resting, lots);
-                    if lots < resting.remaining && incoming.order.remaining > Qty::ZERO {
-                        // Only a reduce-only order leaves lots while more are wanted: it has nothing left to reduce.
-                        self.cancel_resting(step, slot, CancelReason::ReduceOnly);
-                    }
-                    if !self.breached.is_empty() && self.pull_breached(step, incoming) {
-                        return true;
-                    }
-                }
-                Err(reason) => self.cancel_resting(step, slot, reason),
-            }
-            if self.violation.is_some() {
+            if self.meet_resting(step, incoming, slot, &resting) {
                 return true;
             }
         }
         false
+    }
+
+    /// One meeting with a resting order of the book. True: what is left of the incoming one was cancelled.
+    #[inline(always)]
+    pub(super) fn meet_resting(
+        &mut self,
+        step: &mut Step,
+        incoming: &mut Incoming,
+        slot: Slot,
+        resting: &RestingOrder,
+    ) -> bool {
+        if resting.owner == incoming.order.owner && incoming.order.self_trade != SelfTrade::None {
+            return self.prevent_self_trade(step, incoming, slot, resting);
+        }
+        match self.tradable(incoming, resting) {
+            Ok(lots) => {
+                self.fill(step, incoming, slot, resting, lots);
+                if lots < resting.remaining && incoming.order.remaining > Qty::ZERO {
+                    // Only a reduce-only order leaves lots while more are wanted: it has nothing left to reduce.
+                    self.cancel_resting(step, slot, CancelReason::ReduceOnly);
+                }
+                if !self.breached.is_empty() && self.pull_breached(step, incoming) {
+                    return true;
+                }
+            }
+            Err(reason) => self.cancel_resting(step, slot, reason),
+        }
+        self.violation.is_some()
     }
 
     /// Lots that the two orders can trade, or why the resting one must leave.
@@ -93,28 +92,29 @@ impl Engine {
         incoming.order.remaining = Qty::ZERO;
     }
 
-    fn prevent_self_trade(
+    /// Two orders of one owner meet. True: the incoming one is gone; otherwise the resting one is gone or smaller.
+    pub(super) fn prevent_self_trade(
         &mut self,
         step: &mut Step,
         incoming: &mut Incoming,
         slot: Slot,
         resting: &RestingOrder,
-    ) -> Met {
+    ) -> bool {
         const REASON: CancelReason = CancelReason::SelfTrade;
         match incoming.order.self_trade {
-            SelfTrade::None => Met::Trade,
+            SelfTrade::None => false,
             SelfTrade::CancelTaker => {
                 self.cancel_incoming(step, incoming, REASON);
-                Met::End
+                true
             }
             SelfTrade::CancelMaker => {
                 self.cancel_resting(step, slot, REASON);
-                Met::Again
+                false
             }
             SelfTrade::CancelBoth => {
                 self.cancel_resting(step, slot, REASON);
                 self.cancel_incoming(step, incoming, REASON);
-                Met::End
+                true
             }
             SelfTrade::Decrement => {
                 let lots = incoming.order.remaining.min(resting.remaining);
@@ -127,7 +127,7 @@ impl Engine {
                     if uses_up {
                         self.replenish(slot);
                     } else {
-                        self.instruments[incoming.at].book.shrink(&mut self.pool, slot, lots);
+                        self.instruments[resting.instrument.index()].book.shrink(&mut self.pool, slot, lots);
                     }
                     if let Some(question) = self.instruments[incoming.at].question() {
                         self.refresh_worst_case(resting.account, question);
@@ -139,7 +139,7 @@ impl Engine {
                 }
                 incoming.order.remaining -= lots;
                 step.emit_cancelled(&incoming.order, REASON, lots, incoming.order.remaining);
-                if incoming.order.remaining == Qty::ZERO { Met::End } else { Met::Again }
+                incoming.order.remaining == Qty::ZERO
             }
         }
     }

@@ -3,6 +3,7 @@
 use crate::account::{Class, StandKey};
 use crate::defence::Defence;
 use crate::engine::Engine;
+use crate::implied::is_better;
 use crate::instrument::{Instrument, Traded};
 use crate::margin::{Change, Reduced, reduces, reducible};
 use crate::orders::Incoming;
@@ -106,7 +107,11 @@ impl Engine {
         if is_scaled {
             self.instruments[incoming.at].hold_open_interest(true);
         }
-        let cancelled = self.match_incoming(step, incoming);
+        let cancelled = if self.instruments[incoming.at].implied {
+            self.match_with_implied(step, incoming)
+        } else {
+            self.match_incoming(step, incoming)
+        };
         if is_scaled {
             self.instruments[incoming.at].hold_open_interest(false);
         }
@@ -226,7 +231,7 @@ impl Engine {
             self.check_room(command.account(), instrument.class(), 1)?;
         }
         if flags.has(Flags::POST_ONLY) {
-            check_post_only(instrument, words.side, command.price())?;
+            self.check_post_only(instrument, words.side, command.price())?;
         }
         let asked = Asked {
             account: command.account(),
@@ -244,7 +249,11 @@ impl Engine {
         };
         self.check_position_limit(&asked)?;
         if words.tif == Tif::Fok {
-            self.check_fillable(&asked, words.self_trade, time_ns)?;
+            if instrument.implied {
+                self.check_fillable_with_implied(&asked, words.self_trade, time_ns)?;
+            } else {
+                self.check_fillable(&asked, words.self_trade, time_ns)?;
+            }
         }
         let per_lot = self.check_money(&asked)?;
         Ok((lots, per_lot))
@@ -367,6 +376,30 @@ impl Engine {
         }
     }
 
+    /// Neither the book nor implied liquidity may be met.
+    #[inline(always)]
+    pub(crate) fn check_post_only(
+        &self,
+        instrument: &Instrument,
+        side: Side,
+        price: Price,
+    ) -> Result<(), Refused> {
+        let mut best = instrument.book.best_price(side.opposite());
+        if instrument.implied
+            && let Some(implied) = self.implied_price(instrument.id.index(), side)
+        {
+            best = Some(
+                best.map_or(implied, |best| if is_better(side, implied, best) { implied } else { best }),
+            );
+        }
+        match best {
+            Some(best) if !is_better(side, price, best) => {
+                refused(Reject::PostOnlyWouldCross, price.0, best.0)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn check_spot_money(&self, asked: &Asked, needed: Amount) -> Result<(), Refused> {
         let asset = held_asset(asked.instrument, asked.side).expect("a spot order holds an asset");
         let mut available = self.ledger.balance(asked.account, asset).free() + asked.replaced_reserve;
@@ -462,16 +495,6 @@ pub(crate) fn check_notional(
     }
     if value > instrument.notional_max {
         return refused(Reject::NotionalAboveMax, value.0, instrument.notional_max.0);
-    }
-    Ok(())
-}
-
-pub(crate) fn check_post_only(instrument: &Instrument, side: Side, price: Price) -> Result<(), Refused> {
-    if let Some(best) = instrument.book.best_price(side.opposite()) {
-        let crosses = if side == Side::Buy { price >= best } else { price <= best };
-        if crosses {
-            return refused(Reject::PostOnlyWouldCross, price.0, best.0);
-        }
     }
     Ok(())
 }

@@ -36,20 +36,33 @@ enum Skipped {
 
 /// An order, or a slice of an iceberg, as the incoming order would meet it.
 #[derive(Clone, Copy)]
-struct Met {
-    slot: Slot,
-    lots: Qty,
+pub(super) struct Met {
+    pub(super) slot: Slot,
+    pub(super) lots: Qty,
     /// What stands behind these lots.
-    behind: Iceberg,
+    pub(super) behind: Iceberg,
     /// These lots were hidden before.
-    again: bool,
+    pub(super) again: bool,
 }
 
 /// The way through a book: level by level, oldest first, icebergs again at the back of their level.
-struct Walk {
+pub(super) struct Walk {
     next: Option<Slot>,
     price: Price,
     again: VecDeque<(Slot, Iceberg)>,
+}
+
+impl Walk {
+    pub(super) fn from(next: Option<Slot>) -> Self {
+        Self { next, price: Price::ZERO, again: VecDeque::new() }
+    }
+
+    /// What stands behind lots that were counted will be met again.
+    pub(super) fn counted(&mut self, met: &Met) {
+        if met.behind.hidden > Qty::ZERO {
+            self.again.push_back((met.slot, met.behind));
+        }
+    }
 }
 
 impl Engine {
@@ -60,7 +73,7 @@ impl Engine {
         let (mut found, mut shown, mut meetings) = (Qty::ZERO, Qty::ZERO, 0u32);
         let mut plan = Plan::new();
         let next = book.front(asked.side.opposite()).map(|(_, slot)| slot);
-        let mut walk = Walk { next, price: Price::ZERO, again: VecDeque::new() };
+        let mut walk = Walk::from(next);
         while found < asked.lots
             && let Some(met) = self.meet(book, &mut walk)
         {
@@ -88,9 +101,7 @@ impl Engine {
                 Ok(lots) => {
                     found += lots;
                     shown += if met.again { Qty::ZERO } else { lots };
-                    if met.behind.hidden > Qty::ZERO {
-                        walk.again.push_back((met.slot, met.behind));
-                    }
+                    walk.counted(&met);
                 }
                 Err(Skipped::Leaves) => {}
                 Err(Skipped::Unaffordable) if met.behind.hidden > Qty::ZERO => {
@@ -107,7 +118,7 @@ impl Engine {
     }
 
     /// The next meeting: the rest of the level, then its icebergs again, then the next level.
-    fn meet(&self, book: &Book, walk: &mut Walk) -> Option<Met> {
+    pub(super) fn meet(&self, book: &Book, walk: &mut Walk) -> Option<Met> {
         let next = walk.next.map(|slot| (slot, self.pool.order(slot)));
         if let Some((slot, order)) = next
             && (order.price == walk.price || walk.again.is_empty())

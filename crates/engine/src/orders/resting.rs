@@ -58,6 +58,9 @@ impl Engine {
         }
         if let Some(question) = self.instruments[order.instrument.index()].question() {
             self.refresh_worst_case(order.account, question);
+            if self.instruments[order.instrument.index()].implied {
+                self.refresh_best(order.instrument.index(), question, order.side);
+            }
         }
     }
 
@@ -113,6 +116,9 @@ impl Engine {
         self.unlink_resting(sequence, slot, order);
         if let Some(question) = self.instruments[order.instrument.index()].question() {
             self.refresh_worst_case(order.account, question);
+            if self.instruments[order.instrument.index()].implied {
+                self.refresh_best(order.instrument.index(), question, order.side);
+            }
         }
     }
 

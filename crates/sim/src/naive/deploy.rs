@@ -291,7 +291,9 @@ impl World {
         let terms = &spec.terms;
         let fits = terms.price_max_ticks == unit - 1 && terms.band_ppm == 0;
         bound(20, terms.price_max_ticks, fits)?;
-        check_terms(terms, unit)
+        check_terms(terms, unit)?;
+        let meetings = i128::from(self.limits.matches_per_command_max);
+        bound(211, outcomes, !spec.implied || outcomes - 1 <= meetings)
     }
 }
 

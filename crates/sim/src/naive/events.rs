@@ -43,7 +43,7 @@ impl Cause {
     }
 
     /// What all events about one order share.
-    fn order(&self, kind: EventKind, order: &Order) -> EventRecord {
+    pub(super) fn of_order(&self, kind: EventKind, order: &Order) -> EventRecord {
         EventRecord {
             side: order.side.code(),
             venue: order.venue,
@@ -61,7 +61,7 @@ impl Cause {
             qty: order.total,
             remaining: order.remaining,
             amount: Int128::new(order.display.into()),
-            ..self.order(EventKind::OrderAccepted, order)
+            ..self.of_order(EventKind::OrderAccepted, order)
         }
     }
 
@@ -72,7 +72,7 @@ impl Cause {
             qty: order.total,
             remaining: order.remaining,
             amount: Int128::new(order.display.into()),
-            ..self.order(EventKind::OrderAmended, order)
+            ..self.of_order(EventKind::OrderAmended, order)
         }
     }
 
@@ -81,7 +81,7 @@ impl Cause {
         EventRecord {
             qty: order.shown,
             remaining: order.remaining,
-            ..self.order(EventKind::OrderReplenished, order)
+            ..self.of_order(EventKind::OrderReplenished, order)
         }
     }
 
@@ -93,7 +93,12 @@ impl Cause {
         qty: i64,
         remaining: i64,
     ) -> EventRecord {
-        EventRecord { reason: reason.code(), qty, remaining, ..self.order(EventKind::OrderCancelled, order) }
+        EventRecord {
+            reason: reason.code(),
+            qty,
+            remaining,
+            ..self.of_order(EventKind::OrderCancelled, order)
+        }
     }
 
     /// A fill; both orders as they are after it.
@@ -105,7 +110,7 @@ impl Cause {
             remaining: taker.remaining,
             amount: Int128::new(taker_fee),
             counter_amount: Int128::new(maker_fee),
-            ..self.order(EventKind::Trade, taker)
+            ..self.of_order(EventKind::Trade, taker)
         };
         event.detail = [0; 32];
         event.set_counterpart(maker.id, maker.account, maker.venue, maker.remaining, trade_id);

@@ -118,7 +118,7 @@ impl World {
     }
 
     /// What the payer of a fee owes goes to those whom the instrument names.
-    fn divide_fee(&mut self, payer: &Order, fee: i128) {
+    pub(super) fn divide_fee(&mut self, payer: &Order, fee: i128) {
         let instrument = self.instrument(payer.instrument);
         let (asset, split) = (instrument.quote(), instrument.terms.split);
         let from = Party::Account(payer.account);
@@ -143,7 +143,7 @@ impl World {
     }
 
     /// The position of the order's account after it bought or sold `lots`; what that closed, if anything.
-    fn move_position(&mut self, order: &Order, lots: i64, price: i64) -> Option<Closed> {
+    pub(super) fn move_position(&mut self, order: &Order, lots: i64, price: i64) -> Option<Closed> {
         let instrument = self.instrument(order.instrument);
         if instrument.is_spot() {
             return None;

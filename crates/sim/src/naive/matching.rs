@@ -4,7 +4,7 @@ use super::events::Cause;
 use super::money::Reducing;
 use super::state::{Order, World};
 use std::collections::BTreeMap;
-use xos_protocol::{CancelReason, EventRecord, Flags, SelfTrade, Side};
+use xos_protocol::{CancelReason, EventRecord, Flags, SelfTrade, Side, Tif};
 
 /// What matching leaves of the incoming order.
 pub(super) enum Left {
@@ -17,9 +17,13 @@ pub(super) enum Left {
 impl World {
     /// Where the resting order stands that `incoming` meets next: best price first, then the oldest.
     pub(super) fn best_met_by(&self, incoming: &Order) -> Option<usize> {
+        self.best_among(&self.orders, incoming)
+    }
+
+    pub(super) fn best_among(&self, orders: &[Order], incoming: &Order) -> Option<usize> {
         let mut best: Option<usize> = None;
-        for (at, order) in self.orders.iter().enumerate() {
-            if order.is_met_by(incoming) && best.is_none_or(|b| is_better(order, &self.orders[b])) {
+        for (at, order) in orders.iter().enumerate() {
+            if order.is_met_by(incoming) && best.is_none_or(|b| is_better(order, &orders[b])) {
                 best = Some(at);
             }
         }
@@ -41,12 +45,25 @@ impl World {
 
     fn meet_all(&mut self, cause: &Cause, incoming: &mut Order, events: &mut Vec<EventRecord>) -> Left {
         let mut met = 0;
+        let implied = self.implied_question(incoming.instrument).is_some();
+        // The plan of a fill-or-kill order counted its steps.
+        let limit =
+            if implied && incoming.tif == Tif::Fok { u32::MAX } else { self.limits.matches_per_command_max };
         while incoming.remaining > 0 {
+            if let Some(price) = self.next_step(incoming) {
+                if limit - met < self.meetings_of_step(incoming.instrument) {
+                    let reason = CancelReason::MatchLimit;
+                    events.push(cause.cancelled(incoming, reason, incoming.remaining, 0));
+                    return Left::Nothing;
+                }
+                met += self.step_implied(cause, incoming, price, events);
+                continue;
+            }
             let Some(at) = self.best_met_by(incoming) else { return Left::Remainder };
             if self.halt_before(cause, incoming, self.orders[at].price, events) {
                 return Left::Nothing;
             }
-            if met == self.limits.matches_per_command_max {
+            if met == limit {
                 let reason = CancelReason::MatchLimit;
                 events.push(cause.cancelled(incoming, reason, incoming.remaining, 0));
                 return Left::Nothing;
@@ -97,7 +114,7 @@ impl World {
         self.entry_left(cause, order.id, events);
     }
 
-    fn prevent_self_trade(
+    pub(super) fn prevent_self_trade(
         &mut self,
         cause: &Cause,
         incoming: &mut Order,

@@ -16,6 +16,7 @@ mod funds;
 mod halt;
 mod hash;
 mod iceberg;
+pub mod implied;
 mod invariants;
 mod isolated;
 mod leverage;
@@ -159,6 +160,11 @@ impl NaiveEngine {
     pub fn shown_lots(&self) -> std::collections::BTreeMap<u64, i64> {
         let icebergs = self.world.orders.iter().filter(|order| order.display != 0);
         icebergs.map(|order| (order.id, order.shown)).collect()
+    }
+
+    /// Sides of questions with implied liquidity on which resting orders cross each other.
+    pub fn implied_crosses(&self) -> Vec<implied::Cross> {
+        self.world.implied_crosses()
     }
 
     /// Margin of every account; nothing before there is a settlement asset.

@@ -133,7 +133,11 @@ impl World {
         }
         self.check_position_limit(order)?;
         if tif == Tif::Fok {
-            let reached = self.plan(order, cause.time_ns);
+            let now_ns = cause.time_ns;
+            let reached = match self.implied_question(order.instrument) {
+                Some(_) => self.plan_with_implied(order, now_ns),
+                None => self.plan(order, now_ns),
+            };
             check(reached.lots >= order.total, Reject::FokNotFillable, reached.shown, order.total)?;
         }
         self.check_money(order, None)
@@ -201,9 +205,13 @@ impl World {
 
     /// 320.
     pub(super) fn check_post_only(&self, order: &Order) -> Result<(), Refusal> {
-        match self.best_met_by(order) {
+        let sign = order.side.sign();
+        let direct = self.best_met_by(order).map(|at| self.orders[at].price);
+        let implied = self.implied_price(order.instrument, order.side);
+        let implied = implied.filter(|price| price * sign <= order.price * sign);
+        match direct.into_iter().chain(implied).min_by_key(|price| price * sign) {
             None => Ok(()),
-            Some(best) => refuse(Reject::PostOnlyWouldCross, order.price, self.orders[best].price),
+            Some(best) => refuse(Reject::PostOnlyWouldCross, order.price, best),
         }
     }
 

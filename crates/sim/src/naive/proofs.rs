@@ -68,6 +68,7 @@ fn world(rng: &mut Rng, fees: Fees) -> (World, i64) {
         ticks_per_unit: unit_ticks,
         terms: terms.clone(),
         resolution: None,
+        implied: false,
     };
     let kind = Kind::Outcome { question: 1, unit_ticks };
     let world = World {

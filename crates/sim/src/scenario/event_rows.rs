@@ -32,6 +32,8 @@ pub(super) const COLUMNS: &[&str] = &[
     "trade",
     "taker fee",
     "maker fee",
+    "taker",
+    "sets",
     "position",
     "amount",
     "total",
@@ -122,6 +124,7 @@ impl Witness<'_> {
                 self.names.account_name(u32::try_from(event.order_id).unwrap_or(u32::MAX))
             }
             _ if kind == EventKind::Trade => self.trade_cell(event, column),
+            _ if is_implied(kind) => self.implied_cell(event, kind, column),
             _ => String::new(),
         }
     }
@@ -135,6 +138,18 @@ impl Witness<'_> {
             "trade" => event.trade_id().to_string(),
             "taker fee" => event.amount.get().to_string(),
             "maker fee" => event.counter_amount.get().to_string(),
+            _ => String::new(),
+        }
+    }
+
+    fn implied_cell(&self, event: &EventRecord, kind: EventKind, column: &str) -> String {
+        let is_leg = kind == EventKind::ImpliedLeg;
+        match column {
+            "taker" if is_leg => self.names.account_name(event.counter_account()),
+            "trade" => event.trade_id().to_string(),
+            "taker fee" if !is_leg => event.amount.get().to_string(),
+            "maker fee" if is_leg => event.amount.get().to_string(),
+            "sets" if !is_leg => event.counter_amount.get().to_string(),
             _ => String::new(),
         }
     }
@@ -244,7 +259,13 @@ fn is_about_order(kind: EventKind) -> bool {
             | Kind::OrderReplenished
             | Kind::PnlRealised
     ) || is_waiting(kind)
+        || is_implied(kind)
         || kind == Kind::TriggerFired
+}
+
+/// Parts of a step of implied liquidity.
+fn is_implied(kind: EventKind) -> bool {
+    matches!(kind, EventKind::ImpliedTrade | EventKind::ImpliedLeg)
 }
 
 /// Events that tell how an order waits, or waited.
@@ -254,7 +275,7 @@ fn is_waiting(kind: EventKind) -> bool {
 
 /// Kinds whose detail is no client id.
 fn is_of_trade(kind: EventKind) -> bool {
-    matches!(kind, EventKind::Trade | EventKind::TrancheTookOver | EventKind::Deleveraged)
+    matches!(kind, EventKind::Trade | EventKind::TrancheTookOver | EventKind::Deleveraged) || is_implied(kind)
 }
 
 /// Liquidation orders and what closes positions without an order.
@@ -315,7 +336,7 @@ fn has_left(kind: EventKind) -> bool {
             | Kind::OrderCancelled
             | Kind::OrderAmended
             | Kind::OrderReplenished
-    )
+    ) || is_implied(kind)
 }
 
 fn has_amount(kind: EventKind) -> bool {

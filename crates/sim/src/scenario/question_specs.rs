@@ -25,6 +25,7 @@ pub(super) fn question(
         ticks_per_unit,
         terms: terms(words, ticks_per_unit - 1)?,
         resolution,
+        implied: words.take("implied") == Some("yes"),
         symbol,
     }))
 }

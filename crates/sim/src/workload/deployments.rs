@@ -290,6 +290,7 @@ pub(super) fn question(rng: &mut Rng, scale: Scale, number: usize, outcomes: usi
         ticks_per_unit,
         terms,
         resolution: None,
+        implied: rng.one_in(2),
     }
 }
 

@@ -76,6 +76,11 @@ impl Live {
                 self.lasts.insert(event.instrument, event.price);
                 self.traded(event);
             }
+            Some(EventKind::ImpliedTrade | EventKind::ImpliedLeg) => {
+                self.lasts.insert(event.instrument, event.price);
+                self.moved(event, event.account, 1);
+                self.left(event.order_id, event.remaining);
+            }
             Some(EventKind::TriggerAccepted | EventKind::TriggerAmended) => {
                 let waiting = Waiting {
                     id: event.order_id,
@@ -147,7 +152,17 @@ impl Live {
 
     /// One of the positions, by a random number.
     pub(super) fn nth_position(&self, number: u64) -> Option<(u32, u32, i64)> {
-        let open: Vec<_> = self.positions.iter().filter(|(_, lots)| **lots != 0).collect();
+        self.nth_position_of(number, |_| true)
+    }
+
+    /// One of the positions on instruments that are wanted, by a random number.
+    pub(super) fn nth_position_of(
+        &self,
+        number: u64,
+        wanted: impl Fn(u32) -> bool,
+    ) -> Option<(u32, u32, i64)> {
+        let open = self.positions.iter().filter(|((_, instrument), lots)| **lots != 0 && wanted(*instrument));
+        let open: Vec<_> = open.collect();
         let &(&(account, instrument), &lots) = open.get((number % open.len().max(1) as u64) as usize)?;
         Some((account, instrument, lots))
     }

@@ -146,6 +146,7 @@ fn question(number: u32) -> QuestionSpec {
         ticks_per_unit: UNIT,
         terms: terms(UNIT - 1),
         resolution: None,
+        implied: false,
     }
 }
 

@@ -13,14 +13,20 @@ impl Chaos {
             }
             return *self.rng.pick(&self.recent);
         }
-        let weights = if self.calm {
-            [700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 5, 1, 0, 0, 60, 2, 12, 40, 1, 24, 12, 6, 6, 6, 2, 4]
+        let mut weights = if self.calm {
+            [
+                700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 5, 1, 0, 0, 60, 2, 12, 40, 1, 24, 12, 6, 6, 6, 2,
+                4, 120,
+            ]
         } else {
             [
                 600, 100, 40, 6, 4, 24, 24, 30, 20, 9, 45, 16, 9, 2, 3, 50, 6, 24, 45, 2, 60, 36, 20, 16, 16,
-                5, 16,
+                5, 16, 120,
             ]
         };
+        if self.crowd {
+            weights[27] = 900;
+        }
         let mut record = match self.rng.weighted(&weights) {
             0 => self.draw_place(),
             1 => self.draw_amend(place_in_frame),
@@ -48,6 +54,7 @@ impl Chaos {
             24 => self.draw_transfer(),
             25 => self.draw_open_isolated(),
             26 => self.draw_credentials(),
+            27 => self.draw_implied(),
             _ => CommandRecord { kind: *self.rng.pick(&[0, 19, 64, 65_535]), ..self.draw_place() },
         };
         if self.rng.one_in(if self.calm { 120 } else { 16 }) {
@@ -85,6 +92,7 @@ impl Chaos {
             qty_max: 20,
             is_settled: false,
             is_perpetual: false,
+            is_implied: false,
             sources: 0,
         };
         self.instruments.get((instrument as usize).wrapping_sub(1)).copied().unwrap_or(none)

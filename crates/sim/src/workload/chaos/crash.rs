@@ -8,10 +8,11 @@ impl Chaos {
     /// Queues the frames of a crash.
     pub(super) fn plan_crash(&mut self) {
         let number = self.rng.bits();
-        let Some((account, instrument, lots)) = self.live.nth_position(number) else { return };
-        if !self.known(instrument).is_perpetual {
+        let instruments = &self.instruments;
+        let is_perpetual = |instrument: u32| instruments[instrument as usize - 1].is_perpetual;
+        let Some((account, instrument, lots)) = self.live.nth_position_of(number, is_perpetual) else {
             return;
-        }
+        };
         let price_max = self.known(instrument).price_max;
         let mut mark = self.live.marks.get(&instrument).copied().unwrap_or(1 + price_max / 2);
         let mut time_ns = self.time_ns;

@@ -5,6 +5,7 @@ mod crash;
 mod credentials;
 mod dispute;
 mod giant;
+mod implied;
 mod interval;
 mod squeeze;
 mod triggers;
@@ -28,6 +29,8 @@ struct Known {
     qty_max: i64,
     is_settled: bool,
     is_perpetual: bool,
+    /// An outcome of a question with implied liquidity.
+    is_implied: bool,
     /// Publishers that are its sources: the first so many.
     sources: u32,
 }
@@ -41,6 +44,8 @@ pub struct Chaos {
     wealth: i128,
     /// Few mistakes and disturbances, so that books grow deep.
     calm: bool,
+    /// Many makers on questions with implied liquidity.
+    crowd: bool,
     time_ns: u64,
     next_sequence: u64,
     set_up: VecDeque<Frame>,
@@ -66,12 +71,14 @@ impl Chaos {
         let scale = Scale::draw(&mut rng);
         let wealth = *rng.pick(&[3, 8, 25, 100]);
         let calm = rng.one_in(3);
+        let crowd = rng.one_in(6);
         let time_ns = 1_000_000 + rng.below(1_000);
         let mut chaos = Self {
             rng,
             scale,
             wealth,
             calm,
+            crowd,
             time_ns,
             next_sequence: 1,
             set_up: VecDeque::new(),
@@ -167,6 +174,7 @@ impl Chaos {
                     }
                     _ => return,
                 };
+                let is_implied = matches!(&self.pending, Some(DeployCommand::Question(spec)) if spec.implied);
                 let is_collateral = matches!(&self.pending,
                     Some(DeployCommand::Instrument(spec)) if !spec.collateral.is_empty());
                 let price_max = terms.price_max_ticks;
@@ -189,6 +197,7 @@ impl Chaos {
                     qty_max,
                     is_settled: false,
                     is_perpetual,
+                    is_implied,
                     sources,
                 });
             }
@@ -231,6 +240,10 @@ impl Chaos {
             bodies.push(DeployCommand::Venue(deployments::venue(rng, 9, 0)));
         }
         let mut limits = deployments::limits(rng);
+        if self.crowd {
+            limits.instruments_per_account_max += 8;
+            limits.matches_per_command_max += rng.below(12) as u32;
+        }
         if rng.one_in(12) {
             limits.orders_per_account_max = (1 << 22) + rng.below(2) as u32;
         }
@@ -274,8 +287,10 @@ impl Chaos {
             bodies.push(DeployCommand::Instrument(spec));
         }
         for number in 1..=1 + rng.below(2) as usize {
-            let outcomes = 2 + rng.below(4) as usize;
-            bodies.push(DeployCommand::Question(deployments::question(rng, scale, number, outcomes)));
+            let outcomes = 2 + rng.below(if self.crowd { 5 } else { 4 }) as usize;
+            let mut spec = deployments::question(rng, scale, number, outcomes);
+            spec.implied |= self.crowd;
+            bodies.push(DeployCommand::Question(spec));
         }
         for number in 50..50 + rng.below(9) as usize {
             let mut body = match rng.below(6) {
@@ -300,7 +315,7 @@ impl Chaos {
     }
 
     fn plan_accounts(&mut self, assets: u32, classes: u32) {
-        let accounts = 3 + self.rng.below(8) as u32;
+        let accounts = if self.crowd { 8 } else { 3 } + self.rng.below(8) as u32;
         let owners = 2 + self.rng.below(u64::from(accounts - 1));
         let mut commands = Vec::new();
         for account in 1..=accounts {
