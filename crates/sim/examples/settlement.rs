@@ -57,7 +57,8 @@ fn question() -> QuestionSpec {
     };
     let outcomes = ["A", "B", "C"].map(|name| OutcomeSpec { symbol: name.into(), name: name.into() });
     let (symbol, text) = ("Q".into(), "Which of three?".into());
-    QuestionSpec { symbol, text, outcomes: outcomes.into(), ticks_per_unit: 100, terms, resolution: None }
+    let (ticks_per_unit, outcomes) = (100, outcomes.into());
+    QuestionSpec { symbol, text, outcomes, ticks_per_unit, terms, resolution: None, implied: false }
 }
 
 fn main() {

@@ -238,6 +238,8 @@ impl World {
         if let Some(resolution) = &spec.resolution {
             self.check_resolution(cause, resolution, spec.outcomes.len())?;
         }
+        let (outcomes, meetings) = (spec.outcomes.len() as u32, self.limits.matches_per_command_max);
+        bound(211, outcomes, !spec.implied || outcomes - 1 <= meetings)?;
         let rule = spec.resolution.as_ref().map(|resolution| resolution.rule.as_bytes());
         let detail = rule.map_or([0; 32], |rule| *blake3::hash(rule).as_bytes());
         let id = self.questions.len() as u32 + 1;
@@ -291,9 +293,7 @@ impl World {
         let terms = &spec.terms;
         let fits = terms.price_max_ticks == unit - 1 && terms.band_ppm == 0;
         bound(20, terms.price_max_ticks, fits)?;
-        check_terms(terms, unit)?;
-        let meetings = i128::from(self.limits.matches_per_command_max);
-        bound(211, outcomes, !spec.implied || outcomes - 1 <= meetings)
+        check_terms(terms, unit)
     }
 }
 

@@ -28,8 +28,7 @@ impl Scale {
 /// Limits so low that a small world meets them, or the default ones.
 pub(super) fn limits(rng: &mut Rng) -> Limits {
     if rng.one_in(4) {
-        let frame_commands_max = 20;
-        return Limits { frame_commands_max, client_id_retention_ns: 100, ..Limits::default() };
+        return Limits { frame_commands_max: 20, client_id_retention_ns: 100, ..Limits::default() };
     }
     let mut up_to = |low: u64, high: u64| (low + rng.below(high - low + 1)) as u32;
     Limits {

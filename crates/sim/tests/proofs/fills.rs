@@ -67,6 +67,7 @@ fn play(trade: &Trade, parts: &[i64]) -> Fills {
                 outcomes,
                 terms,
                 resolution: None,
+                implied: false,
             }));
             1
         }

@@ -24,6 +24,7 @@ fn question(outcomes: usize, unit: i64, k: u32) -> QuestionSpec {
         ticks_per_unit: unit,
         terms,
         resolution: None,
+        implied: false,
     }
 }
 

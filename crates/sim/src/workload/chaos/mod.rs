@@ -67,11 +67,19 @@ pub struct Chaos {
 impl Chaos {
     /// The chaos of this seed.
     pub fn new(seed: u64) -> Self {
-        let mut rng = Rng::new(seed);
+        Self::with(Rng::new(seed), false)
+    }
+
+    /// A chaos with many makers on questions with implied liquidity.
+    pub fn of_crowd(seed: u64) -> Self {
+        Self::with(Rng::new(seed), true)
+    }
+
+    fn with(mut rng: Rng, of_crowd: bool) -> Self {
         let scale = Scale::draw(&mut rng);
         let wealth = *rng.pick(&[3, 8, 25, 100]);
         let calm = rng.one_in(3);
-        let crowd = rng.one_in(6);
+        let crowd = rng.one_in(6) || of_crowd;
         let time_ns = 1_000_000 + rng.below(1_000);
         let mut chaos = Self {
             rng,
