@@ -26,6 +26,7 @@ from exchange_os._core import (
     build_info,
 )
 from exchange_os.admission import Credential
+from exchange_os.debts import Convertible, Debt
 from exchange_os.errors import (
     AlreadyOpen,
     BatchRefused,
@@ -86,8 +87,10 @@ __all__ = [
     "Cancelled",
     "Closed",
     "CommandKind",
+    "Convertible",
     "Corrupt",
     "Credential",
+    "Debt",
     "DecidedBy",
     "DiskFailed",
     "Error",

@@ -173,6 +173,7 @@ class CancelReason(IntEnum):
     SETTLED = 10
     MATCH_LIMIT = 11
     LIQUIDATION = 16
+    CONVERSION = 17
     CANCEL_ALL_AFTER = 20
     LINKED = 21
     POSITION_CLOSED = 22
@@ -227,6 +228,8 @@ class EventKind(IntEnum):
     DELEVERAGED = 54
     INSURANCE_RECEIVED = 55
     LIQUIDATION_ENDED = 56
+    CONVERSION_ORDER = 57
+    COLLATERAL_CONVERTED = 58
     ASSET_DEPLOYED = 64
     VENUE_DEPLOYED = 65
     INSTRUMENT_DEPLOYED = 66
@@ -341,6 +344,7 @@ class Reject(IntEnum):
     ISOLATED_ACCOUNT_EXISTS = 417
     ACCOUNT_IS_ISOLATED = 418
     INSTRUMENT_IS_ISOLATED = 419
+    DEBT_LIMIT = 421
     NOT_GENESIS = 501
     MALFORMED_DEPLOYMENT = 502
     SETTLEMENT_ASSET_MISSING = 503
@@ -643,6 +647,9 @@ class Exchange:
 
     def liquidations(self) -> list[tuple[int, int, int, int]]:
         """Account, next visit, equity and requirement of every account in liquidation."""
+
+    def debt(self, account: int, /) -> tuple[int, list[tuple[int, int, int, int, int]]] | None:
+        """What an account owes; asset, instrument, lots, lowest price and value of what may be sold for it."""
 
     def deleveraging(
         self, instrument: int, long: bool, lots: int, /

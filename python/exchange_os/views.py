@@ -10,6 +10,7 @@ import numpy as np
 
 from exchange_os._core import EventKind, InstrumentState, PriceStatus, SelfTrade, Side, Tif
 from exchange_os.bounds import whole
+from exchange_os.debts import DebtViews
 from exchange_os.errors import EventsGone, InvalidArgument, UnknownName
 from exchange_os.records import Events, events_from_bytes
 from exchange_os.results import (
@@ -44,7 +45,7 @@ _TIFS = {int(tif): tif.name.lower() for tif in Tif}
 _SELF_TRADES = {int(mode): mode.name.lower() for mode in SelfTrade}
 
 
-class Views:
+class Views(DebtViews):
     """The reading half of `Exchange`."""
 
     _core: _core.Exchange

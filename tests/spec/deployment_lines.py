@@ -72,6 +72,8 @@ def _instrument(
     spec = {"symbol": symbol, "product": product, "collateral": collateral} | _margin(pairs)
     spec |= _oracle(pairs, numbers.publishers) | _funding(pairs) | _liquidation(pairs, numbers.assets)
     spec |= _halt(pairs)
+    if "conversion" in pairs:
+        spec["conversion_slippage_ppm"] = ppm(pairs.pop("conversion"))
     if pairs.pop("margin_mode", "cross") == "isolated":
         spec["isolated_only"] = True
     return {"instrument": spec | {"terms": _terms(pairs, 1_000_000)}}
@@ -176,7 +178,8 @@ def _number(text: str, numbers: dict[str, int]) -> int:
 def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> dict[str, Any]:
     match kind:
         case "asset":
-            return {"asset": {"symbol": symbol, "decimals": int(pairs.pop("decimals", "2"))}}
+            asset = {"symbol": symbol, "decimals": int(pairs.pop("decimals", "2"))}
+            return {"asset": asset | ({"debt_max": pairs.pop("debt_max")} if "debt_max" in pairs else {})}
         case "venue":
             rule = _rule(pairs, ("requires", "forbids"), numbers.classes)
             return {"venue": {"symbol": symbol, "fees": _fees(pairs) if pairs else None, "admission": rule}}

@@ -205,10 +205,12 @@ impl Engine {
         sink.u32(liquidations.cursor.0);
         sink.count(liquidations.pending.len());
         liquidations.pending.iter().for_each(|account| sink.u32(account.0));
-        sink.count(liquidations.running().len());
-        for (account, next_ns) in liquidations.running() {
-            sink.u32(account.0);
-            sink.u64(next_ns);
+        for schedule in [&liquidations.visits, &liquidations.repayments] {
+            sink.count(schedule.iter().len());
+            for (account, next_ns) in schedule.iter() {
+                sink.u32(account.0);
+                sink.u64(next_ns);
+            }
         }
         for terms in self.instruments.iter().filter_map(|instrument| instrument.liquidation.as_ref()) {
             sink.u64(terms.drawn_day);

@@ -16,6 +16,8 @@ pub(crate) struct Collateral {
     pub(crate) instrument: InstrumentId,
     base_atoms_per_lot: u64,
     tiers: Vec<Haircut>,
+    /// How far below the index it may be sold for a debt; none: it is not.
+    pub(crate) slippage: Option<Ppm>,
     /// Accounts that have some of the asset.
     pub(crate) holders: AccountSet,
 }
@@ -33,10 +35,9 @@ impl Collateral {
             rate: Ppm(tier.haircut_ppm),
         };
         let tiers: Vec<_> = spec.collateral.iter().map(tier).collect();
-        (!tiers.is_empty()).then_some((
-            base,
-            Self { instrument: id, base_atoms_per_lot, tiers, holders: AccountSet::default() },
-        ))
+        let (slippage, holders) = (spec.conversion_slippage_ppm.map(Ppm), AccountSet::default());
+        let collateral = Self { instrument: id, base_atoms_per_lot, tiers, slippage, holders };
+        (!collateral.tiers.is_empty()).then_some((base, collateral))
     }
 
     /// Value of an amount of the asset: its whole lots.
@@ -70,6 +71,10 @@ impl Engine {
         })
     }
 
+    pub(crate) fn is_collateral(&self, asset: AssetId) -> bool {
+        self.collaterals.get(asset.index()).is_some_and(Option::is_some)
+    }
+
     /// What an account would lose in collateral value if `amount` of what is `free` of an asset were no longer there.
     pub(crate) fn collateral_lost(&self, asset: AssetId, free: Amount, amount: Amount) -> Amount {
         self.value_as_collateral(asset, free) - self.value_as_collateral(asset, free - amount)
@@ -77,7 +82,7 @@ impl Engine {
 
     /// The most of what is `free` of an asset that can go if the account may lose `room` of collateral value.
     pub(crate) fn collateral_may_go(&self, asset: AssetId, free: Amount, room: Amount) -> Amount {
-        if room < Amount::ZERO && self.collaterals.get(asset.index()).is_some_and(Option::is_some) {
+        if room < Amount::ZERO && self.is_collateral(asset) {
             return Amount::ZERO;
         }
         if self.collateral_lost(asset, free, free) <= room.max(Amount::ZERO) {

@@ -4,6 +4,7 @@ use crate::collateral::Collateral;
 use crate::defence::{Defence, Switches};
 use crate::engine::Engine;
 use crate::instrument::Instrument;
+use crate::liquidation::DEBT_UNBOUNDED;
 use crate::questions::Question;
 use crate::step::{Refused, Step, refused};
 use xos_ledger::{Party, SETTLEMENT};
@@ -65,6 +66,10 @@ impl Engine {
         if spec.decimals > 18 {
             return refused(Reject::SpecOutOfBounds, spec.decimals, 1);
         }
+        if let Some(most) = spec.debt_max {
+            let bound = if self.assets.is_empty() { AMOUNT_ATOMS_BOUND - 1 } else { -1 };
+            check_bounds(most.0, 0..=bound, 82)?;
+        }
         // ---- Everything is checked. Below this line nothing fails. ----
         self.add_asset(spec);
         step.emit(EventRecord {
@@ -78,6 +83,7 @@ impl Engine {
     pub(crate) fn add_asset(&mut self, spec: AssetSpec) {
         self.ledger.add_asset();
         self.assets.push(spec);
+        self.debt_max = self.debt_limit().unwrap_or(DEBT_UNBOUNDED);
     }
 
     fn deploy_venue(&mut self, step: &mut Step, spec: VenueSpec) -> Result<(), Refused> {
@@ -213,17 +219,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Fields 58 to 61.
+    /// Fields 58 to 61, 83 and 84.
     fn check_collateral_tiers(&self, spec: &InstrumentSpec) -> Result<(), Refused> {
-        if spec.collateral.is_empty() {
-            return Ok(());
-        }
+        let slippage = spec.conversion_slippage_ppm.map(i128::from);
+        let Some(first) = spec.collateral.first() else {
+            return slippage.map_or(Ok(()), |slippage| refused(Reject::SpecOutOfBounds, slippage, 83));
+        };
         let count = spec.collateral.len() as i128;
         check_bounds(count, 1..=InstrumentSpec::COLLATERAL_TIERS_MAX as i128, 58)?;
         let Product::Spot { base, quote, .. } = spec.product else {
             return refused(Reject::SpecOutOfBounds, 0, 59);
         };
-        let taken = self.collaterals.get(AssetId(base).index()).is_some_and(Option::is_some);
+        let taken = self.is_collateral(AssetId(base));
         if AssetId(quote) != SETTLEMENT || taken {
             return refused(Reject::SpecOutOfBounds, base, 59);
         }
@@ -233,6 +240,9 @@ impl Engine {
             check_bounds(i128::from(tier.up_to_lots), below + 1..=most, 60)?;
             check_bounds(i128::from(tier.haircut_ppm), haircut..=i128::from(PPM_ONE), 61)?;
             (below, haircut) = (i128::from(tier.up_to_lots), i128::from(tier.haircut_ppm));
+        }
+        if let Some(slippage) = slippage {
+            check_bounds(slippage, 0..=i128::from(first.haircut_ppm), 84)?;
         }
         Ok(())
     }
@@ -268,15 +278,15 @@ impl Engine {
     pub(crate) fn add_instrument(&mut self, spec: InstrumentSpec) -> InstrumentId {
         let id = InstrumentId::from_index(self.instruments.len());
         let instrument = Instrument::from_spec(id, spec);
-        if let Some(spec) = &instrument.spec
-            && let Some((asset, collateral)) = Collateral::of(id, &instrument, spec)
-        {
+        let spec = instrument.spec.as_ref();
+        let collateral = spec.and_then(|spec| Collateral::of(id, &instrument, spec));
+        self.push_instrument(instrument);
+        if let Some((asset, collateral)) = collateral {
             let wide = self.collaterals.len().max(asset.index() + 1);
             self.collaterals.resize_with(wide, || None);
             self.collaterals[asset.index()] = Some(Box::new(collateral));
             self.find_holders(asset);
         }
-        self.push_instrument(instrument);
         id
     }
 
@@ -287,6 +297,8 @@ impl Engine {
         self.has_funding |= instrument.funding.is_some();
         self.maker_first_instruments += usize::from(instrument.matching == Matching::MakerFirst);
         self.liquidations.wanted |= instrument.liquidation.is_some();
+        let spec = instrument.spec.as_ref();
+        self.liquidations.converts |= spec.is_some_and(|spec| spec.conversion_slippage_ppm.is_some());
         self.instruments.push(instrument);
     }
 

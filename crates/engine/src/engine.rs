@@ -8,7 +8,7 @@ use crate::countdowns::Countdowns;
 use crate::defence::{Defence, Switches};
 use crate::frame::{FrameError, FrameHeader, Violation};
 use crate::instrument::Instrument;
-use crate::liquidation::Liquidations;
+use crate::liquidation::{DEBT_UNBOUNDED, Liquidations};
 use crate::lookup::Lookup;
 use crate::orders::Iceberg;
 use crate::protection::Protection;
@@ -23,7 +23,7 @@ use xos_protocol::{
     AssetSpec, ClientId, CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Limits,
     PublisherSpec, Reject, VenueSpec,
 };
-use xos_units::{AccountId, InstrumentId, OrderId, QuestionId};
+use xos_units::{AccountId, Amount, InstrumentId, OrderId, QuestionId};
 
 const REJECTED: u16 = EventKind::Rejected.code();
 
@@ -35,6 +35,8 @@ pub struct Engine {
     pub(crate) ledger: Ledger,
     pub(crate) pool: OrderPool,
     pub(crate) assets: Vec<AssetSpec>,
+    /// Most that an account may owe in the settlement asset.
+    pub(crate) debt_max: Amount,
     /// By asset; empty as long as none is collateral.
     pub(crate) collaterals: Vec<Option<Box<Collateral>>>,
     pub(crate) venues: Vec<VenueSpec>,
@@ -103,6 +105,7 @@ impl Engine {
             ledger,
             pool: OrderPool::default(),
             assets: Vec::new(),
+            debt_max: DEBT_UNBOUNDED,
             collaterals: Vec::new(),
             venues: Vec::new(),
             publishers: Vec::new(),

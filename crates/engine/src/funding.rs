@@ -231,6 +231,7 @@ impl Engine {
         let (from, to) = if amount >= Amount::ZERO { (clearing, user) } else { (user, clearing) };
         let result = self.ledger.post(from, to, SETTLEMENT, amount.abs(), Reason::Funding, step.sequence);
         self.money(step.sequence, result);
+        self.look_at_debt(account);
         let total = self.ledger.settlement(account).total;
         let event = step.push(EventKind::FundingPaid);
         event.account = account.0;

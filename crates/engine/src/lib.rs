@@ -47,7 +47,7 @@ pub use engine::Engine;
 pub use frame::{FrameError, FrameHeader, Violation};
 pub use funding::{FundingRecord, FundingView};
 pub use implied::BookWithImplied;
-pub use liquidation::{DeleveragingView, LiquidationView};
+pub use liquidation::{Convertible, DeleveragingView, LiquidationView};
 pub use preview::Preview;
 pub use protection::Protection;
 pub use questions::{Claim, Resolution};

@@ -2,6 +2,7 @@
 //! is below its maintenance requirement stands in [`ladder`].
 
 mod adl;
+mod conversion;
 mod health;
 mod ladder;
 mod pending;
@@ -9,6 +10,8 @@ mod rounds;
 mod terms;
 mod views;
 
+pub use conversion::Convertible;
+pub(crate) use conversion::DEBT_UNBOUNDED;
 pub(crate) use ladder::LIQUIDATION_ORDER;
 pub(crate) use pending::Trader;
 pub(crate) use terms::LiquidationTerms;
@@ -26,47 +29,26 @@ const OPEN: u64 = 0;
 /// Wait for fresh prices.
 const WAIT_NS: u64 = 1_000_000_000;
 
-/// Accounts to look at and accounts in liquidation.
-#[derive(Debug)]
-pub(crate) struct Liquidations {
-    /// Accounts whose health may have changed.
-    pub(crate) pending: AccountSet,
-    /// Where the next look starts; it goes round in order of account.
-    pub(crate) cursor: AccountId,
+/// Accounts with the time of their next visit.
+#[derive(Debug, Default)]
+pub(crate) struct Schedule {
     by_account: BTreeMap<AccountId, u64>,
     by_time: BTreeSet<(u64, AccountId)>,
-    /// Whether any perpetual can be liquidated: until then nothing is looked at.
-    pub(crate) wanted: bool,
-    /// What this look closes at its end; empty between looks.
-    bankrupt: rounds::Bankrupt,
 }
 
-impl Default for Liquidations {
-    fn default() -> Self {
-        Self {
-            pending: AccountSet::default(),
-            cursor: AccountId(1),
-            by_account: BTreeMap::new(),
-            by_time: BTreeSet::new(),
-            wanted: false,
-            bankrupt: rounds::Bankrupt::default(),
-        }
-    }
-}
-
-impl Liquidations {
-    /// Accounts in liquidation with the time of their next visit, in order of account.
-    pub(crate) fn running(&self) -> impl ExactSizeIterator<Item = (AccountId, u64)> {
+impl Schedule {
+    /// In order of account.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (AccountId, u64)> {
         self.by_account.iter().map(|(account, next_ns)| (*account, *next_ns))
     }
 
-    /// When an account in liquidation is visited next.
-    pub(crate) fn next_visit_ns(&self, account: AccountId) -> Option<u64> {
+    /// When an account is visited next.
+    pub(crate) fn next(&self, account: AccountId) -> Option<u64> {
         self.by_account.get(&account).copied()
     }
 
-    /// Sets the next visit of an account in liquidation; none: it is out of it.
-    pub(crate) fn schedule(&mut self, account: AccountId, next_ns: Option<u64>) {
+    /// Sets the next visit of an account; none: there is none.
+    pub(crate) fn set(&mut self, account: AccountId, next_ns: Option<u64>) {
         let before = match next_ns {
             Some(next_ns) => self.by_account.insert(account, next_ns),
             None => self.by_account.remove(&account),
@@ -84,13 +66,51 @@ impl Liquidations {
     }
 
     /// Accounts whose next visit has come join the pending ones.
-    fn gather(&mut self, now_ns: u64) {
+    fn gather(&mut self, pending: &mut AccountSet, now_ns: u64) {
         while let Some(&(next_ns, account)) = self.by_time.first()
             && next_ns <= now_ns
         {
-            self.schedule(account, Some(OPEN));
-            self.pending.insert(account);
+            self.set(account, Some(OPEN));
+            pending.insert(account);
         }
+    }
+}
+
+/// Accounts to look at, accounts in liquidation, and accounts that repay.
+#[derive(Debug)]
+pub(crate) struct Liquidations {
+    /// Accounts whose health may have changed.
+    pub(crate) pending: AccountSet,
+    /// Where the next look starts; it goes round in order of account.
+    pub(crate) cursor: AccountId,
+    /// Accounts in liquidation.
+    pub(crate) visits: Schedule,
+    /// Accounts that owe more than they may and have collateral left to sell.
+    pub(crate) repayments: Schedule,
+    /// Whether any perpetual can be liquidated, and whether any collateral can be converted: until then nothing is looked at.
+    pub(crate) wanted: bool,
+    pub(crate) converts: bool,
+    /// What this look closes at its end; empty between looks.
+    bankrupt: rounds::Bankrupt,
+}
+
+impl Default for Liquidations {
+    fn default() -> Self {
+        Self {
+            pending: AccountSet::default(),
+            cursor: AccountId(1),
+            visits: Schedule::default(),
+            repayments: Schedule::default(),
+            wanted: false,
+            converts: false,
+            bankrupt: rounds::Bankrupt::default(),
+        }
+    }
+}
+
+impl Liquidations {
+    fn is_due(&self, now_ns: u64) -> bool {
+        self.visits.is_due(now_ns) || self.repayments.is_due(now_ns)
     }
 
     /// The next account from the cursor on, round the end; it is pending no more.
@@ -127,7 +147,9 @@ impl Engine {
 
     #[cold]
     fn look_at_some(&mut self, step: &mut Step) {
-        self.liquidations.gather(step.time_ns);
+        let liquidations = &mut self.liquidations;
+        liquidations.visits.gather(&mut liquidations.pending, step.time_ns);
+        liquidations.repayments.gather(&mut liquidations.pending, step.time_ns);
         self.visit_some(step);
         if !self.liquidations.bankrupt.is_empty() && self.violation.is_none() {
             self.close_bankrupt(step);
@@ -155,26 +177,36 @@ impl Engine {
                 visits += 1;
                 self.visit(step, account);
                 ahead = 0;
-            } else if self.liquidations.next_visit_ns(account).is_some() {
+            } else if self.liquidations.visits.next(account).is_some() {
                 self.end_liquidation(step, account);
+            } else if self.is_due_to_repay(account) {
+                visits += 1;
+                self.repay(step, account);
+                ahead = 0;
             }
         }
     }
 
-    /// An account in liquidation whose prices are not fresh is looked at again a second later; any other when they are.
+    /// An account whose prices are not fresh and that has a next visit is looked at again a second later; any other when
+    /// they are.
     fn put_off(&mut self, step: &Step, account: AccountId) {
-        if self.liquidations.next_visit_ns(account).is_some() {
-            self.liquidations.schedule(account, Some(step.time_ns.saturating_add(WAIT_NS)));
+        let next_ns = Some(step.time_ns.saturating_add(WAIT_NS));
+        let liquidations = &mut self.liquidations;
+        for schedule in [&mut liquidations.visits, &mut liquidations.repayments] {
+            if schedule.next(account).is_some() {
+                schedule.set(account, next_ns);
+            }
         }
     }
 
     pub(crate) fn end_liquidation(&mut self, step: &mut Step, account: AccountId) {
         let health = self.health(account);
-        self.liquidations.schedule(account, None);
+        self.liquidations.visits.set(account, None);
         let event = step.push(EventKind::LiquidationEnded);
         event.account = account.0;
         event.amount = wide(health.equity);
         event.counter_amount = wide(health.maintenance.ceil());
+        self.look_at_debt(account);
     }
 
     /// Reads what the checks of the next pending accounts will need, so that their cache misses overlap. Gives how many.

@@ -334,6 +334,15 @@ impl Engine {
         gained(base, more_base) + gained(quote, more_quote) >= Amount::ZERO
     }
 
+    /// Position of an account and its resting lots on one side.
+    #[inline(always)]
+    pub(crate) fn stand_of(&self, account: AccountId, key: StandKey, side: Side) -> (i64, Qty) {
+        match self.accounts[account.index()].stand(key) {
+            None => (0, Qty::ZERO),
+            Some(stand) => (stand.lots, stand.resting(side)),
+        }
+    }
+
     /// What a fill loses at once against the mark; 0 for outcomes, whose reserve is exact.
     #[inline(always)]
     pub(crate) fn loss_of_fill(

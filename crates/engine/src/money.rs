@@ -79,6 +79,7 @@ impl Engine {
         let result = self.ledger.post(outside, user, asset, amount, Reason::Deposit, step.sequence);
         self.money(step.sequence, result);
         self.asset_moved(account, asset);
+        self.look_at_debt(account);
         self.emit_moved(step, command, EventKind::Deposited);
         Ok(())
     }
@@ -126,6 +127,7 @@ impl Engine {
         self.money(step.sequence, result);
         self.asset_moved(from, asset);
         self.asset_moved(to, asset);
+        self.look_at_debt(to);
         self.emit_transferred(step, from, to, asset, amount);
         if self.accounts[to.index()].isolated.is_some() {
             self.idle.push(to);
@@ -169,6 +171,7 @@ impl Engine {
         match asset {
             SETTLEMENT => self.withdrawable(account),
             _ if self.collaterals.is_empty() => free,
+            _ if self.excess_debt(account) > Amount::ZERO && self.is_collateral(asset) => Amount::ZERO,
             _ => self.collateral_may_go(asset, free, self.may_leave(account)),
         }
     }

@@ -390,7 +390,11 @@ impl Engine {
         }
         for _ in 0..source.count(12, "accounts in liquidation")? {
             let (account, next_ns) = (self.read_account(source)?, source.u64("next visit")?);
-            self.liquidations.schedule(account, Some(next_ns));
+            self.liquidations.visits.set(account, Some(next_ns));
+        }
+        for _ in 0..source.count(12, "accounts that repay")? {
+            let (account, next_ns) = (self.read_account(source)?, source.u64("next visit")?);
+            self.liquidations.repayments.set(account, Some(next_ns));
         }
         for terms in self.instruments.iter_mut().filter_map(|instrument| instrument.liquidation.as_mut()) {
             (terms.drawn_day, terms.drawn) = (source.u64("day")?, source.amount("drawn")?);

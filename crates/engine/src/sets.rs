@@ -68,6 +68,7 @@ impl Engine {
             let missing = -margin.headroom();
             return refused(Reject::InsufficientMargin, missing.0, self.margin(account).headroom().0);
         }
+        self.check_debt(account, value)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let (user, collateral) = (Party::User(account), Party::Question(question));
         let result = self.ledger.post(user, collateral, SETTLEMENT, value, Reason::Split, step.sequence);

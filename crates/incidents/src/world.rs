@@ -27,7 +27,7 @@ pub struct World {
 impl World {
     pub(crate) fn new() -> Self {
         let mut world = Self { engine: Engine::new(), sequence: 0, time_ns: 1_700_000_000_000_000_000 };
-        world.deploy(&DeployCommand::Asset(AssetSpec { symbol: "USD".into(), decimals: 6 }));
+        world.deploy(&DeployCommand::Asset(AssetSpec::new("USD".into(), 6)));
         world.deploy(&DeployCommand::Instrument(perpetual("PERP", Fees::default())));
         world.mark(100);
         world
@@ -136,7 +136,7 @@ impl World {
 
     /// A second asset that is collateral at a haircut of a tenth, its index at 100; the number of its spot instrument.
     pub(crate) fn collateral_spot(&mut self) -> u32 {
-        self.deploy(&DeployCommand::Asset(AssetSpec { symbol: "COIN".into(), decimals: 0 }));
+        self.deploy(&DeployCommand::Asset(AssetSpec::new("COIN".into(), 0)));
         let product = Product::Spot { base: 2, quote: USD, base_atoms_per_lot: 1 };
         let mut spec = InstrumentSpec { product, ..perpetual("COIN-USD", Fees::default()) };
         spec.collateral = vec![CollateralTier { up_to_lots: 1_000, haircut_ppm: 100_000 }];
@@ -200,6 +200,7 @@ pub(crate) fn perpetual(symbol: &str, fees: Fees) -> InstrumentSpec {
         symbol: symbol.into(),
         margin: None,
         isolated_only: false,
+        conversion_slippage_ppm: None,
         oracle: None,
         funding: None,
         collateral: Vec::new(),

@@ -11,7 +11,7 @@
 //! let options = Options { segment_bytes: 8 << 20, ..Options::default() };
 //! let mut exchange = Exchange::open(folder.path(), options.clone())?;
 //! let mut events = Vec::new();
-//! let asset = DeployCommand::Asset(AssetSpec { symbol: "USDC".into(), decimals: 6 });
+//! let asset = DeployCommand::Asset(AssetSpec::new("USDC".into(), 6));
 //! exchange.deploy(&asset.to_bytes(), None, &mut events)?;
 //! let open = CommandRecord { kind: CommandKind::OpenAccount.code(), ..Default::default() };
 //! let submitted = exchange.submit(&[open], None, &mut events)?;

@@ -260,7 +260,7 @@ fn a_deployment_longer_than_a_segment_is_refused_and_an_unreadable_one_rejected(
     assert_eq!(exchange.position(), before);
     exchange.deploy(&vec![0; limit], None, &mut events).unwrap();
     assert_eq!((events[0].kind(), events[0].reason), (Some(EventKind::Rejected), 502));
-    let asset = DeployCommand::Asset(AssetSpec { symbol: "A".into(), decimals: 0 }).to_bytes();
+    let asset = DeployCommand::Asset(AssetSpec::new("A".into(), 0)).to_bytes();
     exchange.deploy(&asset, None, &mut events).unwrap();
     drop(exchange);
     assert_eq!(Exchange::open(folder.path(), options()).unwrap().engine().assets().len(), 1);

@@ -2,6 +2,7 @@
 //!
 //! Amounts of atoms travel as decimal strings, because MessagePack has no 128-bit integer.
 
+use crate::atoms;
 use crate::{ClassRule, ClassSpec, Limits, LiquidationSpec, Matching, QuestionPayouts, ResolutionSpec};
 use serde::{Deserialize, Serialize};
 use xos_units::{Amount, PPM_ONE};
@@ -59,6 +60,17 @@ pub struct AssetSpec {
     pub symbol: String,
     /// One whole unit is 10^decimals atoms; at most 18.
     pub decimals: u8,
+    /// Of the settlement asset: the most atoms that one account may owe. An order that could lead beyond it is refused;
+    /// beyond it the account's other collateral is converted. None: a debt is bounded by margin alone.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "atoms::optional")]
+    pub debt_max: Option<Amount>,
+}
+
+impl AssetSpec {
+    /// An asset without anything that may be left out.
+    pub fn new(symbol: String, decimals: u8) -> Self {
+        Self { symbol, decimals, debt_max: None }
+    }
 }
 
 /// A venue.
@@ -253,6 +265,10 @@ pub struct InstrumentSpec {
     /// most [`InstrumentSpec::COLLATERAL_TIERS_MAX`] tiers. Empty: it is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub collateral: Vec<CollateralTier>,
+    /// How far below its index price such collateral may be sold for a debt of its owner, ppm, at most the haircut of the
+    /// first tier, so that no sale lowers equity; none: it is not sold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversion_slippage_ppm: Option<i32>,
     /// Liquidation of a perpetual; none: its positions are never liquidated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liquidation: Option<Box<LiquidationSpec>>,
@@ -285,8 +301,20 @@ impl InstrumentSpec {
     /// An instrument without anything that may be left out.
     pub fn new(symbol: String, product: Product, terms: InstrumentTerms) -> Self {
         let (margin, oracle, funding, collateral, liquidation) = (None, None, None, Vec::new(), None);
-        let (isolated_only, halt) = (false, None);
-        Self { symbol, product, terms, margin, oracle, funding, collateral, liquidation, isolated_only, halt }
+        let (isolated_only, halt, conversion_slippage_ppm) = (false, None, None);
+        Self {
+            symbol,
+            product,
+            terms,
+            margin,
+            oracle,
+            funding,
+            collateral,
+            conversion_slippage_ppm,
+            liquidation,
+            isolated_only,
+            halt,
+        }
     }
 }
 
@@ -395,22 +423,6 @@ fn five_percent() -> i32 {
 
 fn maker_first() -> Matching {
     Matching::MakerFirst
-}
-
-pub(crate) mod atoms {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-    use xos_units::Amount;
-
-    pub(crate) fn serialize<S: Serializer>(amount: &Amount, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&amount.0)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse()
-            .map(Amount)
-            .map_err(|_| D::Error::custom(format!("{text:?} is not a whole number of atoms")))
-    }
 }
 
 mod matching_name {

@@ -4,6 +4,7 @@
 //! asks for their numpy dtypes through [`layout`].
 
 mod admission;
+mod atoms;
 mod command;
 mod deploy;
 mod event;

@@ -1,6 +1,6 @@
 //! How a perpetual is liquidated: part of its specification.
 
-use crate::deploy::atoms;
+use crate::atoms;
 use serde::{Deserialize, Serialize};
 use xos_units::{Amount, PPM_ONE};
 

@@ -19,14 +19,14 @@ pub struct ResolutionSpec {
     /// Accounts that may propose; 1 to [`ResolutionSpec::RESOLVERS_MAX`].
     pub resolvers: Vec<u32>,
     /// Bond of a proposal and of a challenge, settlement atoms.
-    #[serde(with = "crate::deploy::atoms")]
+    #[serde(with = "crate::atoms")]
     pub bond: Amount,
     /// Seconds in which a proposal may be challenged.
     pub challenge_s: u32,
     /// Accounts that decide what was challenged; none of an owner of the first ones.
     pub second_resolvers: Vec<u32>,
     /// Bond of each of their votes, settlement atoms; more than the first one.
-    #[serde(with = "crate::deploy::atoms")]
+    #[serde(with = "crate::atoms")]
     pub second_bond: Amount,
     /// So many of them must name the same payouts; more than half.
     pub quorum: u32,

@@ -135,6 +135,7 @@ rejects! {
     417 IsolatedAccountExists false "account {value} is the isolated account of account {limit} on this instrument",
     418 AccountIsIsolated false "account {value} is isolated: it trades instrument {limit} only, and only its parent pays in and out",
     419 InstrumentIsIsolated false "instrument {value} takes orders of isolated accounts only",
+    421 DebtLimit true "the account could owe {value} atoms of the settlement asset; the limit is {limit}",
     501 NotGenesis false "limits can be declared only by the first command; this is {value}",
     502 MalformedDeployment false "the body of the deployment cannot be read",
     503 SettlementAssetMissing false "the first asset must stand before venues, instruments or questions",

@@ -232,6 +232,8 @@ words! {
         MatchLimit = 11 "match_limit",
         /// Its account is being liquidated.
         Liquidation = 16 "liquidation",
+        /// It held collateral that is sold for a debt of its account.
+        Conversion = 17 "conversion",
         /// The countdown of cancel_all_after ran out.
         CancelAllAfter = 20 "cancel_all_after",
         /// Its entry, or the exits of its entry, are gone.
@@ -372,6 +374,10 @@ words! {
         InsuranceReceived = 55 "insurance_received",
         /// An account is out of liquidation: equity and requirement.
         LiquidationEnded = 56 "liquidation_ended",
+        /// Collateral of an account that owes too much, or is being liquidated, is offered in the spot book.
+        ConversionOrder = 57 "conversion_order",
+        /// What such an order sold, and what it brought.
+        CollateralConverted = 58 "collateral_converted",
         /// An asset stands.
         AssetDeployed = 64 "asset_deployed",
         /// A venue stands.

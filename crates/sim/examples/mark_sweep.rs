@@ -65,7 +65,7 @@ fn main() {
     };
     let (accounts, rounds) = (word(1, 1_000_000) & !1, word(2, 5));
     let mut feed = Feed { engine: Engine::new(), sequence: 0, events: Vec::new() };
-    feed.deploy(&DeployCommand::Asset(AssetSpec { symbol: "USD".into(), decimals: 6 }));
+    feed.deploy(&DeployCommand::Asset(AssetSpec::new("USD".into(), 6)));
     feed.deploy(&DeployCommand::Instrument(perpetual()));
     let of = |kind: CommandKind, account| CommandRecord { kind: kind.code(), account, ..Default::default() };
     let mark = |price| CommandRecord { instrument: 1, price, ..of(CommandKind::SetMark, 0) };

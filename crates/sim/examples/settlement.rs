@@ -67,7 +67,7 @@ fn main() {
     };
     let (holders, orders) = (word(1, 1_000_000) & !1, word(2, 100_000));
     let mut feed = Feed { engine: Engine::new(), sequence: 0, events: Vec::new() };
-    feed.deploy(&DeployCommand::Asset(AssetSpec { symbol: "USD".into(), decimals: 6 }));
+    feed.deploy(&DeployCommand::Asset(AssetSpec::new("USD".into(), 6)));
     feed.deploy(&DeployCommand::Question(question()));
     let of = |kind: CommandKind, account| CommandRecord { kind: kind.code(), account, ..Default::default() };
     let mut commands = Vec::new();

@@ -1,6 +1,6 @@
 //! Which rejects, reasons, kinds of events and rare turns a run has reached.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use xos_protocol::{CancelReason, DecidedBy, EventFlags, EventKind, EventRecord, PriceStatus, Reject};
 
 /// Counts of what happened.
@@ -16,6 +16,9 @@ pub struct Coverage {
     pub fields: BTreeMap<i128, u64>,
     /// Sequence of the last payment of funding.
     paid_by: u64,
+    /// Accounts in liquidation, and what the last conversion was to bring.
+    in_liquidation: BTreeSet<u32>,
+    needed: i128,
     /// Sequence and order of the last replenishment; the order that lost lots last without a trade.
     replenished: (u64, u64),
     decremented: (u64, u64),
@@ -64,6 +67,9 @@ pub const TURNS: &[&str] = &[
     "steps of one order, two or more",
     "implied leg of the taker's own account",
     "rebate of an implied leg",
+    "collateral converted outside a liquidation",
+    "collateral converted in a liquidation",
+    "conversion that found less than was needed",
 ];
 
 impl Coverage {
@@ -153,6 +159,17 @@ impl Coverage {
             }
             Some(EventKind::LiquidationStarted) => {
                 self.turn("liquidation at the start of a frame", event.is_of_time());
+                self.in_liquidation.insert(event.account);
+            }
+            Some(EventKind::LiquidationEnded) => {
+                self.in_liquidation.remove(&event.account);
+            }
+            Some(EventKind::ConversionOrder) => self.needed = amount,
+            Some(EventKind::CollateralConverted) => {
+                let is_liquidated = self.in_liquidation.contains(&event.account);
+                self.turn("collateral converted outside a liquidation", !is_liquidated);
+                self.turn("collateral converted in a liquidation", is_liquidated);
+                self.turn("conversion that found less than was needed", amount < self.needed);
             }
             Some(EventKind::Deleveraged) => {
                 self.turn("deleveraged in part", event.remaining != 0);
@@ -202,7 +219,7 @@ impl Coverage {
         for field in (1..=22)
             .chain(31..=48)
             .chain(51..=62)
-            .chain(71..=81)
+            .chain(71..=84)
             .chain([91, 131, 132, 169, 211])
             .chain(101..=104)
             .chain(151..=165)

@@ -49,7 +49,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let mut desk = Self { engine: Engine::new(), next: 1 };
-        let asset = AssetSpec { symbol: "USD".into(), decimals: 6 };
+        let asset = AssetSpec::new("USD".into(), 6);
         desk.deploy(&DeployCommand::Asset(asset));
         for number in 1..=3 {
             desk.deploy(&DeployCommand::Instrument(perpetual(number)));

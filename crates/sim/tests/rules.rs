@@ -22,7 +22,7 @@ impl Desk {
     fn new(limits: Limits) -> Self {
         let mut desk = Self { engine: NaiveEngine::new(), next: 1 };
         desk.deploy(&DeployCommand::Genesis(limits));
-        desk.deploy(&DeployCommand::Asset(AssetSpec { symbol: "USD".into(), decimals: 6 }));
+        desk.deploy(&DeployCommand::Asset(AssetSpec::new("USD".into(), 6)));
         let rebate = Fees { maker_ppm: -100_000, taker_ppm: 100_000 };
         desk.deploy(&DeployCommand::Venue(VenueSpec {
             symbol: "MAKERS".into(),
@@ -70,6 +70,7 @@ impl Desk {
 
 fn perpetual() -> InstrumentSpec {
     InstrumentSpec {
+        conversion_slippage_ppm: None,
         symbol: "PERP".into(),
         margin: None,
         isolated_only: false,

@@ -10,7 +10,7 @@ from typing import Any
 from exchange_os import _core
 from exchange_os.exact import plain_text as text
 from exchange_os.markets.lines import Path
-from exchange_os.markets.spec import Funding, Perpetual, Question, Spot, Terms
+from exchange_os.markets.spec import Asset, Funding, Perpetual, Question, Spot, Terms
 
 K_BOUND = 1 << 32
 
@@ -187,6 +187,15 @@ def funding_body(item: Funding, money: Money) -> dict[str, Any]:
         "impact_notional": str(atoms(("funding", "impact_notional"), item.impact_notional, money)),
         "sample_s": item.sample_s,
     }
+
+
+def asset_body(item: Asset) -> dict[str, Any]:
+    """An asset as the engine reads it."""
+    body: dict[str, Any] = {"symbol": item.symbol, "decimals": item.decimals}
+    if item.debt_max is not None:
+        money = Money(0, item.symbol, min(item.decimals, 18))
+        body["debt_max"] = str(atoms(("debt_max",), item.debt_max, money))
+    return body
 
 
 def collateral_body(item: Spot) -> list[dict[str, int]]:

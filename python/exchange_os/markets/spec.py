@@ -106,6 +106,8 @@ class Asset(Strict):
     decimals: Annotated[
         int, Field(ge=0, le=1_000)
     ]  # the engine has the true bound; this one keeps 10^decimals short
+    debt_max: Number | None = None
+    """Of the settlement asset: the most that one account may owe; beyond it its collateral is converted."""
 
 
 class Fees(Strict):
@@ -211,6 +213,7 @@ class Spot(Terms):
     oracle: Oracle | None = None
     halt: Halt | None = None
     collateral: list[CollateralTier] = []
+    conversion_slippage_ppm: int | None = None
 
 
 class MarginTier(Strict):

@@ -16,6 +16,7 @@ from exchange_os.markets.resolution import resolution_body
 from exchange_os.markets.scale import (
     Contradiction,
     Money,
+    asset_body,
     atoms,
     collateral_body,
     funding_body,
@@ -78,7 +79,7 @@ class _Planner:
         spec = self.loaded.spec
         self._limits()
         for index, asset in enumerate(spec.assets):
-            self._add("asset", asset.symbol, asset.model_dump(), ("asset", index))
+            self._add("asset", asset.symbol, asset_body(asset), ("asset", index))
             number = len(self.assets) + 1
             self.assets.setdefault(asset.symbol, Money(number, asset.symbol, min(asset.decimals, 18)))
         for index, venue in enumerate(spec.venues):
@@ -207,6 +208,8 @@ class _Planner:
                     "collateral", f"{item.base} is valued against {item.quote}, not the settlement asset"
                 )
             content["collateral"] = collateral_body(item)
+        if isinstance(item, Spot) and item.conversion_slippage_ppm is not None:
+            content["conversion_slippage_ppm"] = item.conversion_slippage_ppm
         return content
 
     def _liquidation(self, instrument: Spot | Perpetual, money: Money) -> dict[str, Any]:

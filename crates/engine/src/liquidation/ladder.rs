@@ -1,4 +1,4 @@
-//! One visit of an account below its requirement: cancel its orders, reduce with an order no worse than the bankruptcy
+//! One visit of an account below its requirement: cancel its orders, convert collateral, reduce with an order no worse than the bankruptcy
 //! price, the tranche, insurance, deleveraging. Each rung looks again whether the account is healthy.
 
 use crate::defence::Defence;
@@ -27,14 +27,21 @@ pub(crate) fn closing_side(lots: i64) -> Side {
 
 impl Engine {
     pub(crate) fn visit(&mut self, step: &mut Step, id: AccountId) {
-        if self.liquidations.next_visit_ns(id).is_none() {
+        if self.liquidations.visits.next(id).is_none() {
+            self.liquidations.repayments.set(id, None);
             let health = self.health(id);
             let event = step.push(EventKind::LiquidationStarted);
             event.account = id.0;
             event.amount = wide(health.equity);
             event.counter_amount = wide(health.maintenance.ceil());
         }
-        for rung in [Self::cancel_orders, Self::reduce, Self::give_to_tranche, Self::resolve_bankruptcy] {
+        for rung in [
+            Self::cancel_orders,
+            Self::convert_collateral,
+            Self::reduce,
+            Self::give_to_tranche,
+            Self::resolve_bankruptcy,
+        ] {
             rung(self, step, id);
             if self.violation.is_some() {
                 return;
@@ -49,7 +56,7 @@ impl Engine {
             closable.first().and_then(|closable| self.instruments[closable.at].liquidation.as_ref());
         let cooldown_ns = largest.map_or(0, |terms| terms.cooldown_ns());
         // Never now: a visit that changed nothing must not come again before time has passed.
-        self.liquidations.schedule(id, Some(step.time_ns.saturating_add(cooldown_ns.max(1))));
+        self.liquidations.visits.set(id, Some(step.time_ns.saturating_add(cooldown_ns.max(1))));
     }
 
     fn cancel_orders(&mut self, step: &mut Step, id: AccountId) {
@@ -108,7 +115,7 @@ impl Engine {
     }
 
     #[inline(never)]
-    fn match_liquidation(&mut self, step: &mut Step, incoming: &mut Incoming) {
+    pub(super) fn match_liquidation(&mut self, step: &mut Step, incoming: &mut Incoming) {
         // As for every order that matches: makers are judged by the open interest before it.
         self.instruments[incoming.at].hold_open_interest(true);
         self.match_incoming(step, incoming);
@@ -215,6 +222,7 @@ impl Engine {
         event.set_counterpart(0, to.0, 0, 0, 0);
         self.emit_closed_lots(step, at, to, side.opposite(), price, received);
         self.check_open_interest(step.sequence, at);
+        self.look_at_debt(to);
     }
 
     /// Insurance pays what it may of the debt; the positions are closed at the end of the look, at the prices left.

@@ -45,10 +45,11 @@ impl Engine {
         let instrument = &self.instruments[at];
         let with_itself = traders[0].account == traders[1].account;
         let (maintenance, is_spot) = match instrument.traded {
-            Traded::Outcome { .. } => return,
+            Traded::Outcome { .. } => (Default::default(), false),
             Traded::Spot { .. } => (Default::default(), true),
             Traded::Perpetual { maintenance, .. } => (maintenance, false),
         };
+        let (wanted, is_outcome) = (self.liquidations.wanted, instrument.question().is_some());
         // A liquidation visits the taker anyway.
         for trader in &traders[usize::from(is_forced)..] {
             let closed = trader.closed;
@@ -58,9 +59,12 @@ impl Engine {
             // Lots of a silent market may be all that an account waits for.
             let costly = lost.as_requirement() > freed || !instrument.has_fresh_prices();
             let harmed = is_spot || with_itself || (closed > Qty::ZERO && costly);
-            if harmed && self.holds_a_perpetual(trader.account) {
+            if wanted && harmed && !is_outcome && self.holds_a_perpetual(trader.account) {
                 self.liquidations.pending.insert(trader.account);
             }
+        }
+        for trader in &traders[usize::from(is_forced)..] {
+            self.look_at_debt(trader.account);
         }
     }
 
@@ -82,14 +86,17 @@ impl Engine {
 
     /// The same for everybody, when the asset becomes collateral.
     pub(crate) fn find_holders(&mut self, asset: AssetId) {
-        (0..self.accounts.len()).for_each(|at| self.asset_moved(AccountId::from_index(at), asset));
+        for id in (0..self.accounts.len()).map(AccountId::from_index) {
+            self.asset_moved(id, asset);
+            self.look_at_debt(id);
+        }
     }
 
     /// Whether an account is below its requirement and nobody would look at it.
     fn is_missed(&self, id: AccountId) -> bool {
         self.is_liquidatable(id)
             && !self.liquidations.pending.contains(id)
-            && self.liquidations.next_visit_ns(id).is_none()
+            && self.liquidations.visits.next(id).is_none()
             && !self.waits_for_prices(id)
     }
 
@@ -114,6 +121,9 @@ impl Engine {
             let id = AccountId::from_index(at);
             if self.is_missed(id) {
                 return Err(format!("account {id} is below its requirement and not pending"));
+            }
+            if self.repayment_is_missed(id) {
+                return Err(format!("account {id} owes more than it may and is not pending"));
             }
             for (asset, collateral) in (0..).zip(&self.collaterals) {
                 let Some(collateral) = collateral else { continue };

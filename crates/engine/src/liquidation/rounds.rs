@@ -245,7 +245,7 @@ impl Engine {
             event.amount = wide(left);
             event.counter_amount = wide(self.ledger.house(Party::Insurance, SETTLEMENT));
         }
-        if self.liquidations.next_visit_ns(account).is_some() && !self.is_liquidatable(account) {
+        if self.liquidations.visits.next(account).is_some() && !self.is_liquidatable(account) {
             self.end_liquidation(step, account);
         }
     }

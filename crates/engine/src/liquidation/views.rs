@@ -44,7 +44,7 @@ impl Engine {
             let (equity, maintenance) = (health.equity, health.maintenance.ceil());
             LiquidationView { account, next_visit_ns, equity, maintenance }
         };
-        self.liquidations.running().map(view).collect()
+        self.liquidations.visits.iter().map(view).collect()
     }
 
     /// Accounts that are still to be looked at.

@@ -120,7 +120,7 @@ impl Engine {
             }
         }
         self.check_open_interest(sequence, incoming.at);
-        if self.liquidations.wanted {
+        if self.liquidations.wanted | self.liquidations.converts {
             let closed =
                 |closed: Option<(Closed, _, _)>| closed.map_or(Qty::ZERO, |(closed, ..)| closed.lots);
             let taken = Trader { account: taker.account, fee: taker_fee, closed: closed(taker_closed) };

@@ -336,10 +336,12 @@ impl Engine {
     /// The worst case of each account that traded, once.
     fn refresh_worst_cases(&mut self, question: QuestionId, taker: AccountId, legs: &[Leg]) {
         self.refresh_worst_case(taker, question);
+        self.look_at_debt(taker);
         for (at, leg) in legs.iter().enumerate() {
             let account = leg.account;
             if account != taker && legs[..at].iter().all(|before| before.account != account) {
                 self.refresh_worst_case(account, question);
+                self.look_at_debt(account);
             }
         }
     }

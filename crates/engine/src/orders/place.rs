@@ -1,6 +1,6 @@
 //! Place: the ladder of checks, a marked line, and what cannot fail any more.
 
-use crate::account::{Class, StandKey};
+use crate::account::Class;
 use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::implied::is_better;
@@ -285,15 +285,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Position of an account and its resting lots on one side.
-    #[inline(always)]
-    pub(crate) fn stand_of(&self, account: AccountId, key: StandKey, side: Side) -> (i64, Qty) {
-        match self.accounts[account.index()].stand(key) {
-            None => (0, Qty::ZERO),
-            Some(stand) => (stand.lots, stand.resting(side)),
-        }
-    }
-
     /// Whether the account can pay for, or margin, what it asks; gives the reserve of one lot.
     #[inline(always)]
     pub(crate) fn check_money(&self, asked: &Asked) -> Result<Amount, Refused> {
@@ -317,7 +308,7 @@ impl Engine {
                     || (reducing
                         && self.bears(asked.account, instrument, margin.equity, reduced, loss, asked.lots))
                 {
-                    return Ok(per_lot);
+                    return self.check_new_debt(asked, reducing, reserve + loss).map(|()| per_lot);
                 }
                 let missing = loss - margin.headroom();
                 refused(Reject::InsufficientMargin, missing.0, self.margin(asked.account).headroom().0)
@@ -326,8 +317,10 @@ impl Engine {
                 let account = &self.accounts[asked.account.index()];
                 let worst = self.worst_case_with(account, question, Some(&change), 0);
                 let margin = self.margin_with_worst_case(asked.account, question, worst);
-                if margin.covers(Amount::ZERO) || worst >= account.worst_case(question) {
-                    return Ok(per_lot);
+                let takes_nothing = worst >= account.worst_case(question);
+                if takes_nothing || margin.covers(Amount::ZERO) {
+                    let is_exempt = takes_nothing || asked.side == Side::Sell;
+                    return self.check_new_debt(asked, is_exempt, reserve).map(|()| per_lot);
                 }
                 refused(
                     Reject::InsufficientMargin,

@@ -111,6 +111,7 @@ impl Engine {
         let (from, to) = if amount >= Amount::ZERO { (collateral, user) } else { (user, collateral) };
         let result = self.ledger.post(from, to, SETTLEMENT, amount.abs(), Reason::Payout, step.sequence);
         self.money(step.sequence, result);
+        self.look_at_debt(account);
         let total = self.ledger.settlement(account).total;
         let event = step.push(EventKind::Payout);
         event.account = account.0;

@@ -72,7 +72,7 @@ impl Mix {
         };
         let product = Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 };
         let spec = InstrumentSpec::new("BTC-PERP".into(), product, terms);
-        let asset = AssetSpec { symbol: "USDC".into(), decimals: 6 };
+        let asset = AssetSpec::new("USDC".into(), 6);
         self.next_sequence += 2;
         vec![DeployCommand::Asset(asset).to_bytes(), DeployCommand::Instrument(spec).to_bytes()]
     }

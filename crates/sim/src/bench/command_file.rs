@@ -118,7 +118,7 @@ impl CommandFile {
                 ..Limits::default()
             })
             .to_bytes(),
-            DeployCommand::Asset(xos_protocol::AssetSpec { symbol: "USD".into(), decimals: 6 }).to_bytes(),
+            DeployCommand::Asset(xos_protocol::AssetSpec::new("USD".into(), 6)).to_bytes(),
         ];
         deployments.extend((0..symbols).map(|symbol| perpetual(symbol).to_bytes()));
         let mut set_up = Vec::with_capacity(2 * users as usize + symbols as usize);
@@ -236,6 +236,7 @@ fn perpetual(symbol: u32) -> DeployCommand {
     let split =
         Split { protocol_ppm: 500_000, deployer_ppm: 200_000, venue_ppm: 200_000, insurance_ppm: 100_000 };
     DeployCommand::Instrument(InstrumentSpec {
+        conversion_slippage_ppm: None,
         symbol: format!("SYM{symbol}-PERP"),
         margin: None,
         isolated_only: false,

@@ -61,6 +61,9 @@ impl World {
         check_room(standing, self.limits.assets_max)?;
         check_symbol(&spec.symbol, self.assets.iter().map(|asset| &asset.symbol))?;
         bound(1, spec.decimals, spec.decimals <= 18)?;
+        if let Some(most) = spec.debt_max {
+            bound(82, most.0, standing == 0 && (0..AMOUNT_ATOMS_BOUND).contains(&most.0))?;
+        }
         self.assets.push(spec);
         events.push(EventRecord { instrument: standing + 1, ..cause.event(EventKind::AssetDeployed) });
         Ok(())
@@ -162,7 +165,11 @@ impl World {
             }
         };
         let (symbol, terms) = (spec.symbol.clone(), spec.terms.clone());
+        let is_collateral = !spec.collateral.is_empty();
         self.instruments.push(new_instrument(symbol, Some(spec), terms, kind));
+        if is_collateral {
+            (1..=self.accounts.len() as u32).for_each(|account| self.look_at_debt(account));
+        }
         events.push(EventRecord { instrument: standing + 1, ..cause.event(EventKind::InstrumentDeployed) });
         Ok(())
     }
@@ -208,10 +215,11 @@ impl World {
         }
     }
 
-    /// Fields 58 to 61.
+    /// Fields 58 to 61, 83 and 84.
     fn check_collateral_tiers(&self, spec: &InstrumentSpec) -> Result<(), Refusal> {
+        let slippage = spec.conversion_slippage_ppm;
         if spec.collateral.is_empty() {
-            return Ok(());
+            return bound(83, slippage.unwrap_or(0), slippage.is_none());
         }
         bound(58, spec.collateral.len() as i128, spec.collateral.len() <= 16)?;
         let Product::Spot { base, quote, .. } = spec.product else {
@@ -225,7 +233,8 @@ impl World {
             bound(61, haircut, haircut >= below.1 && haircut <= 1_000_000)?;
             below = (up_to, haircut);
         }
-        Ok(())
+        let slippage = slippage.unwrap_or(0);
+        bound(84, slippage, slippage >= 0 && slippage <= spec.collateral[0].haircut_ppm)
     }
 
     fn deploy_question(

@@ -215,6 +215,7 @@ impl World {
         funding.held -= amount;
         let price = funding.index;
         self.post(Party::House(House::Clearing(id)), Party::Account(account), SETTLEMENT, amount);
+        self.look_at_debt(account);
         events.push(EventRecord {
             account,
             instrument: id,

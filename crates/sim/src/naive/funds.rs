@@ -60,6 +60,7 @@ impl World {
         check(supply < AMOUNT_ATOMS_BOUND, Reject::SupplyLimit, supply, AMOUNT_ATOMS_BOUND - 1)?;
         self.post(Party::House(House::External), Party::Account(command.account), asset, amount);
         events.push(self.money_moved(cause, EventKind::Deposited, command));
+        self.look_at_debt(command.account);
         Ok(())
     }
 
@@ -100,6 +101,7 @@ impl World {
         self.post(Party::Account(from), Party::Account(to), asset, amount);
         let moved = self.money_moved(cause, EventKind::Transferred, command);
         events.push(EventRecord { order_id: command.order_id, ..moved });
+        self.look_at_debt(to);
         Ok(())
     }
 
@@ -162,6 +164,7 @@ impl World {
         check(locked <= most, Reject::SupplyLimit, locked, most)?;
         let (before, after) = self.headroom_around(account, id, lots);
         check(after >= 0, Reject::InsufficientMargin, -after, before)?;
+        self.check_debt(account, question.unit_value(lots))?;
 
         let value = question.unit_value(lots);
         self.post(Party::Account(account), Party::House(House::Question(id)), SETTLEMENT, value);

@@ -117,10 +117,12 @@ impl World {
         out.u32(state.last + 1);
         out.count(state.pending.len());
         state.pending.iter().for_each(|&account| out.u32(account));
-        out.count(state.next_visits.len());
-        for (&account, &next_ns) in &state.next_visits {
-            out.u32(account);
-            out.u64(next_ns);
+        for next_visits in [&state.next_visits, &state.next_repayments] {
+            out.count(next_visits.len());
+            for (&account, &next_ns) in next_visits {
+                out.u32(account);
+                out.u64(next_ns);
+            }
         }
         for instrument in 1..=self.instruments.len() as u32 {
             if self.terms_of_liquidation(instrument).is_some() {

@@ -213,6 +213,7 @@ impl World {
         let rebates: i128 = fees.iter().map(|fee| (-fee).max(0)).sum();
         self.divide_fee(incoming, fee - rebates);
         self.trade_part(cause, id, incoming, price, lots, events);
+        let mut traded = vec![incoming.account];
         for (&leg, &fee) in legs.iter().zip(&fees) {
             let at = self.first_of(&self.orders, leg, side).expect("every leg has one");
             self.orders[at].lose(lots);
@@ -238,7 +239,9 @@ impl World {
             if order.remaining == 0 {
                 self.entry_left(cause, order.id, events);
             }
+            traded.push(order.account);
         }
+        traded.into_iter().for_each(|account| self.look_at_debt(account));
     }
 
     fn outcome_base(&self, instrument: u32, price: i64, lots: i64) -> i128 {

@@ -20,6 +20,8 @@ pub(super) struct Liquidations {
     pub(super) last: u32,
     /// Accounts in liquidation and their next visit; 0: they are pending.
     pub(super) next_visits: std::collections::BTreeMap<u32, u64>,
+    /// The same for accounts that repay a debt.
+    pub(super) next_repayments: std::collections::BTreeMap<u32, u64>,
     /// Day and amount of what insurance paid, by perpetual.
     pub(super) drawn: std::collections::BTreeMap<u32, (u64, i128)>,
     /// Positions that this look closes at its end.
@@ -101,7 +103,7 @@ impl World {
     /// One look at pending accounts.
     pub(super) fn look(&mut self, cause: &Cause, events: &mut Vec<EventRecord>) {
         let state = &mut self.liquidations;
-        for (account, next_ns) in &mut state.next_visits {
+        for (account, next_ns) in state.next_visits.iter_mut().chain(&mut state.next_repayments) {
             if *next_ns != 0 && *next_ns <= cause.time_ns {
                 *next_ns = 0;
                 state.pending.insert(*account);
@@ -123,14 +125,19 @@ impl World {
             self.liquidations.last = account;
             looks += 1;
             if self.is_liquidatable(account) && self.waits_for_prices(account) {
-                if let Some(next_ns) = self.liquidations.next_visits.get_mut(&account) {
-                    *next_ns = cause.time_ns.saturating_add(1_000_000_000);
+                let state = &mut self.liquidations;
+                for next_visits in [&mut state.next_visits, &mut state.next_repayments] {
+                    if let Some(next_ns) = next_visits.get_mut(&account) {
+                        *next_ns = cause.time_ns.saturating_add(1_000_000_000);
+                    }
                 }
             } else if self.is_liquidatable(account) {
                 visits += 1;
                 self.visit(cause, account, events);
             } else if self.liquidations.next_visits.contains_key(&account) {
                 self.end_liquidation(cause, account, events);
+            } else if self.visit_for_debt(cause, account, events) {
+                visits += 1;
             }
         }
     }
@@ -218,13 +225,15 @@ impl World {
     pub(super) fn end_liquidation(&mut self, cause: &Cause, account: u32, events: &mut Vec<EventRecord>) {
         self.liquidations.next_visits.remove(&account);
         self.emit_health(cause, EventKind::LiquidationEnded, account, events);
+        self.look_at_debt(account);
     }
 
     fn visit(&mut self, cause: &Cause, account: u32, events: &mut Vec<EventRecord>) {
         if !self.liquidations.next_visits.contains_key(&account) {
             self.emit_health(cause, EventKind::LiquidationStarted, account, events);
+            self.liquidations.next_repayments.remove(&account);
         }
-        for rung in 1..=4 {
+        for rung in 1..=5 {
             match rung {
                 1 => {
                     for order in self.take_out(|order| order.account == account) {
@@ -233,8 +242,9 @@ impl World {
                         self.entry_left(cause, order.id, events);
                     }
                 }
-                2 => self.send_liquidation_order(cause, account, events),
-                3 => self.offer_to_tranches(cause, account, events),
+                2 => self.convert_for_liquidation(cause, account, events),
+                3 => self.send_liquidation_order(cause, account, events),
+                4 => self.offer_to_tranches(cause, account, events),
                 _ => self.resolve_bankruptcy(cause, account, events),
             }
             if !self.is_liquidatable(account) {
@@ -353,6 +363,7 @@ impl World {
             if let Some(closed) = received {
                 events.push(cause.pnl_realised(&receiver.as_order(), price, &closed));
             }
+            self.look_at_debt(taker);
         }
     }
 

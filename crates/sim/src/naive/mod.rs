@@ -6,6 +6,7 @@
 
 mod admission;
 mod amend;
+mod conversion;
 mod countdowns;
 mod deleveraging;
 mod deploy;

@@ -367,7 +367,7 @@ impl World {
         }
         let Some(instrument) = self.collateral_instrument(asset) else { return free };
         let room = self.may_leave(account);
-        if room < 0 {
+        if room < 0 || self.debt_beyond_limit(account) > 0 {
             return 0;
         }
         let lost = |amount| instrument.collateral_value(free) - instrument.collateral_value(free - amount);

@@ -67,6 +67,9 @@ impl World {
         if is_harmed && !is_visited && may_be {
             self.liquidations.pending.insert(own.account);
         }
+        if !is_visited {
+            self.look_at_debt(own.account);
+        }
     }
 
     /// Nobody below the requirement is missed: he is pending, in liquidation, or his prices are not fresh.

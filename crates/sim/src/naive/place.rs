@@ -275,7 +275,13 @@ impl World {
         let headroom_after = self.headroom(&after) - loss;
         let takes_nothing = !instrument.is_perpetual() && headroom_after >= headroom_before;
         let passes = headroom_after >= 0 || takes_nothing;
-        check(passes, Reject::InsufficientMargin, -headroom_after, headroom_before)
+        check(passes, Reject::InsufficientMargin, -headroom_after, headroom_before)?;
+        let is_exempt = match (instrument.is_perpetual(), order.side) {
+            (true, _) => reduces,
+            (false, Side::Buy) => takes_nothing,
+            (false, Side::Sell) => true,
+        };
+        if is_exempt { Ok(()) } else { self.check_debt(order.account, self.reserve(order) + loss) }
     }
 }
 

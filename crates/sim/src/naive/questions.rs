@@ -222,6 +222,7 @@ impl World {
             counter_amount: Int128::new(self.total(account, SETTLEMENT)),
             ..cause.event(EventKind::Payout)
         });
+        self.look_at_debt(account);
     }
 
     /// What a decided question is worth for the account.

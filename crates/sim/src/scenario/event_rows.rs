@@ -283,7 +283,11 @@ fn is_of_positions(kind: EventKind) -> bool {
     use EventKind as Kind;
     matches!(
         kind,
-        Kind::LiquidationOrder | Kind::TrancheTookOver | Kind::BankruptcyClosed | Kind::Deleveraged
+        Kind::LiquidationOrder
+            | Kind::TrancheTookOver
+            | Kind::BankruptcyClosed
+            | Kind::Deleveraged
+            | Kind::ConversionOrder
     )
 }
 
@@ -292,7 +296,7 @@ fn is_of_credentials(kind: EventKind) -> bool {
 }
 
 fn is_of_liquidation(kind: EventKind) -> bool {
-    (EventKind::LiquidationStarted..=EventKind::LiquidationEnded).contains(&kind)
+    (EventKind::LiquidationStarted..=EventKind::CollateralConverted).contains(&kind)
 }
 
 fn has_qty(kind: EventKind) -> bool {
@@ -303,6 +307,7 @@ fn has_qty(kind: EventKind) -> bool {
             Kind::MassCancelled
                 | Kind::CancelAllAfterSet
                 | Kind::FundingPaid
+                | Kind::CollateralConverted
                 | Kind::CancelAllAfterFired
                 | Kind::ProtectionSet
                 | Kind::ProtectionBreached

@@ -72,7 +72,11 @@ pub(super) fn body(words: &[String], desk: &Desk<'_>) -> Result<Vec<u8>, String>
     let symbol = if symbol == "\"\"" { String::new() } else { symbol.clone() };
     let mut words = Words::new(&words[2..])?;
     let command = match kind {
-        "asset" => DeployCommand::Asset(AssetSpec { symbol, decimals: words.number("decimals", 2)? }),
+        "asset" => DeployCommand::Asset({
+            let debt_max = words.take("debt_max").map(|text| text.parse().map(Amount));
+            let debt_max = debt_max.transpose().map_err(|_| "debt_max is atoms")?;
+            AssetSpec { debt_max, ..AssetSpec::new(symbol, words.number("decimals", 2)?) }
+        }),
         "venue" => venue(symbol, &mut words, engine)?,
         "class" => {
             let counterparty = words.take("counterparty").is_some();
@@ -128,11 +132,12 @@ fn instrument(
     let liquidation = liquidation(words, engine)?;
     let halt = halt(words)?;
     let collateral = words.take("collateral").map_or(Ok(Vec::new()), collateral)?;
+    let conversion_slippage_ppm = words.take("conversion").map(ppm).transpose()?;
     let isolated_only = words.take("margin_mode") == Some("isolated");
     let spec = InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?);
     let funding = funding.map(Box::new);
     let spec = InstrumentSpec { margin, oracle, funding, collateral, liquidation, halt, ..spec };
-    Ok(DeployCommand::Instrument(InstrumentSpec { isolated_only, ..spec }))
+    Ok(DeployCommand::Instrument(InstrumentSpec { isolated_only, conversion_slippage_ppm, ..spec }))
 }
 
 /// `10:5%,30:20%`: lots up to which, and the haircut.

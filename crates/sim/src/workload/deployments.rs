@@ -56,7 +56,7 @@ pub(super) fn limits(rng: &mut Rng) -> Limits {
 }
 
 pub(super) fn asset(number: usize) -> AssetSpec {
-    AssetSpec { symbol: format!("ASSET{number}"), decimals: (number * 6 % 19) as u8 }
+    AssetSpec::new(format!("ASSET{number}"), (number * 6 % 19) as u8)
 }
 
 /// A venue that may ask for some of the first `classes`.
@@ -133,7 +133,11 @@ pub(super) fn spot(rng: &mut Rng, scale: Scale, symbol: String, base: u32, quote
     }
     let product = Product::Spot { base, quote, base_atoms_per_lot };
     let halt = rng.one_in(4).then(|| Box::new(halt(rng)));
-    InstrumentSpec { collateral, halt, ..InstrumentSpec::new(symbol, product, terms) }
+    let haircut = collateral.first().map(|tier| tier.haircut_ppm);
+    let conversion_slippage_ppm =
+        haircut.filter(|_| !rng.one_in(4)).map(|most| rng.between(0, most.into()) as i32);
+    let spec = InstrumentSpec::new(symbol, product, terms);
+    InstrumentSpec { collateral, conversion_slippage_ppm, halt, ..spec }
 }
 
 pub(super) fn perpetual(rng: &mut Rng, scale: Scale, symbol: String) -> InstrumentSpec {
@@ -297,8 +301,9 @@ pub(super) fn question(rng: &mut Rng, scale: Scale, number: usize, outcomes: usi
 pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
     match command {
         DeployCommand::Genesis(_) => {}
-        DeployCommand::Asset(spec) => match rng.below(3) {
+        DeployCommand::Asset(spec) => match rng.below(4) {
             0 => spoil_symbol(rng, &mut spec.symbol, "ASSET1"),
+            1 => spec.debt_max = Some(Amount(*rng.pick(&[-1, 0, 1 << 96]))),
             _ => spec.decimals = *rng.pick(&[18, 19, 255]),
         },
         DeployCommand::Class(spec) => spoil_symbol(rng, &mut spec.symbol, "CLASS1"),
@@ -322,7 +327,7 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
             2..=5 if matches!(spec.product, Product::Perpetual { .. }) != rng.one_in(8) => {
                 spoil_margin(rng, spec)
             }
-            2..=5 => spoil_collateral(rng, spec),
+            2..=5 => super::collateral::spoil_collateral(rng, spec),
             6..=9 => spoil_liquidation(rng, spec),
             10 => spoil_halt(rng, spec),
             _ => spoil_terms(rng, &mut spec.terms),
@@ -402,19 +407,6 @@ fn spoil_product(rng: &mut Rng, spec: &mut InstrumentSpec) {
             0 => *initial_margin_ppm = *rng.pick(&[0, -1, 1_000_001]),
             _ => *maintenance_margin_ppm = *rng.pick(&[0, *initial_margin_ppm + 1]),
         },
-    }
-}
-
-fn spoil_collateral(rng: &mut Rng, spec: &mut InstrumentSpec) {
-    let tier = CollateralTier { up_to_lots: 1, haircut_ppm: 500_000 };
-    spec.collateral = vec![tier];
-    match rng.below(5) {
-        0 => spec.collateral = vec![tier; *rng.pick(&[16, 17])],
-        1 => spec.collateral[0].up_to_lots = *rng.pick(&[0, -1, i64::MAX]),
-        2 => spec.collateral[0].up_to_lots = spec.terms.position_max_lots + rng.between(0, 1),
-        3 => spec.collateral[0].haircut_ppm = *rng.pick(&[-1, 1_000_000, 1_000_001]),
-        // One that may be declared a second time, or on a product that has none.
-        _ => {}
     }
 }
 

@@ -124,7 +124,7 @@ fn terms(price_max_ticks: i64) -> InstrumentTerms {
 }
 
 fn asset(number: u32) -> DeployCommand {
-    DeployCommand::Asset(AssetSpec { symbol: format!("ASSET{number}"), decimals: 6 })
+    DeployCommand::Asset(AssetSpec::new(format!("ASSET{number}"), 6))
 }
 
 fn perpetual(number: u32) -> InstrumentSpec {

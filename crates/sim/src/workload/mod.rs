@@ -3,6 +3,7 @@
 mod admission;
 mod book;
 mod chaos;
+mod collateral;
 mod deployments;
 mod live;
 mod market;

@@ -110,10 +110,7 @@ fn quotes(accounts: u32, prefill: &mut Vec<CommandRecord>) {
 
 fn deployments() -> Vec<Vec<u8>> {
     let limits = Limits { liquidations_per_command_max: 1_024, ..Limits::default() };
-    let mut all = vec![
-        DeployCommand::Genesis(limits),
-        DeployCommand::Asset(AssetSpec { symbol: "USD".into(), decimals: 6 }),
-    ];
+    let mut all = vec![DeployCommand::Genesis(limits), DeployCommand::Asset(AssetSpec::new("USD".into(), 6))];
     all.extend((1..=PERPETUALS).map(|number| DeployCommand::Instrument(perpetual(number))));
     all.iter().map(DeployCommand::to_bytes).collect()
 }

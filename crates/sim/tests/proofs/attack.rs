@@ -53,7 +53,7 @@ struct Attack {
 impl Attack {
     fn new(seed: u64) -> Self {
         let (mut desk, mut rng) = (Desk::new(), Rng::new(seed));
-        desk.deploy(&DeployCommand::Asset(AssetSpec { symbol: "COIN".into(), decimals: 6 }));
+        desk.deploy(&DeployCommand::Asset(AssetSpec::new("COIN".into(), 6)));
         let worlds = [
             (100_000, 0),
             (100_000, 15),

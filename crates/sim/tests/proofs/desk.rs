@@ -23,7 +23,7 @@ impl Desk {
     /// One asset, the settlement asset.
     pub(crate) fn new() -> Self {
         let mut desk = Self { engine: Engine::new(), next: 1, time_ns: 1_700_000_000 * SECOND };
-        desk.deploy(&DeployCommand::Asset(AssetSpec { symbol: "USD".into(), decimals: 6 }));
+        desk.deploy(&DeployCommand::Asset(AssetSpec::new("USD".into(), 6)));
         desk
     }
 
@@ -31,7 +31,7 @@ impl Desk {
     pub(crate) fn with_limits(limits: Limits) -> Self {
         let mut desk = Self { engine: Engine::new(), next: 1, time_ns: 1_700_000_000 * SECOND };
         desk.try_deploy(&DeployCommand::Genesis(limits));
-        desk.deploy(&DeployCommand::Asset(AssetSpec { symbol: "USD".into(), decimals: 6 }));
+        desk.deploy(&DeployCommand::Asset(AssetSpec::new("USD".into(), 6)));
         desk
     }
 

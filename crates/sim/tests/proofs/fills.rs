@@ -45,7 +45,7 @@ fn play(trade: &Trade, parts: &[i64]) -> Fills {
     let mut desk = Desk::new();
     let instrument = match trade.kind {
         Kind::Spot => {
-            desk.deploy(&DeployCommand::Asset(AssetSpec { symbol: "COIN".into(), decimals: 6 }));
+            desk.deploy(&DeployCommand::Asset(AssetSpec::new("COIN".into(), 6)));
             let product = Product::Spot { base: 2, quote: USD, base_atoms_per_lot: 7 };
             desk.deploy(&DeployCommand::Instrument(InstrumentSpec::new(
                 "SPOT".into(),

@@ -14,7 +14,7 @@ const COIN: u32 = 2;
 /// Spot with collateral tiers, then three perpetuals with tiers, one of them scaled by open interest; accounts 1 and 2.
 fn desk() -> Desk {
     let mut desk = Desk::new();
-    desk.deploy(&DeployCommand::Asset(AssetSpec { symbol: "COIN".into(), decimals: 0 }));
+    desk.deploy(&DeployCommand::Asset(AssetSpec::new("COIN".into(), 0)));
     let product = Product::Spot { base: COIN, quote: USD, base_atoms_per_lot: 2 };
     let mut spot = InstrumentSpec::new("COIN-USD".into(), product, terms(Fees::default()));
     let tier = |up_to_lots, haircut_ppm| CollateralTier { up_to_lots, haircut_ppm };

@@ -93,6 +93,8 @@ impl Chaos {
             is_settled: false,
             is_perpetual: false,
             is_implied: false,
+            converted: 0,
+            atoms_per_lot: 0,
             sources: 0,
         };
         self.instruments.get((instrument as usize).wrapping_sub(1)).copied().unwrap_or(none)

@@ -3,6 +3,7 @@
 mod commands;
 mod crash;
 mod credentials;
+mod debt;
 mod dispute;
 mod giant;
 mod implied;
@@ -11,6 +12,7 @@ mod squeeze;
 mod triggers;
 
 use super::admission;
+use super::collateral;
 use super::deployments::{self, Scale};
 use super::live::Live;
 use super::{Body, Frame, client_id, command};
@@ -31,6 +33,9 @@ struct Known {
     is_perpetual: bool,
     /// An outcome of a question with implied liquidity.
     is_implied: bool,
+    /// The asset, if it is collateral that may be converted here.
+    converted: u32,
+    atoms_per_lot: u64,
     /// Publishers that are its sources: the first so many.
     sources: u32,
 }
@@ -116,8 +121,10 @@ impl Chaos {
                 self.plan_interval();
             } else if self.rng.one_in(16) {
                 self.plan_giant();
-            } else if self.rng.one_in(2) {
+            } else if self.rng.percent(40) {
                 self.plan_crash();
+            } else if self.rng.percent(70) {
+                self.plan_debt();
             } else {
                 self.plan_squeeze();
             }
@@ -185,6 +192,17 @@ impl Chaos {
                 let is_implied = matches!(&self.pending, Some(DeployCommand::Question(spec)) if spec.implied);
                 let is_collateral = matches!(&self.pending,
                     Some(DeployCommand::Instrument(spec)) if !spec.collateral.is_empty());
+                let (converted, atoms_per_lot) = match &self.pending {
+                    Some(DeployCommand::Instrument(spec)) => match spec.product {
+                        Product::Spot { base, base_atoms_per_lot, .. }
+                            if spec.conversion_slippage_ppm.is_some() =>
+                        {
+                            (base, base_atoms_per_lot)
+                        }
+                        _ => (0, 0),
+                    },
+                    _ => (0, 0),
+                };
                 let price_max = terms.price_max_ticks;
                 let (qty_min, qty_max) = (terms.qty_min_lots, terms.qty_max_lots);
                 if sources > 0 {
@@ -206,6 +224,8 @@ impl Chaos {
                     is_settled: false,
                     is_perpetual,
                     is_implied,
+                    converted,
+                    atoms_per_lot,
                     sources,
                 });
             }
@@ -263,7 +283,12 @@ impl Chaos {
         }
         bodies.push(DeployCommand::Genesis(limits));
         let assets = 2 + rng.below(2) as usize;
-        bodies.extend((1..=assets).map(|number| DeployCommand::Asset(deployments::asset(number))));
+        if rng.one_in(12) {
+            let debt_max = Some(xos_units::Amount(*rng.pick(&[-1, 1 << 96])));
+            bodies.push(DeployCommand::Asset(xos_protocol::AssetSpec { debt_max, ..deployments::asset(1) }));
+        }
+        bodies.push(DeployCommand::Asset(collateral::settlement_asset(rng, scale)));
+        bodies.extend((2..=assets).map(|number| DeployCommand::Asset(deployments::asset(number))));
         // In one world in sixteen there are as many as there can be, and more are asked for.
         let classes = if rng.one_in(16) { 32 } else { rng.below(4) as usize };
         bodies.extend((1..=classes).map(|number| DeployCommand::Class(admission::class(rng, number))));

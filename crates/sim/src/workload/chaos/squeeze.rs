@@ -53,7 +53,7 @@ impl Chaos {
             script.push(vec![CommandRecord { account, instrument, side: side.code(), price, qty, ..place }]);
         }
         script.push(vec![mark_at(moved)]);
-        script.push(self.withdraw_nearly_all(account));
+        script.push(self.withdraw_nearly_all(account, 1));
         let loss = i128::from(self.scale.k) * i128::from(total) * i128::from(away);
         let share = i128::from(self.rng.below(100));
         let amount = Int128::new(1 + loss * share / 60);
@@ -72,9 +72,9 @@ impl Chaos {
     }
 
     /// Smaller and smaller withdrawals: what cannot leave is refused, what can leaves.
-    fn withdraw_nearly_all(&mut self, account: u32) -> Vec<CommandRecord> {
+    pub(super) fn withdraw_nearly_all(&mut self, account: u32, asset: u32) -> Vec<CommandRecord> {
         let order = i128::from(self.scale.k) * i128::from(self.scale.lot) * 16_384;
-        let withdraw = CommandRecord { account, instrument: 1, ..command(CommandKind::Withdraw) };
+        let withdraw = CommandRecord { account, instrument: asset, ..command(CommandKind::Withdraw) };
         (0..19)
             .map(|halvings| CommandRecord { amount: Int128::new((order >> halvings).max(1)), ..withdraw })
             .collect()
