@@ -28,7 +28,7 @@ pub(crate) fn bench_commands<'py>(
     timed(py, prepare, times_by_kind)
 }
 
-/// Runs a seeded workload: `steady`, `many`, `cross` or `storm`.
+/// Runs a seeded workload: `steady`, `many`, `cross`, `implied` or `storm`.
 #[pyfunction]
 #[pyo3(signature = (workload, seed, accounts, resting, commands, times_by_kind, /))]
 pub(crate) fn bench_workload<'py>(
@@ -44,7 +44,7 @@ pub(crate) fn bench_workload<'py>(
         let shape = MarketShape { seed, accounts, resting, commands };
         Run::named(workload, shape).ok_or_else(|| {
             format!(
-                "no workload is named {workload:?}; there are \"steady\", \"many\", \"cross\" and \"storm\""
+                "no workload is named {workload:?}; there are \"steady\", \"many\", \"cross\", \"implied\" and \"storm\""
             )
         })
     };
@@ -127,6 +127,7 @@ fn dict_of<'py>(py: Python<'py>, report: &BenchReport) -> PyResult<Bound<'py, Py
     dict.set_item("commands", report.commands)?;
     dict.set_item("seconds", report.seconds)?;
     dict.set_item("commands_per_s", report.commands_per_s)?;
+    dict.set_item("window_p99_ns", report.window_p99_ns)?;
     dict.set_item("trades", report.trades)?;
     dict.set_item("traded_qty", integer_of(py, report.traded_qty))?;
     dict.set_item("traded_notional", integer_of(py, report.traded_notional))?;

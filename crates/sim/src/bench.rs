@@ -4,13 +4,15 @@
 mod command_file;
 mod model_book;
 mod report;
+mod windows;
 
 pub use command_file::{CommandFile, FileError};
 pub use report::{BenchCheck, BenchReport, KindTime};
 
-use crate::workload::{Market, MarketShape, Storm};
+use crate::workload::{ImpliedMarket, Market, MarketShape, Storm};
 use model_book::ModelBooks;
 use std::time::Instant;
+use windows::Windows;
 use xos_engine::{Engine, FrameHeader};
 use xos_protocol::{CommandKind, CommandRecord, EventKind, EventRecord, Reject};
 use xos_units::{AccountId, AssetId, InstrumentId};
@@ -36,6 +38,8 @@ pub struct Run {
     pub modelled: bool,
     /// Whether the run ends with every account above maintenance or closed.
     pub storms: bool,
+    /// Whether it takes steps of implied liquidity, both ways.
+    pub implies: bool,
     /// Commands of one frame, and logged nanoseconds between two.
     pub frame_commands: usize,
     /// See there.
@@ -53,6 +57,23 @@ impl Run {
             expected: Some(market.expected),
             modelled: true,
             storms: false,
+            implies: false,
+            frame_commands: FRAME_COMMANDS,
+            frame_ns: FRAME_NS,
+        }
+    }
+
+    /// A question with implied liquidity as a run.
+    pub fn of_implied(market: ImpliedMarket) -> Self {
+        Self {
+            name: "implied".into(),
+            deployments: market.deployments,
+            prefill: market.prefill,
+            commands: market.commands,
+            expected: None,
+            modelled: false,
+            storms: false,
+            implies: true,
             frame_commands: FRAME_COMMANDS,
             frame_ns: FRAME_NS,
         }
@@ -68,6 +89,7 @@ impl Run {
             expected: None,
             modelled: false,
             storms: true,
+            implies: false,
             frame_commands: 1,
             frame_ns: 1_000_000_000,
         }
@@ -76,6 +98,7 @@ impl Run {
     /// The seeded workload of this name, if there is one.
     pub fn named(name: &str, shape: MarketShape) -> Option<Self> {
         match name {
+            "implied" => Some(Self::of_implied(ImpliedMarket::new(shape))),
             "storm" => Some(Self::of_storm(Storm::new(shape.seed, shape.accounts))),
             _ => Market::named(name, shape).map(Self::of_market),
         }
@@ -99,6 +122,8 @@ pub struct Totals {
     pub events: u64,
     /// Liquidations started, their orders, takeovers, payments of insurance, bankruptcies, accounts deleveraged.
     pub liquidation: [u64; 6],
+    /// Steps of implied liquidity that created sets, and that redeemed them.
+    pub steps: [u64; 2],
 }
 
 const LIQUIDATION: [EventKind; 6] = [
@@ -118,6 +143,8 @@ impl Totals {
                 self.trades += 1;
                 self.lots += i128::from(event.qty);
                 self.notional += i128::from(event.qty) * i128::from(event.price);
+            } else if event.kind == EventKind::ImpliedTrade.code() {
+                self.steps[usize::from(event.side)] += 1;
             } else if event.kind == EventKind::Rejected.code() {
                 self.rejected += 1;
                 self.killed += u64::from(event.reason == Reject::FokNotFillable.code());
@@ -179,7 +206,11 @@ pub fn run(run: &Run, times_by_kind: bool) -> Result<BenchReport, String> {
     let mut feed = Feed::prepared(run)?;
     let memory_before = feed.engine.memory_bytes();
     let start = Instant::now();
-    run.commands.chunks(run.frame_commands).try_for_each(|frame| feed.frame(frame, run.frame_ns))?;
+    let mut windows = Windows::default();
+    for frame in run.commands.chunks(run.frame_commands) {
+        feed.frame(frame, run.frame_ns)?;
+        windows.add(frame.len(), start.elapsed());
+    }
     let seconds = start.elapsed().as_secs_f64();
     let state_hash = feed.engine.state_hash();
     let mut report = BenchReport {
@@ -187,6 +218,7 @@ pub fn run(run: &Run, times_by_kind: bool) -> Result<BenchReport, String> {
         commands: run.commands.len() as u64,
         seconds,
         commands_per_s: run.commands.len() as f64 / seconds,
+        window_p99_ns: windows.p99_ns(),
         trades: feed.totals.trades,
         traded_qty: feed.totals.lots,
         traded_notional: feed.totals.notional,
@@ -234,6 +266,12 @@ fn close(run: &Run, feed: &Feed, report: &mut BenchReport) {
     }
     if run.storms {
         close_storm(feed, report);
+    }
+    if run.implies {
+        let [created, redeemed] = feed.totals.steps;
+        let detail = format!("{created} steps created sets, {redeemed} redeemed them");
+        report.check("steps were taken both ways", created > 0 && redeemed > 0, detail);
+        report.check("nothing was rejected", report.rejected == 0, format!("{} rejects", report.rejected));
     }
     match feed.engine.audit() {
         Ok(audit) => {
@@ -283,6 +321,9 @@ fn close_storm(feed: &Feed, report: &mut BenchReport) {
 
 /// What a command does, for the table of times.
 fn kind_of(command: &CommandRecord, events: &[EventRecord]) -> &'static str {
+    if events.iter().any(|event| event.kind == EventKind::ImpliedTrade.code()) {
+        return "any that takes a step";
+    }
     let traded = events.iter().any(|event| event.kind == EventKind::Trade.code());
     let rejected = events.first().is_some_and(|event| event.kind == EventKind::Rejected.code());
     match (command.kind(), rejected, traded) {

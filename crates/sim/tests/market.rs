@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use xos_protocol::{CommandKind, EventKind, EventRecord, Flags, Reject, Tif};
+use xos_sim::bench::Run;
 use xos_sim::naive::NaiveEngine;
-use xos_sim::workload::{Market, MarketShape};
+use xos_sim::workload::{ImpliedMarket, Market, MarketShape};
 
 /// Runs a market in frames of `frame` commands; all events.
 fn run(market: &Market, frame: usize) -> (NaiveEngine, Vec<EventRecord>) {
@@ -102,4 +103,29 @@ fn cross_gives_every_account_several_positions() {
     }
     let killed = market.commands.iter().filter(|command| command.tif() == Some(Tif::Fok)).count();
     assert!(killed > 0, "some orders are fill-or-kill");
+}
+
+/// The engine of the benchmark and the naive one end a small `implied` in the same state, with steps both ways.
+#[test]
+fn implied_ends_as_the_naive_engine_says() {
+    let shape = MarketShape { seed: 3, accounts: 70, resting: 400, commands: 5_000 };
+    let market = ImpliedMarket::new(shape);
+    let mut naive = NaiveEngine::new();
+    let (mut events, mut sequence) = (Vec::new(), 1);
+    for body in &market.deployments {
+        naive.apply_deploy(sequence, sequence, body, &mut events).expect("the log is whole");
+        sequence += 1;
+    }
+    for commands in market.prefill.chunks(512).chain(market.commands.chunks(512)) {
+        naive.apply_records(sequence, sequence, commands, &mut events).expect("the log is whole");
+        sequence += commands.len() as u64;
+    }
+    naive.check_invariants().expect("the invariants hold");
+    let report = xos_sim::bench::run(&Run::of_implied(market), true).expect("it runs");
+    assert!(report.passed, "{:?}", report.checks);
+    assert!(report.window_p99_ns > 0);
+    let hash: String = naive.state_hash().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(report.state_hash, hash);
+    let steps = report.ns_by_kind.iter().find(|time| time.kind == "any that takes a step");
+    assert!(steps.is_some_and(|time| time.count > 10), "{:?}", report.ns_by_kind);
 }

@@ -27,7 +27,7 @@ def command() -> None:
 @click.option("--expect", help="Totals the file must end with: trades,lots,notional,resting.")
 @click.option(
     "--workload",
-    type=click.Choice(["steady", "many", "cross", "storm"]),
+    type=click.Choice(["steady", "many", "cross", "implied", "storm"]),
     help="A seeded market instead of a file.",
 )
 @click.option(

@@ -39,6 +39,7 @@ enum Planned {
 impl Engine {
     /// Trades the incoming order against its book and against all other outcomes. True: what is left of it was
     /// cancelled on the way.
+    #[cold]
     #[inline(never)]
     pub(crate) fn match_with_implied(&mut self, step: &mut Step, incoming: &mut Incoming) -> bool {
         let mut meetings = 0;

@@ -103,11 +103,12 @@ impl Engine {
     /// Matches an order and lets the remainder rest or go.
     #[inline(always)]
     pub(crate) fn work(&mut self, step: &mut Step, incoming: &mut Incoming) {
-        let is_scaled = self.instruments[incoming.at].margin.is_some();
+        let instrument = &self.instruments[incoming.at];
+        let (is_scaled, implied) = (instrument.margin.is_some(), instrument.implied);
         if is_scaled {
             self.instruments[incoming.at].hold_open_interest(true);
         }
-        let cancelled = if self.instruments[incoming.at].implied {
+        let cancelled = if implied {
             self.match_with_implied(step, incoming)
         } else {
             self.match_incoming(step, incoming)
@@ -249,11 +250,7 @@ impl Engine {
         };
         self.check_position_limit(&asked)?;
         if words.tif == Tif::Fok {
-            if instrument.implied {
-                self.check_fillable_with_implied(&asked, words.self_trade, time_ns)?;
-            } else {
-                self.check_fillable(&asked, words.self_trade, time_ns)?;
-            }
+            self.check_fillable(&asked, words.self_trade, time_ns)?;
         }
         let per_lot = self.check_money(&asked)?;
         Ok((lots, per_lot))
@@ -370,7 +367,7 @@ impl Engine {
     }
 
     /// Neither the book nor implied liquidity may be met.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn check_post_only(
         &self,
         instrument: &Instrument,

@@ -68,6 +68,9 @@ impl Walk {
 impl Engine {
     /// Refuses a fill-or-kill order whose whole quantity cannot fill now.
     pub(crate) fn check_fillable(&self, asked: &Asked, mode: SelfTrade, time_ns: u64) -> Result<(), Refused> {
+        if asked.instrument.implied {
+            return self.check_fillable_with_implied(asked, mode, time_ns);
+        }
         let owner = self.accounts[asked.account.index()].owner;
         let book = &asked.instrument.book;
         let (mut found, mut shown, mut meetings) = (Qty::ZERO, Qty::ZERO, 0u32);

@@ -158,6 +158,7 @@ impl CommandFile {
             expected,
             modelled: true,
             storms: false,
+            implies: false,
             frame_commands: super::FRAME_COMMANDS,
             frame_ns: super::FRAME_NS,
         })

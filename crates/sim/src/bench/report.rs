@@ -49,6 +49,8 @@ pub struct BenchReport {
     pub seconds: f64,
     /// Commands a second.
     pub commands_per_s: f64,
+    /// 99th percentile of the mean time of a command over windows of 100 ms.
+    pub window_p99_ns: u64,
     /// Trades, prefill included.
     pub trades: u64,
     /// Lots traded.

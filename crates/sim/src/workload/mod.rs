@@ -5,12 +5,14 @@ mod book;
 mod chaos;
 mod collateral;
 mod deployments;
+mod implied;
 mod live;
 mod market;
 mod questions;
 mod storm;
 
 pub use chaos::Chaos;
+pub use implied::ImpliedMarket;
 pub use market::{Market, MarketShape};
 pub use storm::Storm;
 
