@@ -54,7 +54,7 @@ impl Chaos {
             vec![order(account, perpetual, Side::Buy, start, lots)],
         ];
         // What may wait in the book of the collateral, a little too dear.
-        let waits = self.rng.percent(75);
+        let waits = self.rng.percent(85);
         let price = (index + 2).min(of_spot.price_max);
         let (half, third) = (of_spot.qty_max / 2, of_spot.qty_max / 3);
         let mut sells: Vec<CommandRecord> = [half, third, of_spot.qty_max - half - third]
@@ -66,7 +66,7 @@ impl Chaos {
             let qty = self.rng.between(of_spot.qty_min, of_spot.qty_min.max(of_spot.qty_max / 2));
             script.push(vec![order(other, spot, Side::Buy, price, qty)]);
         }
-        if self.rng.percent(60) {
+        if self.rng.percent(75) {
             // It closes at a loss by itself.
             let sell = order(account, perpetual, Side::Sell, fallen, lots);
             script.push(vec![mark(fallen)]);

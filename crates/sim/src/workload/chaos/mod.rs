@@ -114,6 +114,9 @@ impl Chaos {
 
     /// The next frame; [`Self::observe`] its outcome before asking for another.
     pub fn next_frame(&mut self) -> Frame {
+        if self.set_up.is_empty() && self.live.accounts > 1 && self.rng.one_in(70) {
+            self.plan_debt();
+        }
         if self.set_up.is_empty() && self.live.accounts > 0 && self.rng.one_in(50) {
             if self.rng.one_in(3) {
                 self.plan_dispute();
@@ -123,8 +126,6 @@ impl Chaos {
                 self.plan_giant();
             } else if self.rng.percent(40) {
                 self.plan_crash();
-            } else if self.rng.percent(70) {
-                self.plan_debt();
             } else {
                 self.plan_squeeze();
             }
