@@ -285,4 +285,16 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "counter_amount": "its time of issue; of a revocation the later one of both",
     },
     "credentials_expired": {"account": "", "remaining": "classes before"},
+    "liquidity_skipped": {
+        "side": "of the incoming order",
+        **dict.fromkeys(("venue", "account", "instrument", "order_id"), ""),
+        "price": "best price of the profile that was passed over",
+        "qty": "its lots shown there",
+        "remaining": "what the incoming order has left",
+        "counter_order_id": "its first order there",
+        "counter_account": "its account",
+        "counter_venue": "its venue",
+        "amount": "classes of the profile, a bit each",
+        "counter_amount": "classes that its rule requires, and 2^32 times those that it forbids",
+    },
 }

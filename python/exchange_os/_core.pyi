@@ -237,6 +237,7 @@ class EventKind(IntEnum):
     CLASS_DEPLOYED = 70
     CREDENTIALS_SET = 71
     CREDENTIALS_EXPIRED = 72
+    LIQUIDITY_SKIPPED = 73
     OUTCOME_PAYOUT = 80
     QUESTION_SETTLED = 81
     QUESTION_CLOSED = 82
@@ -273,6 +274,7 @@ class Reject(IntEnum):
     CREDENTIAL_NOT_NEWER = 225
     CLASSES_MISSING = 226
     CLASSES_FORBIDDEN = 227
+    PROFILES_LIMIT = 228
     PAYOUTS_MISNUMBERED = 231
     PAYOUTS_NOT_ONE = 232
     NOT_RESOLVABLE = 233
@@ -637,8 +639,10 @@ class Exchange:
     def risk(self, account: int) -> tuple[int, int, int, int, int, int, list[tuple[int, int]], int] | None:
         """As `RiskSummary`; before the last number the worst case by question."""
 
-    def book(self, instrument: int, depth: int) -> tuple[int, _Levels, _Levels]:
-        """Sequence, and price, lots, orders of the best levels of bids and asks."""
+    def book(
+        self, instrument: int, depth: int, reach: tuple[int, int] | None = None, /
+    ) -> tuple[int, _Levels, _Levels]:
+        """Sequence, price, lots, orders of the best levels; of those that classes reach through a venue."""
 
     def book_with_implied(
         self, instrument: int, depth: int

@@ -12,7 +12,7 @@ from exchange_os._core import CommandKind
 from exchange_os.bounds import each, whole
 from exchange_os.errors import InvalidArgument
 from exchange_os.publishing import Publishing
-from exchange_os.results import Outcome, Receipt, receipt
+from exchange_os.results import Book, Outcome, Receipt, levels_of, receipt
 
 if TYPE_CHECKING:
     from exchange_os import _core
@@ -54,10 +54,7 @@ class AdmissionMethods(Publishing):
         `digest` is the 32-byte hash of the signed document, `ends_ns` and `issued_ns` are its times (None:
         now). Whoever calls this has verified the document.
         """
-        mask = 0
-        for name in each("classes", classes):
-            mask |= 1 << (self._directory.credential_class(name) - 1)
-        return self._credentials(account, mask, digest, ends_ns, issued_ns, time_ns)
+        return self._credentials(account, self._mask(classes), digest, ends_ns, issued_ns, time_ns)
 
     def revoke_credentials(
         self, account: int, *, digest: bytes = bytes(_DIGEST_BYTES), time_ns: int | None = None
@@ -77,6 +74,30 @@ class AdmissionMethods(Publishing):
     def classes(self) -> tuple[str, ...]:
         """Names of the credential classes, the first bit first."""
         return tuple(name for name in self._directory.classes if isinstance(name, str))
+
+    def depth(
+        self,
+        instrument: str | int,
+        *,
+        classes: Iterable[str] = (),
+        venue: str | int = 0,
+        levels: int = 10,
+    ) -> Book:
+        """The best levels that an account with these classes reaches through a venue.
+
+        Empty where the venue does not admit it. `book` shows everybody's orders: its best bid may stand above
+        its best ask, where nobody may trade with both.
+        """
+        market, number = self._directory.market(instrument), self._directory.venue(venue)
+        reach = (self._mask(classes), number)
+        sequence, bids, asks = self._core.book(market.number, whole("depth", levels), reach)
+        return Book(market.symbol, sequence, levels_of(market, bids), levels_of(market, asks))
+
+    def _mask(self, classes: Iterable[str]) -> int:
+        mask = 0
+        for name in each("classes", classes):
+            mask |= 1 << (self._directory.credential_class(name) - 1)
+        return mask
 
     def class_names(self, mask: int) -> tuple[str, ...]:
         """The classes of a mask as records carry it, a bit each."""

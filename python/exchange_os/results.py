@@ -14,7 +14,7 @@ from exchange_os.records import Events, as_trades, events_from_bytes, integers_1
 from exchange_os.rejects import rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from exchange_os.directory import Market
 
@@ -120,6 +120,14 @@ class Book(msgspec.Struct, frozen=True):
     sequence: int
     bids: tuple[BookLevel, ...]
     asks: tuple[BookLevel, ...]
+
+
+def levels_of(
+    market: Market, rows: Sequence[tuple[int, int, int] | tuple[int, int, int, int]]
+) -> tuple[BookLevel, ...]:
+    """Levels of ticks and lots in whole units."""
+    price, qty = market.price.value, market.qty.value
+    return tuple(BookLevel(price(row[0]), qty(row[1]), row[2], *map(qty, row[3:])) for row in rows)
 
 
 class RiskSummary(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +18,6 @@ from exchange_os.results import (
     AdlStanding,
     Balance,
     Book,
-    BookLevel,
     Funding,
     FundingInterval,
     Instrument,
@@ -29,6 +28,7 @@ from exchange_os.results import (
     RiskSummary,
     Source,
     Trade,
+    levels_of,
     rate_of,
     trades_from,
 )
@@ -273,7 +273,7 @@ class Views(DebtViews):
         """The best `depth` levels of both sides."""
         market = self._directory.market(instrument)
         sequence, bids, asks = self._core.book(market.number, whole("depth", depth))
-        return Book(market.symbol, sequence, _levels(market, bids), _levels(market, asks))
+        return Book(market.symbol, sequence, levels_of(market, bids), levels_of(market, asks))
 
     def book_with_implied(self, instrument: str | int, depth: int = 10) -> Book:
         """The best `depth` levels of both sides as an incoming order finds them.
@@ -283,7 +283,7 @@ class Views(DebtViews):
         """
         market = self._directory.market(instrument)
         sequence, bids, asks = self._core.book_with_implied(market.number, whole("depth", depth))
-        return Book(market.symbol, sequence, _levels(market, bids), _levels(market, asks))
+        return Book(market.symbol, sequence, levels_of(market, bids), levels_of(market, asks))
 
     def trades(self, instrument: str | int | None = None, limit: int | None = None) -> list[Trade]:
         """Recent trades, oldest first, as far as they are kept (`trades_kept_max`)."""
@@ -490,10 +490,3 @@ class Views(DebtViews):
 
 def _symbols(table: dict[str | int, Any]) -> tuple[str, ...]:
     return tuple(key for key in table if isinstance(key, str))
-
-
-def _levels(
-    market: Market, rows: Sequence[tuple[int, int, int] | tuple[int, int, int, int]]
-) -> tuple[BookLevel, ...]:
-    price, qty = market.price.value, market.qty.value
-    return tuple(BookLevel(price(row[0]), qty(row[1]), row[2], *map(qty, row[3:])) for row in rows)

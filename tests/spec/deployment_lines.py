@@ -181,8 +181,13 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> di
             asset = {"symbol": symbol, "decimals": int(pairs.pop("decimals", "2"))}
             return {"asset": asset | ({"debt_max": pairs.pop("debt_max")} if "debt_max" in pairs else {})}
         case "venue":
-            rule = _rule(pairs, ("requires", "forbids"), numbers.classes)
-            return {"venue": {"symbol": symbol, "fees": _fees(pairs) if pairs else None, "admission": rule}}
+            rules = {
+                "admission": _rule(pairs, ("requires", "forbids"), numbers.classes),
+                "counterparty": _rule(
+                    pairs, ("counterparty_requires", "counterparty_forbids"), numbers.classes
+                ),
+            }
+            return {"venue": {"symbol": symbol, "fees": _fees(pairs) if pairs else None, **rules}}
         case "class":
             counterparty = pairs.pop("counterparty", None) is not None
             return {"class": {"symbol": symbol, "counterparty": counterparty}}

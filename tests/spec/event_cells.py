@@ -20,6 +20,7 @@ _ORDER = {
     _KIND.PNL_REALISED,
     _KIND.IMPLIED_TRADE,
     _KIND.IMPLIED_LEG,
+    _KIND.LIQUIDITY_SKIPPED,
 }
 _WAITING = {_KIND.TRIGGER_ACCEPTED, _KIND.TRIGGER_CANCELLED, _KIND.TRIGGER_AMENDED}
 _FIRED = {_KIND.TRIGGER_FIRED}
@@ -27,8 +28,8 @@ _PROTECTION = {_KIND.PROTECTION_SET, _KIND.PROTECTION_BREACHED}
 _CREDENTIALS = {_KIND.CREDENTIALS_SET, _KIND.CREDENTIALS_EXPIRED}
 _FUNDING = {_KIND.FUNDING_SET, _KIND.FUNDING_PAID}
 _SETS = {_KIND.SET_SPLIT, _KIND.SET_MERGED}
-_REJECTED, _TRADE = {_KIND.REJECTED}, {_KIND.TRADE}
 _TAKEN, _LEG = {_KIND.IMPLIED_TRADE}, {_KIND.IMPLIED_LEG}
+_REJECTED, _TRADE, _SKIPPED = {_KIND.REJECTED}, {_KIND.TRADE}, {_KIND.LIQUIDITY_SKIPPED}
 _TOTAL = {_KIND.PNL_REALISED, _KIND.DEPOSITED, _KIND.WITHDRAWN, _KIND.TRANSFERRED, _KIND.PAYOUT}
 _COUNTDOWN = {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CANCEL_ALL_AFTER_FIRED}
 _OF_POSITIONS = {
@@ -144,6 +145,12 @@ def _classes(name: str) -> Cell:
     return lambda desk, event: ",".join(desk.exchange.class_names(event[name]))
 
 
+def _rule(bit: int) -> Cell:
+    return lambda desk, event: ",".join(
+        desk.exchange.class_names(event["counter_amount"] >> bit & 0xFFFF_FFFF)
+    )
+
+
 def _order(name: str) -> Cell:
     return lambda desk, event: desk.order_name(event[name])
 
@@ -196,7 +203,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "display": ({_KIND.ORDER_ACCEPTED, _KIND.ORDER_AMENDED}, _not_zero("amount")),
     "flags": (_EVERY, lambda _, event: flags_text(event["flags"])),
     "id": (
-        _EVERY - _TRADE - _TAKEN - _LEG - {_KIND.TRANCHE_TOOK_OVER, _KIND.DELEVERAGED},
+        _EVERY - _TRADE - _SKIPPED - _TAKEN - _LEG - {_KIND.TRANCHE_TOOK_OVER, _KIND.DELEVERAGED},
         lambda _, event: event["client_id"].decode(errors="replace"),
     ),
     "above": (_WAITING, _not_zero("amount")),
@@ -234,13 +241,18 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         {_KIND.QUESTION_RESOLVED},
         lambda desk, event: desk.named(desk.instruments, event["order_id"]) if event["order_id"] else "",
     ),
-    "classes": (_CREDENTIALS, _classes("qty")),
+    "classes": (
+        _CREDENTIALS | _SKIPPED,
+        lambda desk, event: _classes("amount" if event["kind"] in _SKIPPED else "qty")(desk, event),
+    ),
+    "requires": (_SKIPPED, _rule(0)),
+    "forbids": (_SKIPPED, _rule(32)),
     "had": (_CREDENTIALS, _classes("remaining")),
     "to": ({_KIND.TRANSFERRED}, _account("order_id")),
-    "maker": (_TRADE, _account("counter_account")),
-    "maker order": (_TRADE, _order("counter_order_id")),
+    "maker": (_TRADE | _SKIPPED, _account("counter_account")),
+    "maker order": (_TRADE | _SKIPPED, _order("counter_order_id")),
     "maker left": (_TRADE, _field("counter_remaining")),
-    "maker venue": (_TRADE, _venue("counter_venue")),
+    "maker venue": (_TRADE | _SKIPPED, _venue("counter_venue")),
     "trade": (_TRADE | _TAKEN | _LEG, _field("trade_id")),
     "taker fee": (_TRADE | _TAKEN, _field("amount")),
     "maker fee": (_TRADE | _LEG, _maker_fee),

@@ -55,7 +55,7 @@ def look(desk: Desk, what: tuple[str, ...], expected: Table, events: list[Event]
     chosen = list(range(1, desk.exchange.account_count + 1)) if accounts is None else accounts
     match subject:
         case "book":
-            found = _book(desk, whose[0])
+            found = _book(desk, *whose)
         case "balances":
             found = _balances(desk, chosen)
         case "positions":
@@ -141,9 +141,15 @@ def _compare_events(desk: Desk, which: str, expected: Table, events: list[Event]
 # --- what stands ---
 
 
-def _book(desk: Desk, symbol: str) -> Found:
+def _book(desk: Desk, symbol: str, *reach: str) -> Found:
+    """All of it, or `for kyc,eu through VENUE`: what such an account reaches there; `-`: none."""
     exchange = desk.exchange
-    book = exchange.book(symbol, depth=10_000)
+    if reach:
+        _, classes, _, venue = reach
+        names = [name for name in classes.strip("-").split(",") if name]
+        book = exchange.depth(symbol, classes=names, venue=0 if venue == "-" else venue, levels=10_000)
+    else:
+        book = exchange.book(symbol, depth=10_000)
 
     def row(level: xos.BookLevel, side: str) -> dict[str, str]:
         cells = {"bids": "", "asks": "", "orders": str(level.orders)}

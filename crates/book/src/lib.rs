@@ -156,6 +156,7 @@ impl Book {
         let level = self.side_mut(order.side).level_mut(order.level);
         level.lots = level.lots - order.remaining.0 as u128 + lots.0 as u128;
         pool.order_mut(slot).remaining = lots;
+        pool.joins(slot);
         if level.tail == slot {
             return;
         }
@@ -225,6 +226,9 @@ impl Book {
                     if order.remaining.0 <= 0 || pool.find(order.id) != Some(slot) {
                         return Err(format!("order {} rests with {} lots", order.id.0, order.remaining.0));
                     }
+                    if prev != NO_SLOT && pool.keeps_times() && !pool.is_elder(prev, slot) {
+                        return Err(format!("order {} stands behind a younger one", order.id.0));
+                    }
                     lots += order.remaining.0 as u128;
                     count += 1;
                     prev = slot;
@@ -240,11 +244,6 @@ impl Book {
                 last = Some(level.price);
                 next = ladder.worse_than(level.price);
             }
-        }
-        if let (Some(bid), Some(ask)) = (self.best_price(Side::Buy), self.best_price(Side::Sell))
-            && bid >= ask
-        {
-            return Err(format!("bid {} meets ask {}", bid.0, ask.0));
         }
         if orders == self.orders {
             Ok(())

@@ -51,6 +51,8 @@ pub struct RestingOrder {
     pub self_trade: SelfTrade,
     /// Whether more lots are kept elsewhere than are shown, or were.
     pub is_iceberg: bool,
+    /// Whose orders it may meet, as the pool's user numbers them; orders of one number share a book.
+    pub profile: u8,
     /// Number under which its client id is kept elsewhere; `NO_SLOT`: it has none.
     pub client_id_at: u32,
 }
@@ -78,6 +80,7 @@ impl RestingOrder {
             flags: 0,
             self_trade: SelfTrade::None,
             is_iceberg: false,
+            profile: 0,
             client_id_at: NO_SLOT,
         }
     }
@@ -91,11 +94,14 @@ pub struct OrderPool {
     orders: Vec<RestingOrder>,
     free: Vec<Slot>,
     index: IdIndex,
+    /// When each order joined its queue, by slot; kept only where orders of several books are compared.
+    times: Option<Vec<u64>>,
+    time: u64,
 }
 
 impl Default for OrderPool {
     fn default() -> Self {
-        Self { orders: Vec::new(), free: Vec::new(), index: IdIndex::new() }
+        Self { orders: Vec::new(), free: Vec::new(), index: IdIndex::new(), times: None, time: 0 }
     }
 }
 
@@ -115,7 +121,48 @@ impl OrderPool {
             }
         };
         self.index.insert(id, slot);
+        self.joins(slot);
         slot
+    }
+
+    /// From now on it is kept when orders join their queues. `resting` are those that rest, in the order of each queue.
+    pub fn keep_times(&mut self, resting: impl Iterator<Item = Slot>) {
+        self.times = Some(vec![0; self.orders.len()]);
+        resting.for_each(|slot| self.joins(slot));
+    }
+
+    /// Whether it is kept when orders join their queues.
+    pub fn keeps_times(&self) -> bool {
+        self.times.is_some()
+    }
+
+    /// An order stands at the back of its queue.
+    #[inline(always)]
+    pub fn joins(&mut self, slot: Slot) {
+        if self.times.is_some() {
+            self.stamp(slot);
+        }
+    }
+
+    fn stamp(&mut self, slot: Slot) {
+        self.time += 1;
+        if let Some(times) = &mut self.times {
+            if times.len() < self.orders.len() {
+                times.resize(self.orders.len(), 0);
+            }
+            times[slot as usize] = self.time;
+        }
+    }
+
+    /// When an order joined its queue, where that is kept.
+    pub fn time(&self, slot: Slot) -> u64 {
+        self.times.as_ref().map_or(0, |times| times[slot as usize])
+    }
+
+    /// Whether an order stands longer than another one.
+    #[inline]
+    pub fn is_elder(&self, slot: Slot, other: Slot) -> bool {
+        self.time(slot) < self.time(other)
     }
 
     /// Makes room for as many orders more.

@@ -1,14 +1,20 @@
 //! Credential classes: what accounts have, what venues want, and orders that leave when the two part.
 
+mod profiles;
+
+pub(crate) use profiles::{ALL, PLAIN, Profile, ProfileAt, Profiles, Reach, meets_plain};
+
 use crate::deploy::{check_count, check_free, check_symbol};
 use crate::engine::Engine;
 use crate::step::{Refused, Step, refused, wide};
+use crate::views::BookView;
 use std::collections::{BTreeMap, BTreeSet};
+use xos_book::RestingOrder;
 use xos_protocol::{
     CLASSES_MAX, CancelReason, ClassRule, ClassSpec, ClientId, CommandRecord, EventFlags, EventKind,
-    EventRecord, Reject, VenueSpec,
+    EventRecord, Reject, Side, VenueSpec,
 };
-use xos_units::{AccountId, Amount, VenueId};
+use xos_units::{AccountId, Amount, InstrumentId, VenueId};
 
 /// What is known of an account's last credential; its classes stand with the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +31,10 @@ pub(crate) struct Admission {
     pub(crate) classes: Vec<ClassSpec>,
     /// Some venue asks for classes.
     pub(crate) restricts: bool,
+    /// The bits of classes that counterparty rules may name.
+    pub(crate) dividing: u32,
+    /// Those that the counterparty rule of some venue forbids.
+    pub(crate) shunned: u32,
     by_account: BTreeMap<AccountId, Credential>,
     by_end: BTreeSet<(u64, AccountId)>,
 }
@@ -54,8 +64,8 @@ impl Admission {
     }
 }
 
-/// Fields 131 and 132: a rule names classes that there are, each on one side only.
-pub(crate) fn check_rule(rule: ClassRule, known: u32, fields: [i128; 2]) -> Result<(), Refused> {
+/// A rule names classes that it may name, each on one side only.
+fn check_rule(rule: ClassRule, known: u32, fields: [i128; 2]) -> Result<(), Refused> {
     if rule.requires & !known != 0 {
         return refused(Reject::SpecOutOfBounds, rule.requires, fields[0]);
     }
@@ -71,7 +81,7 @@ impl Engine {
         check_symbol(&spec.symbol)?;
         check_free(&spec.symbol, self.admission.classes.iter().map(|class| class.symbol.as_str()))?;
         // ---- Everything is checked. Below this line nothing fails. ----
-        self.admission.classes.push(spec);
+        self.add_class(spec);
         step.emit(EventRecord {
             kind: EventKind::ClassDeployed.code(),
             instrument: self.admission.classes.len() as u32,
@@ -80,8 +90,29 @@ impl Engine {
         Ok(())
     }
 
+    pub(crate) fn add_class(&mut self, spec: ClassSpec) {
+        if spec.counterparty {
+            self.admission.dividing |= 1 << self.admission.classes.len();
+            if !self.pool.keeps_times() {
+                self.keep_times();
+            }
+        }
+        self.admission.classes.push(spec);
+    }
+
+    /// Orders of several groups will be compared: what rests already is numbered once.
+    fn keep_times(&mut self) {
+        let sides = [Side::Buy, Side::Sell];
+        let mut slots = Vec::with_capacity(self.pool.len());
+        for instrument in &self.instruments {
+            sides.iter().for_each(|side| slots.extend(instrument.queue(&self.pool, *side, ALL)));
+        }
+        self.pool.keep_times(slots.into_iter());
+    }
+
     pub(crate) fn check_venue_rules(&self, spec: &VenueSpec) -> Result<(), Refused> {
-        check_rule(spec.admission, self.admission.known(), [131, 132])
+        check_rule(spec.admission, self.admission.known(), [131, 132])?;
+        check_rule(spec.counterparty, self.admission.dividing, [133, 134])
     }
 
     pub(crate) fn set_credentials(
@@ -154,6 +185,89 @@ impl Engine {
         }
     }
 
+    /// The counterparty rule of a venue.
+    pub(crate) fn counterparty_of(&self, venue: VenueId) -> ClassRule {
+        match usize::from(venue.0).checked_sub(1) {
+            Some(at) => self.venues[at].counterparty,
+            None => ClassRule::NONE,
+        }
+    }
+
+    /// The profile of an order that an account places through a venue now.
+    #[inline(always)]
+    pub(crate) fn profile_of(&self, account: AccountId, venue: VenueId) -> Profile {
+        if self.admission.dividing == 0 {
+            return Profile::PLAIN;
+        }
+        self.divided_profile(account, venue)
+    }
+
+    #[inline(never)]
+    fn divided_profile(&self, account: AccountId, venue: VenueId) -> Profile {
+        let classes = self.accounts[account.index()].classes & self.admission.dividing;
+        Profile { classes, rule: self.counterparty_of(venue) }
+    }
+
+    /// Which groups an order of this profile may meet.
+    #[inline(always)]
+    pub(crate) fn reach_of(&self, profile: &Profile) -> Reach {
+        if self.admission.dividing == 0 { ALL } else { self.profiles.reach(profile) }
+    }
+
+    /// Invariant 8 of a fill, from both profiles: each accepts the other, and the resting order claims no class that its
+    /// account has lost.
+    #[inline(always)]
+    pub(crate) fn is_eligible(&self, taker: &Profile, maker: &RestingOrder) -> bool {
+        let resting = self.profiles.at(maker.profile);
+        let lost = resting.classes & !self.accounts[maker.account.index()].classes;
+        lost == 0 && taker.is_eligible(&resting)
+    }
+
+    /// There is room for the profile of an order that may rest.
+    #[inline(always)]
+    pub(crate) fn check_profile(&self, account: AccountId, venue: VenueId) -> Result<(), Refused> {
+        let (standing, limit) = (self.profiles.standing(), self.limits.profiles_max);
+        if standing >= limit as usize && !self.profiles.stands(&self.profile_of(account, venue)) {
+            return refused(Reject::ProfilesLimit, standing as i128, limit);
+        }
+        Ok(())
+    }
+
+    /// Whether a resting order may go on resting with these classes of its account.
+    fn may_stay(&self, order: &RestingOrder, classes: u32) -> bool {
+        let held = self.profiles.at(order.profile).classes;
+        let shunned = classes & self.admission.dividing & self.admission.shunned;
+        self.admission_of(order.venue).accepts(classes) && held & !classes == 0 && shunned & !held == 0
+    }
+
+    /// Every resting order is admitted and in the group of its profile, and eligible groups do not meet.
+    pub(crate) fn audit_profiles(&self) -> Result<(), String> {
+        let mut profiles = Vec::new();
+        for instrument in &self.instruments {
+            for (at, book) in instrument.groups() {
+                for slot in [Side::Buy, Side::Sell].iter().flat_map(|side| book.queue(&self.pool, *side)) {
+                    let order = self.pool.order(slot);
+                    let profile = self.profiles.at(at);
+                    let classes = self.accounts[order.account.index()].classes;
+                    let is_right = order.profile == at && profile.rule == self.counterparty_of(order.venue);
+                    if !is_right || !self.may_stay(order, classes) {
+                        return Err(format!("order {} must not rest with its profile", order.id.0));
+                    }
+                    profiles.push(at);
+                }
+                let bid = book.best_price(Side::Buy);
+                let reach = self.profiles.reach(&self.profiles.at(at));
+                let ask = instrument.best_price(Side::Sell, reach);
+                if let (Some(bid), Some(ask)) = (bid, ask)
+                    && bid >= ask
+                {
+                    return Err(format!("bid {} meets ask {} on {}", bid.0, ask.0, instrument.id));
+                }
+            }
+        }
+        self.profiles.audit(profiles.into_iter())
+    }
+
     /// An order comes through a venue that wants this account.
     #[cold]
     pub(crate) fn check_admitted(&self, account: AccountId, venue: VenueId) -> Result<(), Refused> {
@@ -167,13 +281,29 @@ impl Engine {
         Ok(())
     }
 
-    /// The orders of an account leave whose venues its classes do not satisfy.
+    /// The first `depth` levels of each side that an order of an account with these classes reaches through a venue;
+    /// nothing where the venue does not admit it.
+    pub fn depth(&self, instrument: InstrumentId, depth: usize, classes: u32, venue: VenueId) -> BookView {
+        let Some(instrument) = self.instruments.get(instrument.index()) else { return BookView::default() };
+        let is_known = usize::from(venue.0) <= self.venues.len();
+        if !is_known || !self.admission_of(venue).accepts(classes) {
+            return BookView::default();
+        }
+        let rule = self.counterparty_of(venue);
+        let reach = self.reach_of(&Profile { classes: classes & self.admission.dividing, rule });
+        BookView {
+            bids: instrument.levels(Side::Buy, reach).take(depth).collect(),
+            asks: instrument.levels(Side::Sell, reach).take(depth).collect(),
+        }
+    }
+
+    /// The orders of an account leave whose venues or profiles its classes do not satisfy.
     fn leave_unadmitted(&mut self, step: &mut Step, account: AccountId) {
         let classes = self.accounts[account.index()].classes;
         let waiting =
             self.triggers_of(account, None, |trigger| !self.admission_of(trigger.venue).accepts(classes));
         let mut slots = self.orders_of(account, None, None);
-        slots.retain(|slot| !self.admission_of(self.pool.order(*slot).venue).accepts(classes));
+        slots.retain(|slot| !self.may_stay(self.pool.order(*slot), classes));
         for id in waiting {
             self.cancel_trigger(step, id, CancelReason::NotAdmitted);
         }

@@ -62,9 +62,14 @@ impl Engine {
             return fail(1, error.to_string());
         }
         for instrument in &self.instruments {
-            if let Err(detail) = instrument.book.audit(&self.pool) {
-                return fail(13, format!("instrument {}: {detail}", instrument.id));
+            for (_, book) in instrument.groups() {
+                if let Err(detail) = book.audit(&self.pool) {
+                    return fail(13, format!("instrument {}: {detail}", instrument.id));
+                }
             }
+        }
+        if let Err(detail) = self.audit_profiles() {
+            return fail(8, detail);
         }
         if let Err(detail) = self.audit_reserves() {
             return fail(4, detail);
@@ -117,7 +122,7 @@ impl Engine {
             self.audit_held(id, &mut held)?;
         }
         // Every list and every queue holds orders of the pool and no two the same: the counts say that they hold all.
-        let queued: usize = self.instruments.iter().map(|instrument| instrument.book.orders() as usize).sum();
+        let queued: usize = self.instruments.iter().map(|instrument| instrument.orders() as usize).sum();
         if (resting, queued) == (self.pool.len(), self.pool.len()) {
             Ok(())
         } else {

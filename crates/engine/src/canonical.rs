@@ -2,6 +2,7 @@
 //! state hash is their BLAKE3; a snapshot is these bytes and the session part behind them.
 
 use crate::account::Stand;
+use crate::admission::ALL;
 use crate::engine::Engine;
 use crate::funding::Funding;
 use crate::halt::Halt;
@@ -137,9 +138,9 @@ impl Engine {
         self.write_house(sink);
         sink.u64(self.last_trade_id);
         for instrument in &self.instruments {
-            sink.u32(instrument.book.orders());
+            sink.u32(instrument.orders());
             for side in [Side::Buy, Side::Sell] {
-                for slot in instrument.book.queue(&self.pool, side) {
+                for slot in instrument.queue(&self.pool, side, ALL) {
                     self.write_order(sink, slot);
                 }
             }
@@ -349,6 +350,7 @@ impl Engine {
         sink.i64(order.remaining.0);
         sink.u64(order.expires_ns);
         sink.put(&self.client_id_of(&order));
+        sink.u32(self.profiles.at(order.profile).classes);
     }
 }
 

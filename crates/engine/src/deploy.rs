@@ -10,8 +10,8 @@ use crate::step::{Refused, Step, refused};
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::{
     AssetSpec, DeployCommand, EventKind, EventRecord, Fees, FundingSpec, HaltSpec, InstrumentSpec,
-    InstrumentTerms, LIQUIDATION_COOLDOWN_MS_MAX, MarginSpec, Matching, OracleSpec, Product, PublisherSpec,
-    QuestionSpec, Reject, VenueSpec,
+    InstrumentTerms, LIQUIDATION_COOLDOWN_MS_MAX, MarginSpec, Matching, OracleSpec, PROFILES_MAX, Product,
+    PublisherSpec, QuestionSpec, Reject, VenueSpec,
 };
 use xos_units::{
     AMOUNT_ATOMS_BOUND, AccountId, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price,
@@ -43,6 +43,7 @@ impl Engine {
                 check_bounds(i128::from(limits.orders_per_account_max), 0..=ORDERS_PER_ACCOUNT_BOUND, 22)?;
                 check_bounds(i128::from(limits.triggers_fired_per_command_max), 1..=i128::MAX, 91)?;
                 check_bounds(i128::from(limits.payouts_per_command_max), 1..=i128::MAX, 169)?;
+                check_bounds(i128::from(limits.profiles_max), 1..=PROFILES_MAX as i128, 135)?;
                 self.limits = limits;
                 step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
                 Ok(())
@@ -109,6 +110,7 @@ impl Engine {
     pub(crate) fn add_venue(&mut self, spec: VenueSpec) {
         self.ledger.add_venue();
         self.admission.restricts |= !spec.admission.is_none();
+        self.admission.shunned |= spec.counterparty.forbids;
         self.venues.push(spec);
     }
 

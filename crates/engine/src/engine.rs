@@ -1,7 +1,7 @@
 //! The engine: its state, frames in, events out.
 
 use crate::account::{Account, StandKey};
-use crate::admission::Admission;
+use crate::admission::{Admission, Profiles};
 use crate::client_ids::ClientIds;
 use crate::collateral::Collateral;
 use crate::countdowns::Countdowns;
@@ -42,6 +42,7 @@ pub struct Engine {
     pub(crate) venues: Vec<VenueSpec>,
     pub(crate) publishers: Vec<PublisherSpec>,
     pub(crate) admission: Admission,
+    pub(crate) profiles: Profiles,
     /// Whether some instrument has an oracle, or funding.
     pub(crate) has_oracles: bool,
     pub(crate) has_funding: bool,
@@ -110,6 +111,7 @@ impl Engine {
             venues: Vec::new(),
             publishers: Vec::new(),
             admission: Admission::default(),
+            profiles: Profiles::default(),
             has_oracles: false,
             has_funding: false,
             has_halts: false,

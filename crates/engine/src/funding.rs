@@ -97,8 +97,10 @@ impl Instrument {
     /// Premium of the book over the index, from what filling the impact notional costs on each side.
     fn premium(&self, notional: Amount) -> Rate {
         let impact = |side| {
-            let levels =
-                self.book.levels(side).take(FUNDING_LEVELS_MAX).map(|level| (level.price, level.lots));
+            let levels = self
+                .levels(side, crate::admission::ALL)
+                .take(FUNDING_LEVELS_MAX)
+                .map(|level| (level.price, level.lots));
             impact_of(levels, notional, self.k)
         };
         premium(self.index, impact(Side::Buy), impact(Side::Sell))

@@ -1,11 +1,14 @@
 //! Implied liquidity: what the best prices of a question's outcomes add up to, kept as books change, and the price that
 //! it gives an incoming order. The step itself is with the orders.
 
+use crate::admission::{Reach, meets_plain};
 use crate::engine::Engine;
+use crate::instrument::Instrument;
 use crate::questions::Question;
 use crate::sets::sets_most;
+use crate::step::{Refused, refused};
 use xos_book::LevelView;
-use xos_protocol::{InstrumentState, Side};
+use xos_protocol::{InstrumentState, Reject, Side};
 use xos_units::{InstrumentId, Price, Qty, QuestionId};
 
 /// Best prices of one side of all outcomes.
@@ -159,6 +162,33 @@ impl Engine {
         let first = self.instruments[at].book.best_price(side);
         first.is_some_and(|first| !is_better(side, first, price) && !is_better(side, first, limit))
     }
+
+    /// Neither the book nor implied liquidity may be met.
+    #[inline(always)]
+    pub(crate) fn check_post_only(
+        &self,
+        instrument: &Instrument,
+        side: Side,
+        price: Price,
+        reach: Reach,
+    ) -> Result<(), Refused> {
+        let mut best = instrument.best_price(side.opposite(), reach);
+        if instrument.implied
+            && meets_plain(reach)
+            && let Some(implied) = self.implied_price(instrument.id.index(), side)
+        {
+            best = Some(
+                best.map_or(implied, |best| if is_better(side, implied, best) { implied } else { best }),
+            );
+        }
+        match best {
+            Some(best) if !is_better(side, price, best) => {
+                refused(Reject::PostOnlyWouldCross, price.0, best.0)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What all other outcomes together offer an incoming order of a side, best price first, at most so many prices. It
     /// looks at levels as they stand.
     pub(crate) fn implied_levels(&self, at: usize, side: Side, most: usize) -> Vec<(Price, Qty)> {

@@ -1,6 +1,7 @@
 //! An instrument as the engine keeps it: terms in the form the hot path reads, prices, book, open interest.
 
 use crate::account::{Class, StandKey};
+use crate::admission::{ProfileAt, Reach};
 use crate::funding::Funding;
 use crate::halt::Halt;
 use crate::holders::AccountSet;
@@ -69,7 +70,12 @@ pub(crate) struct Instrument {
     pub(crate) band_ppm: i32,
     pub(crate) fees: Fees,
     pub(crate) split: Split,
+    /// Resting orders: of the plain profile, of the others from the first on; bits of the groups that have orders, and the
+    /// only group if there is but one. See `groups.rs`.
     pub(crate) book: Book,
+    pub(crate) others: Vec<Book>,
+    pub(crate) occupied: Reach,
+    pub(crate) sole: ProfileAt,
     /// Sum of the long and of the short positions.
     pub(crate) long_lots: i128,
     pub(crate) short_lots: i128,
@@ -168,6 +174,9 @@ impl Instrument {
             fees: terms.fees,
             split: terms.split,
             book: Book::default(),
+            others: Vec::new(),
+            occupied: 1,
+            sole: 0,
             long_lots: 0,
             short_lots: 0,
             cost_sum: Amount::ZERO,

@@ -14,6 +14,7 @@ mod deploy;
 mod engine;
 mod frame;
 mod funding;
+mod groups;
 mod halt;
 mod holders;
 mod implied;

@@ -1,8 +1,7 @@
 //! What an instrument with an oracle knows of its prices: the sources, how fresh they are, and the averages of the mark.
 
 use crate::defence::{Defence, Switches};
-use xos_book::Book;
-use xos_protocol::{InstrumentState, OracleSpec, PriceStatus, Side};
+use xos_protocol::{InstrumentState, OracleSpec, PriceStatus};
 use xos_risk::{
     DECAY_30_S, DECAY_150_S, Ema, Quote, agreeing, index_of, mark_of, mean_down, median_of_three, width,
 };
@@ -138,15 +137,15 @@ impl Oracle {
     }
 
     /// Seconds pass in which the book stood like this. Averages stand still while prices are stale.
-    pub(crate) fn pass(&mut self, time_ns: u64, index: Price, book: &Book, last: Price) {
+    pub(crate) fn pass(&mut self, time_ns: u64, index: Price, best: Option<(Price, Price)>, last: Price) {
         let second = time_ns / NS_PER_S;
         let seconds = if self.second == 0 { 1 } else { second - self.second };
         self.second = second;
         if self.is_fresh() {
-            let middle = book.best_price(Side::Buy).zip(book.best_price(Side::Sell));
+            let middle = best;
             let basis = middle.map(|(bid, ask)| mean_down(bid, ask) - index);
             self.basis.advance(seconds, basis, DECAY_150_S);
-            self.own.advance(seconds, own_price(book, last), DECAY_30_S);
+            self.own.advance(seconds, own_price(best, last), DECAY_30_S);
         }
     }
 
@@ -155,12 +154,12 @@ impl Oracle {
         &self,
         time_ns: u64,
         index: Price,
-        book: &Book,
+        best: Option<(Price, Price)>,
         last: Price,
         price_max: Price,
         switches: Switches,
     ) -> Price {
-        let middle = book.best_price(Side::Buy).zip(book.best_price(Side::Sell));
+        let middle = best;
         if let Some((bid, ask)) = middle
             && !switches.defends(Defence::MarkOfComponents)
         {
@@ -175,13 +174,13 @@ impl Oracle {
             .map(|source| Quote { price: source.external, weight: source.weight })
             .collect();
         let external = xos_risk::weighted_median(&mut external).or(self.own.value());
-        let own = own_price(book, last);
+        let own = own_price(best, last);
         mark_of(index, self.basis.value(), own, external, self.mark_band_ppm, price_max)
     }
 }
 
 /// The median of best bid, best ask and last trade, where all three exist.
-fn own_price(book: &Book, last: Price) -> Option<Price> {
-    let (bid, ask) = book.best_price(Side::Buy).zip(book.best_price(Side::Sell))?;
+fn own_price(best: Option<(Price, Price)>, last: Price) -> Option<Price> {
+    let (bid, ask) = best?;
     (last > Price::ZERO).then(|| median_of_three(bid, ask, last))
 }

@@ -14,7 +14,9 @@ pub(crate) use place::{Admitted, Asked, check_price, check_qty};
 pub(crate) use resting::held_asset;
 mod plan;
 mod resting;
+mod skips;
 
+use crate::admission::{Profile, Reach};
 use xos_book::RestingOrder;
 use xos_protocol::{Flags, Side};
 use xos_units::{Amount, Price, Qty};
@@ -30,6 +32,9 @@ pub(crate) struct Incoming {
     pub(crate) per_lot: Amount,
     /// Lots that it shows at a time when it rests; 0: all.
     pub(crate) display: Qty,
+    /// Whom it may meet, and of which groups.
+    pub(crate) profile: Profile,
+    pub(crate) reach: Reach,
 }
 
 impl Incoming {

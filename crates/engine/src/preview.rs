@@ -195,10 +195,11 @@ impl Engine {
     ) -> Qty {
         let Terms { side, mode, lots: mut left } = terms;
         let owner = self.accounts[command.account().index()].owner;
-        let mut next = instrument.book.front(side.opposite()).map(|(_, slot)| slot);
+        let reach = self.reach_of(&self.profile_of(command.account(), command.venue()));
+        let mut queue = instrument.queue(&self.pool, side.opposite(), reach);
         let mut meetings = 0;
-        while let Some(slot) = next
-            && left > Qty::ZERO
+        while left > Qty::ZERO
+            && let Some(slot) = queue.next()
         {
             let resting = self.pool.order(slot);
             let reached = match side {
@@ -214,7 +215,6 @@ impl Engine {
                 return Qty::ZERO;
             }
             meetings += 1;
-            next = instrument.book.after(&self.pool, slot);
             if resting.owner == owner {
                 match mode {
                     SelfTrade::None => {}

@@ -123,15 +123,16 @@ impl Engine {
             self.emit_price(step, at, EventKind::IndexSet, index);
         }
         let instrument = &mut self.instruments[at];
+        let best = instrument.best_prices();
         let Some(oracle) = &mut instrument.oracle else { return };
         if passes {
-            oracle.pass(time_ns, instrument.index, &instrument.book, instrument.last);
+            oracle.pass(time_ns, instrument.index, best, instrument.last);
         }
         if index.is_none() {
             return;
         }
-        let (book, last) = (&instrument.book, instrument.last);
-        let mark = oracle.mark(time_ns, instrument.index, book, last, instrument.price_max, switches);
+        let last = instrument.last;
+        let mark = oracle.mark(time_ns, instrument.index, best, last, instrument.price_max, switches);
         if mark != instrument.mark {
             self.emit_price(step, at, EventKind::MarkSet, mark);
             self.set_mark(step, at, mark);

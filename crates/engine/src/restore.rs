@@ -26,7 +26,7 @@ use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, Q
 /// Sizes of what there are many of.
 const ACCOUNT_BYTES_LEAST: usize = 73;
 const STAND_BYTES: usize = 44;
-const ORDER_BYTES: usize = 82;
+const ORDER_BYTES: usize = 86;
 const TRIGGER_BYTES: usize = 109;
 const PROTECTION_BYTES: usize = 64;
 const PASSING_BYTES: usize = 8 + size_of::<EventRecord>();
@@ -110,7 +110,7 @@ impl Engine {
         }
         for _ in 0..source.u32("classes")? {
             let spec = source.spec("class")?;
-            self.admission.classes.push(spec);
+            self.add_class(spec);
         }
         let mut questions = Vec::new();
         for _ in 0..source.u32("questions")? {
@@ -263,7 +263,8 @@ impl Engine {
             let mut last = (VenueId(0), Side::Buy, Price::ZERO, Amount::ZERO);
             for _ in 0..count {
                 self.read_accounts_ahead(source);
-                let order = self.read_order(source, InstrumentId::from_index(at))?;
+                let mut order = self.read_order(source, InstrumentId::from_index(at))?;
+                order.profile = self.read_profile(source, order.venue)?;
                 if (last.0, last.1, last.2) != (order.venue, order.side, order.price) {
                     let instrument = &self.instruments[at];
                     let per_lot = self.reserve_per_lot(instrument, order.venue, order.side, order.price);

@@ -1,6 +1,7 @@
 //! What can be asked of the engine between frames. Views are computed from the state itself, never cached.
 
 use crate::account::Stand;
+use crate::admission::ALL;
 use crate::engine::Engine;
 use crate::frame::Violation;
 use xos_book::{LevelView, NO_SLOT, RestingOrder, Slot};
@@ -290,7 +291,7 @@ impl Engine {
             index: instrument.index,
             last: instrument.last,
             open_interest_lots: instrument.long_lots,
-            orders: instrument.book.orders(),
+            orders: instrument.orders(),
         })
     }
 
@@ -424,15 +425,15 @@ impl Engine {
     pub fn book(&self, instrument: InstrumentId, depth: usize) -> BookView {
         let Some(instrument) = self.instruments.get(instrument.index()) else { return BookView::default() };
         BookView {
-            bids: instrument.book.levels(Side::Buy).take(depth).collect(),
-            asks: instrument.book.levels(Side::Sell).take(depth).collect(),
+            bids: instrument.levels(Side::Buy, ALL).take(depth).collect(),
+            asks: instrument.levels(Side::Sell, ALL).take(depth).collect(),
         }
     }
 
     /// Every order of a side in price-time order.
     pub fn queue(&self, instrument: InstrumentId, side: Side) -> Vec<OrderView> {
         let Some(instrument) = self.instruments.get(instrument.index()) else { return Vec::new() };
-        instrument.book.queue(&self.pool, side).map(|slot| self.order_view(slot)).collect()
+        instrument.queue(&self.pool, side, ALL).map(|slot| self.order_view(slot)).collect()
     }
 
     /// Margin of an account.

@@ -85,6 +85,9 @@ pub struct VenueSpec {
     /// Classes of the accounts whose orders it brings; left out: anybody's.
     #[serde(default, skip_serializing_if = "ClassRule::is_none")]
     pub admission: ClassRule,
+    /// Classes of the accounts with whom its orders trade; left out: anybody.
+    #[serde(default, skip_serializing_if = "ClassRule::is_none")]
+    pub counterparty: ClassRule,
 }
 
 /// A publisher of prices.

@@ -24,7 +24,8 @@ pub use deploy::{
 };
 pub use event::{EventFlags, EventRecord, Receipt};
 pub use limits::{
-    COUNTDOWN_MS_MAX, FUNDING_HISTORY_MAX, FUNDING_LEVELS_MAX, Limits, PROTECTION_MS_MAX, SLIPPAGE_PPM_MAX,
+    COUNTDOWN_MS_MAX, FUNDING_HISTORY_MAX, FUNDING_LEVELS_MAX, Limits, PROFILES_MAX, PROTECTION_MS_MAX,
+    SLIPPAGE_PPM_MAX,
 };
 pub use liquidation::{
     HedgeSpec, LIQUIDATION_COOLDOWN_MS_MAX, LiquidationPolicy, LiquidationSpec, TrancheSpec,

@@ -11,6 +11,9 @@ pub const PROTECTION_MS_MAX: u32 = 24 * 3_600 * 1_000;
 /// Largest slippage of a market order that waits, ppm.
 pub const SLIPPAGE_PPM_MAX: u32 = 999_999;
 
+/// Most profiles that `profiles_max` may allow: eligibility is a bit for each.
+pub const PROFILES_MAX: usize = 63;
+
 /// Past funding intervals that an instrument keeps: a week of hours.
 pub const FUNDING_HISTORY_MAX: usize = 168;
 /// Levels of a side of the book that a premium looks at; a notional that they do not fill counts as no side.
@@ -39,6 +42,8 @@ pub struct Limits {
     pub perpetuals_per_account_max: u32,
     /// Outcomes, and apart from them spot instruments, in which one account may stand at a time.
     pub instruments_per_account_max: u32,
+    /// Profiles (classes that counterparty rules may name, and a rule) that resting orders may have, at most 63.
+    pub profiles_max: u32,
     /// Resting orders of one account over all instruments.
     pub orders_per_account_max: u32,
     /// Orders of one account that wait for a price; exits of brackets count too.
@@ -76,6 +81,7 @@ impl Default for Limits {
             outcomes_per_question_max: 100,
             perpetuals_per_account_max: 64,
             instruments_per_account_max: 1_024,
+            profiles_max: 63,
             orders_per_account_max: 10_000,
             triggers_per_account_max: 500,
             triggers_fired_per_command_max: 64,

@@ -64,6 +64,7 @@ rejects! {
     225 CredentialNotNewer false "the credential is issued at {value} ns, the account's last one at {limit} ns",
     226 ClassesMissing false "the account lacks the classes {value}, a bit each, of those that the venue requires, {limit}",
     227 ClassesForbidden false "the account has the classes {value}, a bit each, of those that the venue forbids, {limit}",
+    228 ProfilesLimit true "{value} profiles of classes and counterparty rules stand; the limit is {limit}",
     231 PayoutsMisnumbered false "there are {value} payouts, the question has {limit} outcomes",
     232 PayoutsNotOne false "a payout, or the sum of all, is {value} millionths of the unit; each is 0 to {limit}, all together {limit}",
     233 NotResolvable false "question {value} has no resolvers: the operator settles it",

@@ -242,7 +242,7 @@ words! {
         PositionClosed = 22 "position_closed",
         /// Market-maker protection: too much traded in its window.
         Protection = 23 "protection",
-        /// The account's classes are no longer those that its venue wants.
+        /// The account's classes are no longer those that its venue wants, or those of the order's profile.
         NotAdmitted = 25 "not_admitted",
         /// It would have traded too far from the price a window ago; its instrument halted.
         Volatility = 24 "volatility",
@@ -392,6 +392,8 @@ words! {
         CredentialsSet = 71 "credentials_set",
         /// An account's credential ran out: it has no classes any more, and orders leave.
         CredentialsExpired = 72 "credentials_expired",
+        /// An order passed over resting orders of a profile with which it may not trade, at a price that it reached.
+        LiquiditySkipped = 73 "liquidity_skipped",
         /// A question is settled with this share of its unit for an outcome.
         OutcomePayout = 80 "outcome_payout",
         /// Everybody is paid: what rounding left of the question's collateral went to rounding.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use xos_engine::{DeleveragingView, Engine, Leg, LiquidationView, OrderView, Trigger, Wait};
 use xos_ledger::Party;
 use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Int128, Limits};
-use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Qty, QuestionId};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Qty, QuestionId, VenueId};
 
 /// Publisher, weight, price, external price, time of a source.
 type SourceRow = (u32, u32, i64, i64, u64);
@@ -313,16 +313,23 @@ impl Exchange {
             .transpose()
     }
 
-    /// Sequence, and price, lots, orders of the best levels of bids and asks.
+    /// Sequence, and price, lots, orders of the best levels of bids and asks; of those that an account with these classes
+    /// reaches through a venue, if both are given.
     #[expect(clippy::type_complexity, reason = "what it hands to Python is this")]
+    #[pyo3(signature = (instrument, depth, reach = None, /))]
     fn book(
         &self,
         py: Python<'_>,
         instrument: u32,
         depth: usize,
+        reach: Option<(u32, u16)>,
     ) -> PyResult<(u64, Vec<(i64, u128, u32)>, Vec<(i64, u128, u32)>)> {
         self.engine(py, |engine| {
-            let book = engine.book(InstrumentId(instrument), depth);
+            let id = InstrumentId(instrument);
+            let book = match reach {
+                None => engine.book(id, depth),
+                Some((classes, venue)) => engine.depth(id, depth, classes, VenueId(venue)),
+            };
             let side = |levels: Vec<xos_engine::LevelView>| {
                 levels.iter().map(|level| (level.price.0, level.lots, level.orders)).collect()
             };

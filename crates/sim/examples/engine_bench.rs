@@ -1,6 +1,6 @@
 //! Runs the engine under load and prints the report as JSON:
 //! `engine_bench FILE PREFILL [TRADES,LOTS,NOTIONAL,RESTING]` for a command file,
-//! `engine_bench steady|many|cross|implied|storm SEED ACCOUNTS RESTING COMMANDS` for a seeded workload.
+//! `engine_bench steady|many|cross|implied|storm|eligible|thirds SEED ACCOUNTS RESTING COMMANDS` for a seeded workload.
 //! With XOS_BENCH_FAST set the second pass, which times each kind of command, is left out.
 
 use std::path::Path;
@@ -13,7 +13,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let prepared = match words.as_slice() {
-        [name @ ("steady" | "many" | "cross" | "implied" | "storm"), seed, accounts, resting, commands] => {
+        [
+            name @ ("steady" | "many" | "cross" | "implied" | "storm" | "eligible" | "thirds"),
+            seed,
+            accounts,
+            resting,
+            commands,
+        ] => {
             let shape = MarketShape {
                 seed: seed.parse()?,
                 accounts: accounts.parse()?,

@@ -49,13 +49,15 @@ pub struct Run {
 impl Run {
     /// A seeded market as a run.
     pub fn of_market(market: Market) -> Self {
+        // The model's books know no classes.
+        let modelled = market.name != "thirds";
         Self {
             name: market.name.to_string(),
             deployments: market.deployments,
             prefill: market.prefill,
             commands: market.commands,
             expected: Some(market.expected),
-            modelled: true,
+            modelled,
             storms: false,
             implies: false,
             frame_commands: FRAME_COMMANDS,

@@ -129,3 +129,14 @@ fn implied_ends_as_the_naive_engine_says() {
     let steps = report.ns_by_kind.iter().find(|time| time.kind == "any that takes a step");
     assert!(steps.is_some_and(|time| time.count > 10), "{:?}", report.ns_by_kind);
 }
+
+#[test]
+fn markets_with_classes_are_followed_too() {
+    for name in ["eligible", "thirds"] {
+        let market = Market::named(name, SHAPE).expect("it is named");
+        check(&market, STEADY_MIX);
+        let (_, events) = run(&market, 512);
+        let told = events.iter().filter(|event| event.kind() == Some(EventKind::LiquiditySkipped)).count();
+        assert_eq!(told > 0, name == "thirds", "{name}: {told} times orders were passed over");
+    }
+}

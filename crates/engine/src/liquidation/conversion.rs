@@ -160,7 +160,9 @@ impl Engine {
         let at = collateral.instrument.index();
         let instrument = &self.instruments[at];
         let (limit, is_open) = (collateral.price, instrument.gate == InstrumentState::Continuous);
-        let Some(best) = instrument.book.best_price(Side::Buy) else { return false };
+        let profile = self.profile_of(id, VenueId(0));
+        let reach = self.reach_of(&profile);
+        let Some(best) = instrument.best_price(Side::Buy, reach) else { return false };
         if !is_open || instrument.index == Price::ZERO || best < limit {
             return false;
         }
@@ -190,7 +192,7 @@ impl Engine {
             self_trade: SelfTrade::CancelMaker,
             ..RestingOrder::unlinked(LIQUIDATION_ORDER, Side::Sell, limit, wanted)
         };
-        let mut incoming = Incoming { order, at, per_lot: Amount::ZERO, display: Qty::ZERO };
+        let mut incoming = Incoming { order, at, per_lot: Amount::ZERO, display: Qty::ZERO, profile, reach };
         let first = step.events.len();
         self.match_liquidation(step, &mut incoming);
         let (mut sold, mut brought) = (Qty::ZERO, Amount::ZERO);

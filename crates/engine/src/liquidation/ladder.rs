@@ -94,7 +94,9 @@ impl Engine {
             self_trade: SelfTrade::CancelMaker,
             ..RestingOrder::unlinked(LIQUIDATION_ORDER, side, price, lots)
         };
-        let mut incoming = Incoming { order, at, per_lot: Amount::ZERO, display: Qty::ZERO };
+        let profile = self.profile_of(id, order.venue);
+        let reach = self.reach_of(&profile);
+        let mut incoming = Incoming { order, at, per_lot: Amount::ZERO, display: Qty::ZERO, profile, reach };
         let first = step.events.len();
         self.match_liquidation(step, &mut incoming);
         let trades = step.events[first..].iter().filter(|event| event.kind == EventKind::Trade.code());
@@ -118,7 +120,7 @@ impl Engine {
     pub(super) fn match_liquidation(&mut self, step: &mut Step, incoming: &mut Incoming) {
         // As for every order that matches: makers are judged by the open interest before it.
         self.instruments[incoming.at].hold_open_interest(true);
-        self.match_incoming(step, incoming);
+        self.match_and_tell(step, incoming, false);
         self.instruments[incoming.at].hold_open_interest(false);
     }
 

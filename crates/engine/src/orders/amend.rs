@@ -122,6 +122,7 @@ impl Engine {
             true => check_display_least(instrument, amended.display, amended.total)?,
             false => {}
         }
+        self.check_profile(order.account, order.venue)?;
         check_mark_and_band(instrument, order.side, price)?;
         let (position, resting) = self.stand_of(order.account, instrument.key, order.side);
         let mut lots = lots;
@@ -134,7 +135,8 @@ impl Engine {
         }
         check_notional(instrument, price, lots, is_reduce_only(order))?;
         if post_only || order.flags & Flags::POST_ONLY != 0 {
-            self.check_post_only(instrument, order.side, price)?;
+            let reach = self.reach_of(&self.profile_of(order.account, order.venue));
+            self.check_post_only(instrument, order.side, price, reach)?;
         }
         let replaced = self.reserve_per_lot(instrument, order.venue, order.side, order.price);
         let asked = Asked {
@@ -173,7 +175,10 @@ impl Engine {
             tell_display(event, to.display);
         }
         let at = moved.instrument.index();
-        let mut incoming = Incoming { order: moved, at, per_lot, display: to.display };
+        let profile = self.profile_of(moved.account, moved.venue);
+        let reach = self.reach_of(&profile);
+        let display = to.display;
+        let mut incoming = Incoming { order: moved, at, per_lot, display, profile, reach };
         self.work(step, &mut incoming);
     }
 }

@@ -101,7 +101,7 @@ impl Engine {
             maker_closed = self.move_position(sequence, incoming.at, &maker, price, lots);
         }
         if resting_left > Qty::ZERO {
-            self.instruments[incoming.at].book.shrink(&mut self.pool, slot, lots);
+            self.instruments[incoming.at].group_mut(resting.profile).shrink(&mut self.pool, slot, lots);
         } else if hidden > Qty::ZERO {
             self.replenish(slot);
         } else {
@@ -162,6 +162,7 @@ impl Engine {
             && lots <= incoming.order.remaining
             && resting.side == incoming.order.side.opposite()
             && resting.prev == xos_book::NO_SLOT
+            && (self.admission.dividing == 0 || self.is_eligible(&incoming.profile, resting))
             && resting.price >= instrument.band_low
             && resting.price <= instrument.band_high
             && (resting.owner != incoming.order.owner || incoming.order.self_trade == SelfTrade::None);

@@ -109,7 +109,11 @@ impl Engine {
         let order = *self.pool.order(slot);
         let hidden = order.remaining - shown;
         if hidden > Qty::ZERO {
-            self.instruments[order.instrument.index()].book.shrink(&mut self.pool, slot, hidden);
+            self.instruments[order.instrument.index()].group_mut(order.profile).shrink(
+                &mut self.pool,
+                slot,
+                hidden,
+            );
         }
         self.pool.order_mut(slot).is_iceberg = true;
         self.icebergs.insert(id, Iceberg { display, hidden });
@@ -122,7 +126,11 @@ impl Engine {
         let iceberg = self.icebergs.get_mut(&order.id).expect("it hides lots");
         let shown = iceberg.hidden.min(iceberg.display);
         iceberg.hidden -= shown;
-        self.instruments[order.instrument.index()].book.replenish(&mut self.pool, slot, shown);
+        self.instruments[order.instrument.index()].group_mut(order.profile).replenish(
+            &mut self.pool,
+            slot,
+            shown,
+        );
     }
 
     /// Tells that an iceberg was replenished.
@@ -152,7 +160,7 @@ impl Engine {
         let before = self.pool.order(slot).remaining;
         let shown = before.min(amended.display).min(remaining);
         if shown < before {
-            let book = &mut self.instruments[order.instrument.index()].book;
+            let book = self.instruments[order.instrument.index()].group_mut(order.profile);
             book.shrink(&mut self.pool, slot, before - shown);
         }
         self.pool.order_mut(slot).total = amended.total;

@@ -1,6 +1,7 @@
 //! The match of an order of a question with implied liquidity: before each meeting, the better of its own book and of
 //! all other outcomes at once.
 
+use crate::admission::meets_plain;
 use crate::engine::Engine;
 use crate::implied::is_better;
 use crate::margin::reducible;
@@ -45,10 +46,12 @@ impl Engine {
         let mut meetings = 0;
         while incoming.order.remaining > Qty::ZERO {
             let (side, limit) = (incoming.order.side, incoming.order.price);
-            let front = self.instruments[incoming.at].book.front(side.opposite());
+            let instrument = &self.instruments[incoming.at];
+            let front = instrument.front(&self.pool, side.opposite(), incoming.reach);
             let direct = front.filter(|(best, _)| incoming.reaches(*best));
-            let implied = self
-                .implied_for(incoming.at, side, limit)
+            let implied = Some(incoming.reach)
+                .filter(|reach| meets_plain(*reach))
+                .and_then(|_| self.implied_for(incoming.at, side, limit))
                 .filter(|price| direct.is_none_or(|(best, _)| is_better(side, *price, best)));
             let Some(needed) = self.meetings_needed(incoming.at, implied.is_some(), direct.is_some()) else {
                 return false;

@@ -1,6 +1,7 @@
 //! The plan of a fill-or-kill order of a question with implied liquidity: like that of any other, with steps where the
 //! match would take them.
 
+use crate::admission::{PLAIN, Reach, meets_plain};
 use crate::engine::Engine;
 use crate::implied::is_better;
 use crate::instrument::Instrument;
@@ -23,9 +24,9 @@ struct Used {
 }
 
 /// Where the plan stands in a book.
-struct Queue {
+struct Queue<'a> {
     at: usize,
-    walk: Walk,
+    walk: Walk<'a>,
     /// What it meets next, none at the end, and what the plan left of it.
     next: Option<Met>,
     left: Qty,
@@ -52,8 +53,8 @@ pub(crate) struct Plan<'a> {
     /// What is left of the order would be cancelled on the way.
     pub(crate) cancelled: bool,
     meetings: u32,
-    direct: Queue,
-    legs: Vec<Queue>,
+    direct: Queue<'a>,
+    legs: Vec<Queue<'a>>,
     sets_left: Qty,
     used: BTreeMap<(AccountId, InstrumentId), Used>,
 }
@@ -86,7 +87,7 @@ impl Engine {
 
     /// What a match would certainly come to.
     pub(crate) fn plan_with_implied<'a>(
-        &self,
+        &'a self,
         asked: &'a Asked<'a>,
         mode: SelfTrade,
         time_ns: u64,
@@ -95,6 +96,7 @@ impl Engine {
         let question = self.implied_question(at).map(|id| &self.questions[id.index()]);
         let others = question.into_iter().flat_map(|question| question.instruments());
         let others = others.map(|id| id.index()).filter(|other| *other != at);
+        let reach = self.reach_of(&self.profile_of(asked.account, asked.venue));
         let mut plan = Plan {
             asked,
             owner: self.accounts[asked.account.index()].owner,
@@ -105,26 +107,26 @@ impl Engine {
             fills: Vec::new(),
             cancelled: false,
             meetings: 0,
-            direct: self.queue_of(at, asked.side.opposite()),
-            legs: others.map(|at| self.queue_of(at, asked.side)).collect(),
+            direct: self.queue_of(at, asked.side.opposite(), reach),
+            legs: others.map(|at| self.queue_of(at, asked.side, PLAIN)).collect(),
             sets_left: question.map_or(Qty::ZERO, |question| question.sets_left(asked.side)),
             used: BTreeMap::new(),
         };
         // Whether all outcomes trade does not change on the way.
-        let steps = self.implied_price(at, asked.side).is_some();
+        let steps = meets_plain(reach) && self.implied_price(at, asked.side).is_some();
         while plan.found < asked.lots && self.plan_next(&mut plan, steps) {}
         plan
     }
 
-    fn queue_of(&self, at: usize, side: Side) -> Queue {
-        let first = self.instruments[at].book.front(side).map(|(_, slot)| slot);
-        let mut queue = Queue { at, walk: Walk::from(first), next: None, left: Qty::ZERO };
+    fn queue_of(&self, at: usize, side: Side, reach: Reach) -> Queue<'_> {
+        let walk = Walk::over(self.instruments[at].queue(&self.pool, side, reach));
+        let mut queue = Queue { at, walk, next: None, left: Qty::ZERO };
         self.to_next(&mut queue);
         queue
     }
 
     fn to_next(&self, queue: &mut Queue) {
-        queue.next = self.meet(&self.instruments[queue.at].book, &mut queue.walk);
+        queue.next = self.meet(&mut queue.walk);
         queue.left = queue.next.map_or(Qty::ZERO, |met| met.lots);
     }
 

@@ -10,13 +10,33 @@ use xos_protocol::{CancelReason, SelfTrade};
 use xos_units::Qty;
 
 impl Engine {
+    /// Matches, and tells what was passed over because the two might not trade.
+    #[inline(always)]
+    pub(crate) fn match_and_tell(&mut self, step: &mut Step, incoming: &mut Incoming, implied: bool) -> bool {
+        let trades = self.last_trade_id;
+        let cancelled = if implied {
+            self.match_with_implied(step, incoming)
+        } else {
+            self.match_incoming(step, incoming)
+        };
+        if self.instruments[incoming.at].has_others(incoming.reach) {
+            if !cancelled && incoming.order.remaining > Qty::ZERO {
+                self.tell_skips(step, incoming, incoming.order.price);
+            } else if self.last_trade_id != trades {
+                self.tell_skips(step, incoming, self.instruments[incoming.at].last);
+            }
+        }
+        cancelled
+    }
+
     /// Trades the incoming order against the book. True: what is left of it was cancelled on the way.
     #[inline(always)]
-    pub(crate) fn match_incoming(&mut self, step: &mut Step, incoming: &mut Incoming) -> bool {
+    fn match_incoming(&mut self, step: &mut Step, incoming: &mut Incoming) -> bool {
         let mut meetings = 0;
         while incoming.order.remaining > Qty::ZERO {
-            let book = &self.instruments[incoming.at].book;
-            let Some((best, slot)) = book.front(incoming.order.side.opposite()) else { return false };
+            let instrument = &self.instruments[incoming.at];
+            let side = incoming.order.side.opposite();
+            let Some((best, slot)) = instrument.front(&self.pool, side, incoming.reach) else { return false };
             if !incoming.reaches(best) {
                 return false;
             }
@@ -127,7 +147,11 @@ impl Engine {
                     if uses_up {
                         self.replenish(slot);
                     } else {
-                        self.instruments[resting.instrument.index()].book.shrink(&mut self.pool, slot, lots);
+                        self.instruments[resting.instrument.index()].group_mut(resting.profile).shrink(
+                            &mut self.pool,
+                            slot,
+                            lots,
+                        );
                     }
                     if let Some(question) = self.instruments[incoming.at].question() {
                         self.refresh_worst_case(resting.account, question);

@@ -3,7 +3,6 @@
 use crate::account::Class;
 use crate::defence::Defence;
 use crate::engine::Engine;
-use crate::implied::is_better;
 use crate::instrument::{Instrument, Traded};
 use crate::margin::{Change, Reduced, reduces, reducible};
 use crate::orders::Incoming;
@@ -97,7 +96,9 @@ impl Engine {
             client_id_at: if command.has_client_id() { self.client_ids.next_number() } else { NO_SLOT },
             ..RestingOrder::unlinked(id, words.side, command.price(), lots)
         };
-        Incoming { order, at, per_lot, display: words.display }
+        let profile = self.profile_of(order.account, order.venue);
+        let reach = self.reach_of(&profile);
+        Incoming { order, at, per_lot, display: words.display, profile, reach }
     }
 
     /// Matches an order and lets the remainder rest or go.
@@ -108,11 +109,7 @@ impl Engine {
         if is_scaled {
             self.instruments[incoming.at].hold_open_interest(true);
         }
-        let cancelled = if implied {
-            self.match_with_implied(step, incoming)
-        } else {
-            self.match_incoming(step, incoming)
-        };
+        let cancelled = self.match_and_tell(step, incoming, implied);
         if is_scaled {
             self.instruments[incoming.at].hold_open_interest(false);
         }
@@ -125,6 +122,9 @@ impl Engine {
         }
         match order.tif {
             Tif::Gtc | Tif::Gtd => {
+                if self.admission.dividing != 0 {
+                    order.profile = self.profiles.enter(&incoming.profile);
+                }
                 self.rest(step.sequence, order, incoming.per_lot);
                 if incoming.display != Qty::ZERO {
                     self.hide(order.id, incoming.display, order.remaining.min(incoming.display));
@@ -139,7 +139,7 @@ impl Engine {
             }
         }
         // Only an order that rests can cross the book.
-        let best = self.instruments[incoming.at].book.best_price(incoming.order.side.opposite());
+        let best = self.instruments[incoming.at].best_price(incoming.order.side.opposite(), incoming.reach);
         if let Some(best) = best
             && incoming.reaches(best)
         {
@@ -187,10 +187,13 @@ impl Engine {
         if self.admission.restricts {
             self.check_admitted(command.account(), command.venue())?;
         }
+        let rests = matches!(words.tif, Tif::Gtc | Tif::Gtd);
+        if rests {
+            self.check_profile(command.account(), command.venue())?;
+        }
         if flags.has(Flags::PROTECTED) {
             self.check_protection(time_ns, command.account(), command.instrument())?;
         }
-        let rests = matches!(words.tif, Tif::Gtc | Tif::Gtd);
         if flags.has(Flags::MARKET) && rests {
             return refused(Reject::MarketTif, words.tif.code(), 0);
         }
@@ -232,7 +235,8 @@ impl Engine {
             self.check_room(command.account(), instrument.class(), 1)?;
         }
         if flags.has(Flags::POST_ONLY) {
-            self.check_post_only(instrument, words.side, command.price())?;
+            let reach = self.reach_of(&self.profile_of(command.account(), command.venue()));
+            self.check_post_only(instrument, words.side, command.price(), reach)?;
         }
         let asked = Asked {
             account: command.account(),
@@ -363,30 +367,6 @@ impl Engine {
                 Amount(i128::from(base_atoms_per_lot)).times_lots(asked.lots)
             }
             _ => Amount::ZERO,
-        }
-    }
-
-    /// Neither the book nor implied liquidity may be met.
-    #[inline(never)]
-    pub(crate) fn check_post_only(
-        &self,
-        instrument: &Instrument,
-        side: Side,
-        price: Price,
-    ) -> Result<(), Refused> {
-        let mut best = instrument.book.best_price(side.opposite());
-        if instrument.implied
-            && let Some(implied) = self.implied_price(instrument.id.index(), side)
-        {
-            best = Some(
-                best.map_or(implied, |best| if is_better(side, implied, best) { implied } else { best }),
-            );
-        }
-        match best {
-            Some(best) if !is_better(side, price, best) => {
-                refused(Reject::PostOnlyWouldCross, price.0, best.0)
-            }
-            _ => Ok(()),
         }
     }
 

@@ -9,7 +9,8 @@ use crate::orders::is_reduce_only;
 use crate::orders::place::Asked;
 use crate::step::{Refused, refused};
 use std::collections::{BTreeMap, VecDeque};
-use xos_book::{Book, RestingOrder, Slot};
+use std::iter::Peekable;
+use xos_book::{RestingOrder, Slot};
 use xos_protocol::{Flags, Reject, SelfTrade, Side};
 use xos_units::{AccountId, Amount, Price, Qty};
 
@@ -46,15 +47,16 @@ pub(super) struct Met {
 }
 
 /// The way through a book: level by level, oldest first, icebergs again at the back of their level.
-pub(super) struct Walk {
-    next: Option<Slot>,
+pub(super) struct Walk<'a> {
+    queue: Peekable<Box<dyn Iterator<Item = Slot> + 'a>>,
     price: Price,
     again: VecDeque<(Slot, Iceberg)>,
 }
 
-impl Walk {
-    pub(super) fn from(next: Option<Slot>) -> Self {
-        Self { next, price: Price::ZERO, again: VecDeque::new() }
+impl<'a> Walk<'a> {
+    pub(super) fn over(queue: impl Iterator<Item = Slot> + 'a) -> Self {
+        let queue: Box<dyn Iterator<Item = Slot> + 'a> = Box::new(queue);
+        Self { queue: queue.peekable(), price: Price::ZERO, again: VecDeque::new() }
     }
 
     /// What stands behind lots that were counted will be met again.
@@ -72,13 +74,13 @@ impl Engine {
             return self.check_fillable_with_implied(asked, mode, time_ns);
         }
         let owner = self.accounts[asked.account.index()].owner;
-        let book = &asked.instrument.book;
+        let reach = self.reach_of(&self.profile_of(asked.account, asked.venue));
         let (mut found, mut shown, mut meetings) = (Qty::ZERO, Qty::ZERO, 0u32);
         let mut plan = Plan::new();
-        let next = book.front(asked.side.opposite()).map(|(_, slot)| slot);
-        let mut walk = Walk::from(next);
+        let queue = asked.instrument.queue(&self.pool, asked.side.opposite(), reach);
+        let mut walk = Walk::over(queue);
         while found < asked.lots
-            && let Some(met) = self.meet(book, &mut walk)
+            && let Some(met) = self.meet(&mut walk)
         {
             let resting = self.pool.order(met.slot);
             let reached = match asked.side {
@@ -121,12 +123,13 @@ impl Engine {
     }
 
     /// The next meeting: the rest of the level, then its icebergs again, then the next level.
-    pub(super) fn meet(&self, book: &Book, walk: &mut Walk) -> Option<Met> {
-        let next = walk.next.map(|slot| (slot, self.pool.order(slot)));
+    pub(super) fn meet(&self, walk: &mut Walk) -> Option<Met> {
+        let next = walk.queue.peek().map(|&slot| (slot, self.pool.order(slot)));
         if let Some((slot, order)) = next
             && (order.price == walk.price || walk.again.is_empty())
         {
-            (walk.next, walk.price) = (book.after(&self.pool, slot), order.price);
+            walk.queue.next();
+            walk.price = order.price;
             let behind = if order.is_iceberg {
                 self.iceberg(order.id)
             } else {

@@ -74,7 +74,7 @@ impl Engine {
         stand.orders += 1;
         let head = stand.head;
         (order.own_prev, order.own_next) = (NO_SLOT, head);
-        let slot = instrument.book.rest(&mut self.pool, order);
+        let slot = instrument.rest(&mut self.pool, order);
         stand.head = slot;
         stand.add_resting(order.side, order.remaining, reserve);
         if head != NO_SLOT {
@@ -106,7 +106,11 @@ impl Engine {
     pub(crate) fn shrink_resting(&mut self, sequence: u64, slot: Slot, lots: Qty) {
         let order = *self.pool.order(slot);
         self.unreserve(sequence, &order, lots);
-        self.instruments[order.instrument.index()].book.shrink(&mut self.pool, slot, lots);
+        self.instruments[order.instrument.index()].group_mut(order.profile).shrink(
+            &mut self.pool,
+            slot,
+            lots,
+        );
     }
 
     /// Takes a resting order out of everything, with the reserve of all its lots, which `order` has.
@@ -137,7 +141,10 @@ impl Engine {
     #[inline(always)]
     pub(crate) fn unlink_resting(&mut self, sequence: u64, slot: Slot, order: &RestingOrder) {
         let at = order.instrument.index();
-        self.instruments[at].book.unlink(&mut self.pool, slot);
+        self.instruments[at].unlink(&mut self.pool, slot, order.profile);
+        if order.profile != 0 {
+            self.profiles.leave(order.profile);
+        }
         let key = self.instruments[at].key;
         let account = &mut self.accounts[order.account.index()];
         account.orders -= 1;

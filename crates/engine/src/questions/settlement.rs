@@ -2,6 +2,7 @@
 
 use crate::account::Class;
 use crate::account::StandKey;
+use crate::admission::ALL;
 use crate::engine::Engine;
 use crate::step::{Step, wide};
 use xos_book::Slot;
@@ -58,14 +59,14 @@ impl Engine {
         left: &mut i64,
     ) -> bool {
         let room = usize::try_from(*left).unwrap_or(0);
-        let book = &self.instruments[instrument.index()].book;
-        let queues = book.queue(&self.pool, Side::Buy).chain(book.queue(&self.pool, Side::Sell));
+        let book = &self.instruments[instrument.index()];
+        let queues = book.queue(&self.pool, Side::Buy, ALL).chain(book.queue(&self.pool, Side::Sell, ALL));
         let slots: Vec<Slot> = queues.take(room).collect();
         *left -= slots.len() as i64;
         for slot in slots {
             self.cancel_resting(step, slot, reason);
         }
-        if self.instruments[instrument.index()].book.orders() > 0 {
+        if self.instruments[instrument.index()].orders() > 0 {
             return false;
         }
         while let Some(id) = self.first_waiting(instrument) {

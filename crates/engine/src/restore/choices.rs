@@ -2,11 +2,26 @@
 
 use super::source::{Read, Source};
 use crate::account::Isolated;
-use crate::admission::Credential;
+use crate::admission::{Credential, Profile, ProfileAt};
 use crate::engine::Engine;
-use xos_units::{AccountId, InstrumentId};
+use xos_protocol::PROFILES_MAX;
+use xos_units::{AccountId, InstrumentId, VenueId};
 
 impl Engine {
+    /// The profile of a resting order: its classes are in the snapshot, its rule is the venue's.
+    #[inline(always)]
+    pub(super) fn read_profile(&mut self, source: &mut Source, venue: VenueId) -> Read<ProfileAt> {
+        let classes = source.u32("classes of an order")?;
+        if self.admission.dividing == 0 && classes == 0 {
+            return Ok(0);
+        }
+        let profile = Profile { classes, rule: self.counterparty_of(venue) };
+        if self.profiles.standing() >= PROFILES_MAX && !self.profiles.stands(&profile) {
+            return source.malformed("classes of an order");
+        }
+        Ok(self.profiles.enter(&profile))
+    }
+
     pub(super) fn read_choices(&mut self, source: &mut Source, id: AccountId) -> Read<()> {
         for _ in 0..source.u32("leverages")? {
             let (instrument, leverage) = (InstrumentId(source.u32("instrument")?), source.u32("leverage")?);

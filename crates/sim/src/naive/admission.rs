@@ -24,6 +24,14 @@ fn those(mask: u32, is_true: impl Fn(u32) -> bool) -> u32 {
     bits(mask).filter(|&bit| is_true(bit)).map(|bit| 1 << bit).sum()
 }
 
+/// 507: a rule names classes that it may name, none on both sides.
+fn check_rule(rule: ClassRule, may_name: u32, fields: [i128; 2]) -> Result<(), Refusal> {
+    let known = |mask: u32| bits(mask).all(|bit| has(may_name, bit));
+    bound(fields[0], rule.requires, known(rule.requires))?;
+    let apart = bits(rule.forbids).all(|bit| !has(rule.requires, bit));
+    bound(fields[1], rule.forbids, known(rule.forbids) && apart)
+}
+
 impl World {
     pub(super) fn deploy_class(
         &mut self,
@@ -41,14 +49,122 @@ impl World {
 
     /// 507 of the rules of a venue.
     pub(super) fn check_venue_rules(&self, spec: &VenueSpec) -> Result<(), Refusal> {
-        let rule = spec.admission;
-        let known = |mask: u32| bits(mask).all(|bit| (bit as usize) < self.classes.len());
-        bound(131, rule.requires, known(rule.requires))?;
-        bound(
-            132,
-            rule.forbids,
-            known(rule.forbids) && bits(rule.forbids).all(|bit| !has(rule.requires, bit)),
-        )
+        let (all, dividing) = ((1u64 << self.classes.len()) - 1, self.dividing());
+        check_rule(spec.admission, all as u32, [131, 132])?;
+        check_rule(spec.counterparty, dividing, [133, 134])
+    }
+
+    /// The classes that counterparty rules may name.
+    fn dividing(&self) -> u32 {
+        (0..).zip(&self.classes).filter(|(_, class)| class.counterparty).map(|(bit, _)| 1 << bit).sum()
+    }
+
+    /// Those of them that an account has.
+    pub(super) fn dividing_classes(&self, account: u32) -> u32 {
+        let dividing = self.dividing();
+        those(self.account(account).classes, |bit| has(dividing, bit))
+    }
+
+    fn counterparty_of(&self, venue: u16) -> ClassRule {
+        if venue == 0 { ClassRule::NONE } else { self.venues[usize::from(venue) - 1].counterparty }
+    }
+
+    fn profile(&self, order: &Order) -> (u32, ClassRule) {
+        (order.classes, self.counterparty_of(order.venue))
+    }
+
+    /// Whether the two orders accept each other.
+    fn are_eligible(&self, one: &Order, other: &Order) -> bool {
+        let accepts = |rule: ClassRule, classes: u32| {
+            bits(rule.requires).all(|bit| has(classes, bit))
+                && bits(rule.forbids).all(|bit| !has(classes, bit))
+        };
+        let (one, other) = (self.profile(one), self.profile(other));
+        accepts(one.1, other.0) && accepts(other.1, one.0)
+    }
+
+    pub(super) fn is_plain(&self, order: &Order) -> bool {
+        self.profile(order) == (0, ClassRule::NONE)
+    }
+
+    /// Whether an order and plain orders accept each other.
+    pub(super) fn accepts_plain(&self, order: &Order) -> bool {
+        let plain = Order { venue: 0, classes: 0, ..order.clone() };
+        self.are_eligible(order, &plain)
+    }
+
+    /// Whether a resting order and one that an account places through no venue accept each other.
+    pub(super) fn would_accept(&self, order: &Order, account: u32) -> bool {
+        let placed = Order { venue: 0, classes: self.dividing_classes(account), ..order.clone() };
+        self.are_eligible(order, &placed)
+    }
+
+    /// Whether the resting order is at a price that `incoming` accepts, and the two may trade.
+    pub(super) fn may_meet(&self, resting: &Order, incoming: &Order) -> bool {
+        resting.is_met_by(incoming) && self.are_eligible(resting, incoming)
+    }
+
+    /// 228.
+    pub(super) fn check_profiles(&self, order: &Order) -> Result<(), Refusal> {
+        let plain = (0, ClassRule::NONE);
+        let mut standing: Vec<_> = self.orders.iter().map(|order| self.profile(order)).collect();
+        standing.sort_unstable();
+        standing.dedup();
+        standing.retain(|profile| *profile != plain);
+        let own = self.profile(order);
+        let (count, limit) = (standing.len() as u32, self.limits.profiles_max);
+        let stands = own == plain || standing.contains(&own);
+        check(stands || count < limit, Reject::ProfilesLimit, count, limit)
+    }
+
+    /// Tells of each profile that the incoming order may not meet and whose best price is no worse than `reached`.
+    pub(super) fn tell_skips(
+        &self,
+        cause: &Cause,
+        incoming: &Order,
+        reached: i64,
+        events: &mut Vec<EventRecord>,
+    ) {
+        let limit = Order { price: reached, ..incoming.clone() };
+        let skipped = |o: &&Order| o.is_met_by(&limit) && !self.are_eligible(o, incoming);
+        // Best price first; the sort is stable, and the list is in order of time.
+        let mut orders: Vec<&Order> = self.orders.iter().filter(skipped).collect();
+        orders.sort_by_key(|o| o.price * incoming.side.sign());
+        let mut told: Vec<(u32, ClassRule)> = Vec::new();
+        for first in &orders {
+            let profile = self.profile(first);
+            if told.contains(&profile) {
+                continue;
+            }
+            told.push(profile);
+            let there = orders.iter().filter(|o| self.profile(o) == profile && o.price == first.price);
+            let (classes, rule) = profile;
+            let mut event = EventRecord {
+                side: incoming.side.code(),
+                venue: incoming.venue,
+                account: incoming.account,
+                instrument: incoming.instrument,
+                order_id: incoming.id,
+                price: first.price,
+                qty: there.map(|o| o.visible()).sum(),
+                remaining: incoming.remaining,
+                amount: Int128::new(classes.into()),
+                counter_amount: Int128::new(i128::from(rule.requires) + (i128::from(rule.forbids) << 32)),
+                ..cause.event(EventKind::LiquiditySkipped)
+            };
+            event.detail = [0; 32];
+            event.set_counterpart(first.id, first.account, first.venue, 0, 0);
+            events.push(event);
+        }
+    }
+
+    /// Whether a resting order of these classes' account may go on resting.
+    fn may_stay(&self, order: &Order) -> bool {
+        let (classes, dividing) = (self.account(order.account).classes, self.dividing());
+        let shunned = |bit: u32| self.venues.iter().any(|venue| has(venue.counterparty.forbids, bit));
+        self.admits(order.venue, order.account)
+            && bits(order.classes).all(|bit| has(classes, bit))
+            && bits(classes).all(|bit| !has(dividing, bit) || has(order.classes, bit) || !shunned(bit))
     }
 
     pub(super) fn set_credentials(
@@ -135,7 +251,7 @@ impl World {
 
     fn leave_unadmitted(&mut self, cause: &Cause, account: u32, events: &mut Vec<EventRecord>) {
         let world = self.clone();
-        let leaves = |order: &Order| order.account == account && !world.admits(order.venue, account);
+        let leaves = |order: &Order| order.account == account && !world.may_stay(order);
         let leaves_too = |t: &Trigger| t.account == account && !world.admits(t.venue, account);
         let orders = self.take_out(leaves);
         self.cancel_triggers(cause, CancelReason::NotAdmitted, leaves_too, events);

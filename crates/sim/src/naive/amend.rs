@@ -149,6 +149,8 @@ impl World {
             let is_below = command.amount.low == 0 || amended.display < amended.total;
             check(is_below, Reject::DisplayNotBelowTotal, amended.display, amended.total)?;
         }
+        amended.classes = self.dividing_classes(amended.account);
+        self.check_profiles(amended)?;
         self.check_mark_and_band(amended)?;
         let filled = resting.total - resting.remaining;
         amended.remaining = self.clip_reduce_only(amended)?;

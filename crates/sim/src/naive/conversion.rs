@@ -148,6 +148,7 @@ impl World {
         let index = i128::from(instrument.index);
         let limit = i64::try_from((index - index * slippage / 1_000_000).max(1)).expect("below the index");
         let bids = self.orders.iter().filter(|o| o.instrument == id && o.side == Side::Buy);
+        let bids = bids.filter(|order| self.would_accept(order, account));
         let Some(best) = bids.map(|order| order.price).max() else { return false };
         if instrument.accepts() != InstrumentState::Continuous || index == 0 || best < limit {
             return false;
@@ -183,6 +184,7 @@ impl World {
             shown: 0,
             expires_ns: 0,
             client_id: [0; 32],
+            classes: self.dividing_classes(account),
         };
         events.push(EventRecord {
             side: Side::Sell.code(),

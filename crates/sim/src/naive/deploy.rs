@@ -31,6 +31,8 @@ impl World {
             bound(91, fired, fired >= 1)?;
             let payouts = limits.payouts_per_command_max;
             bound(169, payouts, payouts >= 1)?;
+            let profiles = limits.profiles_max;
+            bound(135, profiles, (1..=63).contains(&profiles))?;
             self.limits = limits;
             events.push(cause.event(EventKind::Ticked));
             return Ok(());

@@ -182,5 +182,6 @@ pub(super) fn order_of(sequence: u64, command: &CommandRecord) -> Order {
         shown: 0,
         expires_ns: command.expires_ns,
         client_id: command.client_id,
+        classes: 0,
     }
 }

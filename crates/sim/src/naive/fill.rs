@@ -197,6 +197,7 @@ impl Mover {
             shown: 0,
             expires_ns: 0,
             client_id: [0; 32],
+            classes: 0,
         }
     }
 }

@@ -288,6 +288,7 @@ impl World {
             out.i64(order.remaining);
             out.u64(order.expires_ns);
             out.0.extend(order.client_id);
+            out.u32(order.classes);
         }
     }
 }

@@ -37,11 +37,11 @@ impl World {
         self.question(question).instruments().filter(|&i| i != instrument).collect()
     }
 
-    /// Where the oldest order at the best price of a side stands.
+    /// Where the oldest order of the plain profile at the best price of a side stands.
     fn first_of(&self, orders: &[Order], instrument: u32, side: Side) -> Option<usize> {
         let mut first: Option<usize> = None;
         for (at, order) in orders.iter().enumerate() {
-            if order.instrument != instrument || order.side != side {
+            if order.instrument != instrument || order.side != side || !self.is_plain(order) {
                 continue;
             }
             if first.is_none_or(|f| order.price * side.sign() > orders[f].price * side.sign()) {
@@ -96,7 +96,7 @@ impl World {
     /// Whether the next thing that an incoming order meets is a step: its price.
     pub(super) fn next_step(&self, incoming: &Order) -> Option<i64> {
         let price = self.implied_price(incoming.instrument, incoming.side)?;
-        if !self.gets(&self.orders, incoming, price) {
+        if !self.accepts_plain(incoming) || !self.gets(&self.orders, incoming, price) {
             return None;
         }
         let direct = self.best_met_by(incoming).map(|at| self.orders[at].price);
@@ -310,7 +310,7 @@ impl World {
         let direct = self.best_among(&plan.orders, incoming);
         let step = self
             .price_among(&plan.orders, incoming.instrument, incoming.side, plan.sets)
-            .filter(|&price| self.gets(&self.orders, incoming, price))
+            .filter(|&price| self.accepts_plain(incoming) && self.gets(&self.orders, incoming, price))
             .filter(|&price| direct.is_none_or(|at| is_better(incoming.side, price, plan.orders[at].price)));
         let needed = if step.is_some() { self.meetings_of_step(incoming.instrument) } else { 1 };
         if plan.met + needed > self.limits.matches_per_command_max {

@@ -107,7 +107,7 @@ impl World {
                 return Err(format!("resting order {order:?} has impossible lots"));
             }
             if order.side == Side::Buy
-                && let Some(ask) = self.orders.iter().find(|ask| ask.is_met_by(order))
+                && let Some(ask) = self.orders.iter().find(|ask| self.may_meet(ask, order))
             {
                 return Err(format!("bid {} at {} meets ask {}", order.id, order.price, ask.id));
             }

@@ -288,6 +288,7 @@ impl World {
             shown: 0,
             expires_ns: 0,
             client_id: [0; 32],
+            classes: self.dividing_classes(account),
         };
         events.push(EventRecord {
             side: order.side.code(),

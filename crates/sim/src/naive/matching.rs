@@ -4,7 +4,7 @@ use super::events::Cause;
 use super::money::Reducing;
 use super::state::{Order, World};
 use std::collections::BTreeMap;
-use xos_protocol::{CancelReason, EventRecord, Flags, SelfTrade, Side, Tif};
+use xos_protocol::{CancelReason, EventKind, EventRecord, Flags, SelfTrade, Side, Tif};
 
 /// What matching leaves of the incoming order.
 pub(super) enum Left {
@@ -23,7 +23,7 @@ impl World {
     pub(super) fn best_among(&self, orders: &[Order], incoming: &Order) -> Option<usize> {
         let mut best: Option<usize> = None;
         for (at, order) in orders.iter().enumerate() {
-            if order.is_met_by(incoming) && best.is_none_or(|b| is_better(order, &orders[b])) {
+            if self.may_meet(order, incoming) && best.is_none_or(|b| is_better(order, &orders[b])) {
                 best = Some(at);
             }
         }
@@ -38,8 +38,23 @@ impl World {
         events: &mut Vec<EventRecord>,
     ) -> Left {
         self.open_interest_before = Some((incoming.instrument, self.longs(incoming.instrument)));
+        let first = events.len();
         let left = self.meet_all(cause, incoming, events);
         self.open_interest_before = None;
+        let traded = events[first..]
+            .iter()
+            .rev()
+            .find(|event| matches!(event.kind(), Some(EventKind::Trade | EventKind::ImpliedTrade)));
+        let reached = match left {
+            Left::Remainder => Some(incoming.price),
+            Left::Nothing => traded.map(|event| event.price),
+        };
+        if matches!(left, Left::Nothing) {
+            incoming.remaining = 0;
+        }
+        if let Some(price) = reached {
+            self.tell_skips(cause, incoming, price, events);
+        }
         left
     }
 
@@ -187,7 +202,8 @@ impl World {
     /// The lots that a fill-or-kill order would certainly reach, and how many of them are shown. Changes nothing.
     pub(super) fn plan(&self, incoming: &Order, now_ns: u64) -> Reached {
         // In order of arrival, as in the book; an iceberg that shows its next lots arrives anew.
-        let mut book: Vec<Order> = self.orders.iter().filter(|o| o.is_met_by(incoming)).cloned().collect();
+        let mut book: Vec<Order> =
+            self.orders.iter().filter(|o| self.may_meet(o, incoming)).cloned().collect();
         let mut reached = Reached::default();
         let mut met = 0;
         let mut planned: BTreeMap<u32, Planned> = BTreeMap::new();

@@ -58,6 +58,7 @@ impl World {
         check_id(command.instrument, self.instruments.len(), Reject::UnknownInstrument)?;
         self.check_trades_here(command)?;
         let mut order = order_of(id, command);
+        order.classes = self.dividing_classes(command.account);
         self.check_place(cause, &mut order)?;
         Ok(order)
     }
@@ -94,6 +95,9 @@ impl World {
         let tif = order.tif;
         check_state(instrument, order)?;
         self.check_admitted(order.account, order.venue)?;
+        if matches!(tif, Tif::Gtc | Tif::Gtd) {
+            self.check_profiles(order)?;
+        }
         self.check_protection(cause, order)?;
         if order.flags.has(Flags::MARKET) {
             check(matches!(tif, Tif::Ioc | Tif::Fok), Reject::MarketTif, tif.code(), 0)?;
@@ -208,7 +212,7 @@ impl World {
         let sign = order.side.sign();
         let direct = self.best_met_by(order).map(|at| self.orders[at].price);
         let implied = self.implied_price(order.instrument, order.side);
-        let implied = implied.filter(|price| price * sign <= order.price * sign);
+        let implied = implied.filter(|price| self.accepts_plain(order) && price * sign <= order.price * sign);
         match direct.into_iter().chain(implied).min_by_key(|price| price * sign) {
             None => Ok(()),
             Some(best) => refuse(Reject::PostOnlyWouldCross, order.price, best),

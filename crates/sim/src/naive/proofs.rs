@@ -104,6 +104,7 @@ fn order(id: u64, instrument: u32, side: Side, price: i64, lots: i64) -> Order {
         shown: 0,
         expires_ns: 0,
         client_id: [0; 32],
+        classes: 0,
     }
 }
 

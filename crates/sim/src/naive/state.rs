@@ -35,6 +35,8 @@ pub(super) struct Order {
     pub(super) shown: i64,
     pub(super) expires_ns: u64,
     pub(super) client_id: ClientId,
+    /// Classes of its profile; the rule of it is the venue's.
+    pub(super) classes: u32,
 }
 
 impl Order {

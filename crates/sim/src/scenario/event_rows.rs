@@ -49,6 +49,8 @@ pub(super) const COLUMNS: &[&str] = &[
     "source",
     "classes",
     "had",
+    "requires",
+    "forbids",
 ];
 /// Columns that are zero or empty wherever a table leaves them out.
 pub(super) const ZERO_IF_ABSENT: &[&str] = &["taker fee", "maker fee"];
@@ -118,10 +120,22 @@ impl Witness<'_> {
                 .map_or_else(String::new, |by| by.name().into()),
             "pays" if kind == EventKind::QuestionResolved => u32::try_from(event.order_id)
                 .map_or_else(|_| String::new(), |id| columns::instrument_name(self.engine, id)),
+            "classes" if kind == EventKind::LiquiditySkipped => {
+                columns::classes_text(self.engine, event.amount.get() as i64)
+            }
+            "requires" if kind == EventKind::LiquiditySkipped => {
+                columns::classes_text(self.engine, event.counter_amount.get() as i64 & 0xffff_ffff)
+            }
+            "forbids" if kind == EventKind::LiquiditySkipped => {
+                columns::classes_text(self.engine, (event.counter_amount.get() >> 32) as i64)
+            }
             "classes" if is_of_credentials(kind) => columns::classes_text(self.engine, event.qty),
             "had" if is_of_credentials(kind) => columns::classes_text(self.engine, event.remaining),
             "to" if kind == EventKind::Transferred => {
                 self.names.account_name(u32::try_from(event.order_id).unwrap_or(u32::MAX))
+            }
+            "maker" | "maker order" | "maker venue" if kind == EventKind::LiquiditySkipped => {
+                self.trade_cell(event, column)
             }
             _ if kind == EventKind::Trade => self.trade_cell(event, column),
             _ if is_implied(kind) => self.implied_cell(event, kind, column),
@@ -258,6 +272,7 @@ fn is_about_order(kind: EventKind) -> bool {
             | Kind::OrderAmended
             | Kind::OrderReplenished
             | Kind::PnlRealised
+            | Kind::LiquiditySkipped
     ) || is_waiting(kind)
         || is_implied(kind)
         || kind == Kind::TriggerFired
@@ -275,7 +290,10 @@ fn is_waiting(kind: EventKind) -> bool {
 
 /// Kinds whose detail is no client id.
 fn is_of_trade(kind: EventKind) -> bool {
-    matches!(kind, EventKind::Trade | EventKind::TrancheTookOver | EventKind::Deleveraged) || is_implied(kind)
+    matches!(
+        kind,
+        EventKind::Trade | EventKind::TrancheTookOver | EventKind::Deleveraged | EventKind::LiquiditySkipped
+    ) || is_implied(kind)
 }
 
 /// Liquidation orders and what closes positions without an order.
@@ -341,6 +359,7 @@ fn has_left(kind: EventKind) -> bool {
             | Kind::OrderCancelled
             | Kind::OrderAmended
             | Kind::OrderReplenished
+            | Kind::LiquiditySkipped
     ) || is_implied(kind)
 }
 

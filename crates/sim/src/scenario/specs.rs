@@ -96,11 +96,14 @@ pub(super) fn body(words: &[String], desk: &Desk<'_>) -> Result<Vec<u8>, String>
     Ok(command.to_bytes())
 }
 
-/// `requires=kyc_1,eu forbids=us` of the accounts that it admits; then its fees.
+/// `requires=kyc_1,eu forbids=us` of the accounts that it admits, `counterparty_requires` and `counterparty_forbids` of
+/// those with whom its orders trade; then its fees.
 fn venue(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<DeployCommand, String> {
     let mut classes = |name| words.take(name).map_or(Ok(0), |text| super::columns::classes(engine, text));
     let admission = ClassRule { requires: classes("requires")?, forbids: classes("forbids")? };
-    Ok(DeployCommand::Venue(VenueSpec { symbol, fees: venue_fees(words)?, admission }))
+    let counterparty =
+        ClassRule { requires: classes("counterparty_requires")?, forbids: classes("counterparty_forbids")? };
+    Ok(DeployCommand::Venue(VenueSpec { symbol, fees: venue_fees(words)?, admission, counterparty }))
 }
 
 fn venue_fees(words: &mut Words<'_>) -> Result<Option<Fees>, String> {
@@ -312,6 +315,7 @@ fn limits(words: &[String]) -> Result<Limits, String> {
         assets_max: words.number("assets_max", standard.assets_max)?,
         venues_max: words.number("venues_max", standard.venues_max)?,
         publishers_max: words.number("publishers_max", standard.publishers_max)?,
+        profiles_max: words.number("profiles_max", standard.profiles_max)?,
         instruments_max: words.number("instruments_max", standard.instruments_max)?,
         questions_max: words.number("questions_max", standard.questions_max)?,
         outcomes_per_question_max: words

@@ -4,10 +4,10 @@ use super::columns::{self, Names, flags_text, short_text};
 use super::event_rows::{COLUMNS, Witness, ZERO_IF_ABSENT, reject_text};
 use super::table::{Row, Table};
 use std::collections::BTreeMap;
-use xos_engine::Engine;
+use xos_engine::{BookView, Engine};
 use xos_ledger::Party;
 use xos_protocol::{EventKind, EventRecord, SelfTrade};
-use xos_units::{AccountId, AssetId, InstrumentId, QuestionId};
+use xos_units::{AccountId, AssetId, InstrumentId, QuestionId, VenueId};
 
 /// A subject of `then`: its columns, those that may be left out without being zero, how its rows are found.
 struct Subject {
@@ -104,7 +104,15 @@ impl Sight<'_> {
             ["events" | "trades" | "rejected"] => self.judge_events(words[0], expected),
             ["book", name] => {
                 let id = columns::instrument(self.engine, name)?;
-                compared(&BOOK, expected, self.book(InstrumentId(id)))
+                compared(&BOOK, expected, rows_of(&self.engine.book(InstrumentId(id), usize::MAX)))
+            }
+            // What an account with these classes (`-`: none) reaches through a venue (`-`: none).
+            ["book", name, "for", classes, "through", venue] => {
+                let id = columns::instrument(self.engine, name)?;
+                let classes = columns::classes(self.engine, classes.trim_matches('-'))?;
+                let venue = if *venue == "-" { 0 } else { columns::venue(self.engine, venue)? };
+                let book = self.engine.depth(InstrumentId(id), usize::MAX, classes, VenueId(venue));
+                compared(&BOOK, expected, rows_of(&book))
             }
             ["house"] => compared(&HOUSE, expected, self.house()),
             ["instruments"] => compared(&INSTRUMENTS, expected, self.instruments()),
@@ -175,20 +183,6 @@ impl Sight<'_> {
         let row = |event: &EventRecord| columns.iter().map(|column| cell(event, column)).collect();
         let found = table_of(columns.clone(), events.iter().map(row).collect());
         Ok(Judged { expected, found, events })
-    }
-
-    fn book(&self, instrument: InstrumentId) -> Found {
-        let book = self.engine.book(instrument, usize::MAX);
-        let asks = book
-            .asks
-            .iter()
-            .rev()
-            .map(|level| vec![String::new(), text(level.price.0), text(level.lots), text(level.orders)]);
-        let bids = book
-            .bids
-            .iter()
-            .map(|level| vec![text(level.lots), text(level.price.0), String::new(), text(level.orders)]);
-        asks.chain(bids).collect()
     }
 
     fn balances(&self, accounts: &[AccountId]) -> Found {
@@ -356,6 +350,20 @@ impl Sight<'_> {
         };
         views.filter_map(|id| self.engine.question(id).map(row)).collect()
     }
+}
+
+/// A book, the highest price first.
+fn rows_of(book: &BookView) -> Found {
+    let asks = book
+        .asks
+        .iter()
+        .rev()
+        .map(|level| vec![String::new(), text(level.price.0), text(level.lots), text(level.orders)]);
+    let bids = book
+        .bids
+        .iter()
+        .map(|level| vec![text(level.lots), text(level.price.0), String::new(), text(level.orders)]);
+    asks.chain(bids).collect()
 }
 
 fn text(value: impl ToString) -> String {

@@ -1,7 +1,24 @@
 //! Classes and rules of small worlds.
 
+use super::deployments::fees;
 use crate::rng::Rng;
-use xos_protocol::{ClassRule, ClassSpec};
+use xos_protocol::{ClassRule, ClassSpec, VenueSpec};
+
+/// A venue that may ask for some of the first `classes`.
+pub(super) fn venue(rng: &mut Rng, number: usize, classes: u32) -> VenueSpec {
+    let fees = (!rng.one_in(3)).then(|| fees(rng));
+    let admission = if rng.one_in(2) { rule(rng, classes) } else { ClassRule::NONE };
+    let counterparty = if rng.one_in(3) { ClassRule::NONE } else { counterparty(rng, classes) };
+    VenueSpec { symbol: format!("VENUE{number}"), fees, admission, counterparty }
+}
+
+/// So many of the first classes may be named by counterparty rules.
+const DIVIDING: usize = 2;
+
+/// A counterparty rule, where there are classes for it.
+pub(super) fn counterparty(rng: &mut Rng, classes: u32) -> ClassRule {
+    rule(rng, classes.min(DIVIDING as u32))
+}
 
 /// Mostly one class that is required, or one that is forbidden.
 pub(super) fn rule(rng: &mut Rng, classes: u32) -> ClassRule {
@@ -12,5 +29,5 @@ pub(super) fn rule(rng: &mut Rng, classes: u32) -> ClassRule {
 }
 
 pub(super) fn class(rng: &mut Rng, number: usize) -> ClassSpec {
-    ClassSpec { symbol: format!("CLASS{number}"), counterparty: rng.one_in(2) }
+    ClassSpec { symbol: format!("CLASS{number}"), counterparty: number <= DIVIDING || rng.one_in(4) }
 }

@@ -151,15 +151,28 @@ impl SimpleBook {
 
     /// Matches an order; gives the lots left.
     pub(super) fn take(&mut self, record: &CommandRecord) -> i64 {
+        self.take_of(record, |_| true)
+    }
+
+    /// The order that is met first: within the price, of an account with which the taker may trade.
+    fn first(&self, record: &CommandRecord, side: Side, may_meet: impl Fn(u32) -> bool) -> Option<BookOrder> {
+        let levels = &self.sides[record.instrument as usize - 1][usize::from(side.opposite().code())];
+        let orders = |(_, queue): (&i64, &VecDeque<u64>)| {
+            queue.iter().map(|id| self.order(*id)).find(|order| may_meet(order.account))
+        };
+        let reached = |(price, _): &(&i64, &VecDeque<u64>)| (**price - record.price) * side.sign() <= 0;
+        match side {
+            Side::Buy => levels.iter().take_while(reached).find_map(orders),
+            Side::Sell => levels.iter().rev().take_while(reached).find_map(orders),
+        }
+    }
+
+    /// Matches an order with those that it may meet, by their accounts; gives the lots left.
+    pub(super) fn take_of(&mut self, record: &CommandRecord, may_meet: impl Fn(u32) -> bool) -> i64 {
         let side = record.side().expect("checked by the writer");
         let mut left = record.qty;
         while left > 0 {
-            let Some(price) = self.best(record.instrument, side.opposite()) else { return left };
-            if (price - record.price) * side.sign() > 0 {
-                return left;
-            }
-            let levels = &self.sides[record.instrument as usize - 1][usize::from(side.opposite().code())];
-            let id = levels[&price][0];
+            let Some(BookOrder { id, price, .. }) = self.first(record, side, &may_meet) else { return left };
             let lots = left.min(self.order(id).remaining);
             left -= lots;
             self.trades += 1;

@@ -1,12 +1,12 @@
 //! Deployments of small worlds: valid ones, and ones with a single wrong field.
 
-use super::{admission, questions};
+use super::questions;
 use crate::rng::Rng;
 use xos_protocol::{
-    AssetSpec, ClassRule, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec,
-    InstrumentSpec, InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier,
-    Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec,
-    Split, TrancheSpec, VenueSpec,
+    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec, InstrumentSpec,
+    InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching,
+    OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split,
+    TrancheSpec,
 };
 use xos_units::Amount;
 
@@ -41,6 +41,7 @@ pub(super) fn limits(rng: &mut Rng) -> Limits {
         outcomes_per_question_max: up_to(3, 6),
         perpetuals_per_account_max: up_to(1, 3),
         instruments_per_account_max: up_to(2, 8),
+        profiles_max: up_to(1, 5),
         orders_per_account_max: up_to(3, 12),
         triggers_per_account_max: up_to(1, 6),
         triggers_fired_per_command_max: up_to(1, 3),
@@ -59,14 +60,7 @@ pub(super) fn asset(number: usize) -> AssetSpec {
     AssetSpec::new(format!("ASSET{number}"), (number * 6 % 19) as u8)
 }
 
-/// A venue that may ask for some of the first `classes`.
-pub(super) fn venue(rng: &mut Rng, number: usize, classes: u32) -> VenueSpec {
-    let fees = (!rng.one_in(3)).then(|| fees(rng));
-    let admission = if rng.one_in(2) { admission::rule(rng, classes) } else { ClassRule::NONE };
-    VenueSpec { symbol: format!("VENUE{number}"), fees, admission }
-}
-
-fn fees(rng: &mut Rng) -> Fees {
+pub(super) fn fees(rng: &mut Rng) -> Fees {
     let taker_ppm = *rng.pick(&[0, 1, 333, 500, 12_345, 99_999, 100_000]);
     let maker_ppm = match rng.below(4) {
         0 => 0,
@@ -307,7 +301,9 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
             _ => spec.decimals = *rng.pick(&[18, 19, 255]),
         },
         DeployCommand::Class(spec) => spoil_symbol(rng, &mut spec.symbol, "CLASS1"),
-        DeployCommand::Venue(spec) => match rng.below(5) {
+        DeployCommand::Venue(spec) => match rng.below(7) {
+            5 => spec.counterparty.requires = 1 << 31,
+            6 => spec.counterparty.forbids = spec.counterparty.requires | *rng.pick(&[0, 1 << 31]),
             0 => spoil_symbol(rng, &mut spec.symbol, "VENUE1"),
             1 => spec.admission.requires = 1 << 31,
             2 => spec.admission.forbids = spec.admission.requires | *rng.pick(&[0, 1 << 31]),

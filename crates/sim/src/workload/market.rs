@@ -1,10 +1,13 @@
 //! Markets for benchmarks, generated up front: `steady` on one perpetual, `many` on fifty instruments, `cross` on
-//! sixteen perpetuals of which every account holds several.
+//! sixteen perpetuals of which every account holds several, `eligible` and `thirds` on one perpetual with classes.
 //!
 //! Cancels and amends name orders by the sequence that their place will have, found by a simple book that follows
 //! the commands. Every account is rich and trades with anybody, so that book is right: nothing is refused.
 
+mod classes;
 mod cross;
+
+use self::classes::Classes;
 
 use super::book::SimpleBook;
 use super::command;
@@ -47,7 +50,7 @@ impl MarketShape {
 /// A log in three parts, in this order; the first deployment has sequence 1.
 #[derive(Clone, Debug)]
 pub struct Market {
-    /// `steady`, `many` or `cross`.
+    /// `steady`, `many`, `cross`, `eligible` or `thirds`.
     pub name: &'static str,
     /// Deployments, one frame each.
     pub deployments: Vec<Vec<u8>>,
@@ -66,6 +69,8 @@ impl Market {
             "steady" => Some(Self::steady(shape)),
             "many" => Some(Self::many(shape)),
             "cross" => Some(Self::cross(shape)),
+            "eligible" => Some(Self::classed(shape, Classes::ONE)),
+            "thirds" => Some(Self::classed(shape, Classes::THIRDS)),
             _ => None,
         }
     }
@@ -74,6 +79,16 @@ impl Market {
     pub fn steady(shape: MarketShape) -> Self {
         let deployments = [asset(1), DeployCommand::Instrument(perpetual(1))];
         Writer::new("steady", shape, 1, vec![Middle::around(MIDDLE)]).write(&deployments, &[1])
+    }
+
+    /// `steady`, whose accounts have classes, and venues with counterparty rules.
+    fn classed(shape: MarketShape, classes: Classes) -> Self {
+        let mut deployments = vec![asset(1)];
+        deployments.extend(classes.deployments());
+        deployments.push(DeployCommand::Instrument(perpetual(1)));
+        let mut writer = Writer::new(classes.name, shape, 1, vec![Middle::around(MIDDLE)]);
+        writer.classes = classes;
+        writer.write(&deployments, &[1])
     }
 
     /// Twenty perpetuals, ten spot instruments, five questions of four outcomes; how often each trades falls as
@@ -177,6 +192,7 @@ struct Writer {
     middles: Vec<Middle>,
     weights: Vec<u64>,
     next_sequence: u64,
+    classes: Classes,
 }
 
 impl Writer {
@@ -187,7 +203,8 @@ impl Writer {
             weights.swap(at, rng.below(at as u64 + 1) as usize);
         }
         let book = SimpleBook::new(middles.len());
-        Self { name, shape, assets, rng, book, middles, weights, next_sequence: 1 }
+        let classes = Classes::NONE;
+        Self { name, shape, assets, rng, book, middles, weights, next_sequence: 1, classes }
     }
 
     fn write(mut self, deployments: &[DeployCommand], perpetuals: &[u32]) -> Market {
@@ -216,6 +233,7 @@ impl Writer {
                 prefill.push(CommandRecord { account, instrument, amount, ..deposit });
             }
         }
+        prefill.extend((1..=self.shape.accounts).filter_map(|account| self.classes.credential(account)));
         for &instrument in perpetuals {
             let price = self.middles[instrument as usize - 1].price;
             prefill.push(CommandRecord { instrument, price, ..command(CommandKind::SetMark) });
@@ -261,9 +279,11 @@ impl Writer {
             let step = self.rng.between(-1, 1);
             self.middles[instrument as usize - 1].step(step);
         }
+        let account = 1 + self.rng.below(self.shape.accounts.into()) as u32;
         CommandRecord {
-            account: 1 + self.rng.below(self.shape.accounts.into()) as u32,
+            account,
             instrument,
+            venue: self.classes.venue(account),
             side: self.rng.below(2) as u8,
             qty: self.rng.between(1, 10),
             ..command(CommandKind::Place)
@@ -333,7 +353,8 @@ impl Writer {
         record.tif = Tif::Ioc.code();
         record.flags = if self.rng.one_in(2) { Flags::MARKET } else { 0 };
         self.sequence();
-        self.book.take(&record);
+        let (classes, taker) = (self.classes, record.account);
+        self.book.take_of(&record, |maker| classes.may_meet(taker, maker));
         record
     }
 }

@@ -76,7 +76,7 @@ fn play(trade: &Trade, parts: &[i64]) -> Fills {
         desk.deploy(&DeployCommand::Venue(VenueSpec {
             symbol: "V".into(),
             fees: Some(fees),
-            admission: Default::default(),
+            ..Default::default()
         }));
     }
     if trade.kind == Kind::Perpetual {

@@ -266,7 +266,7 @@ impl Chaos {
         let (rng, scale) = (&mut self.rng, self.scale);
         let mut bodies = Vec::new();
         if rng.one_in(8) {
-            bodies.push(DeployCommand::Venue(deployments::venue(rng, 9, 0)));
+            bodies.push(DeployCommand::Venue(admission::venue(rng, 9, 0)));
         }
         let mut limits = deployments::limits(rng);
         if self.crowd {
@@ -275,6 +275,9 @@ impl Chaos {
         }
         if rng.one_in(12) {
             limits.orders_per_account_max = (1 << 22) + rng.below(2) as u32;
+        }
+        if rng.one_in(24) {
+            limits.profiles_max = *rng.pick(&[0, 64]);
         }
         if rng.one_in(24) {
             limits.triggers_fired_per_command_max = 0;
@@ -295,7 +298,7 @@ impl Chaos {
         bodies.extend((1..=classes).map(|number| DeployCommand::Class(admission::class(rng, number))));
         let classes = classes.min(3) as u32;
         for number in 1..=1 + rng.below(3) as usize {
-            bodies.push(DeployCommand::Venue(deployments::venue(rng, number, classes)));
+            bodies.push(DeployCommand::Venue(admission::venue(rng, number, classes)));
         }
         let pairs = [(2, 1), (1, 2), (assets as u32, 2)];
         let base_and_quote = pairs.iter().filter(|(base, quote)| base != quote);
@@ -331,7 +334,7 @@ impl Chaos {
                 0 => DeployCommand::Asset(deployments::asset(number)),
                 1 if rng.one_in(2) => DeployCommand::Publisher(deployments::publisher(number)),
                 1 if rng.one_in(3) => DeployCommand::Class(admission::class(rng, number)),
-                1 => DeployCommand::Venue(deployments::venue(rng, number, classes)),
+                1 => DeployCommand::Venue(admission::venue(rng, number, classes)),
                 2 => DeployCommand::Instrument(deployments::spot(rng, scale, format!("S{number}"), 2, 1)),
                 3 => {
                     let mut spec = deployments::perpetual(rng, scale, format!("P{number}"));
@@ -424,7 +427,7 @@ impl Chaos {
             1..3 => DeployCommand::Asset(deployments::asset(number)),
             3 => DeployCommand::Publisher(deployments::publisher(number)),
             4 if rng.one_in(4) => DeployCommand::Class(admission::class(rng, number)),
-            4 => DeployCommand::Venue(deployments::venue(rng, number, self.classes.min(3))),
+            4 => DeployCommand::Venue(admission::venue(rng, number, self.classes.min(3))),
             5..7 => {
                 let mut spec = deployments::spot(rng, scale, format!("S{number}"), 2, 1);
                 spec.funding = rng.one_in(8).then(|| Box::new(deployments::funding(rng, &spec)));

@@ -1,0 +1,224 @@
+//! The resting orders of an instrument, in groups of one profile each. Orders of the plain profile are `book`; an
+//! instrument has other groups only once an order of another profile has rested there.
+//!
+//! Best price first; at one price the order that stands there longest, whatever its group.
+
+use crate::admission::{ALL, ProfileAt, Reach};
+use crate::instrument::Instrument;
+use std::iter::from_fn;
+use xos_book::{Book, LevelView, OrderPool, RestingOrder, Slot};
+use xos_protocol::Side;
+use xos_units::Price;
+
+/// There is no only group.
+const SEVERAL: ProfileAt = ProfileAt::MAX;
+
+/// Whether an order at `price` is met before one at `other`, both of one side.
+#[inline(always)]
+fn is_better(side: Side, price: Price, other: Price) -> bool {
+    match side {
+        Side::Buy => price > other,
+        Side::Sell => price < other,
+    }
+}
+
+/// Whether an order is met before another one of its side.
+fn is_met_before(pool: &OrderPool, slot: Slot, other: Slot) -> bool {
+    let (order, than) = (pool.order(slot), pool.order(other));
+    is_better(order.side, order.price, than.price) || order.price == than.price && pool.is_elder(slot, other)
+}
+
+impl Instrument {
+    /// Every group with its profile, the plain one first.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (ProfileAt, &Book)> {
+        (0..).zip(std::iter::once(&self.book).chain(&self.others))
+    }
+
+    fn reached(&self, reach: Reach) -> impl Iterator<Item = &Book> {
+        self.groups().filter(move |(profile, _)| reach >> profile & 1 == 1).map(|(_, book)| book)
+    }
+
+    #[inline(always)]
+    fn group(&self, profile: ProfileAt) -> &Book {
+        if profile == 0 { &self.book } else { &self.others[usize::from(profile) - 1] }
+    }
+
+    /// The group of a profile that has orders.
+    #[inline(always)]
+    pub(crate) fn group_mut(&mut self, profile: ProfileAt) -> &mut Book {
+        if profile == 0 { &mut self.book } else { &mut self.others[usize::from(profile) - 1] }
+    }
+
+    /// Bits of the groups that may have orders.
+    fn bits(&self) -> Reach {
+        if self.sole == SEVERAL { self.occupied } else { 1 << self.sole }
+    }
+
+    /// An order joins a group that is not the only one.
+    #[inline(never)]
+    fn join(&mut self, profile: ProfileAt) {
+        let bit = 1 << profile;
+        if self.sole == SEVERAL && self.occupied & bit != 0 {
+            return;
+        }
+        let wide = self.others.len().max(profile.into());
+        self.others.resize_with(wide, Book::default);
+        if self.sole != SEVERAL && self.group(self.sole).orders() == 0 {
+            (self.sole, self.occupied) = (profile, bit);
+        } else {
+            (self.sole, self.occupied) = (SEVERAL, self.bits() | bit);
+        }
+    }
+
+    /// The last order of a group that is not the only one has left.
+    #[inline(never)]
+    fn leave(&mut self, profile: ProfileAt) {
+        self.occupied &= !(1 << profile);
+        if self.occupied.count_ones() == 1 {
+            self.sole = self.occupied.trailing_zeros() as ProfileAt;
+        }
+    }
+
+    /// Stores an order at the back of its price level in its group.
+    #[inline(always)]
+    pub(crate) fn rest(&mut self, pool: &mut OrderPool, order: &mut RestingOrder) -> Slot {
+        if self.sole != order.profile {
+            self.join(order.profile);
+        }
+        self.group_mut(order.profile).rest(pool, order)
+    }
+
+    /// Takes an order out of its group.
+    #[inline(always)]
+    pub(crate) fn unlink(&mut self, pool: &mut OrderPool, slot: Slot, profile: ProfileAt) {
+        let book = self.group_mut(profile);
+        book.unlink(pool, slot);
+        if book.orders() == 0 && self.sole != profile {
+            self.leave(profile);
+        }
+    }
+
+    /// Whether there are orders that one of this reach may not meet.
+    #[inline(always)]
+    pub(crate) fn has_others(&self, reach: Reach) -> bool {
+        if reach == ALL { false } else { self.bits() & !reach != 0 }
+    }
+
+    /// The order that one of this reach meets first on a side.
+    #[inline(always)]
+    pub(crate) fn front(&self, pool: &OrderPool, side: Side, reach: Reach) -> Option<(Price, Slot)> {
+        if self.sole == SEVERAL {
+            self.front_of_groups(pool, side, reach)
+        } else if reach >> self.sole & 1 == 1 {
+            self.group(self.sole).front(side)
+        } else {
+            None
+        }
+    }
+
+    #[inline(never)]
+    fn front_of_groups(&self, pool: &OrderPool, side: Side, reach: Reach) -> Option<(Price, Slot)> {
+        let (mut best, mut bits) = (None, self.occupied & reach);
+        while bits != 0 {
+            let book = self.group(bits.trailing_zeros() as ProfileAt);
+            bits &= bits - 1;
+            let Some((price, slot)) = book.front(side) else { continue };
+            let is_first = match best {
+                None => true,
+                Some((other, first)) => {
+                    is_better(side, price, other) || price == other && pool.is_elder(slot, first)
+                }
+            };
+            if is_first {
+                best = Some((price, slot));
+            }
+        }
+        best
+    }
+
+    /// The best price of a side that orders of this reach may meet.
+    #[inline(always)]
+    pub(crate) fn best_price(&self, side: Side, reach: Reach) -> Option<Price> {
+        if self.sole == SEVERAL {
+            self.best_of_groups(side, reach)
+        } else if reach >> self.sole & 1 == 1 {
+            self.group(self.sole).best_price(side)
+        } else {
+            None
+        }
+    }
+
+    #[inline(never)]
+    fn best_of_groups(&self, side: Side, reach: Reach) -> Option<Price> {
+        let (mut best, mut bits) = (None, self.occupied & reach);
+        while bits != 0 {
+            let price = self.group(bits.trailing_zeros() as ProfileAt).best_price(side);
+            bits &= bits - 1;
+            if let Some(price) = price
+                && best.is_none_or(|best| is_better(side, price, best))
+            {
+                best = Some(price);
+            }
+        }
+        best
+    }
+
+    /// Best bid and best ask over all orders. They may meet, where their orders may not.
+    pub(crate) fn best_prices(&self) -> Option<(Price, Price)> {
+        self.best_price(Side::Buy, ALL).zip(self.best_price(Side::Sell, ALL))
+    }
+
+    /// Number of resting orders.
+    pub(crate) fn orders(&self) -> u32 {
+        self.groups().map(|(_, book)| book.orders()).sum()
+    }
+
+    /// Orders of a side that one of this reach may meet, in the order in which it does.
+    pub(crate) fn queue<'a>(
+        &'a self,
+        pool: &'a OrderPool,
+        side: Side,
+        reach: Reach,
+    ) -> impl Iterator<Item = Slot> + 'a {
+        let head = |book: &Book| book.front(side).map(|(_, slot)| slot);
+        let mut plain = if reach & 1 == 1 { head(&self.book) } else { None };
+        let others = self.groups().skip(1).filter(move |(at, _)| (reach & self.bits()) >> at & 1 == 1);
+        // Empty, and so without memory, as long as there is one group.
+        let mut others: Vec<_> = others.map(|(_, book)| (book, head(book))).collect();
+        from_fn(move || {
+            let (mut first, mut from) = (plain, None);
+            for (at, (_, slot)) in others.iter().enumerate() {
+                let is_first =
+                    slot.is_some_and(|slot| first.is_none_or(|first| is_met_before(pool, slot, first)));
+                if is_first {
+                    (first, from) = (*slot, Some(at));
+                }
+            }
+            let slot = first?;
+            match from {
+                None => plain = self.book.after(pool, slot),
+                Some(at) => others[at].1 = others[at].0.after(pool, slot),
+            }
+            Some(slot)
+        })
+    }
+
+    /// Levels of a side, best first, as one of this reach finds them.
+    pub(crate) fn levels(&self, side: Side, reach: Reach) -> impl Iterator<Item = LevelView> + '_ {
+        let mut groups: Vec<_> = self.reached(reach).map(|book| book.levels(side).peekable()).collect();
+        from_fn(move || {
+            if let [only] = &mut groups[..] {
+                return only.next();
+            }
+            let prices = groups.iter_mut().filter_map(|group| group.peek().map(|level| level.price));
+            let price =
+                prices.reduce(|best, price| if is_better(side, price, best) { price } else { best })?;
+            let here = groups.iter_mut().filter_map(|group| group.next_if(|level| level.price == price));
+            here.reduce(|sum, level| LevelView {
+                price,
+                lots: sum.lots + level.lots,
+                orders: sum.orders + level.orders,
+            })
+        })
+    }
+}
