@@ -144,6 +144,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     "set_split": {"account": "", "instrument": "the question", "qty": "sets", "amount": "paid"},
     "set_merged": {"account": "", "instrument": "the question", "qty": "sets", "amount": "received"},
     "leverage_set": {"account": "", "instrument": "", "qty": "the leverage, 0: none"},
+    "margin_mode_set": {"side": "0 standard, 1 scenario", "account": ""},
     "ticked": {},
     "mark_set": {"instrument": "", "price": "the mark"},
     "index_set": {"instrument": "", "price": "the index"},
@@ -210,6 +211,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "counter_amount": "total of the settlement asset after",
     },
     "publisher_deployed": {"instrument": "number of the publisher"},
+    "underlying_deployed": {"instrument": "number of the underlying"},
     "liquidation_started": {"account": "", **_HEALTH},
     "liquidation_order": {
         **dict.fromkeys(("side", "account", "instrument"), ""),

@@ -68,6 +68,7 @@ from exchange_os.results import (
     Source,
     Trade,
 )
+from exchange_os.scenarios import ScenarioLoss, ScenarioRisk, UnderlyingRisk
 from exchange_os.stream import Subscription
 from exchange_os.triggers import Protection, TriggerPlaced, Waiting
 
@@ -122,6 +123,8 @@ __all__ = [
     "Rejected",
     "ResolutionStage",
     "RiskSummary",
+    "ScenarioLoss",
+    "ScenarioRisk",
     "SelfTrade",
     "Side",
     "Source",
@@ -130,6 +133,7 @@ __all__ = [
     "TimeBackwards",
     "Trade",
     "TriggerPlaced",
+    "UnderlyingRisk",
     "UnknownName",
     "VerifyFailed",
     "Waiting",

@@ -95,6 +95,7 @@ class CommandKind(IntEnum):
     MERGE_SET = 21
     TRANSFER = 22
     SET_LEVERAGE = 23
+    SET_MARGIN_MODE = 24
     TICK = 32
     SET_MARK = 33
     SET_INDEX = 34
@@ -205,6 +206,8 @@ class EventKind(IntEnum):
     SET_MERGED = 21
     TRANSFERRED = 22
     LEVERAGE_SET = 23
+    MARGIN_MODE_SET = 24
+    UNDERLYING_DEPLOYED = 25
     TICKED = 32
     MARK_SET = 33
     INDEX_SET = 34
@@ -639,6 +642,11 @@ class Exchange:
     def risk(self, account: int) -> tuple[int, int, int, int, int, int, list[tuple[int, int]], int] | None:
         """As `RiskSummary`; before the last number the worst case by question."""
 
+    def scenario_risk(
+        self, account: int
+    ) -> tuple[bool, list[tuple[int, list[int], list[tuple[int, int]]]]] | None:
+        """Whether in scenario mode; underlying, margins with and without offsets, losses and offsets."""
+
     def book(
         self, instrument: int, depth: int, reach: tuple[int, int] | None = None, /
     ) -> tuple[int, _Levels, _Levels]:
@@ -653,7 +661,7 @@ class Exchange:
         """Account, next visit, equity and requirement of every account in liquidation."""
 
     def debt(self, account: int, /) -> tuple[int, list[tuple[int, int, int, int, int]]] | None:
-        """What an account owes; asset, instrument, lots, lowest price and value of what may be sold for it."""
+        """What an account owes; asset, instrument, lots, lowest price and value of what may be sold."""
 
     def deleveraging(
         self, instrument: int, long: bool, lots: int, /

@@ -13,10 +13,12 @@ from exchange_os.publishing import Publishing
 from exchange_os.rejects import rejected
 from exchange_os.results import Cancelled, OrderResult, Outcome, Preview, Receipt, receipt
 from exchange_os.words import (
+    MARGIN_MODES,
     SELF_TRADES,
     SIDES,
     STATES,
     TIFS,
+    MarginModeName,
     OrderOptions,
     SelfTradeName,
     SideName,
@@ -333,6 +335,11 @@ class CommandMethods(Publishing):
         """Chooses the leverage on a perpetual: what stands there needs 1 / leverage; 0: no choice."""
         number, kind = self._directory.market(instrument).number, CommandKind.SET_LEVERAGE
         return receipt(self._command(kind, account=account, instrument=number, qty=leverage, time_ns=time_ns))
+
+    def set_margin_mode(self, account: int, mode: MarginModeName, *, time_ns: int | None = None) -> Receipt:
+        """Chooses how the perpetuals of an account are margined: each for itself, or in scenarios."""
+        code, kind = code_of(MARGIN_MODES, "mode", mode), CommandKind.SET_MARGIN_MODE
+        return receipt(self._command(kind, side=code, account=account, time_ns=time_ns))
 
     # --- what the operator and the oracle say ---
 

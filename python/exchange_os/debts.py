@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Convertible(msgspec.Struct, frozen=True):
-    """Collateral that may be sold for a debt: in which book, how much, at what price at least, what it counts."""
+    """Collateral that may be sold for a debt: in which book, how much, the lowest price, what it counts."""
 
     asset: str
     instrument: str

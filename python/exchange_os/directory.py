@@ -71,6 +71,8 @@ class Directory:
     classes: dict[str | int, int] = field(default_factory=dict)
     markets: dict[str | int, Market] = field(default_factory=dict)
     questions: dict[str | int, QuestionTerms] = field(default_factory=dict)
+    underlyings: list[tuple[str, list[tuple[int, int]]]] = field(default_factory=list)
+    """Symbol, and shock and weight of each scenario, in order of number."""
     standing: Standing = field(default_factory=Standing)
 
     def asset(self, name: str | int) -> Asset:
@@ -128,6 +130,10 @@ def read(specification: bytes, fresh: bool) -> Directory:
         directory.publishers[number] = directory.publishers[body["publisher"]["symbol"]] = number
     for number, body in enumerate(content["classes"], 1):
         directory.classes[number] = directory.classes[body["class"]["symbol"]] = number
+    for body in content["underlyings"]:
+        spec = body["underlying"]
+        scenarios = [(each["shock_ppm"], each["weight_ppm"]) for each in spec["scenarios"]]
+        directory.underlyings.append((spec["symbol"], scenarios))
     for number, body in content["instruments"]:
         _add_instrument(directory, number, body["instrument"])
     for number, (first, body) in enumerate(content["questions"], 1):
@@ -183,11 +189,33 @@ def _standing(content: dict[str, Any], fresh: bool) -> Standing:
         *content["venues"],
         *content["publishers"],
         *content["classes"],
-        *(body for _, body in content["instruments"]),
-        *(body for _, body in content["questions"]),
+        *_by_number(content),
     ]
     for body in everything:
         ((kind, spec),) = body.items()
         bodies[(kind, spec["symbol"])] = encode(body)
-    publishers = tuple(body["publisher"]["symbol"] for body in content["publishers"])
-    return Standing(fresh=fresh, bodies=bodies, assets=tuple(assets), publishers=publishers)
+    instruments = {}
+    for number, body in content["instruments"]:
+        instruments[body["instrument"]["symbol"]] = number
+    for first, body in content["questions"]:
+        for place, outcome in enumerate(body["question"]["outcomes"]):
+            instruments[outcome["symbol"]] = first + place
+    return Standing(
+        fresh=fresh,
+        bodies=bodies,
+        assets=tuple(assets),
+        publishers=tuple(body["publisher"]["symbol"] for body in content["publishers"]),
+        underlyings=tuple(body["underlying"]["symbol"] for body in content["underlyings"]),
+        instruments=instruments,
+    )
+
+
+def _by_number(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Instruments, underlyings and questions in an order in which they get the numbers that they have."""
+    placed = [(number, 0, body) for number, body in (*content["instruments"], *content["questions"])]
+    newest = 0
+    for body in content["underlyings"]:
+        # After its perpetuals and the underlying before it, before the questions linked to it.
+        newest = max([newest, *body["underlying"]["instruments"]])
+        placed.append((newest, 1, body))
+    return [body for _, _, body in sorted(placed, key=lambda item: item[:2])]

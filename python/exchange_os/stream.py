@@ -38,6 +38,8 @@ _NOT_INSTRUMENT = (
     EventKind.ASSET_DEPLOYED,
     EventKind.VENUE_DEPLOYED,
     EventKind.QUESTION_DEPLOYED,
+    EventKind.PUBLISHER_DEPLOYED,
+    EventKind.UNDERLYING_DEPLOYED,
 )
 
 

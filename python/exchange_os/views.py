@@ -32,6 +32,7 @@ from exchange_os.results import (
     rate_of,
     trades_from,
 )
+from exchange_os.scenarios import ScenarioRisk, risk_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,6 +88,11 @@ class Views(DebtViews):
     def venues(self) -> tuple[str, ...]:
         """Symbols of the deployed venues, number 1 first; number 0 is the exchange itself."""
         return _symbols(self._directory.venues)
+
+    @property
+    def underlyings(self) -> tuple[str, ...]:
+        """Symbols of the underlyings of scenario margin, number 1 first."""
+        return tuple(symbol for symbol, _ in self._directory.underlyings)
 
     # --- instruments and questions ---
 
@@ -256,6 +262,10 @@ class Views(DebtViews):
             questions={self._directory.questions[number].symbol: money(value) for number, value in worst},
             equity_for_maintenance=money(whole),
         )
+
+    def scenario_risk(self, account: int) -> ScenarioRisk:
+        """The margin mode of an account, and what its perpetuals lose in each scenario."""
+        return risk_of(account, self._of(account, self._core.scenario_risk), self._directory)
 
     def parent(self, account: int) -> int | None:
         """The account that pays for an isolated account; None: it is not isolated."""
@@ -447,23 +457,8 @@ class Views(DebtViews):
         return found
 
     def _resting(self, row: Any) -> Order:
-        (
-            order_id,
-            account,
-            number,
-            side,
-            price,
-            qty,
-            remaining,
-            tif,
-            flags,
-            self_trade,
-            venue,
-            expires,
-            client,
-            display,
-            shown,
-        ) = row
+        order_id, account, number, side, price, qty, remaining, tif, flags, *more = row
+        self_trade, venue, expires, client, display, shown = more
         market = self._directory.markets[number]
         return Order(
             order_id=order_id,

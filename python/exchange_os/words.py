@@ -18,6 +18,7 @@ SideName = Literal["buy", "sell"]
 TifName = Literal["gtc", "ioc", "fok", "gtd"]
 SelfTradeName = Literal["none", "cancel_taker", "cancel_maker", "cancel_both", "decrement"]
 StateName = Literal["continuous", "reduce_only", "cancel_only", "halted"]
+MarginModeName = Literal["standard", "scenario"]
 
 SIDES: dict[object, int] = {name: int(side) for side in Side for name in (side.name.lower(), side)}
 TIFS: dict[object, int] = {name: int(tif) for tif in Tif for name in (tif.name.lower(), tif)}
@@ -25,6 +26,7 @@ SELF_TRADES: dict[object, int] = {name: int(mode) for mode in SelfTrade for name
 STATES: dict[object, int] = {
     name: int(state) for state in InstrumentState for name in (state.name.lower(), state)
 }
+MARGIN_MODES: dict[object, int] = {"standard": 0, "scenario": 1}
 
 Words: TypeAlias = tuple[int, int, int, int, int, bytes | None, int | None]
 

@@ -1,4 +1,4 @@
-"""Debt from Python: the limit in the market file, an order refused, collateral that is sold, what is asked of both."""
+"""Debt from Python: the limit in the market file, an order refused, collateral that is sold."""
 
 from decimal import Decimal
 from pathlib import Path

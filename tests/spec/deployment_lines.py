@@ -22,6 +22,7 @@ class Numbers(NamedTuple):
     classes: tuple[str, ...]
     accounts: dict[str, int]
     time_ns: int
+    instruments: dict[str, int]
 
 
 def numbered(symbols: Sequence[str]) -> dict[str, int]:
@@ -211,6 +212,8 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> di
         case "settle" | "propose" | "decide":
             name = {"settle": "settle_question"}.get(kind, f"{kind}_resolution")
             return {name: _payouts(symbol, pairs, numbers)}
+        case "underlying":
+            return {"underlying": _underlying(symbol, pairs, numbers)}
         case _:
             unit = int(pairs.pop("unit", "100"))
             outcomes = [{"symbol": name, "name": name} for name in pairs.pop("outcomes").split(",") if name]
@@ -222,6 +225,7 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> di
                     "outcomes": outcomes,
                     "ticks_per_unit": unit,
                     "implied": pairs.pop("implied", "no") == "yes",
+                    "link": _link(pairs, numbers),
                     "terms": _terms(pairs, unit - 1),
                 }
                 | resolution
@@ -246,6 +250,33 @@ def _payouts(question: str, pairs: dict[str, str], numbers: Numbers) -> dict[str
     by = pairs.pop("by", "0")
     account = int(by) if by.isdecimal() else numbers.accounts[by]
     return {"question": _number(question, numbers.questions), "account": account, "payouts_ppm": shares}
+
+
+def _underlying(symbol: str, pairs: dict[str, str], numbers: Numbers) -> dict[str, Any]:
+    """`instruments=BTC,ETH scenarios=-16%:100%,50%:32% maintenance=50% floor=1% width=2%`."""
+    names = filter(None, pairs.pop("instruments").split(","))
+    scenarios = pairs.pop("scenarios", "-16%:100%,-8%:100%,8%:100%,16%:100%").split(",")
+    shocks = (scenario.split(":") for scenario in scenarios if scenario)
+    return {
+        "symbol": symbol,
+        "instruments": [_number(name, numbers.instruments) for name in names],
+        "scenarios": [{"shock_ppm": ppm(shock), "weight_ppm": ppm(weight)} for shock, weight in shocks],
+        "maintenance_ppm": ppm(pairs.pop("maintenance", "50%")),
+        "floor_ppm": ppm(pairs.pop("floor", "1%")),
+        "width_ppm": ppm(pairs.pop("width", "2%")),
+    }
+
+
+def _link(pairs: dict[str, str], numbers: Numbers) -> dict[str, Any] | None:
+    """`underlying=1 reference=BTC ranges=0..100,100..1000001`."""
+    if "reference" not in pairs:
+        return None
+    ranges = (part.split("..") for part in pairs.pop("ranges", "").split(",") if part)
+    return {
+        "underlying": int(pairs.pop("underlying", "1")),
+        "instrument": _number(pairs.pop("reference"), numbers.instruments),
+        "ranges": [{"low": int(low), "high": int(high)} for low, high in ranges],
+    }
 
 
 def _fees(pairs: dict[str, str]) -> dict[str, int]:

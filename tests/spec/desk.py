@@ -61,9 +61,7 @@ class Desk:
 
     def open(self) -> None:
         """In memory, or over the directory, which may hold what was there before."""
-        self.exchange = (
-            xos.open() if self.path is None else xos.open(self.path, durable=False, segment_bytes=8 << 20)
-        )
+        self.exchange = xos.open(self.path, durable=False, segment_bytes=8 << 20)
         self.subscription = self.exchange.subscribe()
 
     def open_again(self) -> None:
@@ -102,9 +100,8 @@ class Desk:
         return int(text[1:]) if text.startswith("#") else self.labels[text]
 
     def order_name(self, number: int) -> str:
-        if number & _EXITS:
-            return f"{self.order_name(number & ~_EXITS)}.exits"
-        return next((label for label, found in self.labels.items() if found == number), _raw(number))
+        exits = ".exits" if number & _EXITS else ""
+        return (self.label_of(number & ~_EXITS) or _raw(number & ~_EXITS)) + exits
 
     def label_of(self, sequence: int) -> str:
         return next((label for label, found in self.labels.items() if found == sequence), "")
@@ -134,9 +131,9 @@ class Desk:
 
     def deploy(self, words: tuple[str, ...], label: str) -> list[Event]:
         tables = (numbered(table) for table in (self.exchange.assets, self.publishers, self.questions))
-        body = body_of(words, Numbers(*tables, self.exchange.classes, self.accounts, self.time_ns))
-        sequence = self.exchange.sequence + 1
-        self._keep(sequence, label, int(xos.CommandKind.DEPLOY))
+        rest = (self.exchange.classes, self.accounts, self.time_ns, numbered(self.instruments))
+        body = body_of(words, Numbers(*tables, *rest))
+        self._keep(self.exchange.sequence + 1, label, int(xos.CommandKind.DEPLOY))
         if words[0] == "asset":
             pairs = dict(word.split("=") for word in words[2:])
             self.decimals.setdefault(words[1], int(pairs.get("decimals", 2)))
@@ -305,6 +302,9 @@ class Desk:
     def _set_credentials(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         return credential_rows.send(self, account, words, given)
 
+    def _set_margin_mode(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        return self.exchange.set_margin_mode(account, cast(Any, row["side"]), **given)
+
     def _publish_price(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         given |= {"external": self._qty_as_price(on, row), "published_ns": self._published_ns(words)}
         return self.exchange.publish_price(row["account"], on, self._price(on, row), **given)
@@ -405,7 +405,7 @@ class Desk:
             "price": int(row.get("price") or 0),
             "qty": int(row.get("qty") or 0),
             "amount": int(row.get("amount") or 0),
-            "side": int(row.get("side") == "sell"),
+            "side": int(row.get("side") in {"sell", "scenario"}),
             "client_id": (words.get("owner", row["account"]) if opens else words.get("id", "")).encode(),
             "flags": sum(int(_FLAGS[name]) for name in words if name in _FLAGS),
         }

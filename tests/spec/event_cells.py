@@ -106,6 +106,8 @@ def _on(desk: Desk, event: Event) -> str:
         return desk.named(desk.publishers, number)
     if kind == _KIND.CLASS_DEPLOYED:
         return desk.named(desk.exchange.classes, number)
+    if kind == _KIND.UNDERLYING_DEPLOYED:
+        return desk.named(desk.exchange.underlyings, number)
     if kind == _KIND.VENUE_DEPLOYED:
         return desk.named(desk.exchange.venues, event["venue"])
     if kind in _OF_ASSET or (rejected and command in _TRANSFERS):

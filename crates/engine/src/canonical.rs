@@ -229,6 +229,8 @@ impl Engine {
         self.publishers.iter().for_each(|spec| sink.bytes(&rmp(spec)));
         sink.count(self.admission.classes.len());
         self.admission.classes.iter().for_each(|spec| sink.bytes(&rmp(spec)));
+        sink.count(self.scenarios.underlyings.len());
+        self.scenarios.underlyings.iter().for_each(|underlying| sink.bytes(&rmp(&underlying.spec)));
         sink.count(self.questions.len());
         for question in &self.questions {
             sink.bytes(&rmp(&question.spec));
@@ -303,6 +305,7 @@ impl Engine {
                 sink.u64(credential.issued_ns);
                 sink.put(&credential.hash);
             }
+            sink.put(&[u8::from(self.is_scenario(id))]);
         }
     }
 

@@ -11,7 +11,7 @@ use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::{
     AssetSpec, DeployCommand, EventKind, EventRecord, Fees, FundingSpec, HaltSpec, InstrumentSpec,
     InstrumentTerms, LIQUIDATION_COOLDOWN_MS_MAX, MarginSpec, Matching, OracleSpec, PROFILES_MAX, Product,
-    PublisherSpec, QuestionSpec, Reject, VenueSpec,
+    QuestionSpec, Reject, VenueSpec,
 };
 use xos_units::{
     AMOUNT_ATOMS_BOUND, AccountId, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price,
@@ -53,6 +53,7 @@ impl Engine {
             DeployCommand::Instrument(spec) => self.deploy_instrument(step, spec),
             DeployCommand::Publisher(spec) => self.deploy_publisher(step, spec),
             DeployCommand::Class(spec) => self.deploy_class(step, spec),
+            DeployCommand::Underlying(spec) => self.deploy_underlying(step, spec),
             DeployCommand::Question(spec) => self.deploy_question(step, spec),
             DeployCommand::SettleQuestion(asked) => self.settle_question(step, &asked),
             DeployCommand::ProposeResolution(asked) => self.propose_resolution(step, &asked),
@@ -112,24 +113,6 @@ impl Engine {
         self.admission.restricts |= !spec.admission.is_none();
         self.admission.shunned |= spec.counterparty.forbids;
         self.venues.push(spec);
-    }
-
-    fn deploy_publisher(&mut self, step: &mut Step, spec: PublisherSpec) -> Result<(), Refused> {
-        check_count(self.publishers.len(), self.limits.publishers_max as usize)?;
-        check_symbol(&spec.symbol)?;
-        check_free(&spec.symbol, self.publishers.iter().map(|publisher| publisher.symbol.as_str()))?;
-        let key = spec.key.as_bytes();
-        if key.len() != 64 || !key.iter().all(u8::is_ascii_hexdigit) {
-            return refused(Reject::SpecOutOfBounds, key.len() as i128, 31);
-        }
-        // ---- Everything is checked. Below this line nothing fails. ----
-        self.add_publisher(spec);
-        step.emit(EventRecord {
-            kind: EventKind::PublisherDeployed.code(),
-            instrument: self.publishers.len() as u32,
-            ..Default::default()
-        });
-        Ok(())
     }
 
     fn check_oracle(&self, spec: &OracleSpec) -> Result<(), Refused> {
@@ -325,6 +308,7 @@ impl Engine {
             return refused(Reject::SpecOutOfBounds, spec.terms.price_max_ticks, 20);
         }
         check_terms(&spec.terms, spec.ticks_per_unit, self.switches)?;
+        self.check_link(&spec)?;
         if let Some(resolution) = &spec.resolution {
             self.check_resolution(step.time_ns, resolution, spec.outcomes.len())?;
         }

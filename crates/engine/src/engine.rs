@@ -13,6 +13,7 @@ use crate::lookup::Lookup;
 use crate::orders::Iceberg;
 use crate::protection::Protection;
 use crate::questions::Question;
+use crate::scenario::Scenarios;
 use crate::step::{Refused, Step, emit_rejected};
 use crate::touch::RUN;
 use crate::triggers::Triggers;
@@ -43,6 +44,7 @@ pub struct Engine {
     pub(crate) publishers: Vec<PublisherSpec>,
     pub(crate) admission: Admission,
     pub(crate) profiles: Profiles,
+    pub(crate) scenarios: Scenarios,
     /// Whether some instrument has an oracle, or funding.
     pub(crate) has_oracles: bool,
     pub(crate) has_funding: bool,
@@ -112,6 +114,7 @@ impl Engine {
             publishers: Vec::new(),
             admission: Admission::default(),
             profiles: Profiles::default(),
+            scenarios: Scenarios::default(),
             has_oracles: false,
             has_funding: false,
             has_halts: false,
@@ -329,25 +332,9 @@ impl Engine {
             }
             CommandKind::SetLeverage => self.set_leverage(step, command),
             CommandKind::SetCredentials => self.set_credentials(step, command),
+            CommandKind::SetMarginMode => self.set_margin_mode(step, command),
             CommandKind::Tick => {
-                step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
-                if self.has_oracles {
-                    self.age_prices(step);
-                }
-                if self.has_halts {
-                    self.pass_halts(step);
-                }
-                if self.has_funding {
-                    self.run_funding(step);
-                }
-                if !self.deadlines.is_empty() {
-                    self.end_stages(step);
-                }
-                if !self.unsettled.is_empty() {
-                    self.go_on_settling(step);
-                }
-                self.look_at_pending(step);
-                self.patrol(step.sequence);
+                self.tick(step);
                 Ok(())
             }
             CommandKind::PlaceTrigger => self.place_trigger(step, command),

@@ -2,6 +2,7 @@
 
 use crate::account::Class;
 use crate::engine::Engine;
+use crate::scenario::{Hypothesis, Kind};
 use crate::step::{Refused, Step, refused};
 use xos_protocol::{CommandRecord, EventKind, EventRecord, Reject};
 use xos_risk::worst_side;
@@ -33,6 +34,11 @@ impl Engine {
         let mut margin = self.margin(account);
         let headroom = margin.headroom();
         margin.initial += instrument.initial_of(worst, leverage) - instrument.initial_of(worst, before);
+        if self.is_scenario(account) {
+            let after = Hypothesis { leverage: Some((id, leverage)), ..Hypothesis::default() };
+            let relief = |hypothesis| self.relief(account, Kind::Initial, hypothesis);
+            margin.initial -= relief(after) - relief(Hypothesis::default());
+        }
         if margin.headroom() < xos_units::Amount::ZERO && margin.headroom() < headroom {
             return refused(Reject::InsufficientMargin, -margin.headroom().0, headroom.0);
         }

@@ -34,6 +34,7 @@ mod protection;
 mod questions;
 mod restore;
 mod retry;
+mod scenario;
 mod sets;
 mod shape;
 mod step;
@@ -53,6 +54,7 @@ pub use preview::Preview;
 pub use protection::Protection;
 pub use questions::{Claim, Resolution};
 pub use restore::RestoreError;
+pub use scenario::UnderlyingRisk;
 pub use triggers::{Leg, Trigger, Wait};
 pub use views::{
     AccountRisk, BalanceView, BookView, CredentialView, HouseView, InstrumentView, OrderView, PositionView,

@@ -4,6 +4,7 @@
 use crate::account::{Account, StandKey};
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
+use crate::scenario::Hypothesis;
 use xos_book::RestingOrder;
 use xos_ledger::SETTLEMENT;
 use xos_protocol::{Fees, Side};
@@ -107,6 +108,16 @@ impl Engine {
     /// Equity and requirement of an account, with `change` made to its orders on a perpetual.
     #[inline]
     pub(crate) fn margin_with(&self, id: AccountId, change: Option<&Change>) -> Margin {
+        let mut margin = self.margin_without_relief(id, change);
+        if self.scenarios.accounts.len() > 0 {
+            self.relieve(&mut margin, id, Hypothesis { change, ..Hypothesis::default() });
+        }
+        margin
+    }
+
+    /// The same without what scenario mode takes from the requirement.
+    #[inline(always)]
+    fn margin_without_relief(&self, id: AccountId, change: Option<&Change>) -> Margin {
         let account = &self.accounts[id.index()];
         let mut margin = Margin {
             equity: self.ledger.settlement(id).free() + self.worst_cases(id),
@@ -153,15 +164,20 @@ impl Engine {
         self.margin_with(id, None)
     }
 
-    /// Margin of an account if its question had another worst case.
+    /// Margin of an account if its question had another worst case, by a change on an outcome or by sets.
     pub(crate) fn margin_with_worst_case(
         &self,
         id: AccountId,
         question: QuestionId,
         worst: Amount,
+        change: Option<&Change>,
     ) -> Margin {
-        let mut margin = self.margin(id);
+        let mut margin = self.margin_without_relief(id, None);
         margin.equity += worst - self.accounts[id.index()].worst_case(question);
+        if self.scenarios.accounts.len() > 0 {
+            let question = Some(question);
+            self.relieve(&mut margin, id, Hypothesis { change, question, ..Hypothesis::default() });
+        }
         margin
     }
 
@@ -291,6 +307,15 @@ impl Engine {
         portion_down(equity, share.0, all.0)
     }
 
+    /// Position of an account and its resting lots on one side.
+    #[inline(always)]
+    pub(crate) fn stand_of(&self, account: AccountId, key: StandKey, side: Side) -> (i64, Qty) {
+        match self.accounts[account.index()].stand(key) {
+            None => (0, Qty::ZERO),
+            Some(stand) => (stand.lots, stand.resting(side)),
+        }
+    }
+
     /// Whether a resting order's owner can afford a fill: headroom covers the loss at once, or it takes nothing.
     #[inline]
     pub(crate) fn affords(&self, instrument: &Instrument, resting: &RestingOrder, lots: Qty) -> bool {
@@ -332,15 +357,6 @@ impl Engine {
             self.value_as_collateral(asset, total + more) - self.value_as_collateral(asset, total)
         };
         gained(base, more_base) + gained(quote, more_quote) >= Amount::ZERO
-    }
-
-    /// Position of an account and its resting lots on one side.
-    #[inline(always)]
-    pub(crate) fn stand_of(&self, account: AccountId, key: StandKey, side: Side) -> (i64, Qty) {
-        match self.accounts[account.index()].stand(key) {
-            None => (0, Qty::ZERO),
-            Some(stand) => (stand.lots, stand.resting(side)),
-        }
     }
 
     /// What a fill loses at once against the mark; 0 for outcomes, whose reserve is exact.

@@ -7,6 +7,28 @@ use std::mem::offset_of;
 use xos_protocol::{CommandKind, CommandRecord, EventKind, EventRecord, InstrumentState, Reject};
 
 impl Engine {
+    /// Time passed: prices age, halts end, funding is sampled and settled, questions go on, accounts are looked at.
+    pub(crate) fn tick(&mut self, step: &mut Step) {
+        step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
+        if self.has_oracles {
+            self.age_prices(step);
+        }
+        if self.has_halts {
+            self.pass_halts(step);
+        }
+        if self.has_funding {
+            self.run_funding(step);
+        }
+        if !self.deadlines.is_empty() {
+            self.end_stages(step);
+        }
+        if !self.unsettled.is_empty() {
+            self.go_on_settling(step);
+        }
+        self.look_at_pending(step);
+        self.patrol(step.sequence);
+    }
+
     pub(crate) fn live_instrument(&self, command: &CommandRecord) -> Result<usize, Refused> {
         let at = command.instrument().index();
         let Some(_) = self.instruments.get(at) else {

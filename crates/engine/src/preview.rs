@@ -2,9 +2,10 @@
 
 use crate::account::Class;
 use crate::engine::Engine;
-use crate::instrument::Instrument;
-use crate::margin::reducible;
+use crate::instrument::{Instrument, Traded};
+use crate::margin::{Change, reducible};
 use crate::orders::{Asked, is_reduce_only};
+use crate::scenario::{Hypothesis, Kind};
 use crate::shape;
 use crate::step::Refused;
 use xos_book::RestingOrder;
@@ -98,18 +99,44 @@ impl Engine {
             let after = worst_side(walk.holding.lots, buys + more_buys, sells + more_sells);
             let leverage = account.leverage(instrument.id);
             let asked = |lots| instrument.initial_of(lots, leverage);
-            preview.initial.1 = (margin.initial + asked(after) - asked(before)).ceil();
             let own = |lots: i64| instrument.maintenance_of(Qty(lots.abs()));
-            let maintenance = maintenance + own(walk.holding.lots) - own(held.lots);
-            preview.maintenance.1 = maintenance.ceil();
+            let mut initial = margin.initial + asked(after) - asked(before);
+            let mut maintenance = maintenance + own(walk.holding.lots) - own(held.lots);
             let value = |holding: &Holding| {
                 unrealised(holding.lots, instrument.mark_value, holding.cost) + holding.realised
             };
             let equity = equity.floor() + pulled + value(&walk.holding) - value(&held) - walk.fee;
+            let equity = equity.as_requirement();
+            if self.is_scenario(id) {
+                let none = Change::side(instrument.key, side, Qty::ZERO, Amount::ZERO);
+                let change = Change { buys: more_buys, sells: more_sells, ..none };
+                let lots = Some((instrument.key, walk.holding.lots));
+                let after = Hypothesis { change: Some(&change), lots, ..Hypothesis::default() };
+                initial -= self.more_relief(id, Kind::Initial, after);
+                maintenance -= self.more_relief(id, Kind::Maintenance, after);
+            }
+            preview.initial.1 = initial.ceil();
+            preview.maintenance.1 = maintenance.ceil();
             preview.liquidation_price =
-                self.liquidation_of(instrument, walk.holding.lots, equity.as_requirement(), maintenance);
+                self.liquidation_of(id, instrument, walk.holding.lots, equity, maintenance);
+        }
+        if let Traded::Outcome { question, .. } = instrument.traded
+            && bounded
+            && self.is_scenario(id)
+        {
+            let left = walk.taken + walk.rests;
+            let reserve = self.reserve_per_lot(instrument, command.venue(), side, command.price());
+            let change = Change::side(instrument.key, side, left, reserve.times_lots(left));
+            let worst = self.worst_case_with(account, question, Some(&change), 0);
+            let after = self.margin_with_worst_case(id, question, worst, Some(&change));
+            preview.initial.1 = after.initial.ceil();
         }
         Some(preview)
+    }
+
+    #[cold]
+    fn more_relief(&self, id: AccountId, kind: Kind, after: Hypothesis<'_>) -> Requirement {
+        self.relief(id, kind, after) - self.relief(id, kind, Hypothesis::default())
     }
 
     fn walk(&self, instrument: &Instrument, command: &CommandRecord, terms: Terms, held: Holding) -> Walk {
@@ -257,6 +284,7 @@ impl Engine {
     /// maintenance, the marks of all others standing still.
     fn liquidation_of(
         &self,
+        id: AccountId,
         instrument: &Instrument,
         lots: i64,
         equity: Requirement,
@@ -265,11 +293,21 @@ impl Engine {
         if lots == 0 {
             return None;
         }
-        let others = maintenance - instrument.maintenance_of(Qty(lots.abs()));
+        let relief = |mark| match self.is_scenario(id) {
+            true => self.relief_at(id, instrument, lots, mark),
+            false => Requirement::ZERO,
+        };
+        let others = maintenance + relief(instrument.mark) - instrument.maintenance_of(Qty(lots.abs()));
         liquidation_price(lots, instrument.price_max, |mark| {
             let moved = notional(mark - instrument.mark, Qty(lots), instrument.k).as_requirement();
-            equity + moved < others + instrument.maintenance_at(mark, Qty(lots.abs()))
+            equity + moved < others + instrument.maintenance_at(mark, Qty(lots.abs())) - relief(mark)
         })
+    }
+
+    /// What scenario mode takes from the maintenance requirement with another position and mark of a perpetual.
+    fn relief_at(&self, id: AccountId, instrument: &Instrument, lots: i64, mark: Price) -> Requirement {
+        let (lots, mark) = (Some((instrument.key, lots)), Some((instrument.key, mark)));
+        self.relief(id, Kind::Maintenance, Hypothesis { lots, mark, ..Hypothesis::default() })
     }
 
     /// The mark at which the account would be due for liquidation by its position on a perpetual.
@@ -280,6 +318,6 @@ impl Engine {
         lots: i64,
     ) -> Option<Price> {
         let (equity, maintenance) = self.maintenance(id);
-        self.liquidation_of(instrument, lots, equity, maintenance)
+        self.liquidation_of(id, instrument, lots, equity, maintenance)
     }
 }

@@ -1,12 +1,31 @@
 //! Prices: told by publishers or set, aged by ticks; what a change of index or mark means; the ladder after a restart.
 
 use crate::defence::Defence;
+use crate::deploy::{check_count, check_free, check_symbol};
 use crate::engine::Engine;
 use crate::step::{Refused, Step, refused};
 use xos_protocol::{CommandRecord, EventKind, EventRecord, PriceSource, PriceStatus, PublisherSpec, Reject};
 use xos_units::Price;
 
 impl Engine {
+    pub(crate) fn deploy_publisher(&mut self, step: &mut Step, spec: PublisherSpec) -> Result<(), Refused> {
+        check_count(self.publishers.len(), self.limits.publishers_max as usize)?;
+        check_symbol(&spec.symbol)?;
+        check_free(&spec.symbol, self.publishers.iter().map(|publisher| publisher.symbol.as_str()))?;
+        let key = spec.key.as_bytes();
+        if key.len() != 64 || !key.iter().all(u8::is_ascii_hexdigit) {
+            return refused(Reject::SpecOutOfBounds, key.len() as i128, 31);
+        }
+        // ---- Everything is checked. Below this line nothing fails. ----
+        self.add_publisher(spec);
+        step.emit(EventRecord {
+            kind: EventKind::PublisherDeployed.code(),
+            instrument: self.publishers.len() as u32,
+            ..Default::default()
+        });
+        Ok(())
+    }
+
     /// Gives an instrument a new mark. Every change of a mark comes through here.
     pub(crate) fn set_mark(&mut self, step: &mut Step, at: usize, mark: Price) {
         let instrument = &mut self.instruments[at];

@@ -112,6 +112,7 @@ impl Engine {
             let spec = source.spec("class")?;
             self.add_class(spec);
         }
+        self.read_underlyings(source)?;
         let mut questions = Vec::new();
         for _ in 0..source.u32("questions")? {
             questions.push(read_question(source)?);

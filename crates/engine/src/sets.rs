@@ -62,7 +62,7 @@ impl Engine {
             return refused(Reject::SupplyLimit, locked.0, most.0);
         }
         let worst = self.worst_case_with(holder, question, None, sets.0);
-        let mut margin = self.margin_with_worst_case(account, question, worst);
+        let mut margin = self.margin_with_worst_case(account, question, worst, None);
         margin.equity -= value;
         if !margin.covers(Amount::ZERO) {
             let missing = -margin.headroom();
@@ -115,7 +115,7 @@ impl Engine {
             (asked.outcomes as usize, asked.unit.times_lots(sets))
         };
         let worst = self.worst_case_with(holder, question, None, -sets.0);
-        let mut margin = self.margin_with_worst_case(account, question, worst);
+        let mut margin = self.margin_with_worst_case(account, question, worst, None);
         margin.equity += value;
         let before = self.margin(account).headroom();
         if !margin.covers(Amount::ZERO) && margin.headroom() < before {

@@ -54,6 +54,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::SplitSet | CommandKind::MergeSet => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..CLIENT_ID],
         CommandKind::SetCredentials => &[SIDE..ACCOUNT, INSTRUMENT..ORDER_ID, PRICE..QTY, AMOUNT..CLIENT_ID],
         CommandKind::SetLeverage => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..END],
+        CommandKind::SetMarginMode => &[TIF..ACCOUNT, INSTRUMENT..END],
         CommandKind::Tick => &[SIDE..INSTRUMENT, INSTRUMENT..END],
         CommandKind::SetMark | CommandKind::SetIndex => &[SIDE..INSTRUMENT, ORDER_ID..PRICE, QTY..END],
         CommandKind::PublishPrice => &[SIDE..ACCOUNT, ORDER_ID..PRICE, AMOUNT..END],
@@ -92,7 +93,12 @@ pub(crate) fn amend(command: &CommandRecord) -> Result<(), Refused> {
 /// Checks the words of every kind but place.
 pub(crate) fn check(command: &CommandRecord, kind: CommandKind) -> Result<(), Refused> {
     // The words that a kind uses and that have bounds come in their place by offset.
-    if kind == CommandKind::MassCancel && command.side > 2 {
+    let side_max = match kind {
+        CommandKind::MassCancel => 2,
+        CommandKind::SetMarginMode => 1,
+        _ => u8::MAX,
+    };
+    if command.side > side_max {
         return malformed(command, SIDE);
     }
     let bytes = command.as_bytes();

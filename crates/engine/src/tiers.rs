@@ -4,6 +4,7 @@
 use crate::account::Account;
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
+use crate::scenario::{Hypothesis, Kind};
 use xos_protocol::{InstrumentSpec, Product};
 use xos_risk::{InitialTerms, OpenInterestScaling, Tiers, leverage_rate, unrealised};
 use xos_units::{AccountId, Amount, InstrumentId, Ppm, Price, Qty, Requirement, notional, widening};
@@ -90,6 +91,17 @@ impl Instrument {
         }
     }
 
+    /// What `lots` need at the initial rate of the first tier.
+    pub(crate) fn first_initial_of(&self, lots: Qty) -> Requirement {
+        Requirement(widening(self.margin_value, lots.0))
+    }
+
+    /// What `lots` need at the maintenance rate of the first tier, if the mark were this.
+    pub(crate) fn first_maintenance_at(&self, mark: Price, lots: Qty) -> Requirement {
+        let Traded::Perpetual { maintenance, .. } = self.traded else { return Requirement::ZERO };
+        notional(mark, lots, self.k).times(maintenance)
+    }
+
     /// Maintenance requirement of `lots`.
     #[inline]
     pub(crate) fn maintenance_of(&self, lots: Qty) -> Requirement {
@@ -134,6 +146,9 @@ impl Engine {
     pub fn maintenance(&self, id: AccountId) -> (Requirement, Requirement) {
         let mut requirement = Requirement::ZERO;
         let equity = self.equity_with(id, |instrument, lots| requirement += instrument.maintenance_of(lots));
+        if self.is_scenario(id) {
+            requirement -= self.relief(id, Kind::Maintenance, Hypothesis::default());
+        }
         (equity.as_requirement(), requirement)
     }
 

@@ -224,6 +224,16 @@ impl Engine {
         &self.venues
     }
 
+    /// Underlyings of scenario margin, in order of id.
+    pub fn underlyings(&self) -> impl Iterator<Item = &xos_protocol::UnderlyingSpec> {
+        self.scenarios.underlyings.iter().map(|underlying| &underlying.spec)
+    }
+
+    /// Whether an account is in scenario mode; false if it does not exist.
+    pub fn is_in_scenario_mode(&self, account: AccountId) -> bool {
+        self.is_scenario(account)
+    }
+
     /// Publishers of prices, in order of id.
     pub fn publishers(&self) -> &[PublisherSpec] {
         &self.publishers

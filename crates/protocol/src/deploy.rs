@@ -3,7 +3,10 @@
 //! Amounts of atoms travel as decimal strings, because MessagePack has no 128-bit integer.
 
 use crate::atoms;
-use crate::{ClassRule, ClassSpec, Limits, LiquidationSpec, Matching, QuestionPayouts, ResolutionSpec};
+use crate::{
+    ClassRule, ClassSpec, Limits, LiquidationSpec, Matching, QuestionLink, QuestionPayouts, ResolutionSpec,
+    UnderlyingSpec,
+};
 use serde::{Deserialize, Serialize};
 use xos_units::{Amount, PPM_ONE};
 
@@ -25,6 +28,8 @@ pub enum DeployCommand {
     Publisher(PublisherSpec),
     /// A new credential class.
     Class(ClassSpec),
+    /// A new underlying: perpetuals whose prices move together.
+    Underlying(UnderlyingSpec),
     /// A new question with its outcomes, each an instrument.
     Question(QuestionSpec),
     /// The operator settles a question.
@@ -406,6 +411,9 @@ pub struct QuestionSpec {
     /// Incoming orders trade with the orders of all other outcomes too: complete sets are created and redeemed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub implied: bool,
+    /// Price ranges of an underlying that decide it; none: it offsets nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<QuestionLink>,
 }
 
 fn one() -> i64 {

@@ -13,6 +13,7 @@ mod limits;
 mod liquidation;
 mod questions;
 mod reject;
+mod underlying;
 mod words;
 
 pub use admission::{CLASSES_MAX, ClassRule, ClassSpec};
@@ -32,6 +33,7 @@ pub use liquidation::{
 };
 pub use questions::{QuestionPayouts, ResolutionSpec};
 pub use reject::Reject;
+pub use underlying::{PriceRange, QuestionLink, ScenarioSpec, UnderlyingSpec};
 pub use words::{
     CancelReason, CommandKind, DecidedBy, EventKind, InstrumentState, Matching, PriceSource, PriceStatus,
     ResolutionStage, SelfTrade, Side, Tif,

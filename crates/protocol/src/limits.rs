@@ -32,6 +32,8 @@ pub struct Limits {
     pub venues_max: u16,
     /// Publishers of prices that can be deployed.
     pub publishers_max: u32,
+    /// Underlyings of scenario margin that can be deployed.
+    pub underlyings_max: u32,
     /// Instruments that can be deployed, outcomes included.
     pub instruments_max: u32,
     /// Questions that can be deployed.
@@ -76,6 +78,7 @@ impl Default for Limits {
             assets_max: 1_024,
             venues_max: 1_024,
             publishers_max: 1_024,
+            underlyings_max: 1_024,
             instruments_max: 65_536,
             questions_max: 16_384,
             outcomes_per_question_max: 100,

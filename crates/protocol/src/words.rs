@@ -64,6 +64,8 @@ words! {
         Transfer = 22 "transfer",
         /// Choose the leverage of an account on a perpetual.
         SetLeverage = 23 "set_leverage",
+        /// Choose standard or scenario margin for an account.
+        SetMarginMode = 24 "set_margin_mode",
         /// Let time pass.
         Tick = 32 "tick",
         /// Set an instrument's mark price.
@@ -328,6 +330,10 @@ words! {
         Transferred = 22 "transferred",
         /// An account chose its leverage on a perpetual.
         LeverageSet = 23 "leverage_set",
+        /// An account chose standard or scenario margin.
+        MarginModeSet = 24 "margin_mode_set",
+        /// An underlying stands.
+        UnderlyingDeployed = 25 "underlying_deployed",
         /// Time passed.
         Ticked = 32 "ticked",
         /// A mark price stands.

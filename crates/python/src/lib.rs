@@ -10,6 +10,7 @@ mod layout;
 mod log;
 mod outcome;
 mod questions;
+mod specification;
 mod views;
 mod words;
 

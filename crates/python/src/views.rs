@@ -3,13 +3,13 @@
 use crate::exchange::Exchange;
 use crate::fault::unexpected;
 use crate::outcome::integer_of;
+use crate::specification::Specification;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
-use serde::Serialize;
 use xos_engine::{DeleveragingView, Engine, Leg, LiquidationView, OrderView, Trigger, Wait};
 use xos_ledger::Party;
-use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Int128, Limits};
-use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Qty, QuestionId, VenueId};
+use xos_protocol::{CommandKind, CommandRecord, Int128};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Qty, VenueId};
 
 /// Publisher, weight, price, external price, time of a source.
 type SourceRow = (u32, u32, i64, i64, u64);
@@ -17,41 +17,6 @@ type SourceRow = (u32, u32, i64, i64, u64);
 type CredentialRow<'py> = (u32, u64, u64, Bound<'py, PyBytes>);
 /// Owner, parent and perpetual of an isolated account, isolated accounts of this one.
 type FamilyRow<'py> = (Bound<'py, pyo3::types::PyBytes>, Option<(u32, u32)>, Vec<(u32, u32)>);
-
-/// Everything deployed: bodies in order of id, instruments that are no outcome with their id, questions with the id
-/// of their first outcome.
-#[derive(Serialize)]
-struct Specification {
-    limits: Limits,
-    assets: Vec<DeployCommand>,
-    venues: Vec<DeployCommand>,
-    publishers: Vec<DeployCommand>,
-    classes: Vec<DeployCommand>,
-    instruments: Vec<(u32, DeployCommand)>,
-    questions: Vec<(u32, DeployCommand)>,
-}
-
-impl Specification {
-    fn of(engine: &Engine) -> Self {
-        let instrument = |index| {
-            let view = engine.instrument(InstrumentId::from_index(index))?;
-            Some((view.id.0, DeployCommand::Instrument(view.spec?.clone())))
-        };
-        let question = |index| {
-            let view = engine.question(QuestionId::from_index(index))?;
-            Some((view.first.0, DeployCommand::Question(view.spec.clone())))
-        };
-        Self {
-            limits: engine.limits().clone(),
-            assets: engine.assets().iter().cloned().map(DeployCommand::Asset).collect(),
-            venues: engine.venues().iter().cloned().map(DeployCommand::Venue).collect(),
-            publishers: engine.publishers().iter().cloned().map(DeployCommand::Publisher).collect(),
-            classes: engine.classes().iter().cloned().map(DeployCommand::Class).collect(),
-            instruments: (0..engine.instrument_count()).filter_map(instrument).collect(),
-            questions: (0..engine.question_count()).filter_map(question).collect(),
-        }
-    }
-}
 
 type FundingRow = (u8, Option<i64>, Option<i64>, u32, Option<u64>, bool, Vec<(u64, i64, i64, i64)>);
 type InstrumentRow = (u8, u8, i64, i64, i64, Option<u8>);
@@ -309,6 +274,29 @@ impl Exchange {
                     amount(risk.equity_for_maintenance),
                 )
                     .into_pyobject(py)
+            })
+            .transpose()
+    }
+
+    /// Whether an account is in scenario mode; of each underlying that it stands on its number, initial margin, that
+    /// without offsets, maintenance margin, that without offsets, and loss and offset of each scenario.
+    fn scenario_risk<'py>(&self, py: Python<'py>, account: u32) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let account = AccountId(account);
+        let found = self.engine(py, |engine| {
+            Some((engine.is_in_scenario_mode(account), engine.scenario_risk(account)?))
+        })?;
+        let integer = |amount: Amount| integer_of(py, amount.0);
+        let losses = |all: Vec<(Amount, Amount)>| -> Vec<_> {
+            all.into_iter().map(|(loss, offset)| (integer(loss), integer(offset))).collect()
+        };
+        found
+            .map(|(is_scenario, risks)| {
+                let rows = risks.into_iter().map(|risk| {
+                    let (initial, maintenance) = (risk.initial, risk.maintenance);
+                    let margins = [initial.0, initial.1, maintenance.0, maintenance.1].map(integer);
+                    (risk.underlying, margins, losses(risk.losses))
+                });
+                (is_scenario, PyList::new(py, rows.collect::<Vec<_>>())?).into_pyobject(py)
             })
             .transpose()
     }

@@ -8,6 +8,7 @@ mod liquidation_price;
 mod position;
 mod prices;
 mod reserve;
+mod scenario;
 mod tiers;
 
 pub use bankruptcy::Closing;
@@ -20,6 +21,9 @@ pub use prices::{
     median_of_three, weighted_median, width, within,
 };
 pub use reserve::{OutcomeTerms, fee_base, fees_of_fill, reserve_per_lot};
+pub use scenario::{
+    LinkedOutcome, LinkedQuestion, Scenario, ScenarioGroup, ScenarioTerms, ShockedPerpetual, Standard,
+};
 pub use tiers::{InitialTerms, OpenInterestScaling, Tiers, leverage_rate};
 
 use xos_units::{Amount, Ppm, Price, Qty, Requirement, notional, widening};

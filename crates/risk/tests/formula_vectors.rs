@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 use xos_risk::adl::Standing;
 use xos_risk::{
-    Closing, FundingTerms, Impact, OpenInterestScaling, OutcomeStand, OutcomeTerms, Quote, Tiers,
+    Closing, FundingTerms, Impact, LinkedOutcome, LinkedQuestion, OpenInterestScaling, OutcomeStand,
+    OutcomeTerms, Quote, Scenario, ScenarioGroup, ScenarioTerms, ShockedPerpetual, Standard, Tiers,
     funding_rate, index_of, liquidation_price, median_of_three, piecewise, premium, reserve_per_lot,
     worst_case,
 };
@@ -191,6 +192,60 @@ fn prices(rows: &mut Vec<Row>) {
     rows.push(row("F16", "mark of three", "median_of_three", "1,004, 1,010, 990", "1004", found));
 }
 
+/// F19: Paradex's price moves and weights, for a book without options; maintenance is half.
+fn scenarios(rows: &mut Vec<Row>) {
+    let plain = [-16, -12, -8, -4, 4, 8, 12, 16].map(|percent| (percent * 10_000, 1_000_000));
+    let down = [(-660_000, 240_000), (-330_000, 480_000)];
+    let up = [(500_000, 320_000), (1_000_000, 160_000), (2_000_000, 80_000)];
+    let far_up = [(3_000_000, 53_300), (4_000_000, 40_000), (5_000_000, 32_000)];
+    let all = plain.into_iter().chain(down).chain(up).chain(far_up);
+    let terms = ScenarioTerms {
+        scenarios: all.map(|(shock, weight)| Scenario { shock: Ppm(shock), weight: Ppm(weight) }).collect(),
+        maintenance: Ppm(500_000),
+        floor: Ppm(10_000),
+        width: Ppm(20_000),
+    };
+    let perpetual = |lots: i64| {
+        let needs = |rate: i128| {
+            let whole = Requirement(rate * i128::from(lots.abs()) * 1_000);
+            Standard { whole, first: whole }
+        };
+        let (initial, maintenance) = (needs(500_000), needs(250_000));
+        ShockedPerpetual { mark_value: 1_000, lowest: lots, highest: lots, initial, maintenance }
+    };
+    let above = |payout| LinkedQuestion {
+        mark: Price(1_000),
+        outcomes: vec![
+            LinkedOutcome { low: Price(0), high: Some(Price(1_100)), payout: Amount(0) },
+            LinkedOutcome { low: Price(1_100), high: None, payout: Amount(payout) },
+        ],
+    };
+    let cases: [(&str, &[i64], Option<i128>, &str); 5] = [
+        ("long 1,000,000 alone: -16 %", &[1_000], None, "160000, 80000"),
+        ("short 1,000,000 alone: +16 %, or +100 % at 16 %", &[-1_000], None, "160000, 80000"),
+        ("long and short 1,000,000: 1 % of both", &[1_000, -1_000], None, "20000, 10000"),
+        (
+            "short 1,000,000, 200,000 shares of yes above 110 % of the mark: +12 % leaves no near",
+            &[-1_000],
+            Some(200_000),
+            "120000, 80000",
+        ),
+        (
+            "long 1,000,000, short 30,000 shares of yes: their stake is free at -16 %",
+            &[1_000],
+            Some(-30_000),
+            "130000, 80000",
+        ),
+    ];
+    for (vector, lots, payout, stated) in cases {
+        let perpetuals = lots.iter().map(|lots| perpetual(*lots)).collect();
+        let group = ScenarioGroup { perpetuals, questions: payout.map(above).into_iter().collect() };
+        let found = format!("{}, {}", group.initial(&terms).ceil().0, group.maintenance(&terms).ceil().0);
+        let formula = "scenario margin, initial and maintenance";
+        rows.push(row("F19", formula, "ScenarioGroup::initial, maintenance", vector, stated, found));
+    }
+}
+
 /// Formulas of peers that are not rules of this engine.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     (
@@ -226,6 +281,7 @@ fn every_vector_is_met_and_the_page_says_so() {
     margin(&mut rows);
     outcomes(&mut rows);
     prices(&mut rows);
+    scenarios(&mut rows);
     for row in &rows {
         assert_eq!(row.found, row.stated, "{} {}: {}", row.number, row.formula, row.vector);
     }

@@ -58,7 +58,16 @@ fn question() -> QuestionSpec {
     let outcomes = ["A", "B", "C"].map(|name| OutcomeSpec { symbol: name.into(), name: name.into() });
     let (symbol, text) = ("Q".into(), "Which of three?".into());
     let (ticks_per_unit, outcomes) = (100, outcomes.into());
-    QuestionSpec { symbol, text, outcomes, ticks_per_unit, terms, resolution: None, implied: false }
+    QuestionSpec {
+        symbol,
+        text,
+        outcomes,
+        ticks_per_unit,
+        terms,
+        link: None,
+        resolution: None,
+        implied: false,
+    }
 }
 
 fn main() {

@@ -166,6 +166,13 @@ impl Requirement {
         Amount(self.0.div_euclid(one) + i128::from(self.0.rem_euclid(one) != 0))
     }
 
+    /// A part of it, up to the next millionth of an atom. `0 <= rate <= 1`.
+    pub fn share_up(self, rate: crate::Ppm) -> Requirement {
+        let (one, rate) = (i128::from(crate::PPM_ONE), i128::from(rate.0));
+        let (whole, rest) = (self.0.div_euclid(one), self.0.rem_euclid(one) * rate);
+        Requirement(whole * rate + rest / one + i128::from(rest % one != 0))
+    }
+
     /// Down to the whole atom: an equity rounds down.
     #[inline]
     pub fn floor(self) -> Amount {

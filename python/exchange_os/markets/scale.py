@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from exchange_os import _core
@@ -220,3 +221,10 @@ def collateral_body(item: Spot) -> list[dict[str, int]]:
         below = (lots, tier.haircut_ppm)
         tiers.append({"up_to_lots": lots, "haircut_ppm": tier.haircut_ppm})
     return tiers
+
+
+def link_ranges(bounds: list[int], price_max: int, order: str) -> list[dict[str, int]]:
+    """The prices at which each outcome wins, in ticks: [low, high)."""
+    ends = [0, *bounds, price_max + 1]
+    ranges = [{"low": low, "high": high} for low, high in pairwise(ends)]
+    return ranges[::-1] if order == "falling" else ranges

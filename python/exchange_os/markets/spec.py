@@ -306,6 +306,53 @@ class Resolution(Strict):
     dispute_risk: bool = False
 
 
+class Scenario(Strict):
+    """A move of all prices of an underlying, and the part of profit and loss in it that counts."""
+
+    shock_ppm: int
+    weight_ppm: int = 1_000_000
+
+
+USUAL_SCENARIOS = [
+    *(
+        Scenario(shock_ppm=shock)
+        for shock in (-160_000, -120_000, -80_000, -40_000, 40_000, 80_000, 120_000, 160_000)
+    ),
+    Scenario(shock_ppm=-660_000, weight_ppm=240_000),
+    Scenario(shock_ppm=-330_000, weight_ppm=480_000),
+    Scenario(shock_ppm=500_000, weight_ppm=320_000),
+    Scenario(shock_ppm=1_000_000, weight_ppm=160_000),
+    Scenario(shock_ppm=2_000_000, weight_ppm=80_000),
+    Scenario(shock_ppm=3_000_000, weight_ppm=53_300),
+    Scenario(shock_ppm=4_000_000, weight_ppm=40_000),
+    Scenario(shock_ppm=5_000_000, weight_ppm=32_000),
+]
+
+
+class Underlying(Strict):
+    """Perpetuals whose prices move together: in scenario mode they are margined as one, with questions."""
+
+    symbol: str
+    instruments: list[str]
+    scenarios: list[Scenario] = USUAL_SCENARIOS
+    maintenance_ppm: int = 500_000
+    floor_ppm: int = 10_000
+    width_ppm: int = 20_000
+
+
+class Link(Strict):
+    """Where the outcomes of a question lie on the price of a perpetual of an underlying.
+
+    `bounds` are the prices between them, one less than outcomes. Each outcome wins from its lower bound on,
+    below its upper one; the first listed is the lowest, or the highest if `order` is "falling".
+    """
+
+    underlying: str
+    instrument: str
+    bounds: list[Number]
+    order: Literal["rising", "falling"] = "rising"
+
+
 class Question(Terms):
     """Mutually exclusive outcomes, exactly one of which pays `unit` of the settlement asset for a share."""
 
@@ -315,6 +362,7 @@ class Question(Terms):
     position_max: Number
     resolution: Resolution | None = None
     implied: bool = False
+    link: Link | None = None
 
 
 class MarketFile(Strict):
@@ -325,4 +373,5 @@ class MarketFile(Strict):
     venues: list[Venue] = Field(default=[], alias="venue")
     publishers: list[Publisher] = Field(default=[], alias="publisher")
     instruments: list[Instrument] = Field(default=[], alias="instrument")
+    underlyings: list[Underlying] = Field(default=[], alias="underlying")
     questions: list[Question] = Field(default=[], alias="question")

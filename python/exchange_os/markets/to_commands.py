@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, cast
 
 import msgspec
 
@@ -20,12 +22,13 @@ from exchange_os.markets.scale import (
     atoms,
     collateral_body,
     funding_body,
+    link_ranges,
     margin_body,
     steps,
     terms_body,
     ticks_per_unit,
 )
-from exchange_os.markets.spec import LIMIT_DEFAULTS, Oracle, Perpetual, Question, Spot
+from exchange_os.markets.spec import LIMIT_DEFAULTS, Link, Oracle, Perpetual, Question, Spot, Underlying
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Standing:
     bodies: Mapping[tuple[str, str], bytes] = field(default_factory=dict)
     assets: tuple[Money, ...] = ()
     publishers: tuple[str, ...] = ()
+    underlyings: tuple[str, ...] = ()
+    instruments: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -73,6 +78,9 @@ class _Planner:
         self.plan = Plan()
         self.assets = {money.symbol: money for money in standing.assets}
         self.publishers = {symbol: number for number, symbol in enumerate(standing.publishers, 1)}
+        self.underlyings = {symbol: number for number, symbol in enumerate(standing.underlyings, 1)}
+        self.instruments = dict(standing.instruments)
+        self.perpetuals: dict[str, dict[str, Any]] = {}
         self.names: dict[tuple[str, str], Path] = {}
 
     def run(self) -> Plan:
@@ -89,6 +97,10 @@ class _Planner:
             self.publishers.setdefault(publisher.symbol, len(self.publishers) + 1)
         for index, instrument in enumerate(spec.instruments):
             self._try("instrument", instrument, ("instrument", index))
+            self.instruments.setdefault(instrument.symbol, len(self.instruments) + 1)
+        for index, underlying in enumerate(spec.underlyings):
+            self._try("underlying", underlying, ("underlying", index))
+            self.underlyings.setdefault(underlying.symbol, len(self.underlyings) + 1)
         for index, question in enumerate(spec.questions):
             self._try("question", question, ("question", index))
         return self.plan
@@ -109,9 +121,15 @@ class _Planner:
         elif self.standing.bodies.get(("genesis", "")) != body:
             self._problem(("limits",), "limits can be declared only for a new exchange; this one has others")
 
-    def _try(self, kind: str, item: Spot | Perpetual | Question, path: Path) -> None:
+    def _try(self, kind: str, item: Spot | Perpetual | Underlying | Question, path: Path) -> None:
         try:
-            content = self._question(item) if isinstance(item, Question) else self._instrument(item)
+            match item:
+                case Question():
+                    content = self._question(item)
+                case Underlying():
+                    content = self._underlying(item)
+                case _:
+                    content = self._instrument(item)
         except Contradiction as error:
             self._problem((*path, *error.path), str(error))
         else:
@@ -196,19 +214,26 @@ class _Planner:
         content: dict[str, Any] = {"symbol": item.symbol, "product": product, "terms": terms}
         if isinstance(item, Perpetual):
             content |= margin_body(item, quote)
+            self.perpetuals.setdefault(item.symbol, content)
         content |= self._liquidation(item, quote)
         content |= item.model_dump(include={"halt"}, exclude_none=True)
         if item.oracle is not None:
             content["oracle"] = self._oracle(item.oracle)
         if isinstance(item, Perpetual) and item.funding is not None:
             content["funding"] = funding_body(item.funding, quote)
-        if isinstance(item, Spot) and item.collateral:
+        if isinstance(item, Spot):
+            content |= self._collateral(item, quote)
+        return content
+
+    def _collateral(self, item: Spot, quote: Money) -> dict[str, Any]:
+        content: dict[str, Any] = {}
+        if item.collateral:
             if quote is not self._settlement():
                 raise Contradiction(
                     "collateral", f"{item.base} is valued against {item.quote}, not the settlement asset"
                 )
             content["collateral"] = collateral_body(item)
-        if isinstance(item, Spot) and item.conversion_slippage_ppm is not None:
+        if item.conversion_slippage_ppm is not None:
             content["conversion_slippage_ppm"] = item.conversion_slippage_ppm
         return content
 
@@ -243,6 +268,44 @@ class _Planner:
         ]
         return {**oracle.model_dump(), "sources": numbers}
 
+    def _underlying(self, item: Underlying) -> dict[str, Any]:
+        for index, symbol in enumerate(item.instruments):
+            self._terms(("instruments", index), symbol)
+        return item.model_dump() | {"instruments": [self.instruments[symbol] for symbol in item.instruments]}
+
+    def _terms(self, path: Path, symbol: str) -> dict[str, Any]:
+        """The terms of a perpetual in this file or in the exchange."""
+        body = self.standing.bodies.get(("instrument", symbol))
+        spec = self.perpetuals.get(symbol)
+        if spec is None and body is not None:
+            spec = msgspec.msgpack.decode(body)["instrument"]
+        if spec is None or "perpetual" not in spec["product"]:
+            raise Contradiction(path, f"{symbol!r} is no perpetual of this file or of the exchange")
+        return cast(dict[str, Any], spec["terms"])
+
+    def _link(self, link: Link, outcomes: int) -> dict[str, Any]:
+        if link.underlying not in self.underlyings:
+            known = ", ".join(self.underlyings) or "none"
+            raise Contradiction(
+                ("link", "underlying"),
+                f"underlying {link.underlying!r} stands neither in this file nor in the exchange"
+                f" (underlyings: {known})",
+            )
+        terms = self._terms(("link", "instrument"), link.instrument)
+        tick, price_max = Decimal(terms["tick_size"]), terms["price_max_ticks"]
+        if len(link.bounds) != outcomes - 1:
+            raise Contradiction(
+                ("link", "bounds"), f"{len(link.bounds)} bounds for {outcomes} outcomes: one less is needed"
+            )
+        bounds = [steps(("link", "bounds"), bound, tick, "tick_size", price_max + 1) for bound in link.bounds]
+        if any(high <= low for low, high in pairwise([0, *bounds])):
+            raise Contradiction(("link", "bounds"), "bounds are above 0 and rise")
+        return {
+            "underlying": self.underlyings[link.underlying],
+            "instrument": self.instruments[link.instrument],
+            "ranges": link_ranges(bounds, price_max, link.order),
+        }
+
     def _question(self, item: Question) -> dict[str, Any]:
         unit = ticks_per_unit(item)
         terms = terms_body(item, self._settlement(), unit - 1, item.position_max, 0)
@@ -255,6 +318,8 @@ class _Planner:
             "terms": terms,
             "implied": item.implied,
         }
+        if item.link is not None:
+            content["link"] = self._link(item.link, len(outcomes))
         if item.resolution is not None:
             symbols = [outcome.symbol for outcome in item.outcomes]
             content["resolution"] = resolution_body(item.resolution, symbols, self._settlement())

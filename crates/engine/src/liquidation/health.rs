@@ -12,6 +12,8 @@ pub(crate) struct Health {
     /// Atoms.
     pub(crate) equity: Amount,
     pub(crate) maintenance: Requirement,
+    /// What the positions need each for itself: by its part a position shares the equity.
+    pub(crate) shared: Requirement,
 }
 
 impl Health {
@@ -23,7 +25,7 @@ impl Health {
             mark: instrument.mark,
             k: instrument.k,
             maintenance: instrument.maintenance_of(Qty(lots.abs())),
-            account_maintenance: self.maintenance,
+            account_maintenance: self.shared,
         };
         let entry = ticks_of_value(cost, Qty(lots.abs()), instrument.k, true);
         let most = i128::from(instrument.mark.0) + i128::from(instrument.mark.0);
@@ -46,7 +48,8 @@ pub(crate) struct Closable {
 impl Engine {
     pub(crate) fn health(&self, id: AccountId) -> Health {
         let (equity, maintenance) = self.maintenance(id);
-        Health { equity: equity.floor(), maintenance }
+        let shared = if self.is_scenario(id) { self.maintenance_of_positions(id) } else { maintenance };
+        Health { equity: equity.floor(), maintenance, shared }
     }
 
     /// Whether an account is below its requirement and has a position that may be liquidated at all.

@@ -39,7 +39,7 @@ impl Engine {
     }
 
     /// After a fill. Headroom covered whoever opened lots; closing them at a price far from the mark, a fee above the
-    /// margin that they gave free, or a trade in spot may have harmed.
+    /// margin that they gave free, a trade in spot, or closing a hedge in scenario mode may have harmed.
     #[inline(never)]
     pub(crate) fn look_at_traders(&mut self, at: usize, price: Price, traders: [Trader; 2], is_forced: bool) {
         let instrument = &self.instruments[at];
@@ -57,7 +57,9 @@ impl Engine {
             let away = (price - instrument.mark).0.abs();
             let lost = trader.fee + xos_units::notional(Price(away), closed, instrument.k);
             // Lots of a silent market may be all that an account waits for.
-            let costly = lost.as_requirement() > freed || !instrument.has_fresh_prices();
+            let costly = lost.as_requirement() > freed
+                || !instrument.has_fresh_prices()
+                || self.is_scenario(trader.account);
             let harmed = is_spot || with_itself || (closed > Qty::ZERO && costly);
             if wanted && harmed && !is_outcome && self.holds_a_perpetual(trader.account) {
                 self.liquidations.pending.insert(trader.account);
@@ -65,6 +67,13 @@ impl Engine {
         }
         for trader in &traders[usize::from(is_forced)..] {
             self.look_at_debt(trader.account);
+        }
+    }
+
+    /// One account, after another margin mode.
+    pub(crate) fn look_at(&mut self, id: AccountId) {
+        if self.liquidations.wanted && self.holds_a_perpetual(id) {
+            self.liquidations.pending.insert(id);
         }
     }
 

@@ -307,7 +307,8 @@ impl Engine {
                 let reduced = Reduced { position: asked.position, before: Qty::ZERO };
                 if margin.covers(loss - asked.pulled)
                     || (reducing
-                        && self.bears(asked.account, instrument, margin.equity, reduced, loss, asked.lots))
+                        && self.bears(asked.account, instrument, margin.equity, reduced, loss, asked.lots)
+                        && self.keeps_hedges(asked.account, &margin))
                 {
                     return self.check_new_debt(asked, reducing, reserve + loss).map(|()| per_lot);
                 }
@@ -317,8 +318,12 @@ impl Engine {
             Traded::Outcome { question, .. } => {
                 let account = &self.accounts[asked.account.index()];
                 let worst = self.worst_case_with(account, question, Some(&change), 0);
-                let margin = self.margin_with_worst_case(asked.account, question, worst);
-                let takes_nothing = worst >= account.worst_case(question);
+                let margin = self.margin_with_worst_case(asked.account, question, worst, Some(&change));
+                let takes_nothing = if self.is_scenario(asked.account) {
+                    margin.headroom() >= self.margin(asked.account).headroom()
+                } else {
+                    worst >= account.worst_case(question)
+                };
                 if takes_nothing || margin.covers(Amount::ZERO) {
                     let is_exempt = takes_nothing || asked.side == Side::Sell;
                     return self.check_new_debt(asked, is_exempt, reserve).map(|()| per_lot);

@@ -4,10 +4,18 @@ use super::source::{Read, Source};
 use crate::account::Isolated;
 use crate::admission::{Credential, Profile, ProfileAt};
 use crate::engine::Engine;
+use crate::scenario::Underlying;
 use xos_protocol::PROFILES_MAX;
 use xos_units::{AccountId, InstrumentId, VenueId};
 
 impl Engine {
+    pub(super) fn read_underlyings(&mut self, source: &mut Source) -> Read<()> {
+        for _ in 0..source.u32("underlyings")? {
+            self.scenarios.underlyings.push(Underlying::new(source.spec("underlying")?));
+        }
+        Ok(())
+    }
+
     /// The profile of a resting order: its classes are in the snapshot, its rule is the venue's.
     #[inline(always)]
     pub(super) fn read_profile(&mut self, source: &mut Source, venue: VenueId) -> Read<ProfileAt> {
@@ -50,6 +58,8 @@ impl Engine {
             }
             _ => return source.malformed("credential"),
         }
+        let is_scenario = source.word(|code| (code <= 1).then_some(code == 1), "margin mode")?;
+        self.choose_margin_mode(id, is_scenario);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use super::resolution::Resolution;
 use super::state::{Instrument, Kind, Question, SETTLEMENT, World};
 use xos_protocol::{
     AssetSpec, DeployCommand, EventKind, EventRecord, Fees, FundingSpec, InstrumentSpec, InstrumentState,
-    InstrumentTerms, OracleSpec, Product, PublisherSpec, QuestionSpec, Reject, VenueSpec,
+    InstrumentTerms, OracleSpec, Product, PublisherSpec, QuestionSpec, Reject, UnderlyingSpec, VenueSpec,
 };
 use xos_units::{AMOUNT_ATOMS_BOUND, PRICE_TICKS_BOUND, QTY_LOTS_BOUND};
 
@@ -46,6 +46,7 @@ impl World {
             DeployCommand::Instrument(spec) => self.deploy_instrument(cause, spec, events),
             DeployCommand::Publisher(spec) => self.deploy_publisher(cause, spec, events),
             DeployCommand::Class(spec) => self.deploy_class(cause, spec, events),
+            DeployCommand::Underlying(spec) => self.deploy_underlying(cause, spec, events),
             DeployCommand::Question(spec) => self.deploy_question(cause, spec, events),
             DeployCommand::SettleQuestion(asked) => self.settle_question(cause, asked, events),
             DeployCommand::ProposeResolution(asked) => self.propose(cause, asked, events),
@@ -106,6 +107,21 @@ impl World {
         bound(31, spec.key.len() as i128, is_key)?;
         self.publishers.push(spec);
         events.push(EventRecord { instrument: standing + 1, ..cause.event(EventKind::PublisherDeployed) });
+        Ok(())
+    }
+
+    fn deploy_underlying(
+        &mut self,
+        cause: &Cause,
+        spec: UnderlyingSpec,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let standing = self.underlyings.len() as u32;
+        check_room(standing, self.limits.underlyings_max)?;
+        check_symbol(&spec.symbol, self.underlyings.iter().map(|underlying| &underlying.symbol))?;
+        self.check_underlying(&spec)?;
+        self.underlyings.push(spec);
+        events.push(EventRecord { instrument: standing + 1, ..cause.event(EventKind::UnderlyingDeployed) });
         Ok(())
     }
 
@@ -304,7 +320,8 @@ impl World {
         let terms = &spec.terms;
         let fits = terms.price_max_ticks == unit - 1 && terms.band_ppm == 0;
         bound(20, terms.price_max_ticks, fits)?;
-        check_terms(terms, unit)
+        check_terms(terms, unit)?;
+        spec.link.as_ref().map_or(Ok(()), |link| self.check_link(link, spec.outcomes.len()))
     }
 }
 

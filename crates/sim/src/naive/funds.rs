@@ -27,6 +27,7 @@ impl World {
             totals: BTreeMap::new(),
             holdings: BTreeMap::new(),
             leverages: BTreeMap::new(),
+            is_scenario: false,
             isolated,
             classes: 0,
             credential: None,

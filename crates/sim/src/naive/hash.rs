@@ -151,6 +151,10 @@ impl World {
         for class in &self.classes {
             out.spec(class);
         }
+        out.count(self.underlyings.len());
+        for underlying in &self.underlyings {
+            out.spec(underlying);
+        }
         out.count(self.questions.len());
         for question in &self.questions {
             out.spec(&question.spec);
@@ -244,6 +248,7 @@ impl World {
             out.u64(credential.issued_ns);
             out.0.extend(credential.hash);
         }
+        out.u8(u8::from(account.is_scenario));
     }
 
     fn write_house(&self, out: &mut Bytes) {

@@ -46,6 +46,8 @@ pub(super) struct Listed {
 pub(super) struct Health {
     pub(super) equity: i128,
     pub(super) required: i128,
+    /// The requirements of the perpetuals, added.
+    shared: i128,
 }
 
 impl Health {
@@ -144,7 +146,12 @@ impl World {
 
     pub(super) fn health(&self, account: u32) -> Health {
         let standing = self.standing(account);
-        Health { equity: self.margin(account).equity, required: self.maintenance_millionths(&standing) }
+        let shared = self.maintenance_without_relief(&standing);
+        Health {
+            equity: self.margin(account).equity,
+            required: self.maintenance_millionths(&standing),
+            shared,
+        }
     }
 
     pub(super) fn is_liquidatable(&self, account: u32) -> bool {
@@ -196,7 +203,7 @@ impl World {
         let terms = self.instrument(instrument);
         let lots = self.holding(account, instrument).position;
         let own = self.maintenance_of(&self.standing(account), instrument);
-        let share = portion(health.equity, own, health.required);
+        let share = portion(health.equity, own, health.shared);
         let value = terms.value(terms.mark, lots.abs());
         let per_tick = terms.value(1, lots.abs());
         let price = if lots > 0 {

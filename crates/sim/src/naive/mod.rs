@@ -35,6 +35,7 @@ mod questions;
 mod refusal;
 mod resolution;
 mod retry;
+mod scenario;
 mod slippage;
 mod state;
 mod triggers;
@@ -323,8 +324,8 @@ impl NaiveEngine {
 fn names_account(kind: CommandKind) -> bool {
     use CommandKind::{
         Amend, AmendTrigger, Cancel, CancelAllAfter, ChallengeResolution, Deposit, MassCancel, MergeSet,
-        Place, PlaceBracket, PlaceTrigger, SetCredentials, SetLeverage, SetProtection, SplitSet, Transfer,
-        VoidQuestion, Withdraw,
+        Place, PlaceBracket, PlaceTrigger, SetCredentials, SetLeverage, SetMarginMode, SetProtection,
+        SplitSet, Transfer, VoidQuestion, Withdraw,
     };
     matches!(
         kind,
@@ -343,6 +344,7 @@ fn names_account(kind: CommandKind) -> bool {
             | MergeSet
             | SetLeverage
             | SetCredentials
+            | SetMarginMode
             | SetProtection
             | ChallengeResolution
             | VoidQuestion
@@ -380,6 +382,7 @@ impl World {
             CommandKind::Transfer => self.transfer(cause, command, events),
             CommandKind::SplitSet => self.split_set(cause, command, events),
             CommandKind::MergeSet => self.merge_set(cause, command, events),
+            CommandKind::SetMarginMode => self.set_margin_mode(cause, command, events),
             CommandKind::SetLeverage => self.set_leverage(cause, command, events),
             CommandKind::SetCredentials => self.set_credentials(cause, command, events),
             CommandKind::SetMark | CommandKind::SetIndex => self.set_price(cause, kind, command, events),

@@ -1,7 +1,7 @@
 //! Reserves, headroom and what may be withdrawn, each time from first principles over all orders and positions.
 
 use super::liquidation::portion;
-use super::state::{Holding, Instrument, Kind, Order, SETTLEMENT, World};
+use super::state::{Holding, Instrument, Kind, Order, Question, SETTLEMENT, World};
 use crate::differential::AccountMargin;
 use std::collections::BTreeMap;
 use xos_protocol::Side;
@@ -18,7 +18,7 @@ pub(super) fn share_down(base: i128, rate_ppm: i32) -> i128 {
 }
 
 /// `numerator / denominator`, rounded up.
-fn div_up(numerator: i128, denominator: i128) -> i128 {
+pub(super) fn div_up(numerator: i128, denominator: i128) -> i128 {
     numerator.div_euclid(denominator) + i128::from(numerator.rem_euclid(denominator) != 0)
 }
 
@@ -33,6 +33,8 @@ pub(super) struct Standing {
     pub(super) orders: Vec<Order>,
     /// Chosen leverage by perpetual.
     pub(super) leverages: BTreeMap<u32, i64>,
+    /// Whether the account is in scenario mode.
+    pub(super) is_scenario: bool,
 }
 
 impl Standing {
@@ -49,7 +51,7 @@ impl Standing {
     }
 
     /// Remaining lots of the resting orders of one side.
-    fn lots(&self, instrument: u32, side: Side) -> i64 {
+    pub(super) fn lots(&self, instrument: u32, side: Side) -> i64 {
         self.orders_on(instrument).filter(|o| o.side == side).map(|o| o.remaining).sum()
     }
 
@@ -147,10 +149,11 @@ impl World {
             holdings: self.account(account).holdings.clone(),
             orders: self.orders.iter().filter(|o| o.account == account).cloned().collect(),
             leverages: self.account(account).leverages.clone(),
+            is_scenario: self.account(account).is_scenario,
         }
     }
 
-    fn perpetuals(&self) -> impl Iterator<Item = (u32, &Instrument)> {
+    pub(super) fn perpetuals(&self) -> impl Iterator<Item = (u32, &Instrument)> {
         (1..).zip(&self.instruments).filter(|(_, instrument)| instrument.is_perpetual())
     }
 
@@ -168,17 +171,20 @@ impl World {
         if question.is_decided() {
             return self.payout(standing, question);
         }
+        let values = question.instruments().map(|winner| self.value_if_wins(standing, question, winner));
+        values.min().expect("a question has outcomes")
+    }
+
+    /// What a question brings if this outcome wins and open orders do the worst.
+    pub(super) fn value_if_wins(&self, standing: &Standing, question: &Question, winner: u32) -> i128 {
         let reserve = |instrument, side| -> i128 {
             let orders = standing.orders_on(instrument).filter(|o| o.side == side);
             orders.map(|o| self.reserve(o)).sum()
         };
         let all_buys: i128 = question.instruments().map(|i| reserve(i, Side::Buy)).sum();
-        let if_wins = |winner: u32| {
-            question.unit_value(standing.position(winner)) + reserve(winner, Side::Buy)
-                - reserve(winner, Side::Sell)
-                - all_buys
-        };
-        question.instruments().map(if_wins).min().expect("a question has outcomes")
+        question.unit_value(standing.position(winner)) + reserve(winner, Side::Buy)
+            - reserve(winner, Side::Sell)
+            - all_buys
     }
 
     fn worst_cases(&self, standing: &Standing) -> i128 {
@@ -186,20 +192,23 @@ impl World {
     }
 
     pub(super) fn initial_margin(&self, standing: &Standing) -> i128 {
-        let mut millionths = 0;
-        for (id, instrument) in self.perpetuals() {
-            let value = self.worst_side_value(standing, id, instrument);
-            let by_tier = tiered(&tiers(instrument, false), value);
-            let by_open_interest = value * self.open_interest_ppm(id, instrument);
-            let by_leverage =
-                standing.leverages.get(&id).map_or(0, |&leverage| value * div_up(1_000_000, leverage.into()));
-            millionths += by_tier.max(by_open_interest).max(by_leverage);
-        }
-        div_up(millionths, 1_000_000)
+        let millionths: i128 = self.perpetuals().map(|(id, _)| self.initial_of(standing, id)).sum();
+        div_up(millionths - self.relief(standing, false), 1_000_000)
+    }
+
+    /// IM(n) of one perpetual, in millionths.
+    pub(super) fn initial_of(&self, standing: &Standing, id: u32) -> i128 {
+        let instrument = self.instrument(id);
+        let value = self.worst_side_value(standing, id, instrument);
+        let by_tier = tiered(&tiers(instrument, false), value);
+        let by_open_interest = value * self.open_interest_ppm(id, instrument);
+        let by_leverage =
+            standing.leverages.get(&id).map_or(0, |&leverage| value * div_up(1_000_000, leverage.into()));
+        by_tier.max(by_open_interest).max(by_leverage)
     }
 
     /// n: the value at mark of the worst side of position and orders.
-    fn worst_side_value(&self, standing: &Standing, id: u32, instrument: &Instrument) -> i128 {
+    pub(super) fn worst_side_value(&self, standing: &Standing, id: u32, instrument: &Instrument) -> i128 {
         let position = standing.position(id);
         let if_buys_fill = (position + standing.lots(id, Side::Buy)).abs();
         let if_sells_fill = (position - standing.lots(id, Side::Sell)).abs();
@@ -285,13 +294,29 @@ impl World {
 
     /// Maintenance requirement in millionths of an atom.
     pub(super) fn maintenance_millionths(&self, standing: &Standing) -> i128 {
+        self.maintenance_without_relief(standing) - self.relief(standing, true)
+    }
+
+    /// The requirements of the perpetuals, added.
+    pub(super) fn maintenance_without_relief(&self, standing: &Standing) -> i128 {
         self.perpetuals().map(|(id, _)| self.maintenance_of(standing, id)).sum()
     }
 
     /// The part of one perpetual in it.
     pub(super) fn maintenance_of(&self, standing: &Standing, id: u32) -> i128 {
         let instrument = self.instrument(id);
-        tiered(&tiers(instrument, true), instrument.value(instrument.mark, standing.position(id).abs()))
+        self.maintenance_on(id, instrument.value(instrument.mark, standing.position(id).abs()))
+    }
+
+    /// tier_mm
+    pub(super) fn maintenance_on(&self, id: u32, value: i128) -> i128 {
+        tiered(&tiers(self.instrument(id), true), value)
+    }
+
+    /// Initial and maintenance rate of the first tier, in millionths.
+    pub(super) fn first_rates(&self, id: u32) -> (i128, i128) {
+        let rate = |maintenance| tiers(self.instrument(id), maintenance)[0].1;
+        (rate(false), rate(true))
     }
 
     /// Whether a position may be reduced without headroom.
@@ -307,7 +332,7 @@ impl World {
             return loss == 0;
         }
         let own = |lots: i64| tiered(&tiers(instrument, true), instrument.value(instrument.mark, lots));
-        let all = self.maintenance_millionths(standing) - own(held) + own(held - before);
+        let all = self.maintenance_without_relief(standing) - own(held) + own(held - before);
         loss <= portion(equity, own(held - before) - own(held - before - lots), all)
     }
 

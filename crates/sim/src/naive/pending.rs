@@ -57,7 +57,8 @@ impl World {
                 let lots = closed.map_or(0, |closed| closed.lots);
                 let lost = fee + instrument.value((price - instrument.mark).abs(), lots);
                 let freed = instrument.value(instrument.mark, lots) * mm_ppm;
-                let is_costly = lost * 1_000_000 > freed || self.is_silent(own.instrument);
+                let breaks_hedge = self.account(own.account).is_scenario;
+                let is_costly = lost * 1_000_000 > freed || self.is_silent(own.instrument) || breaks_hedge;
                 own.account == other.account || (lots != 0 && is_costly)
             }
         };
@@ -69,6 +70,13 @@ impl World {
         }
         if !is_visited {
             self.look_at_debt(own.account);
+        }
+    }
+
+    /// One account, after another margin mode.
+    pub(super) fn look_at(&mut self, account: u32) {
+        if self.has_terms_of_liquidation() && self.holds_a_perpetual(account) {
+            self.liquidations.pending.insert(account);
         }
     }
 

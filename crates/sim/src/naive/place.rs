@@ -247,6 +247,7 @@ impl World {
     pub(super) fn check_money(&self, order: &Order, before: Option<&Order>) -> Result<(), Refusal> {
         let mut after = self.standing(order.account);
         let headroom_before = self.headroom(&after);
+        let initial_before = self.initial_margin(&after);
         after.orders.retain(|o| o.id != order.id);
         if let Some(asset) = self.asset_held(order) {
             let needed = self.reserve(order);
@@ -271,8 +272,9 @@ impl World {
         let loss = instrument.loss_against_mark(order.side, order.price, order.remaining);
         if instrument.is_perpetual() && reduces {
             let equity = self.headroom(&after) + self.initial_margin(&after);
+            let keeps_hedges = !after.is_scenario || self.initial_margin(&after) <= initial_before;
             let reducing = Reducing { before: 0, lots: order.remaining, equity, loss };
-            if self.bears(&after, order.instrument, &reducing) {
+            if keeps_hedges && self.bears(&after, order.instrument, &reducing) {
                 return Ok(());
             }
         }

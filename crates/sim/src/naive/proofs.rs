@@ -62,6 +62,7 @@ fn world(rng: &mut Rng, fees: Fees) -> (World, i64) {
     let terms = terms(rng, fees, unit_ticks - 1);
     let outcome = OutcomeSpec { symbol: "O".into(), name: String::new() };
     let spec = QuestionSpec {
+        link: None,
         symbol: "Q".into(),
         text: String::new(),
         outcomes: vec![outcome; outcomes],
@@ -129,7 +130,14 @@ fn standing(rng: &mut Rng, world: &World, unit_ticks: i64, only_cheap: bool) -> 
         };
         orders.push(order(id, instrument, side, rng.between(low, high), rng.between(1, 9)));
     }
-    Standing { totals: BTreeMap::new(), funding: 0, holdings, orders, leverages: BTreeMap::new() }
+    Standing {
+        totals: BTreeMap::new(),
+        funding: 0,
+        holdings,
+        orders,
+        leverages: BTreeMap::new(),
+        is_scenario: false,
+    }
 }
 
 /// Cash and lots of the winner after every order in `filled` has filled at its limit, each lot with this fee.

@@ -100,6 +100,10 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
             check_only(command, &[ACCOUNT, ORDER_ID, QTY, CLIENT_ID])
         }
         CommandKind::SetCredentials => check_only(command, &[ACCOUNT, ORDER_ID, QTY, EXPIRES, CLIENT_ID]),
+        CommandKind::SetMarginMode => {
+            check_byte(command.side <= 1, command.side, SIDE)?;
+            check_only(command, &[SIDE, ACCOUNT])
+        }
         CommandKind::SetLeverage => check_only(command, &[ACCOUNT, INSTRUMENT, QTY]),
         CommandKind::Tick | CommandKind::Deploy => check_only(command, &[]),
         CommandKind::SetMark | CommandKind::SetIndex => check_only(command, &[INSTRUMENT, PRICE]),

@@ -9,7 +9,8 @@ use super::resolution::Resolution;
 use std::collections::BTreeMap;
 use xos_protocol::{
     AssetSpec, ClassSpec, ClientId, EventRecord, Fees, Flags, InstrumentSpec, InstrumentState,
-    InstrumentTerms, Limits, PriceSource, PublisherSpec, QuestionSpec, SelfTrade, Side, Tif, VenueSpec,
+    InstrumentTerms, Limits, PriceSource, PublisherSpec, QuestionSpec, SelfTrade, Side, Tif, UnderlyingSpec,
+    VenueSpec,
 };
 
 /// The asset that margins everything.
@@ -104,6 +105,7 @@ pub(super) struct Account {
     /// Credential classes, a bit each.
     pub(super) classes: u32,
     pub(super) credential: Option<Credential>,
+    pub(super) is_scenario: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -286,6 +288,7 @@ pub(super) struct World {
     pub(super) venues: Vec<VenueSpec>,
     pub(super) publishers: Vec<PublisherSpec>,
     pub(super) classes: Vec<ClassSpec>,
+    pub(super) underlyings: Vec<UnderlyingSpec>,
     pub(super) questions: Vec<Question>,
     pub(super) instruments: Vec<Instrument>,
     pub(super) accounts: Vec<Account>,

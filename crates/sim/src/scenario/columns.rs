@@ -100,6 +100,11 @@ pub(super) fn publisher(engine: &Engine, text: &str) -> Result<u32, String> {
     symbol_or_number(text, "publisher", name_of)
 }
 
+pub(super) fn underlying_name(engine: &Engine, id: u32) -> String {
+    let found = engine.underlyings().nth((id as usize).wrapping_sub(1));
+    found.map_or_else(|| id.to_string(), |spec| spec.symbol.clone())
+}
+
 pub(super) fn publisher_name(engine: &Engine, id: u32) -> String {
     let found = engine.publishers().get((id as usize).wrapping_sub(1));
     found.map_or_else(|| number_text(u64::from(id)), |spec| spec.symbol.clone())

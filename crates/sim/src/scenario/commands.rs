@@ -54,6 +54,8 @@ impl Desk<'_> {
         record.side = match (cell("side"), kind) {
             ("", CommandKind::MassCancel) => BOTH_SIDES,
             ("" | "buy", _) => Side::Buy.code(),
+            ("standard", CommandKind::SetMarginMode) => 0,
+            ("scenario", CommandKind::SetMarginMode) => 1,
             ("sell", _) => Side::Sell.code(),
             (other, _) => return Err(format!("side is {other:?}, expected buy or sell")),
         };
@@ -73,7 +75,7 @@ impl Desk<'_> {
             (kind, _) if is_about_question(kind) => columns::question(self.engine, text),
             (Kind::Cancel | Kind::MassCancel | Kind::CancelAllAfter | Kind::OpenAccount, "") => Ok(0),
             (Kind::Tick | Kind::Restart | Kind::Deploy, "") => Ok(0),
-            (Kind::AmendTrigger, "") => Ok(0),
+            (Kind::AmendTrigger | Kind::SetMarginMode, "") => Ok(0),
             (Kind::SetCredentials, _) => Ok(0),
             (_, "") => only("instrument", self.engine.instrument_count()),
             _ => columns::instrument(self.engine, text),

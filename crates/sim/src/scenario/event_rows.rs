@@ -224,6 +224,7 @@ impl Witness<'_> {
             | Kind::QuestionDeployed => columns::question_name(self.engine, id),
             Kind::PublisherDeployed => columns::publisher_name(self.engine, id),
             Kind::ClassDeployed => columns::classes_text(self.engine, 1 << (id - 1)),
+            Kind::UnderlyingDeployed => columns::underlying_name(self.engine, id),
             Kind::VenueDeployed => columns::venue_name(self.engine, VenueId(event.venue)),
             Kind::Rejected => match self.kind_of(event) {
                 Some(CommandKind::Deposit | CommandKind::Withdraw | CommandKind::Transfer) => {

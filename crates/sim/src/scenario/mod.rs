@@ -31,6 +31,7 @@ mod question_specs;
 mod specs;
 mod state_rows;
 mod table;
+mod underlying_specs;
 
 pub use parse::parse;
 pub use play::{Direct, Logged, Played, Stage, play};

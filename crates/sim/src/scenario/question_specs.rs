@@ -4,6 +4,7 @@ use super::columns::{self, integer};
 use super::commands::Desk;
 use super::parse::nanoseconds;
 use super::specs::{Words, ppm, terms};
+use super::underlying_specs::link;
 use xos_protocol::{DeployCommand, OutcomeSpec, QuestionPayouts, QuestionSpec, ResolutionSpec};
 use xos_units::Amount;
 
@@ -24,6 +25,7 @@ pub(super) fn question(
         outcomes,
         ticks_per_unit,
         terms: terms(words, ticks_per_unit - 1)?,
+        link: link(words, desk.engine)?,
         resolution,
         implied: words.take("implied") == Some("yes"),
         symbol,

@@ -3,6 +3,7 @@
 use super::columns::{integer, symbol_or_number};
 use super::commands::Desk;
 use super::question_specs::{payouts, question};
+use super::underlying_specs::underlying;
 use xos_engine::Engine;
 use xos_protocol::{
     AssetSpec, ClassRule, ClassSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec,
@@ -87,6 +88,7 @@ pub(super) fn body(words: &[String], desk: &Desk<'_>) -> Result<Vec<u8>, String>
         }
         "spot" => spot(symbol, &mut words, engine)?,
         "perpetual" => perpetual(symbol, &mut words, engine)?,
+        "underlying" => underlying(symbol, &mut words, engine)?,
         "settle" => DeployCommand::SettleQuestion(payouts(&symbol, &mut words, desk)?),
         "propose" => DeployCommand::ProposeResolution(payouts(&symbol, &mut words, desk)?),
         "decide" => DeployCommand::DecideResolution(payouts(&symbol, &mut words, desk)?),
@@ -316,6 +318,7 @@ fn limits(words: &[String]) -> Result<Limits, String> {
         venues_max: words.number("venues_max", standard.venues_max)?,
         publishers_max: words.number("publishers_max", standard.publishers_max)?,
         profiles_max: words.number("profiles_max", standard.profiles_max)?,
+        underlyings_max: words.number("underlyings_max", standard.underlyings_max)?,
         instruments_max: words.number("instruments_max", standard.instruments_max)?,
         questions_max: words.number("questions_max", standard.questions_max)?,
         outcomes_per_question_max: words

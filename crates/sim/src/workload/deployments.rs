@@ -1,12 +1,14 @@
 //! Deployments of small worlds: valid ones, and ones with a single wrong field.
 
+mod halts;
+pub(super) mod underlyings;
+
 use super::questions;
 use crate::rng::Rng;
 use xos_protocol::{
-    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec, InstrumentSpec,
-    InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching,
-    OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split,
-    TrancheSpec,
+    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HedgeSpec, InstrumentSpec, InstrumentTerms,
+    Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching, OpenInterestBounds,
+    OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split, TrancheSpec,
 };
 use xos_units::Amount;
 
@@ -36,6 +38,7 @@ pub(super) fn limits(rng: &mut Rng) -> Limits {
         assets_max: up_to(3, 4),
         venues_max: up_to(2, 4) as u16,
         publishers_max: up_to(4, 6),
+        underlyings_max: up_to(1, 3),
         instruments_max: up_to(8, 24),
         questions_max: up_to(1, 6),
         outcomes_per_question_max: up_to(3, 6),
@@ -126,7 +129,7 @@ pub(super) fn spot(rng: &mut Rng, scale: Scale, symbol: String, base: u32, quote
         }
     }
     let product = Product::Spot { base, quote, base_atoms_per_lot };
-    let halt = rng.one_in(4).then(|| Box::new(halt(rng)));
+    let halt = rng.one_in(4).then(|| Box::new(halts::halt(rng)));
     let haircut = collateral.first().map(|tier| tier.haircut_ppm);
     let conversion_slippage_ppm =
         haircut.filter(|_| !rng.one_in(4)).map(|most| rng.between(0, most.into()) as i32);
@@ -147,19 +150,9 @@ pub(super) fn perpetual(rng: &mut Rng, scale: Scale, symbol: String) -> Instrume
         spec.liquidation = Some(Box::new(liquidation(rng, &spec)));
     }
     if rng.one_in(4) {
-        spec.halt = Some(Box::new(halt(rng)));
+        spec.halt = Some(Box::new(halts::halt(rng)));
     }
     spec
-}
-
-/// A halt that trades of this world reach, and that time of this world ends.
-fn halt(rng: &mut Rng) -> HaltSpec {
-    HaltSpec {
-        move_ppm: *rng.pick(&[1, 100_000, 300_000, 999_999]),
-        window_s: *rng.pick(&[1, 1, 60, 600]),
-        pause_s: *rng.pick(&[1, 1, 2, 3_600]),
-        post_only_s: *rng.pick(&[0, 1, 60]),
-    }
 }
 
 /// Terms of liquidation whose bounds positions of this world reach.
@@ -288,6 +281,7 @@ pub(super) fn question(rng: &mut Rng, scale: Scale, number: usize, outcomes: usi
         terms,
         resolution: None,
         implied: rng.one_in(2),
+        link: None,
     }
 }
 
@@ -309,6 +303,10 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
             2 => spec.admission.forbids = spec.admission.requires | *rng.pick(&[0, 1 << 31]),
             _ => spec.fees = Some(bad_fees(rng)),
         },
+        DeployCommand::Underlying(spec) => underlyings::spoil_underlying(rng, spec),
+        DeployCommand::Question(spec) if spec.link.is_some() && rng.one_in(2) => {
+            spec.link.iter_mut().for_each(|link| underlyings::spoil_link(rng, link));
+        }
         DeployCommand::Publisher(spec) => match rng.below(3) {
             0 => spoil_symbol(rng, &mut spec.symbol, "PUB1"),
             _ => spec.key = (*rng.pick(&["", "zz", "00"])).to_string() + &"f".repeat(62),
@@ -325,7 +323,7 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
             }
             2..=5 => super::collateral::spoil_collateral(rng, spec),
             6..=9 => spoil_liquidation(rng, spec),
-            10 => spoil_halt(rng, spec),
+            10 => halts::spoil_halt(rng, spec),
             _ => spoil_terms(rng, &mut spec.terms),
         },
         DeployCommand::Question(spec) if spec.resolution.is_some() && rng.percent(60) => {
@@ -404,17 +402,6 @@ fn spoil_product(rng: &mut Rng, spec: &mut InstrumentSpec) {
             _ => *maintenance_margin_ppm = *rng.pick(&[0, *initial_margin_ppm + 1]),
         },
     }
-}
-
-fn spoil_halt(rng: &mut Rng, spec: &mut InstrumentSpec) {
-    let mut halt = halt(rng);
-    match rng.below(4) {
-        0 => halt.move_ppm = *rng.pick(&[0, -1, 999_999, 1_000_000]),
-        1 => halt.window_s = *rng.pick(&[0, 600, 601]),
-        2 => halt.pause_s = *rng.pick(&[0, 86_400, 86_401]),
-        _ => halt.post_only_s = *rng.pick(&[86_400, 86_401, u32::MAX]),
-    }
-    spec.halt = Some(Box::new(halt));
 }
 
 fn spoil_liquidation(rng: &mut Rng, spec: &mut InstrumentSpec) {

@@ -197,6 +197,7 @@ fn deployments() -> [DeployCommand; 2] {
         outcomes: (1..=OUTCOMES).map(outcome).collect(),
         ticks_per_unit: UNIT,
         terms,
+        link: None,
         resolution: None,
         implied: true,
     };

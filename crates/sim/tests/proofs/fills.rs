@@ -66,6 +66,7 @@ fn play(trade: &Trade, parts: &[i64]) -> Fills {
                 ticks_per_unit: UNIT,
                 outcomes,
                 terms,
+                link: None,
                 resolution: None,
                 implied: false,
             }));

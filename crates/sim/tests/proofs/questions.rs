@@ -23,6 +23,7 @@ fn question(outcomes: usize, unit: i64, k: u32) -> QuestionSpec {
         outcomes: (0..outcomes).map(outcome).collect(),
         ticks_per_unit: unit,
         terms,
+        link: None,
         resolution: None,
         implied: false,
     }

@@ -61,6 +61,8 @@ pub struct Chaos {
     publishers: u32,
     classes: u32,
     questions: u32,
+    /// Underlyings that stand: number, first perpetual and its highest price.
+    groups: Vec<(u32, u32, i64)>,
     deployments: usize,
     fresh_client_ids: u64,
     recent: Vec<CommandRecord>,
@@ -102,6 +104,7 @@ impl Chaos {
             publishers: 0,
             classes: 0,
             questions: 0,
+            groups: Vec::new(),
             deployments: 0,
             fresh_client_ids: 0,
             recent: Vec::new(),
@@ -160,6 +163,12 @@ impl Chaos {
             Some(EventKind::VenueDeployed) => self.venues += 1,
             Some(EventKind::PublisherDeployed) => self.publishers += 1,
             Some(EventKind::ClassDeployed) => self.classes += 1,
+            Some(EventKind::UnderlyingDeployed) => {
+                if let Some(DeployCommand::Underlying(spec)) = &self.pending {
+                    let id = spec.instruments[0];
+                    self.groups.push((event.instrument, id, self.instruments[id as usize - 1].price_max));
+                }
+            }
             Some(EventKind::QuestionDeployed) => {
                 self.questions += 1;
                 if let Some(DeployCommand::Question(spec)) = &self.pending
@@ -310,12 +319,19 @@ impl Chaos {
         }
         let publishers = 1 + rng.below(3) as u32;
         bodies.extend((1..=publishers).map(|n| DeployCommand::Publisher(deployments::publisher(n as usize))));
+        let spots = |body: &&DeployCommand| matches!(body, DeployCommand::Instrument(_));
+        let instruments = bodies.iter().filter(spots).count() as u32;
+        let mut perpetuals = Vec::new();
         for number in 1..=2 {
             let mut spec = deployments::perpetual(rng, scale, format!("PERP{number}"));
             spec.oracle = rng.one_in(3).then(|| deployments::oracle(rng, publishers));
             spec.funding = rng.one_in(2).then(|| Box::new(deployments::funding(rng, &spec)));
+            perpetuals.push((instruments + number as u32, spec.terms.price_max_ticks));
             bodies.push(DeployCommand::Instrument(spec));
         }
+        let many = if rng.one_in(3) { 1 } else { 2 };
+        let group = perpetuals[..many].iter().map(|(id, _)| *id).collect();
+        bodies.push(DeployCommand::Underlying(deployments::underlyings::underlying(rng, 1, group)));
         for number in 70..70 + rng.below(4) {
             let mut spec = deployments::perpetual(rng, scale, format!("P{number}"));
             let mut oracle = deployments::oracle(rng, publishers);
@@ -327,6 +343,10 @@ impl Chaos {
             let outcomes = 2 + rng.below(if self.crowd { 5 } else { 4 }) as usize;
             let mut spec = deployments::question(rng, scale, number, outcomes);
             spec.implied |= self.crowd;
+            if rng.percent(70) {
+                let (id, price_max) = perpetuals[0];
+                spec.link = deployments::underlyings::link(rng, 1, id, price_max, outcomes);
+            }
             bodies.push(DeployCommand::Question(spec));
         }
         for number in 50..50 + rng.below(9) as usize {
@@ -359,6 +379,9 @@ impl Chaos {
             let mut record = command(CommandKind::OpenAccount);
             record.client_id = client_id(1_000_000 + self.rng.below(owners));
             commands.push(record);
+            if self.rng.one_in(3) {
+                commands.push(CommandRecord { account, side: 1, ..command(CommandKind::SetMarginMode) });
+            }
             for asset in 1..=assets {
                 if asset == 1 || self.rng.percent(70) {
                     let amount = Int128::new(self.amount_of_some_orders());
@@ -425,6 +448,13 @@ impl Chaos {
         let mut body = match rng.below(13) {
             0 => DeployCommand::Genesis(deployments::limits(rng)),
             1..3 => DeployCommand::Asset(deployments::asset(number)),
+            3 if rng.one_in(2) => {
+                let perpetuals = (1..).zip(&self.instruments).filter(|(_, known)| known.is_perpetual);
+                let group =
+                    perpetuals.map(|(id, _)| id).skip(rng.below(3) as usize).take(2).collect::<Vec<u32>>();
+                let group = if group.is_empty() { vec![1] } else { group };
+                DeployCommand::Underlying(deployments::underlyings::underlying(rng, number, group))
+            }
             3 => DeployCommand::Publisher(deployments::publisher(number)),
             4 if rng.one_in(4) => DeployCommand::Class(admission::class(rng, number)),
             4 => DeployCommand::Venue(admission::venue(rng, number, self.classes.min(3))),
@@ -443,7 +473,11 @@ impl Chaos {
             9 => self.draw_payouts(),
             _ => {
                 let outcomes = 2 + rng.below(6) as usize;
-                DeployCommand::Question(deployments::question(rng, scale, number, outcomes))
+                let mut spec = deployments::question(rng, scale, number, outcomes);
+                if let Some(&(underlying, id, price_max)) = self.groups.last() {
+                    spec.link = deployments::underlyings::link(rng, underlying, id, price_max, outcomes);
+                }
+                DeployCommand::Question(spec)
             }
         };
         let is_settled = matches!(body, DeployCommand::SettleQuestion(_));
