@@ -86,6 +86,7 @@ impl Engine {
         self.ledger.add_asset();
         self.assets.push(spec);
         self.debt_max = self.debt_limit().unwrap_or(DEBT_UNBOUNDED);
+        self.limits_debt = self.debt_limit().is_some();
     }
 
     fn deploy_venue(&mut self, step: &mut Step, spec: VenueSpec) -> Result<(), Refused> {

@@ -38,6 +38,8 @@ pub struct Engine {
     pub(crate) assets: Vec<AssetSpec>,
     /// Most that an account may owe in the settlement asset.
     pub(crate) debt_max: Amount,
+    /// Whether that is a limit at all.
+    pub(crate) limits_debt: bool,
     /// By asset; empty as long as none is collateral.
     pub(crate) collaterals: Vec<Option<Box<Collateral>>>,
     pub(crate) venues: Vec<VenueSpec>,
@@ -109,6 +111,7 @@ impl Engine {
             pool: OrderPool::default(),
             assets: Vec::new(),
             debt_max: DEBT_UNBOUNDED,
+            limits_debt: false,
             collaterals: Vec::new(),
             venues: Vec::new(),
             publishers: Vec::new(),

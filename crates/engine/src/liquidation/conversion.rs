@@ -227,7 +227,8 @@ impl Engine {
     }
 
     /// Whether paying `cost` leaves the debt of an account within the limit.
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     pub(crate) fn check_debt(&self, id: AccountId, cost: Amount) -> Result<(), Refused> {
         let owed = cost - self.ledger.settlement(id).total;
         if owed > self.debt_max { refused(Reject::DebtLimit, owed.0, self.debt_max.0) } else { Ok(()) }
@@ -236,7 +237,11 @@ impl Engine {
     /// Whether an order that costs this at once, and is not exempt, leaves it there.
     #[inline(always)]
     pub(crate) fn check_new_debt(&self, asked: &Asked, is_exempt: bool, cost: Amount) -> Result<(), Refused> {
-        if is_exempt { Ok(()) } else { self.check_debt(asked.account, cost - asked.pulled) }
+        if is_exempt || !self.limits_debt {
+            Ok(())
+        } else {
+            self.check_debt(asked.account, cost - asked.pulled)
+        }
     }
 
     /// Whether nobody would look at an account that has to repay.
