@@ -248,5 +248,7 @@ impl Engine {
         if self.liquidations.visits.next(account).is_some() && !self.is_liquidatable(account) {
             self.end_liquidation(step, account);
         }
+        // It may have left before, paid by insurance, and owes since its position was closed.
+        self.look_at_debt(account);
     }
 }

@@ -122,6 +122,8 @@ impl World {
             if self.liquidations.next_visits.contains_key(&account) && !self.is_liquidatable(account) {
                 self.end_liquidation(cause, account, events);
             }
+            // It may have left before, paid by insurance, and owes since its position was closed.
+            self.look_at_debt(account);
         }
     }
 
