@@ -120,18 +120,30 @@ impl Engine {
             preview.liquidation_price =
                 self.liquidation_of(id, instrument, walk.holding.lots, equity, maintenance);
         }
-        if let Traded::Outcome { question, .. } = instrument.traded
-            && bounded
-            && self.is_scenario(id)
-        {
+        if bounded && self.is_scenario(id) {
             let left = walk.taken + walk.rests;
-            let reserve = self.reserve_per_lot(instrument, command.venue(), side, command.price());
-            let change = Change::side(instrument.key, side, left, reserve.times_lots(left));
-            let worst = self.worst_case_with(account, question, Some(&change), 0);
-            let after = self.margin_with_worst_case(id, question, worst, Some(&change));
-            preview.initial.1 = after.initial.ceil();
+            self.preview_outcome(&mut preview, instrument, command, left);
         }
         Some(preview)
+    }
+
+    /// An outcome offsets perpetuals of an account in scenario mode: what it needs with `left` lots more of it.
+    #[cold]
+    fn preview_outcome(
+        &self,
+        preview: &mut Preview,
+        instrument: &Instrument,
+        command: &CommandRecord,
+        left: Qty,
+    ) {
+        let Traded::Outcome { question, .. } = instrument.traded else { return };
+        let Some(side) = command.side() else { return };
+        let id = command.account();
+        let reserve = self.reserve_per_lot(instrument, command.venue(), side, command.price());
+        let change = Change::side(instrument.key, side, left, reserve.times_lots(left));
+        let worst = self.worst_case_with(&self.accounts[id.index()], question, Some(&change), 0);
+        let after = self.margin_with_worst_case(id, question, worst, Some(&change));
+        preview.initial.1 = after.initial.ceil();
     }
 
     #[cold]

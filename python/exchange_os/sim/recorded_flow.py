@@ -40,14 +40,12 @@ _PATIENCE_TICKS = 25
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A batch as it was sent, or one deployment; with the outcomes open then and what they were worth."""
+    """A batch as it was sent, or one deployment; with the outcomes that were open then."""
 
     time_ns: int | None
     batch: Commands | None
     body: bytes
     outcomes: Ints
-    value_ticks: Ints
-    """By instrument number; 0 where nothing is open."""
 
 
 @dataclass(slots=True)
@@ -67,7 +65,7 @@ class Flow:
             batch = frame.batch.copy()
             foreign = np.isin(batch["kind"], _OWNED) & ~kept[batch["account"]]
             batch["account"][foreign] = 0
-            yield Frame(frame.time_ns, batch, b"", frame.outcomes, frame.value_ticks)
+            yield Frame(frame.time_ns, batch, b"", frame.outcomes)
 
 
 class _Recording(Exchange):
@@ -77,17 +75,17 @@ class _Recording(Exchange):
     tournament: Tournament | None = None
 
     def submit(self, batch: Commands, *, time_ns: int | None = None) -> Events:
-        sent, outcomes, values = batch.copy(), np.zeros(0, np.int64), np.zeros(0, np.int64)
+        sent, outcomes = batch.copy(), np.zeros(0, np.int64)
         if self.tournament is not None:
             listings, beliefs = self.tournament.listings, self.tournament.beliefs
-            outcomes, values = listings.outcomes.copy(), beliefs.value // TICK_PPM
-            _at_own_value(sent, values, listings.product)
-        self.flow.frames.append(Frame(time_ns, sent, b"", outcomes, values))
+            outcomes = listings.outcomes.copy()
+            _at_own_value(sent, beliefs.value // TICK_PPM, listings.product)
+        self.flow.frames.append(Frame(time_ns, sent, b"", outcomes))
         return super().submit(batch, time_ns=time_ns)
 
     def deploy_body(self, body: bytes, *, time_ns: int | None = None) -> Events:
         nothing = np.zeros(0, np.int64)
-        self.flow.frames.append(Frame(time_ns, None, body, nothing, nothing))
+        self.flow.frames.append(Frame(time_ns, None, body, nothing))
         return super().deploy_body(body, time_ns=time_ns)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, Decimal
 from types import TracebackType
 
-from exchange_os._core import EventKind, PriceStatus, Reject
+from exchange_os._core import EventKind, Reject
 from exchange_os.errors import InvalidArgument
 from exchange_os.exchange import Exchange
 from exchange_os.markets.load import Loaded
@@ -173,12 +173,6 @@ class World:
                 return
             before = now
             self.tell(self.price)
-
-    @property
-    def is_live(self) -> bool:
-        """False while sources are too few or have just come back."""
-        status = self.exchange.instrument(self.symbol).price_status
-        return status in (None, PriceStatus.LIVE)
 
     def _listen(self) -> None:
         for events in self._heard:
