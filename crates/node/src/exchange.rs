@@ -25,7 +25,7 @@ pub struct Submitted {
 /// A whole exchange in this process, in memory or on a disk. Dropping it closes it.
 pub struct Exchange {
     machine: Machine,
-    log: Option<Log>,
+    log: Option<Box<dyn Log>>,
     recovery: Option<Recovery>,
     pub(crate) options: Options,
     failure: Option<NodeError>,
@@ -37,7 +37,7 @@ pub struct Exchange {
 impl Exchange {
     pub(crate) fn new(
         machine: Machine,
-        log: Option<Log>,
+        log: Option<Box<dyn Log>>,
         recovery: Option<Recovery>,
         options: Options,
     ) -> Self {
@@ -58,17 +58,17 @@ impl Exchange {
 
     /// The end of the log; `None` in memory.
     pub fn position(&self) -> Option<Position> {
-        self.log.as_ref().map(|log| log.journal.position())
+        self.log.as_ref().map(|log| log.position())
     }
 
     /// The highest sequence that is on the disk for certain; in memory the last one.
     pub fn durable_sequence(&self) -> u64 {
-        self.log.as_ref().map_or(self.engine().sequence(), |log| log.journal.durable_sequence())
+        self.log.as_ref().map_or(self.engine().sequence(), |log| log.durable_sequence())
     }
 
     /// Refuses in a fork of the process that opened the log: both would write it.
     pub fn check_process(&self) -> Result<(), NodeError> {
-        match self.log.as_ref().and_then(Log::forked_from) {
+        match self.log.as_ref().and_then(|log| log.forked_from()) {
             Some(opened_by) => Err(NodeError::Forked { opened_by, process: std::process::id() }),
             None => Ok(()),
         }
@@ -118,7 +118,7 @@ impl Exchange {
         events: &mut Vec<EventRecord>,
     ) -> Result<Submitted, NodeError> {
         let submitted = self.admit(1, time_ns)?;
-        let room = self.log.as_ref().map_or(u64::MAX, |log| log.journal.payload_bytes_most());
+        let room = self.log.as_ref().map_or(u64::MAX, |log| log.payload_bytes_most());
         let (bytes, limit) = (body.len() as u64, DEPLOY_BYTES_MAX.min(room));
         if bytes > limit {
             return Err(NodeError::DeployTooLarge { bytes, limit });
@@ -236,10 +236,10 @@ impl Exchange {
             let violation = self.machine.halt(violation);
             return Err(self.halt(violation));
         }
-        let synced = log.journal.sync();
+        let synced = log.sync();
         self.keep_failure(synced)?;
         let written = self.write_snapshot();
-        let poison = self.log.as_ref().and_then(|log| log.journal.poison().cloned());
+        let poison = self.log.as_ref().and_then(|log| log.failure());
         match poison {
             Some(first) => self.keep_failure(Err(first)),
             None => written.map_err(NodeError::Snapshot),
@@ -251,11 +251,8 @@ impl Exchange {
         let engine = self.machine.engine();
         let bytes = engine.snapshot_bytes();
         let state_hash = hash_of_state(&bytes).unwrap_or_else(|| engine.state_hash());
-        let mut writer = log.journal.begin_snapshot(log.journal.position(), state_hash)?;
-        writer.write(&bytes)?;
-        let info = writer.finish()?;
+        let info = log.write_snapshot(state_hash, &bytes)?;
         self.snapshot_base = info.at.sequence;
-        log.journal.finish_snapshot(info.clone())?;
         Ok(info)
     }
 

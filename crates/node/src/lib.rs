@@ -42,6 +42,7 @@ pub use body::{FRAME_COMMANDS, FRAME_DEPLOY, FrameBody};
 pub use error::{NodeError, OpenError};
 pub use exchange::{Exchange, Submitted};
 pub use inspect::{Inspector, LoggedFrame, inspect, inspect_on};
+pub use log::Log;
 pub use machine::Failpoint;
 pub use options::{Clock, DEPLOY_BYTES_MAX, Options};
 pub use recovery::Recovery;

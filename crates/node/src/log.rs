@@ -5,14 +5,45 @@ use crate::options::Options;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use xos_engine::FrameHeader;
-use xos_journal::{Journal, JournalError, Position, SpareOutcome, SyncOutcome, SyncTicket, frame_bytes};
+use xos_journal::{
+    Journal, JournalError, Position, SnapshotInfo, SpareOutcome, SyncOutcome, SyncTicket, frame_bytes,
+};
 
 /// Segments smaller than this are pre-allocated when they are needed.
 const SPARE_SEGMENT_BYTES: u64 = 4 << 20;
 
-/// The journal and the threads that work for it.
-pub(crate) struct Log {
-    pub(crate) journal: Journal,
+/// The ordered log as an exchange uses it: one writer, frames in, a promise when they are durable.
+///
+/// The local journal stands behind it; a log that other nodes keep too would stand there the same way. Whatever
+/// fails once stays failed: [`Log::failure`] tells it for ever after.
+pub trait Log: Send {
+    /// The end of the log, durable or not.
+    fn position(&self) -> Position;
+    /// The highest sequence that is durable for certain.
+    fn durable_sequence(&self) -> u64;
+    /// The longest payload of a frame.
+    fn payload_bytes_most(&self) -> u64;
+    /// The failure that ended its usefulness, if one did.
+    fn failure(&self) -> Option<JournalError>;
+    /// The process that opened it, if this is a fork of it.
+    fn forked_from(&self) -> Option<u32>;
+    /// Takes the next frame. It may become durable from now on, and is at the latest when [`Log::settle`] returns.
+    fn append(&mut self, header: FrameHeader, body: &FrameBody<'_>) -> Result<(), JournalError>;
+    /// Returns when everything appended may be answered.
+    fn settle(&mut self) -> Result<(), JournalError>;
+    /// Makes everything appended durable, also where answers do not wait for it.
+    fn sync(&mut self) -> Result<(), JournalError>;
+    /// Keeps a snapshot of the state at the end of the log, all of which is durable.
+    fn write_snapshot(&mut self, state_hash: [u8; 32], body: &[u8]) -> Result<SnapshotInfo, JournalError>;
+    /// Makes everything durable and lets go of it.
+    fn close(self: Box<Self>) -> Result<Position, JournalError>;
+    /// In a fork: lets go of it and changes nothing.
+    fn abandon(self: Box<Self>);
+}
+
+/// The log on the local disk: the journal and the threads that work for it.
+pub(crate) struct LocalLog {
+    journal: Journal,
     durable: bool,
     overlap_commands: usize,
     segment_bytes: u64,
@@ -25,7 +56,7 @@ pub(crate) struct Log {
     process: u32,
 }
 
-impl Log {
+impl LocalLog {
     pub(crate) fn new(journal: Journal, options: &Options) -> Self {
         Self {
             segments: journal.segments().len(),
@@ -38,28 +69,6 @@ impl Log {
             spare: None,
             process: std::process::id(),
         }
-    }
-
-    /// The process that opened it, if this is another one: a fork, which has a copy of everything here and
-    /// would write over what its parent writes.
-    pub(crate) fn forked_from(&self) -> Option<u32> {
-        (std::process::id() != self.process).then_some(self.process)
-    }
-
-    /// In a fork: lets go of the files and touches nothing. The threads exist only in the parent.
-    pub(crate) fn abandon(self) {
-        std::mem::forget((self.syncer, self.spare));
-    }
-
-    /// Hands a frame to the operating system and, if it is large, begins to sync it.
-    pub(crate) fn append(&mut self, header: FrameHeader, body: &FrameBody<'_>) -> Result<(), JournalError> {
-        let (kind, count, payload) = match body {
-            FrameBody::Commands(commands) => (FRAME_COMMANDS, commands.len(), command_bytes(commands)),
-            FrameBody::Deploy(body) => (FRAME_DEPLOY, 1, &**body),
-        };
-        self.journal.append(kind, header.first_sequence, header.time_ns, count as u32, &[payload])?;
-        self.note_segment(payload.len() as u64)?;
-        if self.durable && count >= self.overlap_commands { self.begin_sync() } else { Ok(()) }
     }
 
     /// Begins a sync of everything appended so far, unless one is under way: what is appended meanwhile goes
@@ -76,17 +85,6 @@ impl Log {
             self.journal.finish_sync(outcome)?;
         }
         Ok(())
-    }
-
-    /// Returns when everything appended may be answered.
-    pub(crate) fn settle(&mut self) -> Result<(), JournalError> {
-        if !self.durable {
-            return Ok(());
-        }
-        if let Some(outcome) = self.syncer.as_mut().and_then(Syncer::wait) {
-            self.journal.finish_sync(outcome)?;
-        }
-        self.journal.sync().map(|_| ())
     }
 
     /// Keeps the next segment ready once the present one is half full.
@@ -110,9 +108,65 @@ impl Log {
         }
         Ok(())
     }
+}
 
-    /// Syncs everything, the marker included, and releases the directory.
-    pub(crate) fn close(mut self) -> Result<Position, JournalError> {
+impl Log for LocalLog {
+    fn position(&self) -> Position {
+        self.journal.position()
+    }
+
+    fn durable_sequence(&self) -> u64 {
+        self.journal.durable_sequence()
+    }
+
+    fn payload_bytes_most(&self) -> u64 {
+        self.journal.payload_bytes_most()
+    }
+
+    fn failure(&self) -> Option<JournalError> {
+        self.journal.poison().cloned()
+    }
+
+    /// A fork has a copy of everything here and would write over what its parent writes.
+    fn forked_from(&self) -> Option<u32> {
+        (std::process::id() != self.process).then_some(self.process)
+    }
+
+    /// Hands a frame to the operating system and, if it is large, begins to sync it.
+    fn append(&mut self, header: FrameHeader, body: &FrameBody<'_>) -> Result<(), JournalError> {
+        let (kind, count, payload) = match body {
+            FrameBody::Commands(commands) => (FRAME_COMMANDS, commands.len(), command_bytes(commands)),
+            FrameBody::Deploy(body) => (FRAME_DEPLOY, 1, &**body),
+        };
+        self.journal.append(kind, header.first_sequence, header.time_ns, count as u32, &[payload])?;
+        self.note_segment(payload.len() as u64)?;
+        if self.durable && count >= self.overlap_commands { self.begin_sync() } else { Ok(()) }
+    }
+
+    fn settle(&mut self) -> Result<(), JournalError> {
+        if !self.durable {
+            return Ok(());
+        }
+        if let Some(outcome) = self.syncer.as_mut().and_then(Syncer::wait) {
+            self.journal.finish_sync(outcome)?;
+        }
+        self.journal.sync().map(|_| ())
+    }
+
+    fn sync(&mut self) -> Result<(), JournalError> {
+        self.journal.sync().map(|_| ())
+    }
+
+    fn write_snapshot(&mut self, state_hash: [u8; 32], body: &[u8]) -> Result<SnapshotInfo, JournalError> {
+        let mut writer = self.journal.begin_snapshot(self.journal.position(), state_hash)?;
+        writer.write(body)?;
+        let info = writer.finish()?;
+        self.journal.finish_snapshot(info.clone())?;
+        Ok(info)
+    }
+
+    /// The marker is synced too, and the directory released.
+    fn close(mut self: Box<Self>) -> Result<Position, JournalError> {
         if let Some(outcome) = self.syncer.as_mut().and_then(Syncer::wait) {
             self.journal.finish_sync(outcome)?;
         }
@@ -120,6 +174,12 @@ impl Log {
             let _ = spare.join();
         }
         self.journal.close()
+    }
+
+    /// The threads exist only in the parent.
+    fn abandon(self: Box<Self>) {
+        let Self { syncer, spare, .. } = *self;
+        std::mem::forget((syncer, spare));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{NodeError, OpenError};
 use crate::exchange::Exchange;
-use crate::log::Log;
+use crate::log::LocalLog;
 use crate::machine::Machine;
 use crate::options::{Options, check_limits};
 use crate::recovery::recover;
@@ -54,7 +54,7 @@ impl Exchange {
         if recovery.sequence > 0 || options.limits.is_none() {
             check_limits(machine.engine().limits(), journal.payload_bytes_most()).map_err(bad_limit)?;
         }
-        let log = Log::new(journal, &options);
+        let log = Box::new(LocalLog::new(journal, &options));
         let mut exchange = Self::new(machine, Some(log), Some(recovery), options);
         exchange.begin_log(&directory)?;
         exchange.say_restarted(&directory)?;

@@ -13,6 +13,7 @@ mod limits;
 mod liquidation;
 mod questions;
 mod reject;
+mod session;
 mod underlying;
 mod words;
 
@@ -33,6 +34,11 @@ pub use liquidation::{
 };
 pub use questions::{QuestionPayouts, ResolutionSpec};
 pub use reject::Reject;
+pub use session::{
+    BadMessage, Challenge, Goodbye, Heartbeat, KeyScheme, LOGON_CONTEXT, LOGON_SIGNED_BYTES, LoggedOn, Logon,
+    LogonFlags, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, ROOT_BYTES, Refused,
+    Resumption, SCHEMA_ID, SessionCode, Subscription, Taken, WIRE_VERSION,
+};
 pub use underlying::{PriceRange, QuestionLink, ScenarioSpec, UnderlyingSpec};
 pub use words::{
     CancelReason, CommandKind, DecidedBy, EventKind, InstrumentState, Matching, PriceSource, PriceStatus,

@@ -1,0 +1,227 @@
+//! One connection: its socket, what came and is not read yet, what waits to be sent.
+
+use crate::sessions::Session;
+use crate::throttle::Bucket;
+use mio::net::TcpStream;
+use std::collections::HashSet;
+use std::io::{self, Read, Write};
+use std::net::IpAddr;
+use std::sync::Arc;
+use xos_protocol::{
+    EventRecord, Goodbye, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, SessionCode,
+};
+use zerocopy::{Immutable, IntoBytes};
+
+/// Room for what came: the longest message and as much again.
+const INBOX_BYTES: usize = 2 * MESSAGE_BYTES_MAX as usize;
+/// Events of one message at most.
+const EVENTS_PER_MESSAGE: u16 = 4_096;
+
+/// Where a connection stands.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// Challenged.
+    Waiting,
+    /// Logged on.
+    Open(Arc<Session>),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) id: u64,
+    pub(crate) stream: TcpStream,
+    pub(crate) address: IpAddr,
+    pub(crate) nonce: [u8; 32],
+    pub(crate) stage: Stage,
+    /// Owner of the accounts that it may act for.
+    pub(crate) owner: u32,
+    pub(crate) listens_only: bool,
+    pub(crate) cancels_on_disconnect: bool,
+    pub(crate) traded: HashSet<u32>,
+    pub(crate) bucket: Bucket,
+    pub(crate) opened_ns: u64,
+    pub(crate) heard_ns: u64,
+    pub(crate) said_ns: u64,
+    pub(crate) silence_ns: u64,
+    /// More may be there to be read.
+    pub(crate) readable: bool,
+    /// Why it is to be closed.
+    pub(crate) over: Option<Goodbye>,
+    inbox: Box<[u8]>,
+    inbox_start: usize,
+    inbox_end: usize,
+    outbox: Vec<u8>,
+    outbox_sent: usize,
+    outbox_max: usize,
+    /// Where the header of the events message under way stands, and how many it has.
+    events_at: Option<(usize, u64, u16)>,
+    messages_sent: u64,
+}
+
+/// What reading brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ReadOutcome {
+    /// Some bytes.
+    Bytes(usize),
+    /// Nothing more for now.
+    Drained,
+    /// The other side is gone.
+    Gone,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        id: u64,
+        stream: TcpStream,
+        address: IpAddr,
+        nonce: [u8; 32],
+        now_ns: u64,
+        outbox_max: usize,
+    ) -> Self {
+        Self {
+            id,
+            stream,
+            address,
+            nonce,
+            stage: Stage::Waiting,
+            owner: u32::MAX,
+            listens_only: false,
+            cancels_on_disconnect: false,
+            traded: HashSet::new(),
+            bucket: Bucket::default(),
+            opened_ns: now_ns,
+            heard_ns: now_ns,
+            said_ns: now_ns,
+            silence_ns: u64::MAX,
+            readable: true,
+            over: None,
+            inbox: vec![0; INBOX_BYTES].into_boxed_slice(),
+            inbox_start: 0,
+            inbox_end: 0,
+            outbox: Vec::new(),
+            outbox_sent: 0,
+            outbox_max,
+            events_at: None,
+            messages_sent: 0,
+        }
+    }
+
+    /// The session it speaks for.
+    pub(crate) fn session(&self) -> Option<&Arc<Session>> {
+        match &self.stage {
+            Stage::Open(session) => Some(session),
+            Stage::Waiting => None,
+        }
+    }
+
+    /// Reads once.
+    pub(crate) fn read(&mut self) -> ReadOutcome {
+        if self.inbox_start == self.inbox_end {
+            (self.inbox_start, self.inbox_end) = (0, 0);
+        } else if self.inbox.len() - self.inbox_end < INBOX_BYTES / 2 {
+            self.inbox.copy_within(self.inbox_start..self.inbox_end, 0);
+            (self.inbox_start, self.inbox_end) = (0, self.inbox_end - self.inbox_start);
+        }
+        let room = self.inbox.len() - self.inbox_end;
+        match self.stream.read(&mut self.inbox[self.inbox_end..]) {
+            Ok(0) => ReadOutcome::Gone,
+            Ok(bytes) => {
+                self.inbox_end += bytes;
+                // A short read has emptied the socket; the next byte raises a new edge.
+                self.readable = bytes == room;
+                ReadOutcome::Bytes(bytes)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                ReadOutcome::Drained
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => ReadOutcome::Bytes(0),
+            Err(_) => ReadOutcome::Gone,
+        }
+    }
+
+    /// What came and is not taken yet.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.inbox[self.inbox_start..self.inbox_end]
+    }
+
+    /// Takes bytes off the front.
+    pub(crate) fn consume(&mut self, bytes: usize) {
+        self.inbox_start += bytes;
+    }
+
+    /// Queues a message with records of one kind.
+    pub(crate) fn say<T: IntoBytes + Immutable>(&mut self, kind: MessageKind, mark: u64, records: &[T]) {
+        self.end_events();
+        let header = self.next_header(kind, mark, records.len() as u16);
+        self.outbox.extend_from_slice(header.as_bytes());
+        self.outbox.extend_from_slice(records.as_bytes());
+    }
+
+    fn next_header(&mut self, kind: MessageKind, mark: u64, count: u16) -> MessageHeader {
+        self.messages_sent += 1;
+        MessageHeader::new(kind, self.messages_sent, mark, kind.record_bytes(), count)
+    }
+
+    /// Queues an event of a frame; events of one frame share a message.
+    #[inline]
+    pub(crate) fn say_event(&mut self, mark: u64, event: &EventRecord) {
+        match &mut self.events_at {
+            Some((_, open, count)) if *open == mark && *count < EVENTS_PER_MESSAGE => *count += 1,
+            _ => {
+                self.end_events();
+                self.events_at = Some((self.outbox.len(), mark, 1));
+                self.outbox.extend_from_slice(&[0; MESSAGE_HEADER_BYTES]);
+            }
+        }
+        self.outbox.extend_from_slice(event.as_bytes());
+    }
+
+    /// Writes the header of the events message under way.
+    pub(crate) fn end_events(&mut self) {
+        if let Some((at, mark, count)) = self.events_at.take() {
+            let header = self.next_header(MessageKind::Events, mark, count);
+            self.outbox[at..at + MESSAGE_HEADER_BYTES].copy_from_slice(header.as_bytes());
+        }
+    }
+
+    /// Bytes that wait to be sent.
+    pub(crate) fn waiting(&self) -> usize {
+        self.outbox.len() - self.outbox_sent
+    }
+
+    /// Sends what can be sent now; never waits. Who leaves more than the limit unread is cut.
+    pub(crate) fn flush(&mut self, now_ns: u64) {
+        self.end_events();
+        while self.waiting() > 0 {
+            match self.stream.write(&self.outbox[self.outbox_sent..]) {
+                Ok(bytes) => {
+                    self.outbox_sent += bytes;
+                    self.said_ns = now_ns;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.end(SessionCode::Farewell, 0, 0);
+                    self.outbox_sent = self.outbox.len();
+                }
+            }
+        }
+        if self.waiting() == 0 {
+            self.outbox.clear();
+            self.outbox_sent = 0;
+        } else if self.outbox_sent > self.outbox.len() / 2 {
+            self.outbox.drain(..self.outbox_sent);
+            self.outbox_sent = 0;
+        }
+        if self.waiting() > self.outbox_max {
+            self.end(SessionCode::SlowConsumer, self.waiting() as u64, self.outbox_max as u64);
+        }
+    }
+
+    /// Notes why it is to be closed; the first reason stands.
+    pub(crate) fn end(&mut self, code: SessionCode, value: u64, limit: u64) {
+        self.over.get_or_insert(Goodbye { code: code.code(), reserved: [0; 6], value, limit });
+    }
+}
