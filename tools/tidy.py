@@ -27,7 +27,7 @@ BYTES_MAX = 4_000_000
 
 # Crates whose result must depend on the log alone.
 DETERMINISTIC_CRATES = {"units", "protocol", "book", "ledger", "risk", "engine"}
-FLOAT_CRATES = {"python", "sim"}
+FLOAT_CRATES = {"python", "sim", "load"}
 
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers"}
 FLOAT = re.compile(r"(?:\b|(?<=\d))f(?:32|64)\b|(?<![\w.])\d[\d_]*\.\d[\d_]*")

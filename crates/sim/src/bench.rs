@@ -7,10 +7,10 @@ mod report;
 mod windows;
 
 pub use command_file::{CommandFile, FileError};
+pub use model_book::ModelBooks;
 pub use report::{BenchCheck, BenchReport, KindTime};
 
 use crate::workload::{ImpliedMarket, Market, MarketShape, Storm};
-use model_book::ModelBooks;
 use std::time::Instant;
 use windows::Windows;
 use xos_engine::{Engine, FrameHeader};

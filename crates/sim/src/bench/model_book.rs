@@ -3,7 +3,7 @@
 use super::engine_orders;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use xos_engine::Engine;
-use xos_protocol::{CommandKind, CommandRecord, Side, Tif};
+use xos_protocol::{ClientId, CommandKind, CommandRecord, Side, Tif};
 use xos_units::InstrumentId;
 
 #[derive(Clone, Copy)]
@@ -21,26 +21,51 @@ struct ModelSides([BTreeMap<i64, VecDeque<u64>>; 2]);
 
 /// Books of all instruments.
 #[derive(Default)]
-pub(crate) struct ModelBooks {
+pub struct ModelBooks {
     orders: HashMap<u64, ModelOrder>,
     sides: BTreeMap<u32, ModelSides>,
+    /// Orders that were placed under a client id.
+    names: HashMap<(u32, ClientId), u64>,
 }
 
 impl ModelBooks {
     /// Replays commands whose first has sequence `first`.
-    pub(crate) fn replay<'a>(first: u64, commands: impl Iterator<Item = &'a CommandRecord>) -> Self {
+    pub fn replay<'a>(first: u64, commands: impl Iterator<Item = &'a CommandRecord>) -> Self {
         let mut books = Self::default();
         for (at, command) in commands.enumerate() {
-            match command.kind() {
-                Some(CommandKind::Place) => books.place(first + at as u64, command),
-                Some(CommandKind::Cancel) => {
-                    books.take_out(command.order_id);
-                }
-                Some(CommandKind::Amend) => books.amend(command),
-                _ => {}
-            }
+            books.apply(first + at as u64, command);
         }
         books
+    }
+
+    /// Takes the command of a sequence. What names an order that does not rest changes nothing.
+    pub fn apply(&mut self, sequence: u64, command: &CommandRecord) {
+        match command.kind() {
+            Some(CommandKind::Place) => {
+                if command.has_client_id() {
+                    // It takes effect once.
+                    let name = (command.account, command.client_id);
+                    if self.names.contains_key(&name) {
+                        return;
+                    }
+                    self.names.insert(name, sequence);
+                }
+                self.place(sequence, command);
+            }
+            Some(CommandKind::Cancel) => {
+                self.take_out(self.named(command));
+            }
+            Some(CommandKind::Amend) => self.amend(self.named(command), command),
+            _ => {}
+        }
+    }
+
+    /// The order that a command names, by its id or by its client id; 0: none.
+    fn named(&self, command: &CommandRecord) -> u64 {
+        match command.order_id {
+            0 => self.names.get(&(command.account, command.client_id)).copied().unwrap_or(0),
+            order_id => order_id,
+        }
     }
 
     fn place(&mut self, id: u64, command: &CommandRecord) {
@@ -99,28 +124,24 @@ impl ModelBooks {
         Some(order)
     }
 
-    fn amend(&mut self, command: &CommandRecord) {
-        let Some(order) = self.orders.get_mut(&command.order_id) else { return };
+    fn amend(&mut self, id: u64, command: &CommandRecord) {
+        let Some(order) = self.orders.get_mut(&id) else { return };
         let filled = order.total - order.remaining;
         let total = if command.qty == 0 { order.total } else { command.qty };
         let price = if command.price == 0 { order.price } else { command.price };
         if total <= filled {
-            self.take_out(command.order_id);
+            self.take_out(id);
         } else if price == order.price && total < order.total {
             order.total = total;
             order.remaining = total - filled;
         } else {
-            let order = self.take_out(command.order_id).expect("just seen");
-            self.work(
-                command.order_id,
-                ModelOrder { price, total, remaining: total - filled, ..order },
-                true,
-            );
+            let order = self.take_out(id).expect("just seen");
+            self.work(id, ModelOrder { price, total, remaining: total - filled, ..order }, true);
         }
     }
 
     /// First difference to the engine's books.
-    pub(crate) fn difference(&self, engine: &Engine) -> Option<String> {
+    pub fn difference(&self, engine: &Engine) -> Option<String> {
         for id in 1..=engine.instrument_count() as u32 {
             for side in [Side::Buy, Side::Sell] {
                 let found = engine_orders(engine, InstrumentId(id), side);
