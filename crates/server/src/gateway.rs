@@ -18,12 +18,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
-use xos_protocol::{Challenge, CommandKind, CommandRecord, Heartbeat, MessageKind, SessionCode};
+use xos_protocol::{
+    Challenge, CommandKind, CommandRecord, Heartbeat, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageKind,
+    SessionCode,
+};
 
 pub(crate) const LISTENER: Token = Token(usize::MAX);
 pub(crate) const WAKER: Token = Token(usize::MAX - 1);
 /// How often connections are looked at for silence.
 const SWEEP_NS: u64 = 50_000_000;
+
+/// Commands of the longest message.
+const COMMANDS_PER_MESSAGE: usize =
+    (MESSAGE_BYTES_MAX as usize - MESSAGE_HEADER_BYTES) / size_of::<CommandRecord>();
 
 /// Sockets of one thread.
 pub(crate) struct Gateway {
@@ -150,7 +157,8 @@ impl Gateway {
         while more {
             more = false;
             for at in 0..self.connections.len() {
-                if batch.len() >= self.options.frame_commands_max {
+                // One more message has to fit: a batch that spills over costs a second sync.
+                if !batch.is_empty() && batch.len() + COMMANDS_PER_MESSAGE > self.options.frame_commands_max {
                     return;
                 }
                 let Some(connection) = &mut self.connections[at] else { continue };

@@ -53,7 +53,7 @@ impl Default for ServerOptions {
             outbox_bytes_max: 64 << 20,
             events_kept: 1 << 20,
             taken_kept: 4_096,
-            frame_commands_max: 8_192,
+            frame_commands_max: 16_384,
             session_rate: Rate { per_s: 50_000, burst: 50_000 },
             account_rate: Rate { per_s: 10_000, burst: 10_000 },
             address_rate: Rate { per_s: 200_000, burst: 200_000 },
