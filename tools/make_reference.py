@@ -25,6 +25,7 @@ import msgspec
 from event_fields import EVENT_FIELDS
 from exchange_os import _core, errors
 from exchange_os.cli import main as xos
+from exchange_os.credentials import CredentialFault
 from exchange_os.markets.schema import json_schema
 from exchange_os.records import commands, events_from_bytes
 
@@ -140,6 +141,12 @@ def rejects_page() -> str:
         table(
             ("number", "class", "meaning"),
             ((kind.number, f"`{kind.__name__}`", _first_paragraph(kind)) for kind in classes),
+        ),
+        "## Faults of credentials",
+        "What `CredentialRefused` says in `fault`, in the order in which it is looked for.",
+        table(
+            ("number", "`CredentialFault`", "the document"),
+            ((fault.value, f"`{fault.name}`", fault.meaning) for fault in CredentialFault),
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,7 @@ from exchange_os.results import Book, Outcome, Receipt, levels_of, receipt
 
 if TYPE_CHECKING:
     from exchange_os import _core
+    from exchange_os.credentials import Credentials
     from exchange_os.directory import Directory
 
 _DIGEST_BYTES = 32
@@ -39,6 +41,13 @@ class AdmissionMethods(Publishing):
     _core: _core.Exchange
     _directory: Directory
 
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Signed documents of issuers: what gives accounts their classes."""
+        from exchange_os.credentials import Credentials
+
+        return Credentials(self)
+
     def set_credentials(
         self,
         account: int,
@@ -52,7 +61,7 @@ class AdmissionMethods(Publishing):
         """Gives an account these classes and no others. Its orders that are not admitted any more leave.
 
         `digest` is the 32-byte hash of the signed document, `ends_ns` and `issued_ns` are its times (None:
-        now). Whoever calls this has verified the document.
+        now). Whoever calls this has verified the document; `credentials.submit` does.
         """
         return self._credentials(account, self._mask(classes), digest, ends_ns, issued_ns, time_ns)
 

@@ -186,9 +186,9 @@ def _standing(content: dict[str, Any], fresh: bool) -> Standing:
         assets.append(Money(number, spec["symbol"], spec["decimals"]))
     everything = [
         *content["assets"],
+        *content["classes"],
         *content["venues"],
         *content["publishers"],
-        *content["classes"],
         *_by_number(content),
     ]
     for body in everything:
@@ -204,6 +204,7 @@ def _standing(content: dict[str, Any], fresh: bool) -> Standing:
         fresh=fresh,
         bodies=bodies,
         assets=tuple(assets),
+        classes={body["class"]["symbol"]: body["class"]["counterparty"] for body in content["classes"]},
         publishers=tuple(body["publisher"]["symbol"] for body in content["publishers"]),
         underlyings=tuple(body["underlying"]["symbol"] for body in content["underlyings"]),
         instruments=instruments,

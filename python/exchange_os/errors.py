@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exchange_os._core import Reject
+    from exchange_os.credentials.faults import CredentialFault
 
 
 class Error(Exception):
@@ -79,6 +80,16 @@ class EventsGone(Error, LookupError):
     """Events were asked for that the bounded memory of recent events no longer holds; the log has them."""
 
     number = 709
+
+
+class CredentialRefused(Error, ValueError):
+    """A credential counts for nothing; `fault` says why, with a number of its own. Nothing was sent."""
+
+    number = 710
+
+    def __init__(self, fault: CredentialFault, message: str) -> None:
+        super().__init__(f"{fault.value} {fault.name}: {message}")
+        self.fault = fault
 
 
 # --- 1xx to 5xx: the engine refused ---

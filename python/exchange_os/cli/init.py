@@ -12,6 +12,7 @@ TEMPLATES = {
     "spot": "one spot pair",
     "perpetual": "a perpetual with an oracle, tiers, funding and a liquidation ladder",
     "prediction": "one question with two outcomes",
+    "permissioned": "a venue for accounts with a credential and an open one, on one book",
 }
 
 

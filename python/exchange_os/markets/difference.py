@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
 
+from exchange_os.markets.admission import named_rules
 from exchange_os.markets.load import Loaded, refusal
 from exchange_os.markets.to_commands import Deployment, Standing, plan
 
@@ -42,15 +43,17 @@ def difference(loaded: Loaded, standing: Standing) -> list[Difference]:
     alone = plan(loaded, _without_bodies(standing))
     if alone.problems:
         raise refusal(alone.problems)
-    return [_compared(loaded, wanted, standing) for wanted in alone.missing]
+    added = [each.symbol for each in loaded.spec.classes if each.symbol not in standing.classes]
+    classes = [*standing.classes, *added]
+    return [_compared(loaded, wanted, standing, classes) for wanted in alone.missing]
 
 
 def _without_bodies(standing: Standing) -> Standing:
-    """The same assets and publishers, so that numbers agree, but nothing that could be in the way."""
-    return Standing(standing.fresh, {}, standing.assets, standing.publishers)
+    """The same numbers of everything, but nothing that could be in the way."""
+    return replace(standing, bodies={})
 
 
-def _compared(loaded: Loaded, wanted: Deployment, standing: Standing) -> Difference:
+def _compared(loaded: Loaded, wanted: Deployment, standing: Standing, classes: list[str]) -> Difference:
     line = loaded.problem(wanted.path, "").line
     before = standing.bodies.get((wanted.kind, wanted.symbol))
     if before is None:
@@ -58,6 +61,8 @@ def _compared(loaded: Loaded, wanted: Deployment, standing: Standing) -> Differe
     if before == wanted.body:
         return Difference(wanted.kind, wanted.symbol, "same", line)
     old, new = (msgspec.msgpack.decode(body)[wanted.kind] for body in (before, wanted.body))
+    if wanted.kind == "venue":
+        old, new = (named_rules(body, classes) for body in (old, new))
     return Difference(wanted.kind, wanted.symbol, "changed", line, tuple(_fields(old, new, "")))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from exchange_os._core import Reject
 from exchange_os.errors import Rejected
 from exchange_os.exact import plain_text
+from exchange_os.markets.admission import admission_doubts
 from exchange_os.markets.lines import Path
 from exchange_os.markets.load import Loaded, Problem
 from exchange_os.markets.resolution import doubts, rehearsed
@@ -94,6 +95,10 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     121: (("link", "bounds"), "one less than outcomes"),
     122: (("link", "bounds"), "above 0, at most the highest price, rising"),
     123: (("link", "bounds"), "every price belongs to one outcome"),
+    131: (("admission", "requires"), "classes that stand"),
+    132: (("admission", "forbids"), "classes that stand and that are not required"),
+    133: (("counterparty", "requires"), "classes with counterparty = true"),
+    134: (("counterparty", "forbids"), "classes with counterparty = true that are not required"),
     151: (("resolution", "rule"), "1 to 65,536 bytes"),
     152: (("resolution", "sources"), "1 to 16 of them"),
     153: (("resolution", "sources"), "each 1 to 256 bytes"),
@@ -172,6 +177,8 @@ def _warnings(loaded: Loaded) -> Iterator[Problem]:
             yield loaded.problem(("question", index, field), message, "warning")
         for field, message in doubts(question.resolution) if question.resolution is not None else ():
             yield loaded.problem(("question", index, "resolution", field), message, "warning")
+    for path, message in admission_doubts(spec):
+        yield loaded.problem(path, message, "warning")
     for index, asset in enumerate(spec.assets):
         if asset.symbol not in used:
             yield loaded.problem(("asset", index), f"nothing in this file uses {asset.symbol}", "warning")

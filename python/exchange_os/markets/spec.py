@@ -126,11 +126,53 @@ class Split(Strict):
     insurance_ppm: int = 0
 
 
+class Class(Strict):
+    """Something that an issuer vouches for of an account. Only with `counterparty` may the counterparty rule
+    of a venue name it: such classes divide the books."""
+
+    symbol: str
+    counterparty: bool = False
+
+
+class Rule(Strict):
+    """Classes that an account must have, all of them, and classes that it must not have."""
+
+    requires: list[str] = []
+    forbids: list[str] = []
+
+
 class Venue(Strict):
-    """A front door to the instruments; its fees, if any, replace those of the instrument."""
+    """A front door to the instruments; its fees, if any, replace those of the instrument.
+
+    `admission` says whose orders it brings, `counterparty` with whose orders they trade; left out: anybody's.
+    """
 
     symbol: str
     fees: Fees | None = None
+    admission: Rule | None = None
+    counterparty: Rule | None = None
+
+
+class Key(Strict):
+    """A public key as JWK (RFC 7517): Ed25519 (`kty` OKP) or P-256 (`kty` EC, with `y`)."""
+
+    kid: str
+    kty: Literal["OKP", "EC"]
+    crv: Literal["Ed25519", "P-256"]
+    x: str
+    y: str | None = None
+
+
+class Issuer(Strict):
+    """Who signs credentials: `id` is the `iss` of its documents, `classes` are those that it may give.
+
+    It is not deployed: gateways check documents against it.
+    """
+
+    id: str
+    name: str
+    classes: list[str]
+    keys: list[Key]
 
 
 class Publisher(Strict):
@@ -370,7 +412,9 @@ class MarketFile(Strict):
 
     limits: Limits | None = None
     assets: list[Asset] = Field(default=[], alias="asset")
+    classes: list[Class] = Field(default=[], alias="class")
     venues: list[Venue] = Field(default=[], alias="venue")
+    issuers: list[Issuer] = Field(default=[], alias="issuer")
     publishers: list[Publisher] = Field(default=[], alias="publisher")
     instruments: list[Instrument] = Field(default=[], alias="instrument")
     underlyings: list[Underlying] = Field(default=[], alias="underlying")

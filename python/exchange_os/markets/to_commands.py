@@ -12,6 +12,7 @@ import msgspec
 
 from exchange_os import _core
 from exchange_os.exact import plain_text as text
+from exchange_os.markets.admission import issuer_faults, rule_body
 from exchange_os.markets.lines import Path
 from exchange_os.markets.load import Loaded, Problem
 from exchange_os.markets.resolution import resolution_body
@@ -28,7 +29,16 @@ from exchange_os.markets.scale import (
     terms_body,
     ticks_per_unit,
 )
-from exchange_os.markets.spec import LIMIT_DEFAULTS, Link, Oracle, Perpetual, Question, Spot, Underlying
+from exchange_os.markets.spec import (
+    LIMIT_DEFAULTS,
+    Link,
+    Oracle,
+    Perpetual,
+    Question,
+    Spot,
+    Underlying,
+    Venue,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,8 @@ class Standing:
     fresh: bool = True
     bodies: Mapping[tuple[str, str], bytes] = field(default_factory=dict)
     assets: tuple[Money, ...] = ()
+    classes: Mapping[str, bool] = field(default_factory=dict)
+    """In order of number; whether counterparty rules may name it."""
     publishers: tuple[str, ...] = ()
     underlyings: tuple[str, ...] = ()
     instruments: Mapping[str, int] = field(default_factory=dict)
@@ -77,6 +89,7 @@ class _Planner:
         self.standing = standing
         self.plan = Plan()
         self.assets = {money.symbol: money for money in standing.assets}
+        self.classes = dict(standing.classes)
         self.publishers = {symbol: number for number, symbol in enumerate(standing.publishers, 1)}
         self.underlyings = {symbol: number for number, symbol in enumerate(standing.underlyings, 1)}
         self.instruments = dict(standing.instruments)
@@ -90,8 +103,13 @@ class _Planner:
             self._add("asset", asset.symbol, asset_body(asset), ("asset", index))
             number = len(self.assets) + 1
             self.assets.setdefault(asset.symbol, Money(number, asset.symbol, min(asset.decimals, 18)))
+        for index, each in enumerate(spec.classes):
+            self._add("class", each.symbol, each.model_dump(), ("class", index))
+            self.classes.setdefault(each.symbol, each.counterparty)
         for index, venue in enumerate(spec.venues):
-            self._add("venue", venue.symbol, venue.model_dump(), ("venue", index))
+            self._try("venue", venue, ("venue", index))
+        for path, message in issuer_faults(spec.issuers, self.classes):
+            self._problem(path, message)
         for index, publisher in enumerate(spec.publishers):
             self._add("publisher", publisher.symbol, publisher.model_dump(), ("publisher", index))
             self.publishers.setdefault(publisher.symbol, len(self.publishers) + 1)
@@ -121,9 +139,11 @@ class _Planner:
         elif self.standing.bodies.get(("genesis", "")) != body:
             self._problem(("limits",), "limits can be declared only for a new exchange; this one has others")
 
-    def _try(self, kind: str, item: Spot | Perpetual | Underlying | Question, path: Path) -> None:
+    def _try(self, kind: str, item: Venue | Spot | Perpetual | Underlying | Question, path: Path) -> None:
         try:
             match item:
+                case Venue():
+                    content = self._venue(item)
                 case Question():
                     content = self._question(item)
                 case Underlying():
@@ -180,6 +200,14 @@ class _Planner:
                 "symbol", "an asset must stand before it; the first one is the settlement asset"
             )
         return next(iter(self.assets.values()))
+
+    def _venue(self, item: Venue) -> dict[str, Any]:
+        content = item.model_dump(exclude={"admission", "counterparty"})
+        for name in ("admission", "counterparty"):
+            rule = getattr(item, name)
+            if rule is not None:
+                content[name] = rule_body(rule, name, self.classes)
+        return content
 
     def _instrument(self, item: Spot | Perpetual) -> dict[str, Any]:
         if isinstance(item, Spot):
