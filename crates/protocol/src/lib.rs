@@ -35,9 +35,9 @@ pub use liquidation::{
 pub use questions::{QuestionPayouts, ResolutionSpec};
 pub use reject::Reject;
 pub use session::{
-    BadMessage, Challenge, Goodbye, Heartbeat, KeyScheme, LOGON_CONTEXT, LOGON_SIGNED_BYTES, LoggedOn, Logon,
-    LogonFlags, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, ROOT_BYTES, Refused,
-    Resumption, SCHEMA_ID, SessionCode, Subscription, Taken, WIRE_VERSION,
+    BadMessage, Challenge, FeedAction, FeedRecord, Goodbye, Heartbeat, KeyScheme, LOGON_CONTEXT,
+    LOGON_SIGNED_BYTES, LoggedOn, Logon, LogonFlags, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageHeader,
+    MessageKind, ROOT_BYTES, Refused, Resumption, SCHEMA_ID, SessionCode, Subscription, Taken, WIRE_VERSION,
 };
 pub use underlying::{PriceRange, QuestionLink, ScenarioSpec, UnderlyingSpec};
 pub use words::{

@@ -45,6 +45,26 @@ words! {
         Events = 33 "events",
         /// Server: commands that were not taken into the log.
         Refused = 34 "refused",
+        /// Server: what changed in the books that the session subscribes to.
+        Feed = 35 "feed",
+    }
+}
+
+words! {
+    /// What a record of a feed says.
+    FeedAction: u8 {
+        /// A whole book follows: forget what you have. The number is the one that its records stand for.
+        Clear = 1 "clear",
+        /// By order: an order stands behind all others of its price. By price: the level is now so.
+        Add = 2 "add",
+        /// An order has other lots and keeps its place.
+        Change = 3 "change",
+        /// An order, or a level, is gone.
+        Remove = 4 "remove",
+        /// A trade: price, lots, the resting order.
+        Trade = 5 "trade",
+        /// The whole book has been sent; changes follow, each with the next number.
+        Ready = 6 "ready",
     }
 }
 
@@ -271,6 +291,7 @@ impl MessageKind {
             Self::Taken => size_of::<Taken>(),
             Self::Events => size_of::<EventRecord>(),
             Self::Refused => size_of::<Refused>(),
+            Self::Feed => size_of::<FeedRecord>(),
         };
         bytes as u16
     }
@@ -398,7 +419,7 @@ pub struct Refused {
     pub retry_ns: u64,
 }
 
-/// Which feed.
+/// Which feed, and from where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Subscription {
@@ -408,6 +429,36 @@ pub struct Subscription {
     pub level: u8,
     /// Zero.
     pub reserved: [u8; 3],
+    /// The next number wanted, of this run of the server; 0, or one that is no longer kept: a whole book first.
+    pub from_number: u64,
+}
+
+/// One change of a book, or one line of a whole book.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct FeedRecord {
+    /// One more for each change of this instrument and level. Lines of a whole book have that of the last change in it.
+    pub number: u64,
+    /// Sequence of the command that caused it.
+    pub sequence: u64,
+    /// The order; 0 by price.
+    pub order_id: u64,
+    /// Ticks.
+    pub price: i64,
+    /// Lots that are shown now; of a trade the lots traded.
+    pub qty: i64,
+    /// The instrument.
+    pub instrument: u32,
+    /// By price: orders of the level.
+    pub orders: u32,
+    /// Side of the order or level.
+    pub side: u8,
+    /// [`FeedAction`].
+    pub action: u8,
+    /// 2: by price, 3: by order.
+    pub level: u8,
+    /// Zero.
+    pub reserved: [u8; 5],
 }
 
 #[cfg(test)]

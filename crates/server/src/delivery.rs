@@ -65,6 +65,7 @@ impl Gateway {
             self.refuse(*session, *number, *code);
         }
         self.shared.stats.events_sent.fetch_add(sent, Relaxed);
+        self.publish(frame);
         if !frame.events.is_empty() {
             self.kept.push(frame.clone());
         }

@@ -8,6 +8,7 @@ use crate::directory::Directory;
 use crate::frame::{Batch, NODE};
 use crate::kept::KeptFrames;
 use crate::options::ServerOptions;
+use crate::publisher::Publisher;
 use crate::shared::Shared;
 use crate::throttle::Bucket;
 use mio::net::{TcpListener, TcpStream};
@@ -43,6 +44,7 @@ pub(crate) struct Gateway {
     free: Vec<usize>,
     pub(crate) directory: Directory,
     pub(crate) kept: KeptFrames,
+    pub(crate) publisher: Publisher,
     /// Which connection speaks for a session here.
     pub(crate) of_session: Vec<Option<usize>>,
     pub(crate) accounts: Vec<Bucket>,
@@ -72,6 +74,7 @@ impl Gateway {
         Ok(Self {
             kept: KeptFrames::new(durable_sequence, options.events_kept),
             options,
+            publisher: Publisher::default(),
             shared,
             poll,
             ready: Events::with_capacity(1_024),
@@ -139,6 +142,7 @@ impl Gateway {
         self.read_all(now_ns, batch);
         if now_ns >= self.swept_ns + SWEEP_NS {
             self.swept_ns = now_ns;
+            self.catch_up(now_ns);
             self.sweep(now_ns);
         }
         Ok(())

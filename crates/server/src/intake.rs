@@ -1,5 +1,6 @@
 //! Taking in: messages of a connection, logon, numbers, and admission before the log.
 
+use crate::client::each;
 use crate::connection::{Connection, Stage};
 use crate::directory::{NOBODY, Owner};
 use crate::frame::{Batch, Deployment};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use xos_protocol::{
     CommandKind, CommandRecord, Goodbye, Heartbeat, LoggedOn, Logon, LogonFlags, MESSAGE_BYTES_MAX,
-    MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, Refused, Resumption, SessionCode,
+    MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, Refused, Resumption, SessionCode, Subscription,
 };
 use zerocopy::FromBytes;
 
@@ -48,6 +49,9 @@ impl Gateway {
                 (Stage::Open(_), Some(MessageKind::Heartbeat)) if header.count == 1 => {
                     self.echo(at);
                 }
+                (Stage::Open(_), Some(kind @ (MessageKind::Subscribe | MessageKind::Unsubscribe))) => {
+                    self.take_subscriptions(at, kind, header);
+                }
                 (_, Some(MessageKind::Goodbye)) => connection.end(SessionCode::Farewell, 0, 0),
                 _ => connection.end(SessionCode::UnexpectedMessage, u64::from(header.kind), 0),
             }
@@ -68,6 +72,22 @@ impl Gateway {
             let echo = Heartbeat { sent_ns: 0, echo_ns: heard.sent_ns };
             connection.say(MessageKind::Heartbeat, 0, &[echo]);
             connection.flush(now_ns);
+        }
+    }
+
+    fn take_subscriptions(&mut self, at: usize, kind: MessageKind, header: MessageHeader) {
+        let Some(connection) = &mut self.connections[at] else { return };
+        let records = &connection.unread()[MESSAGE_HEADER_BYTES..header.length as usize];
+        let records: Vec<_> = each::<Subscription>(records).collect();
+        for record in records {
+            if !matches!(record.level, 2 | 3) {
+                return connection.end(SessionCode::Malformed, u64::from(record.level), 3);
+            }
+            if kind == MessageKind::Subscribe {
+                self.publisher.want(at, connection.id, record);
+            } else {
+                self.publisher.unsubscribe(connection.id, record);
+            }
         }
     }
 

@@ -207,6 +207,9 @@ fn serve(mut gateway: Gateway, mut sequencer: Sequencer, desk: &Desk) -> Result<
         if stopping {
             return Ok(sequencer.into_exchange());
         }
+        if gateway.wants_feeds() {
+            gateway.begin_feeds(sequencer.exchange().engine());
+        }
         answer(desk, sequencer.exchange_mut());
     }
 }

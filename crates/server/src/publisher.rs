@@ -1,0 +1,160 @@
+//! The publisher: feeds to those who subscribe. Each change is made once and copied to each of them. Nobody is waited
+//! for: who reads too slowly is left out, and gets a whole book once it has read what it was sent.
+
+use crate::connection::Connection;
+use crate::feed::Feed;
+use crate::frame::DurableFrame;
+use crate::gateway::Gateway;
+use std::collections::HashMap;
+use xos_engine::Engine;
+use xos_protocol::{FeedRecord, MessageKind, Refused, SessionCode, Subscription};
+
+/// Records of one message at most.
+const RECORDS_PER_MESSAGE: usize = 1_024;
+/// Bytes that may wait to be sent to a subscriber before changes are left out.
+const LAG_BYTES: usize = 1 << 20;
+
+#[derive(Debug)]
+struct Subscriber {
+    at: usize,
+    connection: u64,
+    /// Changes are left out until it has read everything.
+    lags: bool,
+}
+
+/// Feeds and their subscribers.
+#[derive(Debug, Default)]
+pub(crate) struct Publisher {
+    feeds: HashMap<u32, Feed>,
+    subscribers: HashMap<(u32, u8), Vec<Subscriber>>,
+    /// Subscriptions that wait for the end of the batch, with the connection.
+    wanted: Vec<(usize, u64, Subscription)>,
+}
+
+impl Publisher {
+    /// Notes a wish; it is met when the batch under way is done.
+    pub(crate) fn want(&mut self, at: usize, connection: u64, subscription: Subscription) {
+        self.wanted.push((at, connection, subscription));
+    }
+
+    /// Ends a subscription.
+    pub(crate) fn unsubscribe(&mut self, connection: u64, subscription: Subscription) {
+        if let Some(list) = self.subscribers.get_mut(&(subscription.instrument, subscription.level)) {
+            list.retain(|subscriber| subscriber.connection != connection);
+        }
+    }
+
+    fn count_of(&self, connection: u64) -> usize {
+        let all = self.subscribers.values().flatten();
+        all.filter(|subscriber| subscriber.connection == connection).count()
+    }
+}
+
+impl Gateway {
+    /// Whether somebody waits for a feed to begin.
+    pub(crate) fn wants_feeds(&self) -> bool {
+        !self.publisher.wanted.is_empty()
+    }
+
+    /// Begins the subscriptions that were asked for. The engine stands where the last frame delivered ends.
+    pub(crate) fn begin_feeds(&mut self, engine: &Engine) {
+        for (at, id, wish) in std::mem::take(&mut self.publisher.wanted) {
+            let now_ns = self.now_ns();
+            let count = self.publisher.count_of(id);
+            let most = self.options.subscriptions_max;
+            let Some(Some(connection)) = self.connections.get_mut(at) else { continue };
+            if connection.id != id {
+                continue;
+            }
+            if count >= most {
+                refuse(connection, SessionCode::TooManySubscriptions, count as u64, most as u64);
+            } else if !self.publisher.feeds.contains_key(&wish.instrument) {
+                match Feed::of(engine, wish.instrument) {
+                    Some(feed) => drop(self.publisher.feeds.insert(wish.instrument, feed)),
+                    None => {
+                        refuse(connection, SessionCode::UnknownInstrument, u64::from(wish.instrument), 0);
+                    }
+                }
+            }
+            if count < most
+                && let Some(feed) = self.publisher.feeds.get(&wish.instrument)
+            {
+                let first = feed.from(wish.level, wish.from_number);
+                say_records(connection, &first.unwrap_or_else(|| feed.whole(wish.level)));
+                let list = self.publisher.subscribers.entry((wish.instrument, wish.level)).or_default();
+                list.retain(|subscriber| subscriber.connection != id);
+                list.push(Subscriber { at, connection: id, lags: false });
+            }
+            connection.flush(now_ns);
+            self.close_if_over(at);
+        }
+    }
+
+    /// Lets the feeds follow a frame and tells what it changed.
+    pub(crate) fn publish(&mut self, frame: &DurableFrame) {
+        if self.publisher.feeds.is_empty() {
+            return;
+        }
+        let Publisher { feeds, subscribers, .. } = &mut self.publisher;
+        for feed in feeds.values_mut() {
+            feed.begin();
+        }
+        for event in &frame.events {
+            if let Some(feed) = feeds.get_mut(&event.instrument) {
+                feed.hear(event);
+            }
+        }
+        for feed in feeds.values_mut() {
+            feed.end();
+        }
+        for ((instrument, level), list) in subscribers {
+            let Some(feed) = feeds.get(instrument) else { continue };
+            let fresh = feed.fresh(*level);
+            if fresh.is_empty() {
+                continue;
+            }
+            list.retain_mut(|subscriber| {
+                let Some(Some(connection)) = self.connections.get_mut(subscriber.at) else { return false };
+                if connection.id != subscriber.connection {
+                    return false;
+                }
+                subscriber.lags |= connection.waiting() > LAG_BYTES;
+                if !subscriber.lags {
+                    say_records(connection, fresh);
+                    self.touched.push(subscriber.at);
+                }
+                true
+            });
+        }
+    }
+
+    /// Sends a whole book to who was left out and has read everything since.
+    pub(crate) fn catch_up(&mut self, now_ns: u64) {
+        let Publisher { feeds, subscribers, .. } = &mut self.publisher;
+        for ((instrument, level), list) in subscribers {
+            let Some(feed) = feeds.get(instrument) else { continue };
+            for subscriber in list.iter_mut().filter(|subscriber| subscriber.lags) {
+                if let Some(Some(connection)) = self.connections.get_mut(subscriber.at)
+                    && connection.id == subscriber.connection
+                    && connection.waiting() == 0
+                {
+                    subscriber.lags = false;
+                    say_records(connection, &feed.whole(*level));
+                    connection.flush(now_ns);
+                }
+            }
+        }
+    }
+}
+
+fn say_records(connection: &mut Connection, records: &[FeedRecord]) {
+    for piece in records.chunks(RECORDS_PER_MESSAGE) {
+        connection.say(MessageKind::Feed, 0, piece);
+    }
+}
+
+/// A subscription is no command: its refusal counts none.
+fn refuse(connection: &mut Connection, code: SessionCode, value: u64, limit: u64) {
+    let refused = Refused { code: code.code(), value, limit, ..Refused::default() };
+    connection.say(MessageKind::Refused, 0, &[refused]);
+}
