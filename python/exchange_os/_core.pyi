@@ -32,6 +32,7 @@ __all__ = [
     "bench_commands",
     "bench_replay",
     "bench_restart",
+    "bench_wire",
     "bench_workload",
     "build_info",
     "canonical_deployment",
@@ -384,6 +385,24 @@ def bench_replay(
 
 def bench_restart(path: str | PathLike[str], accounts: int, orders: int, /) -> dict[str, int]:
     """Builds an exchange in a new directory, takes a snapshot, goes on a little, and opens it again."""
+
+def bench_wire(
+    path: str | PathLike[str],
+    rate_per_s: int,
+    seconds: int,
+    connections: int,
+    file: str | PathLike[str] | None,
+    prefill: int,
+    seed: int,
+    accounts: int,
+    resting: int,
+    durable: bool,
+    spin_us: int,
+    gateways: int,
+    subscribers: int,
+    /,
+) -> tuple[str, str, bool]:
+    """Runs a load on a new server over a new log: its report in words and as JSON, and whether it passed."""
 
 def bench_workload(
     workload: str, seed: int, accounts: int, resting: int, commands: int, times_by_kind: bool, /

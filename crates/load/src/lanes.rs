@@ -14,7 +14,8 @@ const STUCK_BYTES: usize = 256 << 20;
 
 /// The keys that the lanes log on with.
 pub(crate) fn keys_of(lanes: usize) -> Vec<Key> {
-    (0..lanes)
+    // One more than there are lanes: readers of market data have no account.
+    (0..=lanes)
         .map(|lane| Key {
             name: format!("lane-{lane}"),
             proof: Proof::Secret(secret_of(lane)),
@@ -26,6 +27,14 @@ pub(crate) fn keys_of(lanes: usize) -> Vec<Key> {
 
 fn secret_of(lane: usize) -> Vec<u8> {
     format!("the secret of load lane {lane}").into_bytes()
+}
+
+/// How a lane logs on.
+pub(crate) fn lane_request(lane: usize) -> LogonRequest {
+    LogonRequest {
+        heartbeat_ms: 60_000,
+        ..LogonRequest::with_secret(&format!("lane-{lane}"), &secret_of(lane))
+    }
 }
 
 /// One connection.
@@ -52,10 +61,7 @@ impl Lanes {
     pub(crate) fn connect(address: SocketAddr, count: usize, commands: u64) -> Result<Self, ClientError> {
         let mut lanes = Vec::with_capacity(count);
         for lane in 0..count {
-            let request = LogonRequest {
-                heartbeat_ms: 60_000,
-                ..LogonRequest::with_secret(&format!("lane-{lane}"), &secret_of(lane))
-            };
+            let request = lane_request(lane);
             let client = Client::log_on(address, &request, LOGON_TIMEOUT)?;
             client.stream().set_nonblocking(true)?;
             let places = Vec::with_capacity(2 * commands as usize / count + 1);

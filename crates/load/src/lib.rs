@@ -8,6 +8,7 @@ mod bounds;
 mod judge;
 mod lanes;
 mod latency;
+mod readers;
 mod report;
 mod run;
 mod traffic;

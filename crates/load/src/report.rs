@@ -42,6 +42,10 @@ pub struct LoadReport {
     pub unanswered: u64,
     /// Events that the connections heard.
     pub events_heard: u64,
+    /// Readers of the book.
+    pub subscribers: usize,
+    /// Changes of the book that all of them read.
+    pub feed_records: u64,
     /// Trades in all.
     pub trades: u64,
     /// Resting orders at the end.
@@ -96,7 +100,8 @@ impl LoadReport {
             "workload": self.workload, "connections": self.connections, "durable": self.durable,
             "offered_per_s": self.offered_per_s, "achieved_per_s": self.achieved_per_s,
             "commands": self.commands, "taken": self.taken, "refused": self.refused,
-            "unanswered": self.unanswered, "events_heard": self.events_heard, "trades": self.trades,
+            "unanswered": self.unanswered, "events_heard": self.events_heard, "subscribers": self.subscribers,
+            "feed_records": self.feed_records, "trades": self.trades,
             "resting_orders": self.orders, "commands_per_frame": self.commands_per_frame,
             "latency": of(&self.latency), "window_p99_ns": self.window_p99_ns(),
             "window_p99_best_decile_ns": best,

@@ -4,6 +4,7 @@ use crate::bounds::{Bounds, elapsed_ns};
 use crate::judge::judge;
 use crate::lanes::{Lanes, keys_of};
 use crate::latency::Latencies;
+use crate::readers::Readers;
 use crate::report::{Check, LoadReport};
 use crate::traffic::Traffic;
 use std::fmt;
@@ -31,6 +32,8 @@ pub struct LoadOptions {
     pub connections: usize,
     /// Whether answers wait for the disk.
     pub durable: bool,
+    /// Readers of the first instrument's book by order, beside the connections.
+    pub subscribers: usize,
     /// The server's own options; its rates are lifted.
     pub server: ServerOptions,
 }
@@ -93,6 +96,7 @@ pub fn run(traffic: &Traffic, options: &LoadOptions) -> Result<LoadReport, LoadE
     let server = Server::start(exchange, address, keys, server_options)?;
     let commands = options.rate_per_s * options.seconds;
     let mut lanes = Lanes::connect(server.address(), options.connections, commands)?;
+    let readers = Readers::start(server.address(), options.connections, options.subscribers)?;
     let mut latencies = Latencies::new(commands, options.rate_per_s);
     let drive = drive(traffic, &mut lanes, &mut latencies, commands);
     let (took_ns, late_ns) = match drive {
@@ -101,6 +105,7 @@ pub fn run(traffic: &Traffic, options: &LoadOptions) -> Result<LoadReport, LoadE
         Err(error) => return Err(server.stop().err().map_or(error.into(), LoadError::Server)),
     };
     lanes.close();
+    let feed_records = readers.stop();
     let exchange = server.stop()?;
     exchange.close().map_err(|error| LoadError::SetUp(error.to_string()))?;
     let verdict = judge(&options.folder, before, lanes.taken).map_err(LoadError::Judgement)?;
@@ -126,6 +131,8 @@ pub fn run(traffic: &Traffic, options: &LoadOptions) -> Result<LoadReport, LoadE
         refused: lanes.refused,
         unanswered,
         events_heard: lanes.events,
+        subscribers: options.subscribers,
+        feed_records,
         trades: verdict.trades,
         orders: verdict.orders,
         commands_per_frame,

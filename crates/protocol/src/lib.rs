@@ -8,6 +8,7 @@ mod atoms;
 mod command;
 mod deploy;
 mod event;
+mod feed;
 pub mod layout;
 mod limits;
 mod liquidation;
@@ -25,6 +26,7 @@ pub use deploy::{
     QuestionSpec, SourceSpec, Split, VenueSpec,
 };
 pub use event::{EventFlags, EventRecord, Receipt};
+pub use feed::{FeedAction, FeedRecord, Subscription};
 pub use limits::{
     COUNTDOWN_MS_MAX, FUNDING_HISTORY_MAX, FUNDING_LEVELS_MAX, Limits, PROFILES_MAX, PROTECTION_MS_MAX,
     SLIPPAGE_PPM_MAX,
@@ -35,9 +37,9 @@ pub use liquidation::{
 pub use questions::{QuestionPayouts, ResolutionSpec};
 pub use reject::Reject;
 pub use session::{
-    BadMessage, Challenge, FeedAction, FeedRecord, Goodbye, Heartbeat, KeyScheme, LOGON_CONTEXT,
-    LOGON_SIGNED_BYTES, LoggedOn, Logon, LogonFlags, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageHeader,
-    MessageKind, ROOT_BYTES, Refused, Resumption, SCHEMA_ID, SessionCode, Subscription, Taken, WIRE_VERSION,
+    BadMessage, Challenge, Goodbye, Heartbeat, KeyScheme, LOGON_CONTEXT, LOGON_SIGNED_BYTES, LoggedOn, Logon,
+    LogonFlags, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, ROOT_BYTES, Refused,
+    Resumption, SCHEMA_ID, SessionCode, Taken, WIRE_VERSION,
 };
 pub use underlying::{PriceRange, QuestionLink, ScenarioSpec, UnderlyingSpec};
 pub use words::{

@@ -12,6 +12,7 @@ mod outcome;
 mod questions;
 mod specification;
 mod views;
+mod wire;
 mod words;
 
 use pyo3::prelude::*;
@@ -32,6 +33,8 @@ mod _core {
     use crate::layout::{canonical_deployment, command_fields, default_limits, event_fields, funding_rate};
     #[pymodule_export]
     use crate::log::{Inspector, replay, verify};
+    #[pymodule_export]
+    use crate::wire::bench_wire;
     #[pymodule_export]
     use crate::words::rejects;
 

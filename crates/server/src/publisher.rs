@@ -6,6 +6,7 @@ use crate::feed::Feed;
 use crate::frame::DurableFrame;
 use crate::gateway::Gateway;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use xos_engine::Engine;
 use xos_protocol::{FeedRecord, MessageKind, Refused, SessionCode, Subscription};
 
@@ -68,12 +69,10 @@ impl Gateway {
             }
             if count >= most {
                 refuse(connection, SessionCode::TooManySubscriptions, count as u64, most as u64);
-            } else if !self.publisher.feeds.contains_key(&wish.instrument) {
+            } else if let Entry::Vacant(place) = self.publisher.feeds.entry(wish.instrument) {
                 match Feed::of(engine, wish.instrument) {
-                    Some(feed) => drop(self.publisher.feeds.insert(wish.instrument, feed)),
-                    None => {
-                        refuse(connection, SessionCode::UnknownInstrument, u64::from(wish.instrument), 0);
-                    }
+                    Some(feed) => drop(place.insert(feed)),
+                    None => refuse(connection, SessionCode::UnknownInstrument, u64::from(wish.instrument), 0),
                 }
             }
             if count < most

@@ -210,7 +210,7 @@ fn who_reads_no_feed_holds_nobody_up_and_gets_a_whole_book_later() {
     // It reads now: gaps are covered by a whole book, and the end is the engine's book.
     let mut reader = Reader::default();
     let mut books = 0;
-    while reader.queues.get(&(0, 49_123)).is_none() || reader.levels.get(&(0, 49_123)).is_none() {
+    while !reader.queues.contains_key(&(0, 49_123)) || !reader.levels.contains_key(&(0, 49_123)) {
         let (header, records) = stalls.wait_message().expect("it was not cut");
         if header.kind == MessageKind::Feed.code() {
             for record in each::<FeedRecord>(&records) {

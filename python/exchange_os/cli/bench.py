@@ -152,6 +152,122 @@ def restart(accounts: int, orders: int, directory: Path | None, as_json: bool) -
     )
 
 
+@command.command(name="wire")
+@click.option(
+    "--rate",
+    default=300_000,
+    show_default=True,
+    type=click.IntRange(1, 50_000_000),
+    help="Commands a second.",
+)
+@click.option("--seconds", default=10, show_default=True, type=click.IntRange(1, 3_600), help="For how long.")
+@click.option("--connections", default=8, show_default=True, type=click.IntRange(1, 512), help="Connections.")
+@click.option(
+    "--subscribers",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 512),
+    help="Readers of the book by order.",
+)
+@click.option(
+    "--commands",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Command file, W2 for instance.",
+)
+@click.option(
+    "--prefill",
+    default=2_000,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Commands of the file that only fill the book.",
+)
+@click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 2**64 - 1),
+    help="Seed of the market without a file.",
+)
+@click.option(
+    "--accounts", default=1_000, show_default=True, type=click.IntRange(min=2), help="Its accounts."
+)
+@click.option(
+    "--resting", default=2_000, show_default=True, type=click.IntRange(min=0), help="Its resting orders."
+)
+@click.option("--durable/--volatile", default=True, help="Whether an answer waits for the disk.")
+@click.option(
+    "--spin-us",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 1_000_000),
+    help="Look for work so long before sleeping.",
+)
+@click.option(
+    "--gateways",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 64),
+    help="Threads that only serve sockets; 0: one thread does all.",
+)
+@_directory
+@json_option
+@click.pass_context
+def wire(
+    ctx: click.Context,
+    rate: int,
+    seconds: int,
+    connections: int,
+    subscribers: int,
+    file: Path | None,
+    prefill: int,
+    seed: int,
+    accounts: int,
+    resting: int,
+    durable: bool,
+    spin_us: int,
+    gateways: int,
+    directory: Path | None,
+    as_json: bool,
+) -> None:
+    """Load a server over sockets, open loop: latencies run from when a command was due to its durable answer.
+
+    The disk's own write and sync and the loopback's own echo are measured in the same run. At the end the log
+    is read again: a plain book must equal the exchange's, every asset add up to zero. Exit code 1 if not.
+    """
+    from exchange_os import _core
+
+    said: list[tuple[str, str, bool]] = []
+
+    def measure() -> dict[str, Any]:
+        with TemporaryDirectory(prefix="xos-bench-", dir=directory, ignore_cleanup_errors=True) as folder:
+            path = Path(folder) / "exchange"
+            said.append(
+                _core.bench_wire(
+                    path,
+                    rate,
+                    seconds,
+                    connections,
+                    file,
+                    prefill,
+                    seed,
+                    accounts,
+                    resting,
+                    durable,
+                    spin_us,
+                    gateways,
+                    subscribers,
+                )
+            )
+        return {}
+
+    _measured(measure)
+    text, report, passed = said[0]
+    click.echo(report if as_json else text, nl=as_json)
+    if not passed:
+        ctx.exit(FAILED)
+
+
 def _measured(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Measures in a thread of its own, so that Ctrl-C ends the program while Rust is at work."""
     done: list[dict[str, Any]] = []
