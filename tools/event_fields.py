@@ -18,6 +18,12 @@ _STEP = {
     "amount": "the bond",
     "counter_amount": "end of the stage, nanoseconds",
 }
+_CHANGE = {
+    "side": "kind of market: 0 instrument, 1 venue, 2 question",
+    "instrument": "the market",
+    "order_id": "sequence of the command that announced it",
+    "counter_amount": "when it takes effect, nanoseconds",
+}
 _BOND = {"account": "", "instrument": "the question", "amount": "", "counter_amount": "total after"}
 EVENT_FIELDS: dict[str, dict[str, str]] = {
     "order_accepted": {
@@ -150,7 +156,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     "index_set": {"instrument": "", "price": "the index"},
     "instrument_state_set": {"side": "the state", "instrument": ""},
     "question_resolved": {
-        "side": "how: 0 operator, 1 proposal, 2 votes, 3 time",
+        "side": "how: 0 operator, 1 proposal, 2 votes, 3 time, 4 delisting",
         "instrument": "the question",
         "order_id": "the instrument with all of the unit, 0: none",
     },
@@ -298,5 +304,26 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "counter_venue": "its venue",
         "amount": "classes of the profile, a bit each",
         "counter_amount": "classes that its rule requires, and 2^32 times those that it forbids",
+    },
+    "change_announced": {**_CHANGE, "client_id": "BLAKE3 of the new specification"},
+    "change_withdrawn": _CHANGE,
+    "change_effective": _CHANGE,
+    "delisting_announced": _CHANGE,
+    "delisting_begun": {
+        **_CHANGE,
+        "price": "settlement price of a perpetual",
+        "qty": "accounts with a position",
+    },
+    "position_settled": {
+        **dict.fromkeys(("account", "instrument"), ""),
+        "price": "settlement price",
+        "qty": "position, signed",
+        "amount": "realised",
+        "counter_amount": "total of the settlement asset after",
+    },
+    "market_closed": {
+        "instrument": "the market",
+        "price": "settlement price of a perpetual",
+        "qty": "accounts settled",
     },
 }

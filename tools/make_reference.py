@@ -47,6 +47,7 @@ ENUMERATIONS: tuple[type[IntEnum] | type[IntFlag], ...] = (
     _core.PriceStatus,
     _core.ResolutionStage,
     _core.DecidedBy,
+    _core.MarketKind,
     _core.CancelReason,
     _core.EventFlags,
 )

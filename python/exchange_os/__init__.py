@@ -15,6 +15,7 @@ from exchange_os._core import (
     EventKind,
     Flags,
     InstrumentState,
+    MarketKind,
     PriceSource,
     PriceStatus,
     Reject,
@@ -50,6 +51,7 @@ from exchange_os.errors import (
     VerifyFailed,
 )
 from exchange_os.exchange import Exchange
+from exchange_os.governance import Change, Closing
 from exchange_os.records import COMMAND, EVENT, amends, cancels, commands, orders
 from exchange_os.results import (
     AdlReceipt,
@@ -87,7 +89,9 @@ __all__ = [
     "BookLevel",
     "CancelReason",
     "Cancelled",
+    "Change",
     "Closed",
+    "Closing",
     "CommandKind",
     "Convertible",
     "Corrupt",
@@ -111,6 +115,7 @@ __all__ = [
     "InvalidArgument",
     "Liquidation",
     "MarketFileError",
+    "MarketKind",
     "NoExchangeHere",
     "Order",
     "OrderResult",

@@ -20,6 +20,7 @@ __all__ = [
     "Flags",
     "Inspector",
     "InstrumentState",
+    "MarketKind",
     "Matching",
     "PriceSource",
     "PriceStatus",
@@ -110,6 +111,8 @@ class CommandKind(IntEnum):
     CHALLENGE_RESOLUTION = 47
     VOID_QUESTION = 48
     DEPLOY = 64
+    WITHDRAW_CHANGE = 65
+    DELIST = 66
 
 class Side(IntEnum):
     BUY = 0
@@ -163,6 +166,12 @@ class DecidedBy(IntEnum):
     PROPOSAL = 1
     VOTES = 2
     TIME = 3
+    DELISTING = 4
+
+class MarketKind(IntEnum):
+    INSTRUMENT = 0
+    VENUE = 1
+    QUESTION = 2
 
 class CancelReason(IntEnum):
     REQUESTED = 1
@@ -185,6 +194,7 @@ class CancelReason(IntEnum):
     VOLATILITY = 24
     NOT_ADMITTED = 25
     QUESTION_CLOSED = 30
+    DELISTED = 36
 
 class EventKind(IntEnum):
     ORDER_ACCEPTED = 1
@@ -255,6 +265,13 @@ class EventKind(IntEnum):
     BOND_FORFEITED = 88
     IMPLIED_TRADE = 96
     IMPLIED_LEG = 97
+    CHANGE_ANNOUNCED = 105
+    CHANGE_WITHDRAWN = 106
+    CHANGE_EFFECTIVE = 107
+    DELISTING_ANNOUNCED = 108
+    DELISTING_BEGUN = 109
+    POSITION_SETTLED = 110
+    MARKET_CLOSED = 111
 
 class Reject(IntEnum):
     UNKNOWN_COMMAND = 101
@@ -360,6 +377,15 @@ class Reject(IntEnum):
     SYMBOL_INVALID = 505
     SYMBOL_TAKEN = 506
     SPEC_OUT_OF_BOUNDS = 507
+    FIELD_IS_FIXED = 521
+    NOTHING_CHANGES = 522
+    CHANGE_DELAY_TOO_SHORT = 523
+    CHANGE_PENDING = 524
+    UNKNOWN_CHANGE = 525
+    NOT_THE_DEPLOYER = 526
+    FEE_ABOVE_CEILING = 527
+    OUTCOME_OF_A_QUESTION = 528
+    CANNOT_BE_DELISTED = 529
 
 class Flags(IntFlag):
     POST_ONLY = 1
@@ -585,6 +611,9 @@ class Exchange:
 
     def credential(self, account: int) -> tuple[int, int, int, bytes] | None:
         """Classes, end, time of issue and hash of an account's last credential."""
+
+    def governance(self) -> bytes:
+        """Announced changes and what else governs markets, as MessagePack by field name."""
 
     def resolution(
         self, question: int

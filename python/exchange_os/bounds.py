@@ -29,6 +29,8 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "count": (0, 2**31 - 1),
     "depth": (0, _U32),
     "limit": (0, _U32),
+    "delay_s": (0, _U32),
+    "change": (0, _U64),
     "since_sequence": (0, _U64),
     "from_sequence": (0, _U64),
     "to_sequence": (0, _U64),

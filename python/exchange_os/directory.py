@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from exchange_os._core import canonical_deployment
 from exchange_os.bounds import index, shown
 from exchange_os.errors import InvalidArgument, UnknownName
 from exchange_os.exact import EXACT, Scale
@@ -179,7 +180,7 @@ def _add_question(directory: Directory, number: int, first: int, spec: dict[str,
 
 def _standing(content: dict[str, Any], fresh: bool) -> Standing:
     encode = msgspec.msgpack.encode
-    bodies = {("genesis", ""): encode({"genesis": content["limits"]})}
+    bodies = {("genesis", ""): canonical_deployment(encode({"genesis": content["limits"]}))}
     assets = []
     for number, body in enumerate(content["assets"], 1):
         spec = body["asset"]

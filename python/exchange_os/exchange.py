@@ -17,6 +17,7 @@ from exchange_os.admission import AdmissionMethods
 from exchange_os.bounds import directory_text, each, flag, limit_value, mapping, whole, whole_or_none
 from exchange_os.directory import Directory, read
 from exchange_os.errors import InvalidArgument
+from exchange_os.governance import GovernanceMethods
 from exchange_os.markets.lint import rehearse
 from exchange_os.markets.load import Loaded, load, refusal
 from exchange_os.markets.spec import LIMIT_DEFAULTS
@@ -41,7 +42,7 @@ class _Directory:
             return found
 
 
-class Exchange(QuestionMethods, TriggerMethods, AdmissionMethods, Views):
+class Exchange(QuestionMethods, GovernanceMethods, TriggerMethods, AdmissionMethods, Views):
     """One exchange. Every method may be called from any thread; calls run one after the other.
 
     Numbers are whole units as `Decimal`, int or text and never floats; a value finer than tick, lot or atom
@@ -116,6 +117,8 @@ class Exchange(QuestionMethods, TriggerMethods, AdmissionMethods, Views):
         (`standing`).
         """
         loaded = market_file if isinstance(market_file, Loaded) else load(market_file)
+        # A change may have taken effect since it was read.
+        self.__dict__.pop("_directory", None)
         planned = plan(loaded, self._directory.standing)
         problems = planned.problems
         if not problems and planned.missing:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
+from governance_words import update_of
 from resolution_words import resolution_of
 
 ON_QUESTIONS = {"split_set", "merge_set", "resolve_question", "challenge_resolution", "void_question"}
@@ -23,6 +24,7 @@ class Numbers(NamedTuple):
     accounts: dict[str, int]
     time_ns: int
     instruments: dict[str, int]
+    venues: dict[str, int]
 
 
 def numbered(symbols: Sequence[str]) -> dict[str, int]:
@@ -47,6 +49,8 @@ def body_of(words: tuple[str, ...], numbers: Numbers) -> bytes:
     if kind == "limits":
         given = {name: int(value) for name, value in _pairs(words[1:]).items()}
         return msgspec.msgpack.encode({"genesis": given})
+    if kind == "update":
+        return msgspec.msgpack.encode(update_of(words[1:], numbers, _pairs, _spec))
     symbol = "" if words[1] == '""' else words[1]
     pairs = _pairs(words[2:])
     spec = _spec(kind, symbol, pairs, numbers)
@@ -280,7 +284,7 @@ def _link(pairs: dict[str, str], numbers: Numbers) -> dict[str, Any] | None:
 
 
 def _fees(pairs: dict[str, str]) -> dict[str, int]:
-    return {"maker_ppm": ppm(pairs.pop("maker", "0")), "taker_ppm": ppm(pairs.pop("taker", "0"))}
+    return {f"{name}_ppm": ppm(pairs.pop(name, "0")) for name in ("maker", "taker", "ceiling")}
 
 
 def _terms(pairs: dict[str, str], price_max: int) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import credential_rows
+import governance_words
 import numpy as np
 from answers import Event, agree, as_events, is_of_time
 from deployment_lines import ON_QUESTIONS, Numbers, body_of, numbered
 from scenario_file import Row, nanoseconds
+from trigger_rows import is_plain
 
 import exchange_os as xos
 from exchange_os.log import replay
@@ -132,6 +134,7 @@ class Desk:
     def deploy(self, words: tuple[str, ...], label: str) -> list[Event]:
         tables = (numbered(table) for table in (self.exchange.assets, self.publishers, self.questions))
         rest = (self.exchange.classes, self.accounts, self.time_ns, numbered(self.instruments))
+        rest = (*rest, numbered(self.exchange.venues))
         body = body_of(words, Numbers(*tables, *rest))
         self._keep(self.exchange.sequence + 1, label, int(xos.CommandKind.DEPLOY))
         if words[0] == "asset":
@@ -207,7 +210,7 @@ class Desk:
             return None
         call = getattr(self, f"_{do}", None) or self._move_or_price
         words: dict[str, Any] = _words(options)
-        if "trigger" in do and not _is_plain(row, words):
+        if "trigger" in do and not is_plain(row, words):
             return None
         on = self._on(row)
         given: dict[str, Any] = {"time_ns": self.time_ns}
@@ -327,6 +330,9 @@ class Desk:
     def _move_or_price(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         """deposit, withdraw, transfer, set_mark, set_index, tick, restart, words of resolvers."""
         act: Callable[..., object]
+        if row["do"] in {"withdraw_change", "delist"}:
+            on = words.get("question", on)
+            return governance_words.send(self, row["do"], account, self._order(row), on, row, given)
         if row["do"] in {"challenge_resolution", "void_question"}:
             act = self.exchange.void if row["do"] == "void_question" else self.exchange.challenge
             return act(account, on, **given)
@@ -467,24 +473,15 @@ class Desk:
                 return {}
             case "below_limit":
                 return {"expires_ns": int(value)}
+            case "question":
+                side, number = int(xos.MarketKind.QUESTION), self.questions.index(value) + 1
+                return {"side": side, "instrument": number}
             case "state":
                 return {"side": int(xos.InstrumentState[value.upper()])}
             case "pays":
                 raw = value.startswith("#")
                 return {"order_id": int(value[1:]) if raw else self.instruments.index(value) + 1}
         return {name.removeprefix("raw."): int(value)} if name.startswith("raw.") else {}
-
-
-def _is_plain(row: Row, words: Given) -> bool:
-    """Whether the row says nothing that the method of its command would not take."""
-    if row["do"] == "amend_trigger":
-        return True
-    numbers = (words.get("above", "1"), words.get("below", "1"), row.get("price") or "1")
-    market = "market" in words
-    same = market == (not row.get("price")) == ("slippage" in words)
-    return (
-        same and all(int(number) > 0 for number in numbers) and "gtd" not in words and row.get("qty") != "0"
-    )
 
 
 def _part(percent: str) -> Decimal:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from answers import Event
 from deployment_lines import ON_QUESTIONS
 from desk import Desk
+from governance_words import OF_CHANGE, OF_MARKET, SETTLED, WITH_QTY, target
 
 import exchange_os as xos
 
@@ -102,6 +103,8 @@ def _on(desk: Desk, event: Event) -> str:
     """The asset, venue, question or instrument that an event is about."""
     kind, number, command = event["kind"], event["instrument"], desk.kinds.get(event["sequence"], 0)
     rejected = kind == _KIND.REJECTED
+    if kind in OF_MARKET:
+        return target(desk, event)
     if kind == _KIND.PUBLISHER_DEPLOYED:
         return desk.named(desk.publishers, number)
     if kind == _KIND.CLASS_DEPLOYED:
@@ -182,7 +185,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "event": (_EVERY, _event),
     "reject": (_REJECTED, _reject),
     "account": (_EVERY, _whose),
-    "order": (_ORDER | _REJECTED | _WAITING | _FIRED, _order_id),
+    "order": (_ORDER | _REJECTED | _WAITING | _FIRED | OF_CHANGE, _order_id),
     "on": (_EVERY, _on),
     "side": (_ORDER | _OF_POSITIONS | _REJECTED | _WAITING | _FIRED | {_KIND.MASS_CANCELLED}, _side),
     "qty": (
@@ -195,6 +198,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | _WAITING
         | _FIRED
         | _PROTECTION
+        | WITH_QTY
         | {_KIND.MASS_CANCELLED, _KIND.LEVERAGE_SET, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED}
         | {_KIND.PRICE_PUBLISHED, _KIND.FUNDING_PAID, _KIND.QUESTION_SETTLED},
         _qty,
@@ -205,7 +209,13 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "display": ({_KIND.ORDER_ACCEPTED, _KIND.ORDER_AMENDED}, _not_zero("amount")),
     "flags": (_EVERY, lambda _, event: flags_text(event["flags"])),
     "id": (
-        _EVERY - _TRADE - _SKIPPED - _TAKEN - _LEG - {_KIND.TRANCHE_TOOK_OVER, _KIND.DELEVERAGED},
+        _EVERY
+        - _TRADE
+        - _SKIPPED
+        - _TAKEN
+        - _LEG
+        - {_KIND.CHANGE_ANNOUNCED}
+        - {_KIND.TRANCHE_TOOK_OVER, _KIND.DELEVERAGED},
         lambda _, event: event["client_id"].decode(errors="replace"),
     ),
     "above": (_WAITING, _not_zero("amount")),
@@ -222,6 +232,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | _PROTECTION
         | {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CREDENTIALS_SET}
         | _OF_BONDS
+        | SETTLED
         | {_KIND.OUTCOME_PAYOUT, _KIND.QUESTION_SETTLED},
         _field("amount"),
     ),
@@ -230,6 +241,8 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | _FUNDING
         | _OF_LIQUIDATION
         | _OF_BONDS
+        | SETTLED
+        | OF_CHANGE
         | {_KIND.PROTECTION_SET, _KIND.CREDENTIALS_SET, _KIND.QUESTION_CLOSED},
         _field("counter_amount"),
     ),

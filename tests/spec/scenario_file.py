@@ -11,7 +11,18 @@ _NUMBER = re.compile(r"-?[0-9][0-9_]*")
 _WAIT = re.compile(r"\+([0-9]+)(ns|ms|s|m|h)")
 _UNITS_NS = {"ns": 1, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9}
 _DEPLOYMENTS = {
-    *("limits", "asset", "class", "venue", "publisher", "spot", "perpetual", "underlying", "question"),
+    *(
+        "limits",
+        "asset",
+        "class",
+        "venue",
+        "publisher",
+        "spot",
+        "perpetual",
+        "underlying",
+        "update",
+        "question",
+    ),
     *("bytes", "settle", "propose", "decide"),
 }
 

@@ -8,7 +8,7 @@ use crate::orders::held_asset;
 use std::hint::black_box;
 use xos_book::NO_SLOT;
 use xos_ledger::{Party, SETTLEMENT};
-use xos_protocol::Side;
+use xos_protocol::{InstrumentState, Side};
 use xos_risk::worst_case;
 use xos_units::{AccountId, Amount, AssetId, Qty, QuestionId};
 
@@ -270,13 +270,16 @@ impl Engine {
         self.audit_questions()?;
         for (instrument, (long, short, cost)) in self.instruments.iter().zip(sums) {
             let question = instrument.question().map(|id| &self.questions[id.index()]);
-            let (sets, is_settling) = question.map_or((0, false), |asked| (asked.sets, asked.is_settling()));
+            let is_settled = instrument.state == InstrumentState::Settled;
+            let (sets, is_settling) =
+                question.map_or((0, is_settled), |asked| (asked.sets, asked.is_settling()));
             let sound = (long, short) == (instrument.long_lots, instrument.short_lots)
                 && (is_settling || long - short == i128::from(sets));
             let clearing = self.ledger.house(Party::Clearing(instrument.id), SETTLEMENT);
             let held = instrument.funding.as_ref().map_or(Amount::ZERO, |funding| funding.held);
             let mirrored = instrument.question().is_some()
-                || (cost - held == instrument.cost_sum && cost - held + clearing == Amount::ZERO);
+                || (cost - held == instrument.cost_sum
+                    && cost - held + clearing == Amount((long - short) * instrument.mark_value));
             if !sound || !mirrored {
                 return Err(format!("instrument {}: {long} long, {short} short, {sets} sets", instrument.id));
             }

@@ -159,6 +159,9 @@ impl Engine {
         }
         self.write_triggers(sink);
         self.write_liquidations(sink);
+        if !self.governance.state.is_empty() {
+            sink.bytes(&self.governance.state.to_bytes());
+        }
     }
 
     fn write_triggers(&self, sink: &mut impl Sink) {

@@ -40,6 +40,13 @@ impl Collateral {
         (!collateral.tiers.is_empty()).then_some((base, collateral))
     }
 
+    /// Other tiers and slippage, as its instrument declares them now.
+    pub(crate) fn retune(&mut self, instrument: &Instrument, spec: &InstrumentSpec) {
+        if let Some((_, anew)) = Self::of(self.instrument, instrument, spec) {
+            (self.tiers, self.slippage) = (anew.tiers, anew.slippage);
+        }
+    }
+
     /// Value of an amount of the asset: its whole lots.
     fn value(&self, instrument: &Instrument, price: Price, amount: Amount) -> Amount {
         let most = self.tiers.last().map_or(Qty::ZERO, |tier| tier.up_to);

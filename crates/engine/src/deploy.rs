@@ -1,5 +1,8 @@
 //! Deployments: assets, venues, instruments, questions, and the limits in the first command.
 
+mod terms;
+
+use self::terms::{check_funding, check_halt, check_margin};
 use crate::collateral::Collateral;
 use crate::defence::{Defence, Switches};
 use crate::engine::Engine;
@@ -9,13 +12,13 @@ use crate::questions::Question;
 use crate::step::{Refused, Step, refused};
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::{
-    AssetSpec, DeployCommand, EventKind, EventRecord, Fees, FundingSpec, HaltSpec, InstrumentSpec,
-    InstrumentTerms, LIQUIDATION_COOLDOWN_MS_MAX, MarginSpec, Matching, OracleSpec, PROFILES_MAX, Product,
-    QuestionSpec, Reject, VenueSpec,
+    AssetSpec, CHANGE_DELAY_S_MAX, DELISTING_WINDOW_S_MAX, DeployCommand, EventKind, EventRecord, Fees,
+    InstrumentSpec, InstrumentTerms, LIQUIDATION_COOLDOWN_MS_MAX, Matching, OracleSpec, PROFILES_MAX,
+    Product, QuestionSpec, Reject, VenueSpec,
 };
 use xos_units::{
     AMOUNT_ATOMS_BOUND, AccountId, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price,
-    QTY_LOTS_BOUND, Qty, QuestionId, RATE_ONE,
+    QTY_LOTS_BOUND, Qty, QuestionId,
 };
 
 const SYMBOL_BYTES_MAX: usize = 64;
@@ -44,6 +47,8 @@ impl Engine {
                 check_bounds(i128::from(limits.triggers_fired_per_command_max), 1..=i128::MAX, 91)?;
                 check_bounds(i128::from(limits.payouts_per_command_max), 1..=i128::MAX, 169)?;
                 check_bounds(i128::from(limits.profiles_max), 1..=PROFILES_MAX as i128, 135)?;
+                check_bounds(i128::from(limits.change_delay_s_min), 0..=CHANGE_DELAY_S_MAX.into(), 181)?;
+                check_bounds(i128::from(limits.delisting_window_s), 1..=DELISTING_WINDOW_S_MAX.into(), 189)?;
                 self.limits = limits;
                 step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
                 Ok(())
@@ -58,6 +63,9 @@ impl Engine {
             DeployCommand::SettleQuestion(asked) => self.settle_question(step, &asked),
             DeployCommand::ProposeResolution(asked) => self.propose_resolution(step, &asked),
             DeployCommand::DecideResolution(asked) => self.vote(step, &asked),
+            DeployCommand::UpdateInstrument(asked) => self.update_instrument(step, *asked),
+            DeployCommand::UpdateVenue(asked) => self.update_venue(step, *asked),
+            DeployCommand::UpdateQuestion(asked) => self.update_question(step, *asked),
         }
     }
 
@@ -160,6 +168,28 @@ impl Engine {
     fn deploy_instrument(&mut self, step: &mut Step, mut spec: InstrumentSpec) -> Result<(), Refused> {
         check_count(self.instruments.len(), self.limits.instruments_max as usize)?;
         self.check_instrument_symbol(&spec.symbol)?;
+        self.check_instrument(&spec, None)?;
+        // ---- Everything is checked. Below this line nothing fails. ----
+        if !self.defends(Defence::OpenInterestScaling)
+            && let Some(margin) = &mut spec.margin
+        {
+            margin.open_interest_scaling = None;
+        }
+        let id = self.add_instrument(spec);
+        step.emit(EventRecord {
+            kind: EventKind::InstrumentDeployed.code(),
+            instrument: id.0,
+            ..Default::default()
+        });
+        Ok(())
+    }
+
+    /// Bounds of every field but the symbol; `own`: of an instrument that stands already.
+    pub(crate) fn check_instrument(
+        &self,
+        spec: &InstrumentSpec,
+        own: Option<InstrumentId>,
+    ) -> Result<(), Refused> {
         check_terms(&spec.terms, spec.terms.price_max_ticks, self.switches)?;
         match spec.product {
             Product::Spot { base, quote, base_atoms_per_lot } => {
@@ -178,35 +208,27 @@ impl Engine {
                 check_bounds(i128::from(maintenance), 1..=i128::from(initial), 17)?;
             }
         }
-        check_margin(&spec)?;
+        check_margin(spec)?;
         if let Some(oracle) = &spec.oracle {
             self.check_oracle(oracle)?;
         }
         if let Some(funding) = &spec.funding {
             check_funding(funding, &spec.product)?;
         }
-        self.check_collateral_tiers(&spec)?;
-        self.check_liquidation(&spec)?;
+        self.check_collateral_tiers(spec, own)?;
+        self.check_liquidation(spec)?;
         if let Some(halt) = &spec.halt {
             check_halt(halt)?;
         }
-        // ---- Everything is checked. Below this line nothing fails. ----
-        if !self.defends(Defence::OpenInterestScaling)
-            && let Some(margin) = &mut spec.margin
-        {
-            margin.open_interest_scaling = None;
-        }
-        let id = self.add_instrument(spec);
-        step.emit(EventRecord {
-            kind: EventKind::InstrumentDeployed.code(),
-            instrument: id.0,
-            ..Default::default()
-        });
         Ok(())
     }
 
     /// Fields 58 to 61, 83 and 84.
-    fn check_collateral_tiers(&self, spec: &InstrumentSpec) -> Result<(), Refused> {
+    fn check_collateral_tiers(
+        &self,
+        spec: &InstrumentSpec,
+        own: Option<InstrumentId>,
+    ) -> Result<(), Refused> {
         let slippage = spec.conversion_slippage_ppm.map(i128::from);
         let Some(first) = spec.collateral.first() else {
             return slippage.map_or(Ok(()), |slippage| refused(Reject::SpecOutOfBounds, slippage, 83));
@@ -216,7 +238,7 @@ impl Engine {
         let Product::Spot { base, quote, .. } = spec.product else {
             return refused(Reject::SpecOutOfBounds, 0, 59);
         };
-        let taken = self.is_collateral(AssetId(base));
+        let taken = own.is_none() && self.is_collateral(AssetId(base));
         if AssetId(quote) != SETTLEMENT || taken {
             return refused(Reject::SpecOutOfBounds, base, 59);
         }
@@ -353,23 +375,6 @@ impl Engine {
     }
 }
 
-/// Fields 42 to 48.
-fn check_funding(spec: &FundingSpec, product: &Product) -> Result<(), Refused> {
-    let hours = i128::from(spec.interval_h);
-    if !matches!(product, Product::Perpetual { .. }) {
-        return refused(Reject::SpecOutOfBounds, hours, 42);
-    }
-    if ![1, 4, 8].contains(&spec.interval_h) {
-        return refused(Reject::SpecOutOfBounds, hours, 43);
-    }
-    let percent = i128::from(RATE_ONE / 100);
-    check_bounds(i128::from(spec.interest), -percent..=percent, 44)?;
-    check_bounds(i128::from(spec.clamp), 0..=percent, 45)?;
-    check_bounds(i128::from(spec.cap), 1..=10 * percent, 46)?;
-    check_bounds(spec.impact_notional.0, 1..=(1 << 80) - 1, 47)?;
-    check_bounds(i128::from(spec.sample_s), 1..=60, 48)
-}
-
 pub(crate) fn check_count(standing: usize, limit: usize) -> Result<(), Refused> {
     if standing >= limit {
         return refused(Reject::LimitOfDeployments, standing as i128, limit as i128);
@@ -402,13 +407,15 @@ pub(crate) fn check_bounds(
     if bounds.contains(&value) { Ok(()) } else { refused(Reject::SpecOutOfBounds, value, field) }
 }
 
-fn check_fees(fees: &Fees) -> Result<(), Refused> {
+pub(crate) fn check_fees(fees: &Fees) -> Result<(), Refused> {
     check_bounds(i128::from(fees.taker_ppm), 0..=i128::from(FEE_PPM_MAX), 11)?;
-    check_bounds(i128::from(fees.maker_ppm), -i128::from(fees.taker_ppm)..=i128::from(FEE_PPM_MAX), 12)
+    check_bounds(i128::from(fees.maker_ppm), -i128::from(fees.taker_ppm)..=i128::from(FEE_PPM_MAX), 12)?;
+    let least = if fees.ceiling_ppm == 0 { 0 } else { fees.taker_ppm.max(fees.maker_ppm) };
+    check_bounds(i128::from(fees.ceiling_ppm), i128::from(least)..=i128::from(FEE_PPM_MAX), 186)
 }
 
 /// Fields 2 to 13 and 21. `ticks` is the highest value of one lot: the highest price, or an outcome's unit.
-fn check_terms(terms: &InstrumentTerms, ticks: i64, switches: Switches) -> Result<(), Refused> {
+pub(crate) fn check_terms(terms: &InstrumentTerms, ticks: i64, switches: Switches) -> Result<(), Refused> {
     let lots_max = i128::from(QTY_LOTS_BOUND - 1);
     check_bounds(i128::from(terms.quote_atoms_per_tick_lot), 1..=i128::from(u32::MAX), 2)?;
     check_bounds(i128::from(terms.price_max_ticks), 1..=i128::from(PRICE_TICKS_BOUND - 1), 3)?;
@@ -443,43 +450,10 @@ fn check_terms(terms: &InstrumentTerms, ticks: i64, switches: Switches) -> Resul
     Ok(())
 }
 
-/// Fields 51 to 57, and 62.
-fn check_margin(spec: &InstrumentSpec) -> Result<(), Refused> {
-    if spec.isolated_only && !matches!(spec.product, Product::Perpetual { .. }) {
-        return refused(Reject::SpecOutOfBounds, 1, 62);
-    }
-    let Some(margin) = &spec.margin else { return Ok(()) };
-    let Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm } = spec.product else {
-        return refused(Reject::SpecOutOfBounds, 1, 51);
-    };
-    check_bounds(margin.tiers.len() as i128, 0..=MarginSpec::TIERS_MAX as i128, 52)?;
-    let (mut from, mut initial, mut maintenance) = (0, initial_margin_ppm, maintenance_margin_ppm);
-    for tier in &margin.tiers {
-        check_bounds(tier.notional_from.0, from + 1..=AMOUNT_ATOMS_BOUND - 1, 53)?;
-        check_bounds(i128::from(tier.initial_ppm), i128::from(initial)..=i128::from(PPM_ONE), 54)?;
-        let most = i128::from(tier.initial_ppm);
-        check_bounds(i128::from(tier.maintenance_ppm), i128::from(maintenance)..=most, 55)?;
-        (from, initial, maintenance) = (tier.notional_from.0, tier.initial_ppm, tier.maintenance_ppm);
-    }
-    if let Some(bounds) = &margin.open_interest_scaling {
-        check_bounds(bounds.lower.0, 0..=AMOUNT_ATOMS_BOUND - 1, 56)?;
-        check_bounds(bounds.upper.0, bounds.lower.0 + 1..=AMOUNT_ATOMS_BOUND - 1, 57)?;
-    }
-    Ok(())
-}
-
 /// ASCII digits with at most one point between digits, not all zero.
 fn is_positive_decimal(text: &str) -> bool {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let positive = text.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
     text.len() <= DISPLAY_BYTES_MAX && digits(whole) && digits(fraction) && positive
-}
-
-/// Fields 101 to 104.
-fn check_halt(halt: &HaltSpec) -> Result<(), Refused> {
-    check_bounds(i128::from(halt.move_ppm), 1..=i128::from(PPM_ONE) - 1, 101)?;
-    check_bounds(i128::from(halt.window_s), 1..=600, 102)?;
-    check_bounds(i128::from(halt.pause_s), 1..=86_400, 103)?;
-    check_bounds(i128::from(halt.post_only_s), 0..=86_400, 104)
 }

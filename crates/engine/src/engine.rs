@@ -7,6 +7,7 @@ use crate::collateral::Collateral;
 use crate::countdowns::Countdowns;
 use crate::defence::{Defence, Switches};
 use crate::frame::{FrameError, FrameHeader, Violation};
+use crate::governance::Governance;
 use crate::instrument::Instrument;
 use crate::liquidation::{DEBT_UNBOUNDED, Liquidations};
 use crate::lookup::Lookup;
@@ -77,6 +78,7 @@ pub struct Engine {
     /// Orders have to fire, or to leave, at the end of the command.
     pub(crate) triggers_due: bool,
     pub(crate) liquidations: Liquidations,
+    pub(crate) governance: Governance,
     pub(crate) last_trade_id: u64,
     pub(crate) maker_first_instruments: usize,
     /// By parent and perpetual.
@@ -139,6 +141,7 @@ impl Engine {
             legs: Vec::new(),
             triggers_due: false,
             liquidations: Liquidations::default(),
+            governance: Governance::default(),
             last_trade_id: 0,
             maker_first_instruments: 0,
             isolated: BTreeMap::new(),
@@ -226,7 +229,7 @@ impl Engine {
             return Err(FrameError::TimeBackwards { time_ns: header.time_ns, last_ns: self.time_ns });
         }
         self.busy = true;
-        self.time_ns = header.time_ns;
+        let before_ns = std::mem::replace(&mut self.time_ns, header.time_ns);
         let mut step =
             Step { sequence: header.first_sequence, time_ns: header.time_ns, client_id: &[0; 32], events };
         self.expire_orders(&mut step);
@@ -234,6 +237,9 @@ impl Engine {
         self.fire_countdowns(&mut step);
         if !self.closings.is_empty() {
             self.close_questions(&mut step);
+        }
+        if self.governance.is_due(header.time_ns) {
+            self.govern(&mut step, before_ns);
         }
         self.look_at_pending_of_time(&mut step);
         if !self.idle.is_empty() {
@@ -362,6 +368,8 @@ impl Engine {
             CommandKind::SetInstrumentState => self.set_instrument_state(step, command),
             CommandKind::ChallengeResolution => self.challenge_resolution(step, command),
             CommandKind::VoidQuestion => self.void_question(step, command),
+            CommandKind::WithdrawChange => self.withdraw_change(step, command),
+            CommandKind::Delist => self.delist(step, command),
             _ => self.resolve_question(step, command),
         }
     }

@@ -9,7 +9,9 @@ use crate::oracle::NS_PER_S;
 use crate::step::{Step, wide};
 use std::collections::VecDeque;
 use xos_ledger::{Party, Reason, SETTLEMENT};
-use xos_protocol::{EventKind, FUNDING_HISTORY_MAX, FUNDING_LEVELS_MAX, FundingSpec, Int128, Side};
+use xos_protocol::{
+    EventKind, FUNDING_HISTORY_MAX, FUNDING_LEVELS_MAX, FundingSpec, InstrumentState, Int128, Side,
+};
 use xos_risk::{FundingTerms, funding_rate, impact_of, payment, premium};
 use xos_units::{AccountId, Amount, InstrumentId, Price, Rate};
 
@@ -78,6 +80,12 @@ impl Funding {
         }
     }
 
+    /// Other terms; the interval stays.
+    pub(crate) fn retune(&mut self, spec: &FundingSpec) {
+        let anew = Self::new(spec);
+        (self.terms, self.impact_notional, self.sample_s) = (anew.terms, anew.impact_notional, anew.sample_s);
+    }
+
     /// Mean of the samples so far, rounded towards zero.
     pub(crate) fn premium(&self) -> Option<Rate> {
         (self.samples > 0).then(|| Rate(self.sum / i64::from(self.samples)))
@@ -130,8 +138,10 @@ impl Engine {
             if self.instruments[at].funding.is_none() {
                 continue;
             }
-            self.sample_premium(step.time_ns, at);
-            self.end_interval(step, at);
+            if self.instruments[at].state != InstrumentState::Settled {
+                self.sample_premium(step.time_ns, at);
+                self.end_interval(step, at);
+            }
             self.settle_some(step, at, &mut left);
         }
     }
@@ -254,7 +264,7 @@ impl Engine {
     }
 
     /// Invariant 19: what came in covers what went out, and no more is left than rounding took, below an atom each.
-    fn finish_settlement(&mut self, sequence: u64, at: usize) {
+    pub(crate) fn finish_settlement(&mut self, sequence: u64, at: usize) {
         let instrument = &mut self.instruments[at];
         let id = instrument.id;
         let Some(funding) = &mut instrument.funding else { return };

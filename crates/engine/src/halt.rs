@@ -12,7 +12,7 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// Terms and state of one instrument's halt.
 #[derive(Debug)]
 pub(crate) struct Halt {
-    spec: HaltSpec,
+    pub(crate) spec: HaltSpec,
     /// Continuous, cancel-only (halted) or post-only (reopening).
     pub(crate) status: InstrumentState,
     pub(crate) halted_until_ns: u64,

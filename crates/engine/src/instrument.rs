@@ -49,6 +49,8 @@ pub(crate) struct Instrument {
     pub(crate) is_restricted: bool,
     /// Its question trades no more.
     pub(crate) is_closed: bool,
+    /// What its delisting, where one is announced, lets it accept.
+    pub(crate) curb: InstrumentState,
     /// An outcome whose incoming orders trade with all others at once.
     pub(crate) implied: bool,
     /// Tiers and open-interest scaling; none: one rate for every size.
@@ -157,6 +159,7 @@ impl Instrument {
             margin_value: 0,
             is_restricted: false,
             is_closed: false,
+            curb: InstrumentState::Continuous,
             implied: false,
             margin: None,
             halt: None,
@@ -202,16 +205,16 @@ impl Instrument {
 
     /// Whether index and mark may be relied on.
     pub(crate) fn has_fresh_prices(&self) -> bool {
-        self.oracle.as_ref().is_none_or(|oracle| oracle.is_fresh())
+        self.state == InstrumentState::Settled || self.oracle.as_ref().is_none_or(|oracle| oracle.is_fresh())
     }
 
-    /// Takes the strictest of state, prices and halt, after one of them changed.
+    /// Takes the strictest of state, prices, halt and delisting, after one of them changed.
     pub(crate) fn refresh_gate(&mut self) {
         let prices = self.oracle.as_ref().map_or(InstrumentState::Continuous, |oracle| oracle.admits());
         let halt = self.halt.as_ref().map_or(InstrumentState::Continuous, |halt| halt.status);
         let closed = if self.is_closed { InstrumentState::CancelOnly } else { InstrumentState::Continuous };
         let stricter = |a, b| if strictness(a) >= strictness(b) { a } else { b };
-        self.gate = stricter(stricter(self.state, closed), stricter(prices, halt));
+        self.gate = stricter(stricter(self.state, closed), stricter(stricter(prices, halt), self.curb));
     }
 
     /// A new mark: values of one lot and the band follow from it.

@@ -14,6 +14,7 @@ mod deploy;
 mod engine;
 mod frame;
 mod funding;
+mod governance;
 mod groups;
 mod halt;
 mod holders;

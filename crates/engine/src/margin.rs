@@ -261,7 +261,7 @@ impl Engine {
             _ => false,
         };
         let fees = self.fees(venue, instrument);
-        let rate = Ppm(fees.taker_ppm.max(fees.maker_ppm).max(0));
+        let rate = Ppm(fees.highest_ppm());
         xos_risk::reserve_per_lot(
             instrument.outcome_terms(),
             spot,

@@ -25,6 +25,9 @@ impl Engine {
         if !self.unsettled.is_empty() {
             self.go_on_settling(step);
         }
+        if !self.governance.state.closing.is_empty() {
+            self.go_on_closing(step);
+        }
         self.look_at_pending(step);
         self.patrol(step.sequence);
     }
@@ -37,7 +40,7 @@ impl Engine {
         Ok(at)
     }
 
-    fn check_unsettled(&self, at: usize) -> Result<(), Refused> {
+    pub(crate) fn check_unsettled(&self, at: usize) -> Result<(), Refused> {
         if self.instruments[at].state == InstrumentState::Settled {
             return refused(Reject::InstrumentSettled, at as i128 + 1, 0);
         }

@@ -69,6 +69,20 @@ impl Oracle {
         }
     }
 
+    /// Other terms. Publishers that stay keep what they told.
+    pub(crate) fn retune(&mut self, spec: &OracleSpec) {
+        let mut anew = Self::new(spec);
+        for source in &mut anew.sources {
+            if let Some(before) = self.source_mut(source.publisher) {
+                *source = Source { weight: source.weight, ..*before };
+            }
+        }
+        anew.status = self.status;
+        (anew.reopens_at_ns, anew.second) = (self.reopens_at_ns, self.second);
+        (anew.basis, anew.own) = (self.basis, self.own);
+        *self = anew;
+    }
+
     pub(crate) fn source_mut(&mut self, publisher: u32) -> Option<&mut Source> {
         self.sources.iter_mut().find(|source| source.publisher == publisher)
     }

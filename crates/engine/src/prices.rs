@@ -4,7 +4,9 @@ use crate::defence::Defence;
 use crate::deploy::{check_count, check_free, check_symbol};
 use crate::engine::Engine;
 use crate::step::{Refused, Step, refused};
-use xos_protocol::{CommandRecord, EventKind, EventRecord, PriceSource, PriceStatus, PublisherSpec, Reject};
+use xos_protocol::{
+    CommandRecord, EventKind, EventRecord, InstrumentState, PriceSource, PriceStatus, PublisherSpec, Reject,
+};
 use xos_units::Price;
 
 impl Engine {
@@ -100,6 +102,7 @@ impl Engine {
         let (Some(oracle), Some(source)) = (oracle, source) else {
             return refused(Reject::NotASource, publisher, command.instrument);
         };
+        self.check_unsettled(command.instrument().index())?;
         crate::orders::check_price(instrument, command.price())?;
         if command.qty < 0 || command.qty > instrument.price_max.0 {
             return refused(Reject::ExternalPriceOutOfBounds, command.qty, instrument.price_max.0);
@@ -191,7 +194,8 @@ impl Engine {
     #[cold]
     pub(crate) fn age_prices(&mut self, step: &mut Step) {
         for at in 0..self.instruments.len() {
-            if self.instruments[at].oracle.is_some() {
+            if self.instruments[at].oracle.is_some() && self.instruments[at].state != InstrumentState::Settled
+            {
                 self.refresh_prices(step, at, true);
                 self.prices_reached(at);
             }
@@ -205,6 +209,9 @@ impl Engine {
             return;
         }
         for at in 0..self.instruments.len() {
+            if self.instruments[at].state == InstrumentState::Settled {
+                continue;
+            }
             let Some(oracle) = &mut self.instruments[at].oracle else { continue };
             let status = oracle.status;
             oracle.restart();

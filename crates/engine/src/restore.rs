@@ -1,6 +1,7 @@
 //! From a snapshot back to an engine: everything derived is built again, and the state hash must come out equal.
 
 mod choices;
+mod governance;
 mod icebergs;
 mod prices;
 mod questions;
@@ -82,6 +83,7 @@ impl Engine {
         engine.read_countdowns(&mut source)?;
         engine.read_triggers(&mut source)?;
         engine.read_liquidations(&mut source)?;
+        engine.read_governance(&mut source)?;
         if source.at != state.len() {
             return source.malformed("end of the state");
         }

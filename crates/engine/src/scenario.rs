@@ -7,7 +7,8 @@ use crate::margin::{Change, Margin};
 use crate::questions::Question;
 use crate::step::{Refused, Step, refused};
 use xos_protocol::{
-    CommandRecord, EventKind, EventRecord, QuestionLink, QuestionSpec, Reject, Side, UnderlyingSpec,
+    CommandRecord, EventKind, EventRecord, InstrumentState, QuestionLink, QuestionSpec, Reject, Side,
+    UnderlyingSpec,
 };
 use xos_risk::{
     LinkedOutcome, LinkedQuestion, Scenario, ScenarioGroup, ScenarioTerms, ShockedPerpetual, Standard,
@@ -275,7 +276,9 @@ impl Engine {
             })
             .collect();
         outcomes.iter_mut().for_each(|outcome| outcome.payout -= all_buys);
-        LinkedQuestion { mark: reference.mark, outcomes }
+        // The mark of a delisted perpetual says nothing any more.
+        let is_closed = reference.state == InstrumentState::Settled;
+        LinkedQuestion { mark: if is_closed { Price::ZERO } else { reference.mark }, outcomes }
     }
 
     pub(crate) fn set_margin_mode(

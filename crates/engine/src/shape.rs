@@ -61,6 +61,8 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::Restart => &[SIDE..INSTRUMENT, INSTRUMENT..END],
         CommandKind::SetInstrumentState => &[TIF..INSTRUMENT, ORDER_ID..END],
         CommandKind::ResolveQuestion => &[SIDE..INSTRUMENT, PRICE..END],
+        CommandKind::WithdrawChange => &[SIDE..ACCOUNT, INSTRUMENT..ORDER_ID, PRICE..END],
+        CommandKind::Delist => &[TIF..ACCOUNT, ORDER_ID..QTY, EXPIRES..END],
         CommandKind::ChallengeResolution | CommandKind::VoidQuestion => &[SIDE..ACCOUNT, ORDER_ID..END],
     }
 }
@@ -96,6 +98,7 @@ pub(crate) fn check(command: &CommandRecord, kind: CommandKind) -> Result<(), Re
     let side_max = match kind {
         CommandKind::MassCancel => 2,
         CommandKind::SetMarginMode => 1,
+        CommandKind::Delist => 2,
         _ => u8::MAX,
     };
     if command.side > side_max {

@@ -66,6 +66,8 @@ pub enum Reason {
     BondReturned = 26,
     /// A lost bond, or a part of it, went to somebody else.
     BondLost = 27,
+    /// A position of a delisted perpetual was settled.
+    Delisting = 30,
 }
 
 /// One movement of money.

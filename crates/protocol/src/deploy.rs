@@ -4,8 +4,9 @@
 
 use crate::atoms;
 use crate::{
-    ClassRule, ClassSpec, Limits, LiquidationSpec, Matching, QuestionLink, QuestionPayouts, ResolutionSpec,
-    UnderlyingSpec,
+    ClassRule, ClassSpec, FundingSpec, InstrumentUpdate, Limits, LiquidationSpec, Matching, OracleSpec,
+    PublisherSpec, QuestionLink, QuestionPayouts, QuestionUpdate, ResolutionSpec, UnderlyingSpec,
+    VenueUpdate,
 };
 use serde::{Deserialize, Serialize};
 use xos_units::{Amount, PPM_ONE};
@@ -38,6 +39,12 @@ pub enum DeployCommand {
     ProposeResolution(QuestionPayouts),
     /// A resolver of the second set votes for payouts.
     DecideResolution(QuestionPayouts),
+    /// A change of a spot instrument or perpetual is announced.
+    UpdateInstrument(Box<InstrumentUpdate>),
+    /// A change of a venue is announced.
+    UpdateVenue(Box<VenueUpdate>),
+    /// A change of the terms of a question's outcomes is announced.
+    UpdateQuestion(Box<QuestionUpdate>),
 }
 
 impl DeployCommand {
@@ -95,16 +102,6 @@ pub struct VenueSpec {
     pub counterparty: ClassRule,
 }
 
-/// A publisher of prices.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PublisherSpec {
-    /// Unique among publishers.
-    pub symbol: String,
-    /// Key that its messages are signed with, 32 bytes in hexadecimal. Gateways check it; the engine only keeps it.
-    pub key: String,
-}
-
 /// Maker and taker fee in ppm of the fee base; a negative maker fee is a rebate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,6 +110,18 @@ pub struct Fees {
     pub maker_ppm: i32,
     /// 0 to 100,000.
     pub taker_ppm: i32,
+    /// Highest rate that a later change may give; orders reserve for it. 0: the higher of the two rates.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ceiling_ppm: i32,
+}
+
+impl Fees {
+    /// The rate that orders reserve for, and that no change passes.
+    #[inline(always)]
+    pub const fn highest_ppm(&self) -> i32 {
+        let rate = if self.maker_ppm > self.taker_ppm { self.maker_ppm } else { self.taker_ppm };
+        if rate > self.ceiling_ppm { rate } else { self.ceiling_ppm }
+    }
 }
 
 /// Who receives a fee, in ppm of it; the four add up to one million.
@@ -326,61 +335,6 @@ impl InstrumentSpec {
     }
 }
 
-/// Where an instrument's index and mark come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OracleSpec {
-    /// 1 to 16 publishers with their weights.
-    pub sources: Vec<SourceSpec>,
-    /// So many must be fresh, or prices are stale.
-    pub sources_min: u32,
-    /// Age at which a source's price counts no more, by the publisher's own time.
-    #[serde(default = "ten_seconds_ms")]
-    pub stale_after_ms: u32,
-    /// Distance from the median at which a source's price is cut, ppm.
-    #[serde(default = "five_percent")]
-    pub deviation_ppm: i32,
-    /// Most that the index moves at once, ppm; 0: no bound.
-    #[serde(default)]
-    pub step_max_ppm: i32,
-    /// Most distance of the mark from the index, ppm.
-    #[serde(default = "five_percent")]
-    pub mark_band_ppm: i32,
-    /// How long orders must be post-only after a restart, once prices are fresh.
-    #[serde(default = "ten_seconds_ms")]
-    pub reopen_ms: u32,
-}
-
-/// When and how much the sides of a perpetual pay each other. Rates are in 1e-12.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FundingSpec {
-    /// Hours between two payments: 1, 4 or 8, counted from 1970 UTC.
-    pub interval_h: u8,
-    /// Interest for 8 hours, at most 1 % either way.
-    pub interest: i64,
-    /// How far interest less premium counts, 0 to 1 %.
-    pub clamp: i64,
-    /// Most of a rate for an interval, above 0 to 10 %.
-    pub cap: i64,
-    /// What the premium prices on each side of the book, quote atoms; 1 to 2^80 - 1.
-    #[serde(with = "atoms")]
-    pub impact_notional: Amount,
-    /// Seconds between two samples of the premium, 1 to 60.
-    #[serde(default = "five_seconds")]
-    pub sample_s: u32,
-}
-
-/// A publisher as a source of one instrument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourceSpec {
-    /// Publisher id.
-    pub publisher: u32,
-    /// 1 to 1,000,000; no more than half of all, unless one source is enough.
-    pub weight: u32,
-}
-
 /// One outcome of a question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -416,20 +370,13 @@ pub struct QuestionSpec {
     pub link: Option<QuestionLink>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(rate: &i32) -> bool {
+    *rate == 0
+}
+
 fn one() -> i64 {
     1
-}
-
-fn ten_seconds_ms() -> u32 {
-    10_000
-}
-
-fn five_seconds() -> u32 {
-    5
-}
-
-fn five_percent() -> i32 {
-    50_000
 }
 
 fn maker_first() -> Matching {
@@ -472,7 +419,7 @@ mod tests {
             position_max_lots: 1 << 30,
             orders_per_account_max: 200,
             band_ppm: 100_000,
-            fees: Fees { maker_ppm: -10, taker_ppm: 500 },
+            fees: Fees { maker_ppm: -10, taker_ppm: 500, ceiling_ppm: 0 },
             split: Split::default(),
             matching: Matching::Arrival,
         };

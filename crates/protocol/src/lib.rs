@@ -9,9 +9,11 @@ mod command;
 mod deploy;
 mod event;
 mod feed;
+mod governance;
 pub mod layout;
 mod limits;
 mod liquidation;
+mod prices;
 mod questions;
 mod reject;
 mod session;
@@ -21,12 +23,15 @@ mod words;
 pub use admission::{CLASSES_MAX, ClassRule, ClassSpec};
 pub use command::{ClientId, CommandRecord, EXITS_BIT, Flags, TriggerWords};
 pub use deploy::{
-    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, InstrumentSpec, InstrumentTerms,
-    MarginSpec, MarginTier, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec,
-    QuestionSpec, SourceSpec, Split, VenueSpec,
+    AssetSpec, CollateralTier, DeployCommand, Fees, HaltSpec, InstrumentSpec, InstrumentTerms, MarginSpec,
+    MarginTier, OpenInterestBounds, OutcomeSpec, Product, QuestionSpec, Split, VenueSpec,
 };
 pub use event::{EventFlags, EventRecord, Receipt};
 pub use feed::{FeedAction, FeedRecord, Subscription};
+pub use governance::{
+    CHANGE_DELAY_S_MAX, Change, ClosingMarket, DELISTING_WINDOW_S_MAX, GovernanceState, InstrumentUpdate,
+    MeasuredPrice, PendingChange, QuestionUpdate, VenueUpdate,
+};
 pub use limits::{
     COUNTDOWN_MS_MAX, FUNDING_HISTORY_MAX, FUNDING_LEVELS_MAX, Limits, PROFILES_MAX, PROTECTION_MS_MAX,
     SLIPPAGE_PPM_MAX,
@@ -34,6 +39,7 @@ pub use limits::{
 pub use liquidation::{
     HedgeSpec, LIQUIDATION_COOLDOWN_MS_MAX, LiquidationPolicy, LiquidationSpec, TrancheSpec,
 };
+pub use prices::{FundingSpec, OracleSpec, PublisherSpec, SourceSpec};
 pub use questions::{QuestionPayouts, ResolutionSpec};
 pub use reject::Reject;
 pub use session::{
@@ -43,8 +49,8 @@ pub use session::{
 };
 pub use underlying::{PriceRange, QuestionLink, ScenarioSpec, UnderlyingSpec};
 pub use words::{
-    CancelReason, CommandKind, DecidedBy, EventKind, InstrumentState, Matching, PriceSource, PriceStatus,
-    ResolutionStage, SelfTrade, Side, Tif,
+    CancelReason, CommandKind, DecidedBy, EventKind, InstrumentState, MarketKind, Matching, PriceSource,
+    PriceStatus, ResolutionStage, SelfTrade, Side, Tif,
 };
 
 /// A 128-bit signed integer as two little-endian halves, so that records keep an 8-byte alignment.

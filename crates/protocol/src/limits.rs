@@ -69,6 +69,25 @@ pub struct Limits {
     pub risk_checks_per_command_max: u32,
     /// Accounts that one command, or the start of one frame, takes down the liquidation ladder.
     pub liquidations_per_command_max: u32,
+    /// Least time between the announcement of a change of a market and its effect, logged seconds; at most a year.
+    #[serde(skip_serializing_if = "is_a_day")]
+    pub change_delay_s_min: u32,
+    /// Time before its end over which the settlement price of a delisted perpetual is averaged, logged seconds; 1 to a day.
+    #[serde(skip_serializing_if = "is_an_hour")]
+    pub delisting_window_s: u32,
+}
+
+const DAY_S: u32 = 24 * 3_600;
+const HOUR_S: u32 = 3_600;
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_a_day(seconds: &u32) -> bool {
+    *seconds == DAY_S
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_an_hour(seconds: &u32) -> bool {
+    *seconds == HOUR_S
 }
 
 impl Default for Limits {
@@ -96,6 +115,8 @@ impl Default for Limits {
             frame_commands_max: 65_536,
             risk_checks_per_command_max: 16_384,
             liquidations_per_command_max: 64,
+            change_delay_s_min: DAY_S,
+            delisting_window_s: HOUR_S,
         }
     }
 }

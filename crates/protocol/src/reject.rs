@@ -144,6 +144,15 @@ rejects! {
     505 SymbolInvalid false "a symbol has 1 to {limit} printable ASCII characters without space; this one has {value} bytes",
     506 SymbolTaken false "the symbol is taken by number {value}",
     507 SpecOutOfBounds false "field {limit} of the specification holds {value}, which is outside its bounds",
+    521 FieldIsFixed false "field {limit} of the specification of {value} never changes",
+    522 NothingChanges false "the change leaves {value} as it is",
+    523 ChangeDelayTooShort false "the change would take effect after {value} s; the least is {limit} s",
+    524 ChangePending true "a change of {value} is announced already, by command {limit}",
+    525 UnknownChange false "change {value} is not announced, or took effect already",
+    526 NotTheDeployer false "account {value} may not change {limit}: another one deployed it, or announced the change",
+    527 FeeAboveCeiling false "the fee of {value} ppm is above the ceiling of {limit} ppm that was declared at the deployment",
+    528 OutcomeOfAQuestion false "instrument {value} is an outcome of question {limit}, whose terms it has",
+    529 CannotBeDelisted false "{value} makes asset {limit} collateral, or is a question whose close time came, and cannot be delisted",
 }
 
 const _: () = {

@@ -89,6 +89,10 @@ words! {
         VoidQuestion = 48 "void_question",
         /// Create an asset, venue, instrument or question (variable body).
         Deploy = 64 "deploy",
+        /// Take back an announced change of a market.
+        WithdrawChange = 65 "withdraw_change",
+        /// Announce that a market will be wound down.
+        Delist = 66 "delist",
     }
 }
 
@@ -195,6 +199,18 @@ words! {
 }
 
 words! {
+    /// What a change is about.
+    MarketKind: u8 {
+        /// A spot instrument or perpetual.
+        Instrument = 0 "instrument",
+        /// A venue.
+        Venue = 1 "venue",
+        /// A question with its outcomes.
+        Question = 2 "question",
+    }
+}
+
+words! {
     /// How an instrument with an oracle stands with its prices.
     PriceStatus: u8 {
         /// Enough sources are fresh.
@@ -251,6 +267,8 @@ words! {
         Volatility = 24 "volatility",
         /// Trading of its question stopped.
         QuestionClosed = 30 "question_closed",
+        /// Its instrument was delisted.
+        Delisted = 36 "delisted",
     }
 }
 
@@ -265,6 +283,8 @@ words! {
         Votes = 2 "votes",
         /// Time: nobody proposed, or no quorum agreed; it is void.
         Time = 3 "time",
+        /// It was delisted; it is void.
+        Delisting = 4 "delisting",
     }
 }
 
@@ -423,5 +443,19 @@ words! {
         ImpliedTrade = 96 "implied_trade",
         /// A resting order's part of such a match, at its own price.
         ImpliedLeg = 97 "implied_leg",
+        /// A change of a market is announced, and takes effect at `counter_amount`.
+        ChangeAnnounced = 105 "change_announced",
+        /// An announced change is taken back; by time: its market closed before.
+        ChangeWithdrawn = 106 "change_withdrawn",
+        /// An announced change took effect.
+        ChangeEffective = 107 "change_effective",
+        /// A market will be wound down at `counter_amount`; until then it only reduces, where it has positions.
+        DelistingAnnounced = 108 "delisting_announced",
+        /// A market is wound down: positions are settled at `price`.
+        DelistingBegun = 109 "delisting_begun",
+        /// A position of a delisted perpetual was settled.
+        PositionSettled = 110 "position_settled",
+        /// Orders and positions of a delisted market are gone.
+        MarketClosed = 111 "market_closed",
     }
 }

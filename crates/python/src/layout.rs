@@ -32,7 +32,32 @@ pub(crate) fn event_fields() -> Vec<(&'static str, String, usize)> {
 /// The limits of an exchange that declares none, as MessagePack by name.
 #[pyfunction]
 pub(crate) fn default_limits(py: Python<'_>) -> Bound<'_, PyBytes> {
-    PyBytes::new(py, &rmp_serde::to_vec_named(&Limits::default()).expect("limits always serialise"))
+    PyBytes::new(
+        py,
+        &rmp_serde::to_vec_named(&AllLimits::of(Limits::default())).expect("limits always serialise"),
+    )
+}
+
+/// The limits with those that a specification leaves out where they have their defaults.
+#[derive(serde::Serialize)]
+pub(crate) struct AllLimits {
+    #[serde(flatten)]
+    limits: Limits,
+    #[serde(rename = "change_delay_s_min")]
+    delay_s: u32,
+    #[serde(rename = "delisting_window_s")]
+    window_s: u32,
+}
+
+impl AllLimits {
+    pub(crate) fn of(mut limits: Limits) -> Self {
+        let standard = Limits::default();
+        let (delay_s, window_s) = (limits.change_delay_s_min, limits.delisting_window_s);
+        // Their defaults are not written, so each stands once.
+        (limits.change_delay_s_min, limits.delisting_window_s) =
+            (standard.change_delay_s_min, standard.delisting_window_s);
+        Self { limits, delay_s, window_s }
+    }
 }
 
 /// The rate of a funding interval from its premium; all rates in 1e-12.

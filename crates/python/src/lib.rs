@@ -5,6 +5,7 @@ mod bench;
 mod debt;
 mod exchange;
 mod fault;
+mod governance;
 mod kept;
 mod layout;
 mod log;

@@ -1,15 +1,16 @@
 //! What is deployed, as one body of MessagePack.
 
+use crate::layout::AllLimits;
 use serde::Serialize;
 use xos_engine::Engine;
-use xos_protocol::{DeployCommand, Limits};
+use xos_protocol::DeployCommand;
 use xos_units::{InstrumentId, QuestionId};
 
 /// Everything deployed: bodies in order of id, instruments that are no outcome with their id, questions with the id
 /// of their first outcome.
 #[derive(Serialize)]
 pub(crate) struct Specification {
-    limits: Limits,
+    limits: AllLimits,
     assets: Vec<DeployCommand>,
     venues: Vec<DeployCommand>,
     publishers: Vec<DeployCommand>,
@@ -30,7 +31,7 @@ impl Specification {
             Some((view.first.0, DeployCommand::Question(view.spec.clone())))
         };
         Self {
-            limits: engine.limits().clone(),
+            limits: AllLimits::of(engine.limits().clone()),
             assets: engine.assets().iter().cloned().map(DeployCommand::Asset).collect(),
             venues: engine.venues().iter().cloned().map(DeployCommand::Venue).collect(),
             publishers: engine.publishers().iter().cloned().map(DeployCommand::Publisher).collect(),

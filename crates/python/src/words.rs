@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use xos_protocol::{
-    CancelReason, CommandKind, DecidedBy, EventFlags, EventKind, Flags, InstrumentState, Matching,
-    PriceSource, PriceStatus, Reject, ResolutionStage, SelfTrade, Side, Tif,
+    CancelReason, CommandKind, DecidedBy, EventFlags, EventKind, Flags, InstrumentState, MarketKind,
+    Matching, PriceSource, PriceStatus, Reject, ResolutionStage, SelfTrade, Side, Tif,
 };
 
 macro_rules! add_words {
@@ -32,6 +32,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         PriceStatus,
         ResolutionStage,
         DecidedBy,
+        MarketKind,
         CancelReason,
         EventKind
     );

@@ -23,7 +23,7 @@ impl Desk {
         let mut desk = Self { engine: NaiveEngine::new(), next: 1 };
         desk.deploy(&DeployCommand::Genesis(limits));
         desk.deploy(&DeployCommand::Asset(AssetSpec::new("USD".into(), 6)));
-        let rebate = Fees { maker_ppm: -100_000, taker_ppm: 100_000 };
+        let rebate = Fees { maker_ppm: -100_000, taker_ppm: 100_000, ceiling_ppm: 0 };
         desk.deploy(&DeployCommand::Venue(VenueSpec {
             symbol: "MAKERS".into(),
             fees: Some(rebate),
@@ -92,7 +92,7 @@ fn perpetual() -> InstrumentSpec {
             position_max_lots: 10_000,
             orders_per_account_max: 10,
             band_ppm: 0,
-            fees: Fees { maker_ppm: 0, taker_ppm: 500 },
+            fees: Fees { maker_ppm: 0, taker_ppm: 500, ceiling_ppm: 0 },
             split: Split::default(),
             matching: Matching::Arrival,
         },

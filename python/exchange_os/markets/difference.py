@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
 from exchange_os.markets.admission import named_rules
+from exchange_os.markets.ceilings import under_ceiling
+from exchange_os.markets.changes import without_bodies
 from exchange_os.markets.load import Loaded, refusal
 from exchange_os.markets.to_commands import Deployment, Standing, plan
 
@@ -40,7 +42,7 @@ def difference(loaded: Loaded, standing: Standing) -> list[Difference]:
 
     What stands and the file does not name is not a difference: files may be deployed one after the other.
     """
-    alone = plan(loaded, _without_bodies(standing))
+    alone = plan(loaded, without_bodies(standing))
     if alone.problems:
         raise refusal(alone.problems)
     added = [each.symbol for each in loaded.spec.classes if each.symbol not in standing.classes]
@@ -48,17 +50,12 @@ def difference(loaded: Loaded, standing: Standing) -> list[Difference]:
     return [_compared(loaded, wanted, standing, classes) for wanted in alone.missing]
 
 
-def _without_bodies(standing: Standing) -> Standing:
-    """The same numbers of everything, but nothing that could be in the way."""
-    return replace(standing, bodies={})
-
-
 def _compared(loaded: Loaded, wanted: Deployment, standing: Standing, classes: list[str]) -> Difference:
     line = loaded.problem(wanted.path, "").line
     before = standing.bodies.get((wanted.kind, wanted.symbol))
     if before is None:
         return Difference(wanted.kind, wanted.symbol, "added", line)
-    if before == wanted.body:
+    if before == wanted.body or before == under_ceiling(wanted.kind, before, wanted.body):
         return Difference(wanted.kind, wanted.symbol, "same", line)
     old, new = (msgspec.msgpack.decode(body)[wanted.kind] for body in (before, wanted.body))
     if wanted.kind == "venue":

@@ -95,7 +95,10 @@ else:
         "Limits",
         __base__=Strict,
         __doc__="The declared limits of a new exchange; what is not given keeps its default.",
-        **{name: (Annotated[int, Field(ge=1)], value) for name, value in LIMIT_DEFAULTS.items()},
+        **{
+            name: (Annotated[int, Field(ge=int(name != "change_delay_s_min"))], value)
+            for name, value in LIMIT_DEFAULTS.items()
+        },
     )
 
 
@@ -115,6 +118,8 @@ class Fees(Strict):
 
     maker_ppm: int = 0
     taker_ppm: int = 0
+    ceiling_ppm: int = 0
+    """The highest rate that a later change may give, for which orders reserve; 0: the higher of the two."""
 
 
 class Split(Strict):

@@ -13,6 +13,7 @@ import msgspec
 from exchange_os import _core
 from exchange_os.exact import plain_text as text
 from exchange_os.markets.admission import issuer_faults, rule_body
+from exchange_os.markets.ceilings import under_ceiling
 from exchange_os.markets.lines import Path
 from exchange_os.markets.load import Loaded, Problem
 from exchange_os.markets.resolution import resolution_body
@@ -169,7 +170,7 @@ class _Planner:
         before = self.standing.bodies.get((kind, symbol))
         if before is None:
             self.plan.missing.append(deployment)
-        elif before == body:
+        elif before in {body, under_ceiling(kind, before, body)}:
             self.plan.standing.append(deployment)
         else:
             self._problem((*path, "symbol"), f"{kind} {symbol} stands already, with other terms")

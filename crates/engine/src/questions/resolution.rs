@@ -305,7 +305,7 @@ impl Engine {
     }
 
     /// It is decided: bonds find their owners, and the settlement begins.
-    fn conclude(&mut self, step: &mut Step, id: QuestionId, payouts_ppm: &[i32], by: DecidedBy) {
+    pub(crate) fn conclude(&mut self, step: &mut Step, id: QuestionId, payouts_ppm: &[i32], by: DecidedBy) {
         if let Some(resolution) = &mut self.questions[id.index()].resolution {
             self.closings.remove(&(resolution.until_ns, id));
             resolution.decided_by = by;

@@ -51,7 +51,7 @@ impl Engine {
     }
 
     /// Orders, waiting orders and protections of an instrument leave. False: some are left for the next turn.
-    fn clear_instrument(
+    pub(crate) fn clear_instrument(
         &mut self,
         step: &mut Step,
         instrument: InstrumentId,

@@ -14,7 +14,7 @@ pub(super) const ROUNDING_HARVEST: Incident = Incident {
     defence: Defence::FeesRoundUp,
     how: "every fee rounds up, so that cutting a fill never saves",
     play: |world| {
-        let fees = Fees { maker_ppm: 0, taker_ppm: 500 };
+        let fees = Fees { maker_ppm: 0, taker_ppm: 500, ceiling_ppm: 0 };
         world.deploy(&DeployCommand::Venue(VenueSpec {
             symbol: "FEES".into(),
             fees: Some(fees),
@@ -124,8 +124,8 @@ pub(super) const WASH_REBATES: Incident = Incident {
     how: "a rebate is at most the taker fee of its fill, also across venues",
     play: |world| {
         let venues = [
-            ("CHEAP", Fees { maker_ppm: 0, taker_ppm: 100 }),
-            ("GENEROUS", Fees { maker_ppm: -300, taker_ppm: 300 }),
+            ("CHEAP", Fees { maker_ppm: 0, taker_ppm: 100, ceiling_ppm: 0 }),
+            ("GENEROUS", Fees { maker_ppm: -300, taker_ppm: 300, ceiling_ppm: 0 }),
         ];
         for (symbol, fees) in venues {
             world.deploy(&DeployCommand::Venue(VenueSpec {

@@ -259,7 +259,7 @@ fn perpetual(symbol: u32) -> DeployCommand {
             position_max_lots: 1 << 36,
             orders_per_account_max: u32::MAX,
             band_ppm: 500_000,
-            fees: Fees { maker_ppm: 100, taker_ppm: 500 },
+            fees: Fees { maker_ppm: 100, taker_ppm: 500, ceiling_ppm: 0 },
             split,
             matching: Matching::Arrival,
         },

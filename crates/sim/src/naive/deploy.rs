@@ -33,6 +33,10 @@ impl World {
             bound(169, payouts, payouts >= 1)?;
             let profiles = limits.profiles_max;
             bound(135, profiles, (1..=63).contains(&profiles))?;
+            let delay_s = limits.change_delay_s_min;
+            bound(181, delay_s, delay_s <= 31_536_000)?;
+            let window_s = limits.delisting_window_s;
+            bound(189, window_s, (1..=86_400).contains(&window_s))?;
             self.limits = limits;
             events.push(cause.event(EventKind::Ticked));
             return Ok(());
@@ -51,6 +55,9 @@ impl World {
             DeployCommand::SettleQuestion(asked) => self.settle_question(cause, asked, events),
             DeployCommand::ProposeResolution(asked) => self.propose(cause, asked, events),
             DeployCommand::DecideResolution(asked) => self.vote(cause, asked, events),
+            DeployCommand::UpdateInstrument(update) => self.update_instrument(cause, *update, events),
+            DeployCommand::UpdateVenue(update) => self.update_venue(cause, *update, events),
+            DeployCommand::UpdateQuestion(update) => self.update_question(cause, *update, events),
         }
     }
 
@@ -156,23 +163,7 @@ impl World {
         let standing = self.instruments.len() as u32;
         check_room(standing, self.limits.instruments_max)?;
         check_symbol(&spec.symbol, self.instruments.iter().map(|i| &i.symbol))?;
-        check_terms(&spec.terms, spec.terms.price_max_ticks)?;
-        self.check_product(&spec)?;
-        check_margin(&spec)?;
-        if let Some(oracle) = &spec.oracle {
-            self.check_oracle(oracle)?;
-        }
-        if let Some(funding) = &spec.funding {
-            check_funding(funding, &spec.product)?;
-        }
-        self.check_collateral_tiers(&spec)?;
-        self.check_liquidation(&spec)?;
-        if let Some(halt) = spec.halt.as_deref() {
-            bound(101, halt.move_ppm, (1..1_000_000).contains(&halt.move_ppm))?;
-            bound(102, halt.window_s, (1..=600).contains(&halt.window_s))?;
-            bound(103, halt.pause_s, (1..=86_400).contains(&halt.pause_s))?;
-            bound(104, halt.post_only_s, halt.post_only_s <= 86_400)?;
-        }
+        self.check_instrument(&spec, false)?;
         let kind = match spec.product {
             Product::Spot { base, quote, base_atoms_per_lot } => {
                 Kind::Spot { base, quote, base_atoms_per_lot: base_atoms_per_lot.into() }
@@ -189,6 +180,28 @@ impl World {
             (1..=self.accounts.len() as u32).for_each(|account| self.look_at_debt(account));
         }
         events.push(EventRecord { instrument: standing + 1, ..cause.event(EventKind::InstrumentDeployed) });
+        Ok(())
+    }
+
+    /// Every field but the symbol; `stands`: of an instrument that stands already.
+    pub(super) fn check_instrument(&self, spec: &InstrumentSpec, stands: bool) -> Result<(), Refusal> {
+        check_terms(&spec.terms, spec.terms.price_max_ticks)?;
+        self.check_product(spec)?;
+        check_margin(spec)?;
+        if let Some(oracle) = &spec.oracle {
+            self.check_oracle(oracle)?;
+        }
+        if let Some(funding) = &spec.funding {
+            check_funding(funding, &spec.product)?;
+        }
+        self.check_collateral_tiers(spec, stands)?;
+        self.check_liquidation(spec)?;
+        if let Some(halt) = spec.halt.as_deref() {
+            bound(101, halt.move_ppm, (1..1_000_000).contains(&halt.move_ppm))?;
+            bound(102, halt.window_s, (1..=600).contains(&halt.window_s))?;
+            bound(103, halt.pause_s, (1..=86_400).contains(&halt.pause_s))?;
+            bound(104, halt.post_only_s, halt.post_only_s <= 86_400)?;
+        }
         Ok(())
     }
 
@@ -234,7 +247,7 @@ impl World {
     }
 
     /// Fields 58 to 61, 83 and 84.
-    fn check_collateral_tiers(&self, spec: &InstrumentSpec) -> Result<(), Refusal> {
+    fn check_collateral_tiers(&self, spec: &InstrumentSpec, stands: bool) -> Result<(), Refusal> {
         let slippage = spec.conversion_slippage_ppm;
         if spec.collateral.is_empty() {
             return bound(83, slippage.unwrap_or(0), slippage.is_none());
@@ -243,7 +256,8 @@ impl World {
         let Product::Spot { base, quote, .. } = spec.product else {
             return refuse(Reject::SpecOutOfBounds, 0, 59);
         };
-        bound(59, base, quote == SETTLEMENT && self.collateral_instrument(base).is_none())?;
+        let is_new = stands || self.collateral_instrument(base).is_none();
+        bound(59, base, quote == SETTLEMENT && is_new)?;
         let mut below = (0, 0);
         for tier in &spec.collateral {
             let (up_to, haircut) = (tier.up_to_lots, tier.haircut_ppm);
@@ -335,8 +349,23 @@ fn new_instrument(
     let funding = spec.as_ref().and_then(|spec| spec.funding.as_deref().cloned()).map(Funding::new);
     let halt = spec.as_ref().and_then(|spec| spec.halt.as_deref()).copied().map(Halt::new);
     let state = InstrumentState::Continuous;
-    let (mark, index, last, is_closed) = (0, 0, 0, false);
-    Instrument { symbol, spec, terms, kind, state, mark, index, last, oracle, funding, halt, is_closed }
+    let (mark, index, last) = (0, 0, 0);
+    let (is_closed, winds_down) = (false, false);
+    Instrument {
+        symbol,
+        spec,
+        terms,
+        kind,
+        state,
+        mark,
+        index,
+        last,
+        oracle,
+        funding,
+        halt,
+        is_closed,
+        winds_down,
+    }
 }
 
 /// Fields 42 to 48.
@@ -409,13 +438,16 @@ pub(super) fn bound(field: i128, value: impl Into<i128>, holds: bool) -> Result<
 }
 
 /// Fields 11 and 12.
-fn check_fees(fees: Fees) -> Result<(), Refusal> {
+pub(super) fn check_fees(fees: Fees) -> Result<(), Refusal> {
     bound(11, fees.taker_ppm, (0..=100_000).contains(&fees.taker_ppm))?;
-    bound(12, fees.maker_ppm, (-fees.taker_ppm..=100_000).contains(&fees.maker_ppm))
+    bound(12, fees.maker_ppm, (-fees.taker_ppm..=100_000).contains(&fees.maker_ppm))?;
+    let ceiling = fees.ceiling_ppm;
+    let covers = ceiling >= fees.maker_ppm.max(fees.taker_ppm) && ceiling <= 100_000;
+    bound(186, ceiling, ceiling == 0 || covers)
 }
 
 /// Fields 2 to 13, and 21. `highest` is the price at which a position is worth most.
-fn check_terms(terms: &InstrumentTerms, highest: i64) -> Result<(), Refusal> {
+pub(super) fn check_terms(terms: &InstrumentTerms, highest: i64) -> Result<(), Refusal> {
     let k = terms.quote_atoms_per_tick_lot;
     bound(2, k, k >= 1)?;
     bound(3, terms.price_max_ticks, (1..PRICE_TICKS_BOUND).contains(&terms.price_max_ticks))?;

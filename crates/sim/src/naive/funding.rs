@@ -62,8 +62,10 @@ impl World {
         let mut left = self.limits.funding_settlements_per_command_max;
         for id in 1..=self.instruments.len() as u32 {
             if self.instrument(id).funding.is_some() {
-                self.sample(cause, id);
-                self.end_interval(cause, id, events);
+                if !self.is_closed(id) {
+                    self.sample(cause, id);
+                    self.end_interval(cause, id, events);
+                }
                 self.settle_holders(cause, id, &mut left, events);
             }
         }
@@ -161,11 +163,7 @@ impl World {
         while let Some(cursor) = self.instrument(id).funding.as_ref().and_then(|funding| funding.cursor) {
             let next = (cursor..=self.accounts.len() as u32).find(|&a| self.holding(a, id).position != 0);
             let Some(account) = next else {
-                let funding = self.instrument_mut(id).funding.as_mut().expect("it has funding");
-                funding.cursor = None;
-                let rest = std::mem::take(&mut funding.held);
-                let from = Party::House(House::Clearing(id));
-                self.post(from, Party::House(House::Rounding), SETTLEMENT, rest);
+                self.end_settlement_of_funding(id);
                 return;
             };
             if *left == 0 {
@@ -176,6 +174,14 @@ impl World {
             let funding = self.instrument_mut(id).funding.as_mut().expect("it has funding");
             funding.cursor = Some(account + 1);
         }
+    }
+
+    /// Nobody is left who is due: what rounding left goes to rounding.
+    pub(super) fn end_settlement_of_funding(&mut self, id: u32) {
+        let Some(funding) = self.instrument_mut(id).funding.as_mut() else { return };
+        funding.cursor = None;
+        let rest = std::mem::take(&mut funding.held);
+        self.post(Party::House(House::Clearing(id)), Party::House(House::Rounding), SETTLEMENT, rest);
     }
 
     /// What the account is still to receive on an instrument; negative: to pay.

@@ -109,6 +109,9 @@ impl World {
             out.u64(protection.frozen_until_ns);
         }
         self.write_liquidations(&mut out);
+        if !self.governance.is_empty() {
+            out.spec(&self.governance);
+        }
         out.0
     }
 

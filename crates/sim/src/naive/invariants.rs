@@ -35,6 +35,9 @@ impl World {
             if question != 0 && self.question(question).is_decided() && !self.question(question).is_settled {
                 continue;
             }
+            if question == 0 && self.is_closed(instrument) {
+                continue;
+            }
             let sets = if question == 0 { 0 } else { self.question(question).sets };
             let sum: i64 = (1..=self.accounts.len() as u32)
                 .map(|account| self.holding(account, instrument).position)
@@ -76,7 +79,10 @@ impl World {
             {
                 return Err(format!("perpetual {id}: a settlement of funding ended with {held} left"));
             }
-            if instrument.is_perpetual() && costs + clearing != held {
+            // While a delisted one is settled: what is left to settle, at its price.
+            let all = (1..=self.accounts.len() as u32).map(|a| self.holding(a, id).position).sum();
+            if instrument.is_perpetual() && costs + clearing != held + instrument.value(instrument.mark, all)
+            {
                 return Err(format!("perpetual {id}: costs {costs}, clearing {clearing}"));
             }
         }

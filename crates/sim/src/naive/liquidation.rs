@@ -171,10 +171,10 @@ impl World {
         !silent.is_empty() && !is_lost
     }
 
-    /// Whether its price status is stale or recovering.
+    /// Whether its price status is stale or recovering, and it still trades.
     pub(super) fn is_silent(&self, instrument: u32) -> bool {
         let status = self.instrument(instrument).oracle.as_ref().map(|oracle| oracle.status);
-        matches!(status, Some(PriceStatus::Stale | PriceStatus::Recovering))
+        !self.is_closed(instrument) && matches!(status, Some(PriceStatus::Stale | PriceStatus::Recovering))
     }
 
     /// Perpetuals with terms in which the account has a position: the largest requirement first.

@@ -14,6 +14,7 @@ mod events;
 mod fill;
 mod funding;
 mod funds;
+mod governance;
 mod halt;
 mod hash;
 mod iceberg;
@@ -191,7 +192,7 @@ impl NaiveEngine {
 
     /// Orders expire, countdowns run out, then client ids are forgotten.
     fn let_time_pass(&mut self, first_sequence: u64, time_ns: u64, events: &mut Vec<EventRecord>) {
-        self.last_time_ns = time_ns;
+        let before_ns = std::mem::replace(&mut self.last_time_ns, time_ns);
         let cause = Cause { sequence: first_sequence, time_ns, client_id: [0; 32] };
         let mut expired = self.world.take_out(|o| o.tif == Tif::Gtd && o.expires_ns <= time_ns);
         expired.sort_by_key(|o| (o.expires_ns, o.id));
@@ -201,6 +202,7 @@ impl NaiveEngine {
         self.world.run_out_credentials(&cause, events);
         self.world.run_out_countdowns(&cause, events);
         self.world.close_questions(&cause, events);
+        self.world.govern(&cause, before_ns, events);
         self.world.look_of_time(&cause, events);
         self.world.forget_empty_holdings();
         let first = events.len();
@@ -391,6 +393,8 @@ impl World {
             CommandKind::ChallengeResolution => self.challenge(cause, command, events),
             CommandKind::VoidQuestion => self.vote_void(cause, command, events),
             CommandKind::PublishPrice => self.publish(cause, command, events),
+            CommandKind::WithdrawChange => self.withdraw_change(cause, command, events),
+            CommandKind::Delist => self.delist(cause, command, events),
             CommandKind::Restart => {
                 self.restart(cause, events);
                 Ok(())
@@ -402,6 +406,7 @@ impl World {
                 self.run_funding(cause, events);
                 self.end_stages(cause, events);
                 self.go_on_settling(cause, events);
+                self.go_on_closing(cause, events);
                 self.look(cause, events);
                 Ok(())
             }

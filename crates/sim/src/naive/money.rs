@@ -95,7 +95,7 @@ impl World {
     pub(super) fn reserve_per_lot(&self, order: &Order) -> i128 {
         let instrument = self.instrument(order.instrument);
         let fees = self.fees(order.venue, order.instrument);
-        let rate = fees.maker_ppm.max(fees.taker_ppm).max(0);
+        let rate = super::governance::highest(fees);
         let value = instrument.value(order.price, 1);
         match (instrument.kind, order.side) {
             (Kind::Spot { .. }, Side::Buy) => value + fee_up(value, rate),

@@ -146,8 +146,9 @@ impl Instrument {
         };
         let of_halt = self.halt.as_ref().map(|halt| halt.status);
         let of_question = if self.is_closed { CancelOnly } else { Continuous };
+        let of_delisting = if self.winds_down { ReduceOnly } else { Continuous };
         for strict in [Settled, Halted, CancelOnly, ReduceOnly, PostOnly] {
-            let is_strict = [self.state, of_prices, of_question].contains(&strict);
+            let is_strict = [self.state, of_prices, of_question, of_delisting].contains(&strict);
             if is_strict || of_halt == Some(strict) {
                 return strict;
             }
@@ -169,6 +170,7 @@ impl World {
         let instrument = self.instrument(id);
         let oracle = instrument.oracle.as_ref().filter(|oracle| oracle.told.contains_key(&publisher));
         check(oracle.is_some(), Reject::NotASource, publisher, id)?;
+        check(!self.is_closed(id), Reject::InstrumentSettled, id, 0)?;
         let oracle = oracle.expect("checked above");
         check_price(instrument, price)?;
         let most = instrument.terms.price_max_ticks;
@@ -202,7 +204,7 @@ impl World {
     /// After a tick: every instrument with an oracle, in order.
     pub(super) fn age_prices(&mut self, cause: &Cause, events: &mut Vec<EventRecord>) {
         for id in 1..=self.instruments.len() as u32 {
-            if self.instrument(id).oracle.is_some() {
+            if self.instrument(id).oracle.is_some() && !self.is_closed(id) {
                 self.judge_prices(cause, id, true, events);
                 self.reach_all(id);
             }
@@ -330,6 +332,9 @@ impl World {
     pub(super) fn restart(&mut self, cause: &Cause, events: &mut Vec<EventRecord>) {
         events.push(cause.event(EventKind::Restarted));
         for id in 1..=self.instruments.len() as u32 {
+            if self.is_closed(id) {
+                continue;
+            }
             let Some(oracle) = self.instrument_mut(id).oracle.as_mut() else { continue };
             oracle.reopens_at_ns = 0;
             for told in oracle.told.values_mut() {

@@ -297,7 +297,7 @@ impl World {
         let instrument = self.instrument(order.instrument);
         let value = instrument.value(order.price, 1);
         let fees = self.fees(order.venue, order.instrument);
-        let fee = fee_up(value, fees.maker_ppm.max(fees.taker_ppm).max(0));
+        let fee = fee_up(value, super::governance::highest(fees));
         match (instrument.kind, order.side) {
             (Kind::Spot { quote: SETTLEMENT, .. }, Side::Sell) => (value - fee) * i128::from(order.remaining),
             (Kind::Spot { base: SETTLEMENT, base_atoms_per_lot, .. }, Side::Buy) => {

@@ -34,7 +34,7 @@ fn terms(rng: &mut Rng, fees: Fees, price_max_ticks: i64) -> InstrumentTerms {
 fn fees(rng: &mut Rng) -> Fees {
     let taker_ppm = *rng.pick(&[0, 1, 333, 12_345, 100_000]);
     let maker_ppm = *rng.pick(&[0, -taker_ppm, 777, 100_000]);
-    Fees { maker_ppm, taker_ppm }
+    Fees { maker_ppm, taker_ppm, ceiling_ppm: 0 }
 }
 
 fn instrument(terms: InstrumentTerms, kind: Kind) -> Instrument {
@@ -52,6 +52,7 @@ fn instrument(terms: InstrumentTerms, kind: Kind) -> Instrument {
         funding: None,
         halt: None,
         is_closed: false,
+        winds_down: false,
     }
 }
 

@@ -139,30 +139,8 @@ impl World {
         let question = self.question(id).clone();
         let reason = if question.is_decided() { CancelReason::Settled } else { CancelReason::QuestionClosed };
         for instrument in question.instruments() {
-            while let Some(order) = self.next_to_leave(instrument) {
-                if *left <= 0 {
-                    return;
-                }
-                *left -= 1;
-                for order in self.take_out(|other| other.id == order) {
-                    self.cancelled(cause, &order, reason, events);
-                }
-            }
-            while let Some(trigger) =
-                self.triggers.iter().filter(|t| t.instrument == instrument).map(|t| t.id).min()
-            {
-                if *left <= 0 {
-                    return;
-                }
-                *left -= 1;
-                self.cancel_triggers(cause, reason, |t| t.id == trigger, events);
-            }
-            while let Some(key) = self.protections.keys().copied().find(|(_, of)| *of == instrument) {
-                if *left <= 0 {
-                    return;
-                }
-                *left -= 1;
-                self.protections.remove(&key);
+            if !self.clear_some(cause, instrument, reason, left, events) {
+                return;
             }
         }
         if !question.is_decided() {
@@ -190,6 +168,43 @@ impl World {
             amount: Int128::new(rest),
             ..cause.event(EventKind::QuestionSettled)
         });
+    }
+
+    /// Orders, waiting orders and protections of an instrument leave; false: some are left.
+    pub(super) fn clear_some(
+        &mut self,
+        cause: &Cause,
+        instrument: u32,
+        reason: CancelReason,
+        left: &mut i64,
+        events: &mut Vec<EventRecord>,
+    ) -> bool {
+        while let Some(order) = self.next_to_leave(instrument) {
+            if *left <= 0 {
+                return false;
+            }
+            *left -= 1;
+            for order in self.take_out(|other| other.id == order) {
+                self.cancelled(cause, &order, reason, events);
+            }
+        }
+        let first =
+            |world: &Self| world.triggers.iter().filter(|t| t.instrument == instrument).map(|t| t.id).min();
+        while let Some(trigger) = first(self) {
+            if *left <= 0 {
+                return false;
+            }
+            *left -= 1;
+            self.cancel_triggers(cause, reason, |t| t.id == trigger, events);
+        }
+        while let Some(key) = self.protections.keys().copied().find(|(_, of)| *of == instrument) {
+            if *left <= 0 {
+                return false;
+            }
+            *left -= 1;
+            self.protections.remove(&key);
+        }
+        true
     }
 
     /// The best bid, the oldest of its level; without bids the best ask.

@@ -111,6 +111,11 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
         CommandKind::Restart => check_only(command, &[]),
         CommandKind::SetInstrumentState => check_only(command, &[SIDE, INSTRUMENT]),
         CommandKind::ResolveQuestion => check_only(command, &[INSTRUMENT, ORDER_ID]),
+        CommandKind::WithdrawChange => check_only(command, &[ACCOUNT, ORDER_ID]),
+        CommandKind::Delist => {
+            check_byte(command.side <= 2, command.side, SIDE)?;
+            check_only(command, &[SIDE, ACCOUNT, INSTRUMENT, QTY])
+        }
         CommandKind::ChallengeResolution | CommandKind::VoidQuestion => {
             check_only(command, &[ACCOUNT, INSTRUMENT])
         }

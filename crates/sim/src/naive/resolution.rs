@@ -250,7 +250,7 @@ impl World {
         }
     }
 
-    fn conclude(
+    pub(super) fn conclude(
         &mut self,
         cause: &Cause,
         id: u32,

@@ -33,7 +33,7 @@ impl World {
     /// M (1 + shock), in millionths of a tick, and whether a range comes near it.
     fn is_near(&self, link: &QuestionLink, range: PriceRange, scenario: &ScenarioSpec, width: i128) -> bool {
         let reference = self.instrument(link.instrument);
-        if reference.mark == 0 {
+        if reference.mark == 0 || self.is_closed(link.instrument) {
             return true;
         }
         let price = i128::from(reference.mark) * (ONE + i128::from(scenario.shock_ppm));

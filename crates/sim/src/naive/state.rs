@@ -132,6 +132,8 @@ pub(super) struct Instrument {
     pub(super) halt: Option<Halt>,
     /// Its question trades no more.
     pub(super) is_closed: bool,
+    /// Its delisting is announced, and it has positions.
+    pub(super) winds_down: bool,
 }
 
 impl Instrument {
@@ -310,6 +312,8 @@ pub(super) struct World {
     /// Account and deadline of every countdown of cancel_all_after.
     pub(super) countdowns: BTreeMap<u32, u64>,
     pub(super) liquidations: Liquidations,
+    /// Announced changes, markets that are being closed.
+    pub(super) governance: xos_protocol::GovernanceState,
 }
 
 impl World {

@@ -75,7 +75,7 @@ impl Desk<'_> {
             (kind, _) if is_about_question(kind) => columns::question(self.engine, text),
             (Kind::Cancel | Kind::MassCancel | Kind::CancelAllAfter | Kind::OpenAccount, "") => Ok(0),
             (Kind::Tick | Kind::Restart | Kind::Deploy, "") => Ok(0),
-            (Kind::AmendTrigger | Kind::SetMarginMode, "") => Ok(0),
+            (Kind::AmendTrigger | Kind::SetMarginMode | Kind::WithdrawChange | Kind::Delist, "") => Ok(0),
             (Kind::SetCredentials, _) => Ok(0),
             (_, "") => only("instrument", self.engine.instrument_count()),
             _ => columns::instrument(self.engine, text),
@@ -111,6 +111,10 @@ impl Desk<'_> {
             "state" => {
                 let state = InstrumentState::ALL.iter().find(|state| state.name() == value);
                 record.side = state.ok_or(format!("state is {value:?}"))?.code();
+            }
+            "question" => {
+                record.side = xos_protocol::MarketKind::Question.code();
+                record.instrument = columns::question(self.engine, value)?;
             }
             "protected" => record.flags |= Flags::PROTECTED,
             "window" => record.expires_ns |= milliseconds(value)?,

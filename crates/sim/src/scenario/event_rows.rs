@@ -2,6 +2,7 @@
 
 use super::columns::{self, Names};
 use super::commands::is_about_question;
+use super::governance_rows;
 use std::collections::BTreeMap;
 use xos_engine::Engine;
 use xos_protocol::{
@@ -76,6 +77,8 @@ impl Witness<'_> {
             "account" => self.names.account_name(event.account),
             // There the field holds words.
             "order" if kind == EventKind::Rejected && self.names_no_order(event) => String::new(),
+            "order" if governance_rows::is_of_change(kind) => self.names.order_name(event.order_id),
+            "total" if governance_rows::is_of_change(kind) => event.counter_amount.get().to_string(),
             "order" if is_about_order(kind) => self.names.order_name(event.order_id),
             "on" => self.target(event, kind),
             "side" => self.side(event, kind),
@@ -86,7 +89,9 @@ impl Witness<'_> {
             "left" if has_left(kind) => event.remaining.to_string(),
             "venue" => columns::venue_name(self.engine, VenueId(event.venue)),
             "flags" => columns::flags_text(event.flags),
-            "id" if !is_of_trade(kind) => columns::short_text(&event.client_id()),
+            "id" if !is_of_trade(kind) && kind != EventKind::ChangeAnnounced => {
+                columns::short_text(&event.client_id())
+            }
             "display" if matches!(kind, EventKind::OrderAccepted | EventKind::OrderAmended) => {
                 nonzero(event.amount.get())
             }
@@ -206,6 +211,7 @@ impl Witness<'_> {
         use EventKind as Kind;
         let id = event.instrument;
         match kind {
+            kind if governance_rows::is_of_market(kind) => governance_rows::target(self.engine, event),
             Kind::Deposited | Kind::Withdrawn | Kind::Transferred | Kind::AssetDeployed => {
                 columns::asset_name(self.engine, id)
             }
@@ -336,6 +342,9 @@ fn has_qty(kind: EventKind) -> bool {
                 | Kind::Payout
                 | Kind::QuestionSettled
                 | Kind::QuestionDeployed
+                | Kind::DelistingBegun
+                | Kind::PositionSettled
+                | Kind::MarketClosed
         )
 }
 
@@ -385,6 +394,7 @@ fn has_amount(kind: EventKind) -> bool {
             | Kind::BondForfeited
             | Kind::FundingSet
             | Kind::FundingPaid
+            | Kind::PositionSettled
             | Kind::CancelAllAfterSet
             | Kind::CredentialsSet
             | Kind::ProtectionSet
@@ -410,6 +420,7 @@ fn has_total(kind: EventKind) -> bool {
             | Kind::Payout
             | Kind::FundingSet
             | Kind::FundingPaid
+            | Kind::PositionSettled
             | Kind::CredentialsSet
     )
 }

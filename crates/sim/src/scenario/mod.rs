@@ -25,6 +25,7 @@
 mod columns;
 mod commands;
 mod event_rows;
+mod governance_rows;
 mod parse;
 mod play;
 mod question_specs;

@@ -2,6 +2,7 @@
 
 use super::columns::{integer, symbol_or_number};
 use super::commands::Desk;
+use super::governance_rows;
 use super::question_specs::{payouts, question};
 use super::underlying_specs::underlying;
 use xos_engine::Engine;
@@ -61,7 +62,6 @@ pub(super) fn ppm(text: &str) -> Result<i32, String> {
 
 /// The bytes of the deployment that a line describes.
 pub(super) fn body(words: &[String], desk: &Desk<'_>) -> Result<Vec<u8>, String> {
-    let engine = desk.engine;
     let kind = words[0].as_str();
     if kind == "limits" {
         return Ok(DeployCommand::Genesis(limits(&words[1..])?).to_bytes());
@@ -70,15 +70,41 @@ pub(super) fn body(words: &[String], desk: &Desk<'_>) -> Result<Vec<u8>, String>
     if kind == "bytes" {
         return hex(symbol);
     }
+    if kind == "update" {
+        return update(&words[1..], desk);
+    }
     let symbol = if symbol == "\"\"" { String::new() } else { symbol.clone() };
     let mut words = Words::new(&words[2..])?;
-    let command = match kind {
+    let command = deployment(kind, symbol, &mut words, desk)?;
+    words.end()?;
+    Ok(command.to_bytes())
+}
+
+/// `update perpetual BTC on=BTC delay_s=60` and the words of a deployment: `on` is the market where the symbol is another.
+fn update(words: &[String], desk: &Desk<'_>) -> Result<Vec<u8>, String> {
+    let [kind, symbol, ..] = words else { return Err("update needs a kind and a symbol".into()) };
+    let mut words = Words::new(&words[2..])?;
+    let (delay_s, account) = governance_rows::announcement(&mut words, desk)?;
+    let on = words.text("on", symbol);
+    let deployed = deployment(kind, symbol.clone(), &mut words, desk)?;
+    words.end()?;
+    Ok(governance_rows::update(&on, deployed, delay_s, account, desk)?.to_bytes())
+}
+
+fn deployment(
+    kind: &str,
+    symbol: String,
+    words: &mut Words<'_>,
+    desk: &Desk<'_>,
+) -> Result<DeployCommand, String> {
+    let engine = desk.engine;
+    Ok(match kind {
         "asset" => DeployCommand::Asset({
             let debt_max = words.take("debt_max").map(|text| text.parse().map(Amount));
             let debt_max = debt_max.transpose().map_err(|_| "debt_max is atoms")?;
             AssetSpec { debt_max, ..AssetSpec::new(symbol, words.number("decimals", 2)?) }
         }),
-        "venue" => venue(symbol, &mut words, engine)?,
+        "venue" => venue(symbol, words, engine)?,
         "class" => {
             let counterparty = words.take("counterparty").is_some();
             DeployCommand::Class(ClassSpec { symbol, counterparty })
@@ -86,16 +112,14 @@ pub(super) fn body(words: &[String], desk: &Desk<'_>) -> Result<Vec<u8>, String>
         "publisher" => {
             DeployCommand::Publisher(PublisherSpec { symbol, key: words.text("key", &"0".repeat(64)) })
         }
-        "spot" => spot(symbol, &mut words, engine)?,
-        "perpetual" => perpetual(symbol, &mut words, engine)?,
-        "underlying" => underlying(symbol, &mut words, engine)?,
-        "settle" => DeployCommand::SettleQuestion(payouts(&symbol, &mut words, desk)?),
-        "propose" => DeployCommand::ProposeResolution(payouts(&symbol, &mut words, desk)?),
-        "decide" => DeployCommand::DecideResolution(payouts(&symbol, &mut words, desk)?),
-        _ => question(symbol, &mut words, desk)?,
-    };
-    words.end()?;
-    Ok(command.to_bytes())
+        "spot" => spot(symbol, words, engine)?,
+        "perpetual" => perpetual(symbol, words, engine)?,
+        "underlying" => underlying(symbol, words, engine)?,
+        "settle" => DeployCommand::SettleQuestion(payouts(&symbol, words, desk)?),
+        "propose" => DeployCommand::ProposeResolution(payouts(&symbol, words, desk)?),
+        "decide" => DeployCommand::DecideResolution(payouts(&symbol, words, desk)?),
+        _ => question(symbol, words, desk)?,
+    })
 }
 
 /// `requires=kyc_1,eu forbids=us` of the accounts that it admits, `counterparty_requires` and `counterparty_forbids` of
@@ -112,7 +136,15 @@ fn venue_fees(words: &mut Words<'_>) -> Result<Option<Fees>, String> {
     if words.left.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Fees { maker_ppm: words.ppm("maker", 0)?, taker_ppm: words.ppm("taker", 0)? }))
+    Ok(Some(fees(words)?))
+}
+
+fn fees(words: &mut Words<'_>) -> Result<Fees, String> {
+    Ok(Fees {
+        maker_ppm: words.ppm("maker", 0)?,
+        taker_ppm: words.ppm("taker", 0)?,
+        ceiling_ppm: words.ppm("ceiling", 0)?,
+    })
 }
 
 fn spot(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<DeployCommand, String> {
@@ -282,7 +314,7 @@ pub(super) fn terms(words: &mut Words<'_>, price_max: i64) -> Result<InstrumentT
         position_max_lots: words.number("position_max", 1_000_000)?,
         orders_per_account_max: words.number("orders_max", 100)?,
         band_ppm: words.ppm("band", 0)?,
-        fees: Fees { maker_ppm: words.ppm("maker", 0)?, taker_ppm: words.ppm("taker", 0)? },
+        fees: fees(words)?,
         split: words.take("split").map_or(Ok(Split::default()), split)?,
         matching: match words.take("matching").unwrap_or("arrival") {
             "arrival" => Matching::Arrival,
@@ -343,6 +375,8 @@ fn limits(words: &[String]) -> Result<Limits, String> {
             .number("risk_checks_per_command_max", standard.risk_checks_per_command_max)?,
         liquidations_per_command_max: words
             .number("liquidations_per_command_max", standard.liquidations_per_command_max)?,
+        change_delay_s_min: words.number("change_delay_s_min", standard.change_delay_s_min)?,
+        delisting_window_s: words.number("delisting_window_s", standard.delisting_window_s)?,
     };
     words.end()?;
     Ok(limits)

@@ -72,6 +72,12 @@ const QUESTIONS: Subject = Subject {
     ordered: false,
 };
 
+const CHANGES: Subject = Subject {
+    columns: &["change", "what", "on", "account", "effective"],
+    free: &["account", "effective"],
+    ordered: true,
+};
+
 const CREDENTIALS: Subject = Subject {
     columns: &["account", "classes", "ends", "issued", "hash"],
     free: &["ends", "issued", "hash"],
@@ -116,6 +122,9 @@ impl Sight<'_> {
             }
             ["house"] => compared(&HOUSE, expected, self.house()),
             ["instruments"] => compared(&INSTRUMENTS, expected, self.instruments()),
+            ["changes"] => {
+                compared(&CHANGES, expected, super::governance_rows::changes(self.engine, self.names))
+            }
             ["questions"] => compared(&QUESTIONS, expected, self.questions()),
             [subject @ ("balances" | "positions" | "orders" | "risk" | "credentials"), whose @ ..] => {
                 let accounts = self.accounts(whose)?;

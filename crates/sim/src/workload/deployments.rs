@@ -56,6 +56,8 @@ pub(super) fn limits(rng: &mut Rng) -> Limits {
         frame_commands_max: 20,
         risk_checks_per_command_max: up_to(1, 4),
         liquidations_per_command_max: up_to(1, 3),
+        change_delay_s_min: 0,
+        delisting_window_s: up_to(1, 2),
     }
 }
 
@@ -71,7 +73,8 @@ pub(super) fn fees(rng: &mut Rng) -> Fees {
         2 => -(rng.below(taker_ppm as u64 + 1) as i32),
         _ => *rng.pick(&[0, 100, 777, 33_333, 100_000]),
     };
-    Fees { maker_ppm, taker_ppm }
+    let ceiling_ppm = if rng.one_in(6) { 100_000 } else { 0 };
+    Fees { maker_ppm, taker_ppm, ceiling_ppm }
 }
 
 fn split(rng: &mut Rng) -> Split {
@@ -307,6 +310,15 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
         DeployCommand::Question(spec) if spec.link.is_some() && rng.one_in(2) => {
             spec.link.iter_mut().for_each(|link| underlyings::spoil_link(rng, link));
         }
+        DeployCommand::UpdateInstrument(update) => {
+            let mut inner = DeployCommand::Instrument(update.spec.clone());
+            spoil(rng, &mut inner);
+            if let DeployCommand::Instrument(spec) = inner {
+                update.spec = spec;
+            }
+        }
+        DeployCommand::UpdateVenue(update) => update.spec.fees = Some(bad_fees(rng)),
+        DeployCommand::UpdateQuestion(update) => update.terms.fees = bad_fees(rng),
         DeployCommand::Publisher(spec) => match rng.below(3) {
             0 => spoil_symbol(rng, &mut spec.symbol, "PUB1"),
             _ => spec.key = (*rng.pick(&["", "zz", "00"])).to_string() + &"f".repeat(62),
@@ -349,7 +361,7 @@ fn spoil_symbol(rng: &mut Rng, symbol: &mut String, taken: &str) {
 fn bad_fees(rng: &mut Rng) -> Fees {
     let pairs = [(0, -1), (0, 100_001), (100_001, 100_000), (-11, 10), (i32::MIN, 5), (7, i32::MAX)];
     let (maker_ppm, taker_ppm) = *rng.pick(&pairs);
-    Fees { maker_ppm, taker_ppm }
+    Fees { maker_ppm, taker_ppm, ceiling_ppm: 0 }
 }
 
 fn spoil_terms(rng: &mut Rng, terms: &mut InstrumentTerms) {

@@ -186,7 +186,7 @@ fn deployments() -> [DeployCommand; 2] {
         position_max_lots: 1 << 36,
         orders_per_account_max: 10_000,
         band_ppm: 0,
-        fees: Fees { maker_ppm: 0, taker_ppm: 350 },
+        fees: Fees { maker_ppm: 0, taker_ppm: 350, ceiling_ppm: 0 },
         split: Split::default(),
         matching: Matching::Arrival,
     };

@@ -126,7 +126,7 @@ fn terms(price_max_ticks: i64) -> InstrumentTerms {
         position_max_lots: 1 << 36,
         orders_per_account_max: 10_000,
         band_ppm: 0,
-        fees: Fees { maker_ppm: -10, taker_ppm: 350 },
+        fees: Fees { maker_ppm: -10, taker_ppm: 350, ceiling_ppm: 0 },
         split: Split {
             protocol_ppm: 400_000,
             deployer_ppm: 300_000,

@@ -65,7 +65,7 @@ impl Attack {
         ];
         let (initial_ppm, mark_off) = *rng.pick(&worlds);
         let taker_ppm = *rng.pick(&[0, 300, 2_000]);
-        let fees = Fees { maker_ppm: *rng.pick(&[-taker_ppm, 0]), taker_ppm };
+        let fees = Fees { maker_ppm: *rng.pick(&[-taker_ppm, 0]), taker_ppm, ceiling_ppm: 0 };
         let product = Product::Spot { base: COIN, quote: USD, base_atoms_per_lot: 1 };
         let mut spot = InstrumentSpec::new("COIN-USD".into(), product, terms(fees));
         spot.collateral = vec![CollateralTier { up_to_lots: 1 << 20, haircut_ppm: 100_000 }];
@@ -92,7 +92,7 @@ impl Attack {
         // Fees of two strangers fill the fund.
         let feed = InstrumentSpec {
             symbol: "FEED".into(),
-            ..perpetual("FEED", 100_000, Fees { maker_ppm: 0, taker_ppm: 100_000 })
+            ..perpetual("FEED", 100_000, Fees { maker_ppm: 0, taker_ppm: 100_000, ceiling_ppm: 0 })
         };
         let feed = desk.deploy(&DeployCommand::Instrument(feed));
         desk.mark(feed, OUTSIDE);

@@ -127,6 +127,7 @@ fn fees() -> impl Strategy<Value = Fees> {
     (prop_oneof![Just(0), 1i32..2_000, Just(100_000)], -100i64..=100).prop_map(|(taker_ppm, percent)| Fees {
         maker_ppm: (i64::from(taker_ppm) * percent / 100) as i32,
         taker_ppm,
+        ceiling_ppm: 0,
     })
 }
 

@@ -24,7 +24,7 @@ impl Run {
         let (mut desk, mut rng) = (Desk::new(), Rng::new(seed));
         let tranche = desk.account(99, 50_000);
         for market in 1..=MARKETS {
-            let fees = Fees { maker_ppm: -50, taker_ppm: 500 };
+            let fees = Fees { maker_ppm: -50, taker_ppm: 500, ceiling_ppm: 0 };
             let mut spec = perpetual(&format!("PERP{market}"), 100_000, fees);
             spec.isolated_only = false;
             spec.funding = rng.percent(50).then(|| {

@@ -14,7 +14,7 @@ use xos_units::{Amount, PPM_ONE, QuestionId};
 const QUESTION: QuestionId = QuestionId(1);
 
 fn question(outcomes: usize, unit: i64, k: u32) -> QuestionSpec {
-    let mut terms = terms(Fees { maker_ppm: 0, taker_ppm: 1_000 });
+    let mut terms = terms(Fees { maker_ppm: 0, taker_ppm: 1_000, ceiling_ppm: 0 });
     (terms.price_max_ticks, terms.quote_atoms_per_tick_lot) = (unit - 1, k);
     let outcome = |at: usize| OutcomeSpec { symbol: format!("O{at}"), name: format!("outcome {at}") };
     QuestionSpec {

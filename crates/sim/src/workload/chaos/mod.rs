@@ -1,11 +1,13 @@
 //! Chaos: a small world in which everything collides, and every kind of command, right and wrong.
 
+mod accounts;
 mod commands;
 mod crash;
 mod credentials;
 mod debt;
 mod dispute;
 mod giant;
+mod governance;
 mod implied;
 mod interval;
 mod squeeze;
@@ -15,12 +17,10 @@ use super::admission;
 use super::collateral;
 use super::deployments::{self, Scale};
 use super::live::Live;
-use super::{Body, Frame, client_id, command};
+use super::{Body, Frame, command};
 use crate::rng::Rng;
 use std::collections::VecDeque;
-use xos_protocol::{
-    CommandKind, CommandRecord, DeployCommand, EventFlags, EventKind, EventRecord, Int128, Product,
-};
+use xos_protocol::{CommandKind, CommandRecord, DeployCommand, EventFlags, EventKind, EventRecord, Product};
 
 /// What the generator remembers of an instrument.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,7 @@ pub struct Chaos {
     pending: Option<DeployCommand>,
     /// Questions with resolvers that are not decided.
     resolvable: Vec<dispute::Resolvable>,
+    governed: governance::Governed,
 }
 
 impl Chaos {
@@ -110,6 +111,7 @@ impl Chaos {
             recent: Vec::new(),
             pending: None,
             resolvable: Vec::new(),
+            governed: governance::Governed::default(),
         };
         chaos.plan_set_up();
         chaos
@@ -154,6 +156,7 @@ impl Chaos {
         for event in events {
             self.live.observe(event);
             self.observe_deployment(event);
+            self.observe_governance(event);
         }
     }
 
@@ -371,37 +374,6 @@ impl Chaos {
         self.plan_accounts(assets as u32, classes);
     }
 
-    fn plan_accounts(&mut self, assets: u32, classes: u32) {
-        let accounts = if self.crowd { 8 } else { 3 } + self.rng.below(8) as u32;
-        let owners = 2 + self.rng.below(u64::from(accounts - 1));
-        let mut commands = Vec::new();
-        for account in 1..=accounts {
-            let mut record = command(CommandKind::OpenAccount);
-            record.client_id = client_id(1_000_000 + self.rng.below(owners));
-            commands.push(record);
-            if self.rng.one_in(3) {
-                commands.push(CommandRecord { account, side: 1, ..command(CommandKind::SetMarginMode) });
-            }
-            for asset in 1..=assets {
-                if asset == 1 || self.rng.percent(70) {
-                    let amount = Int128::new(self.amount_of_some_orders());
-                    let deposit = command(CommandKind::Deposit);
-                    commands.push(CommandRecord { account, instrument: asset, amount, ..deposit });
-                }
-            }
-        }
-        for record in commands {
-            self.set_up.push_back(Frame::commands(self.time_ns, vec![record]));
-        }
-        self.plan_credentials(accounts, classes);
-    }
-
-    /// Atoms for a few orders of this world.
-    fn amount_of_some_orders(&mut self) -> i128 {
-        let order = i128::from(self.scale.k) * i128::from(self.scale.lot) * 60;
-        1 + order * i128::from(self.rng.below(60)) * self.wealth / 300
-    }
-
     fn draw_frame(&mut self) -> Frame {
         if self.rng.one_in(if self.calm { 300 } else { 60 }) {
             return self.draw_deployment();
@@ -445,7 +417,7 @@ impl Chaos {
         self.deployments += 1;
         let number = 10 + self.deployments;
         let (rng, scale) = (&mut self.rng, self.scale);
-        let mut body = match rng.below(13) {
+        let mut body = match rng.below(18) {
             0 => DeployCommand::Genesis(deployments::limits(rng)),
             1..3 => DeployCommand::Asset(deployments::asset(number)),
             3 if rng.one_in(2) => {
@@ -471,6 +443,7 @@ impl Chaos {
                 DeployCommand::Instrument(spec)
             }
             9 => self.draw_payouts(),
+            13.. => self.draw_update(),
             _ => {
                 let outcomes = 2 + rng.below(6) as usize;
                 let mut spec = deployments::question(rng, scale, number, outcomes);

@@ -1,0 +1,56 @@
+//! Bounds of margin, funding and halts.
+
+use super::check_bounds;
+use crate::step::{Refused, refused};
+use xos_protocol::{FundingSpec, HaltSpec, InstrumentSpec, MarginSpec, Product, Reject};
+use xos_units::{AMOUNT_ATOMS_BOUND, PPM_ONE, RATE_ONE};
+
+/// Fields 51 to 57, and 62.
+pub(super) fn check_margin(spec: &InstrumentSpec) -> Result<(), Refused> {
+    if spec.isolated_only && !matches!(spec.product, Product::Perpetual { .. }) {
+        return refused(Reject::SpecOutOfBounds, 1, 62);
+    }
+    let Some(margin) = &spec.margin else { return Ok(()) };
+    let Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm } = spec.product else {
+        return refused(Reject::SpecOutOfBounds, 1, 51);
+    };
+    check_bounds(margin.tiers.len() as i128, 0..=MarginSpec::TIERS_MAX as i128, 52)?;
+    let (mut from, mut initial, mut maintenance) = (0, initial_margin_ppm, maintenance_margin_ppm);
+    for tier in &margin.tiers {
+        check_bounds(tier.notional_from.0, from + 1..=AMOUNT_ATOMS_BOUND - 1, 53)?;
+        check_bounds(i128::from(tier.initial_ppm), i128::from(initial)..=i128::from(PPM_ONE), 54)?;
+        let most = i128::from(tier.initial_ppm);
+        check_bounds(i128::from(tier.maintenance_ppm), i128::from(maintenance)..=most, 55)?;
+        (from, initial, maintenance) = (tier.notional_from.0, tier.initial_ppm, tier.maintenance_ppm);
+    }
+    if let Some(bounds) = &margin.open_interest_scaling {
+        check_bounds(bounds.lower.0, 0..=AMOUNT_ATOMS_BOUND - 1, 56)?;
+        check_bounds(bounds.upper.0, bounds.lower.0 + 1..=AMOUNT_ATOMS_BOUND - 1, 57)?;
+    }
+    Ok(())
+}
+
+/// Fields 42 to 48.
+pub(super) fn check_funding(spec: &FundingSpec, product: &Product) -> Result<(), Refused> {
+    let hours = i128::from(spec.interval_h);
+    if !matches!(product, Product::Perpetual { .. }) {
+        return refused(Reject::SpecOutOfBounds, hours, 42);
+    }
+    if ![1, 4, 8].contains(&spec.interval_h) {
+        return refused(Reject::SpecOutOfBounds, hours, 43);
+    }
+    let percent = i128::from(RATE_ONE / 100);
+    check_bounds(i128::from(spec.interest), -percent..=percent, 44)?;
+    check_bounds(i128::from(spec.clamp), 0..=percent, 45)?;
+    check_bounds(i128::from(spec.cap), 1..=10 * percent, 46)?;
+    check_bounds(spec.impact_notional.0, 1..=(1 << 80) - 1, 47)?;
+    check_bounds(i128::from(spec.sample_s), 1..=60, 48)
+}
+
+/// Fields 101 to 104.
+pub(super) fn check_halt(halt: &HaltSpec) -> Result<(), Refused> {
+    check_bounds(i128::from(halt.move_ppm), 1..=i128::from(PPM_ONE) - 1, 101)?;
+    check_bounds(i128::from(halt.window_s), 1..=600, 102)?;
+    check_bounds(i128::from(halt.pause_s), 1..=86_400, 103)?;
+    check_bounds(i128::from(halt.post_only_s), 0..=86_400, 104)
+}

@@ -1,0 +1,20 @@
+//! Announced changes, markets that are being closed, and what else governs markets.
+
+use super::source::{Read, Source};
+use crate::engine::Engine;
+use crate::governance::Governance;
+
+impl Engine {
+    pub(super) fn read_governance(&mut self, source: &mut Source) -> Read<()> {
+        // Without any of it the state ends before.
+        if source.at == source.bytes.len() {
+            return Ok(());
+        }
+        self.governance = Governance::of(source.spec("governance")?);
+        if !self.knows_what_it_governs() {
+            return source.malformed("governance");
+        }
+        self.refresh_curbs();
+        Ok(())
+    }
+}

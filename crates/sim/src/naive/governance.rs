@@ -1,0 +1,476 @@
+//! Section 30: how markets that stand change, and how they are wound down.
+
+use super::deploy::{bound, check_fees, check_terms};
+use super::events::Cause;
+use super::refusal::{Refusal, check, check_id, refuse};
+use super::state::{House, Kind, Party, SETTLEMENT, World};
+use xos_protocol::{
+    Change, ClosingMarket, CommandRecord, EventFlags, EventKind, EventRecord, Fees, InstrumentSpec,
+    InstrumentState, InstrumentTerms, InstrumentUpdate, Int128, MarketKind, MeasuredPrice, PendingChange,
+    Product, QuestionUpdate, Reject, VenueUpdate,
+};
+
+const YEAR_S: u32 = 31_536_000;
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// The rate that orders reserve for.
+pub(super) fn highest(fees: Fees) -> i32 {
+    fees.maker_ppm.max(fees.taker_ppm).max(fees.ceiling_ppm)
+}
+
+/// Whose change of what is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) account: u32,
+    pub(super) kind: MarketKind,
+    pub(super) target: u32,
+    pub(super) delay_s: i64,
+}
+
+impl World {
+    fn pending_on(&self, kind: MarketKind, target: u32) -> Option<&PendingChange> {
+        self.governance.changes.iter().find(|p| p.kind == kind && p.target == target)
+    }
+
+    fn check_asked(&self, asked: Asked) -> Result<(), Refusal> {
+        let Asked { account, target, .. } = asked;
+        check(self.may_change(asked), Reject::NotTheDeployer, account, target)?;
+        if let Some(pending) = self.pending_on(asked.kind, target) {
+            return refuse(Reject::ChangePending, target, pending.id);
+        }
+        let least = self.limits.change_delay_s_min;
+        check(asked.delay_s >= least.into(), Reject::ChangeDelayTooShort, asked.delay_s, least)?;
+        bound(182, asked.delay_s, asked.delay_s <= YEAR_S.into())
+    }
+
+    fn may_change(&self, asked: Asked) -> bool {
+        asked.account == 0
+    }
+
+    /// An instrument that trades and is no outcome.
+    fn check_own(&self, id: u32) -> Result<(), Refusal> {
+        check_id(id, self.instruments.len(), Reject::UnknownInstrument)?;
+        let question = self.question_of(id);
+        check(question == 0, Reject::OutcomeOfAQuestion, id, question)?;
+        check(!self.is_closed(id), Reject::InstrumentSettled, id, 0)
+    }
+
+    pub(super) fn is_closed(&self, id: u32) -> bool {
+        self.instrument(id).state == InstrumentState::Settled
+    }
+
+    pub(super) fn update_instrument(
+        &mut self,
+        cause: &Cause,
+        update: InstrumentUpdate,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let (id, mut spec) = (update.instrument, update.spec);
+        self.check_own(id)?;
+        let (account, delay_s) = (update.account, i64::from(update.delay_s));
+        let asked = Asked { account, kind: MarketKind::Instrument, target: id, delay_s };
+        self.check_asked(asked)?;
+        let old = self.instrument(id).spec.clone().expect("no outcome");
+        let fixed = |field: i128, holds: bool| check(holds, Reject::FieldIsFixed, id, field);
+        fixed(183, old.symbol == spec.symbol)?;
+        match (old.product, spec.product) {
+            (
+                Product::Spot { base, quote, base_atoms_per_lot },
+                Product::Spot { base: new_base, quote: new_quote, base_atoms_per_lot: new_atoms },
+            ) => {
+                fixed(14, base == new_base && quote == new_quote)?;
+                fixed(15, base_atoms_per_lot == new_atoms)?;
+            }
+            (Product::Perpetual { .. }, Product::Perpetual { .. }) => {}
+            _ => fixed(14, false)?,
+        }
+        check_fixed_terms(id, &old.terms, &spec.terms)?;
+        fixed(32, old.oracle.is_some() == spec.oracle.is_some())?;
+        fixed(42, old.funding.is_some() == spec.funding.is_some())?;
+        if let (Some(old), Some(new)) = (&old.funding, &spec.funding) {
+            fixed(43, old.interval_h == new.interval_h)?;
+        }
+        fixed(58, old.collateral.is_empty() == spec.collateral.is_empty())?;
+        fixed(83, old.conversion_slippage_ppm.is_some() == spec.conversion_slippage_ppm.is_some())?;
+        fixed(71, old.liquidation.is_some() == spec.liquidation.is_some())?;
+        fixed(62, old.isolated_only == spec.isolated_only)?;
+        fixed(101, old.halt.is_some() == spec.halt.is_some())?;
+        self.check_instrument(&spec, true)?;
+        spec.terms.fees = check_ceiling(old.terms.fees, spec.terms.fees)?;
+        check(spec != old, Reject::NothingChanges, id, 0)?;
+        self.announce_change(cause, asked, Change::Instrument(Box::new(spec)), events);
+        Ok(())
+    }
+
+    pub(super) fn update_venue(
+        &mut self,
+        cause: &Cause,
+        update: VenueUpdate,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let (id, mut spec) = (update.venue, update.spec);
+        check_id(id, self.venues.len(), Reject::UnknownVenue)?;
+        let (account, delay_s) = (update.account, i64::from(update.delay_s));
+        let asked = Asked { account, kind: MarketKind::Venue, target: id, delay_s };
+        self.check_asked(asked)?;
+        let old = self.venues[id as usize - 1].clone();
+        let fixed = |field: i128, holds: bool| check(holds, Reject::FieldIsFixed, id, field);
+        fixed(183, old.symbol == spec.symbol)?;
+        fixed(11, old.fees.is_some() == spec.fees.is_some())?;
+        fixed(131, old.admission == spec.admission)?;
+        fixed(133, old.counterparty == spec.counterparty)?;
+        if let (Some(before), Some(after)) = (old.fees, spec.fees) {
+            fixed(186, after.ceiling_ppm == 0 || after.ceiling_ppm == highest(before))?;
+            check_fees(after)?;
+            spec.fees = Some(check_ceiling(before, after)?);
+        }
+        check(spec != old, Reject::NothingChanges, id, 0)?;
+        self.announce_change(cause, asked, Change::Venue(Box::new(spec)), events);
+        Ok(())
+    }
+
+    pub(super) fn update_question(
+        &mut self,
+        cause: &Cause,
+        update: QuestionUpdate,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let (id, mut terms) = (update.question, update.terms);
+        self.check_undecided(id)?;
+        let (account, delay_s) = (update.account, i64::from(update.delay_s));
+        let asked = Asked { account, kind: MarketKind::Question, target: id, delay_s };
+        self.check_asked(asked)?;
+        let old = self.question(id).spec.clone();
+        check_fixed_terms(id, &old.terms, &terms)?;
+        bound(20, terms.price_max_ticks, terms.band_ppm == 0)?;
+        check_terms(&terms, old.ticks_per_unit)?;
+        terms.fees = check_ceiling(old.terms.fees, terms.fees)?;
+        check(terms != old.terms, Reject::NothingChanges, id, 0)?;
+        self.announce_change(cause, asked, Change::Terms(Box::new(terms)), events);
+        Ok(())
+    }
+
+    fn announce_change(
+        &mut self,
+        cause: &Cause,
+        asked: Asked,
+        change: Change,
+        events: &mut Vec<EventRecord>,
+    ) {
+        let wait_ns = asked.delay_s.unsigned_abs().saturating_mul(SECOND_NS);
+        let pending = PendingChange {
+            id: cause.sequence,
+            account: asked.account,
+            kind: asked.kind,
+            target: asked.target,
+            effective_ns: cause.time_ns.saturating_add(wait_ns),
+            change,
+        };
+        let event = match &pending.change {
+            Change::Delisting(_) => of_change(cause, EventKind::DelistingAnnounced, &pending),
+            Change::Instrument(spec) => with_hash(cause, &pending, spec.as_ref()),
+            Change::Venue(spec) => with_hash(cause, &pending, spec.as_ref()),
+            Change::Terms(terms) => with_hash(cause, &pending, terms.as_ref()),
+        };
+        events.push(event);
+        self.governance.changes.push(pending);
+        self.see_what_winds_down();
+    }
+
+    pub(super) fn withdraw_change(
+        &mut self,
+        cause: &Cause,
+        command: &CommandRecord,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let id = command.order_id;
+        let found = self.governance.changes.iter().position(|p| p.id == id);
+        let Some(at) = found else { return refuse(Reject::UnknownChange, id, 0) };
+        let pending = self.governance.changes[at].clone();
+        check(pending.account == command.account, Reject::NotTheDeployer, command.account, pending.target)?;
+        self.governance.changes.remove(at);
+        self.see_what_winds_down();
+        events.push(of_change(cause, EventKind::ChangeWithdrawn, &pending));
+        Ok(())
+    }
+
+    pub(super) fn delist(
+        &mut self,
+        cause: &Cause,
+        command: &CommandRecord,
+        events: &mut Vec<EventRecord>,
+    ) -> Result<(), Refusal> {
+        let id = command.instrument;
+        check(command.side != 1, Reject::MalformedCommand, command.side, 2)?;
+        let kind = if command.side == 0 { MarketKind::Instrument } else { MarketKind::Question };
+        if kind == MarketKind::Instrument {
+            self.check_own(id)?;
+            let instrument = self.instrument(id);
+            let is_collateral = instrument.spec.as_ref().is_some_and(|spec| !spec.collateral.is_empty());
+            if let Kind::Spot { base, .. } = instrument.kind {
+                check(!is_collateral, Reject::CannotBeDelisted, id, base)?;
+            }
+        } else {
+            self.check_undecided(id)?;
+            check(self.question(id).resolution.is_some(), Reject::NotResolvable, id, 0)?;
+            check(self.trades(id), Reject::CannotBeDelisted, id, 0)?;
+        }
+        let delay_s = command.qty.clamp(0, i64::from(u32::MAX));
+        let asked = Asked { account: command.account, kind, target: id, delay_s };
+        self.check_asked(asked)?;
+        self.announce_change(cause, asked, Change::Delisting(MeasuredPrice::default()), events);
+        Ok(())
+    }
+
+    /// Whether the resolvers of a question wait for its close time.
+    fn trades(&self, question: u32) -> bool {
+        let resolution = &self.question(question).resolution;
+        resolution.as_ref().is_some_and(|r| r.stage == xos_protocol::ResolutionStage::Open)
+    }
+
+    /// What an announced delisting lets an instrument accept.
+    fn see_what_winds_down(&mut self) {
+        for id in 1..=self.instruments.len() as u32 {
+            self.instrument_mut(id).winds_down = self.is_wound_down(id);
+        }
+    }
+
+    fn is_wound_down(&self, instrument: u32) -> bool {
+        let question = self.question_of(instrument);
+        self.governance.changes.iter().any(|pending| {
+            matches!(pending.change, Change::Delisting(_))
+                && match pending.kind {
+                    MarketKind::Instrument => {
+                        pending.target == instrument && self.instrument(instrument).is_perpetual()
+                    }
+                    MarketKind::Question => question != 0 && pending.target == question,
+                    MarketKind::Venue => false,
+                }
+        })
+    }
+
+    fn price_to_settle(&self, id: u32) -> i64 {
+        let instrument = self.instrument(id);
+        if instrument.index > 0 { instrument.index } else { instrument.mark }
+    }
+
+    /// The start of a frame: prices stood since the last one, then changes take effect.
+    pub(super) fn govern(&mut self, cause: &Cause, before_ns: u64, events: &mut Vec<EventRecord>) {
+        let window_ns = u64::from(self.limits.delisting_window_s) * SECOND_NS;
+        for at in 0..self.governance.changes.len() {
+            let pending = self.governance.changes[at].clone();
+            let (Change::Delisting(mut measured), MarketKind::Instrument) = (pending.change, pending.kind)
+            else {
+                continue;
+            };
+            let begins_ns = pending.effective_ns.saturating_sub(window_ns).max(before_ns);
+            let ends_ns = pending.effective_ns.min(cause.time_ns);
+            let price = self.price_to_settle(pending.target);
+            if ends_ns > begins_ns && price > 0 {
+                let ns = ends_ns - begins_ns;
+                let sum = i128::from(price) * i128::from(ns);
+                measured.any_ns += ns;
+                measured.any_sum.0 += sum;
+                if !self.is_silent(pending.target) {
+                    measured.fresh_ns += ns;
+                    measured.fresh_sum.0 += sum;
+                }
+            }
+            self.governance.changes[at].change = Change::Delisting(measured);
+        }
+        let mut due: Vec<(u64, u64)> =
+            self.governance.changes.iter().map(|pending| (pending.effective_ns, pending.id)).collect();
+        due.retain(|(effective_ns, _)| *effective_ns <= cause.time_ns);
+        due.sort_unstable();
+        let first = events.len();
+        for (_, id) in due {
+            let at = self.governance.changes.iter().position(|p| p.id == id).expect("just listed");
+            let pending = self.governance.changes.remove(at);
+            self.see_what_winds_down();
+            self.take_effect(cause, &pending, events);
+        }
+        for event in &mut events[first..] {
+            event.flags |= EventFlags::OF_TIME;
+        }
+    }
+
+    fn take_effect(&mut self, cause: &Cause, pending: &PendingChange, events: &mut Vec<EventRecord>) {
+        let id = pending.target;
+        let is_gone = match (pending.kind, &pending.change) {
+            (MarketKind::Instrument, _) => self.is_closed(id),
+            (MarketKind::Venue, _) => false,
+            (MarketKind::Question, Change::Delisting(_)) => {
+                self.question(id).is_decided() || !self.trades(id)
+            }
+            (MarketKind::Question, _) => self.question(id).is_decided(),
+        };
+        if is_gone {
+            events.push(of_change(cause, EventKind::ChangeWithdrawn, pending));
+            return;
+        }
+        match &pending.change {
+            Change::Delisting(measured) => return self.begin_closing(cause, pending, *measured, events),
+            Change::Instrument(spec) => self.retune(id, spec),
+            Change::Venue(spec) => self.venues[id as usize - 1] = spec.as_ref().clone(),
+            Change::Terms(terms) => {
+                self.questions[id as usize - 1].spec.terms = terms.as_ref().clone();
+                for instrument in self.question(id).instruments() {
+                    self.instrument_mut(instrument).terms = terms.as_ref().clone();
+                }
+            }
+        }
+        events.push(of_change(cause, EventKind::ChangeEffective, pending));
+    }
+
+    fn retune(&mut self, id: u32, spec: &InstrumentSpec) {
+        let instrument = self.instrument_mut(id);
+        instrument.spec = Some(spec.clone());
+        instrument.terms = spec.terms.clone();
+        if let Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm } = spec.product {
+            let (im_ppm, mm_ppm) = (initial_margin_ppm.into(), maintenance_margin_ppm.into());
+            instrument.kind = Kind::Perpetual { im_ppm, mm_ppm };
+        }
+        if let (Some(oracle), Some(spec)) = (&mut instrument.oracle, &spec.oracle) {
+            let told = |publisher: u32| oracle.told.get(&publisher).copied().unwrap_or_default();
+            oracle.told = spec.sources.iter().map(|s| (s.publisher, told(s.publisher))).collect();
+            oracle.spec = spec.clone();
+        }
+        if let (Some(funding), Some(spec)) = (&mut instrument.funding, &spec.funding) {
+            funding.spec = spec.as_ref().clone();
+        }
+        if let (Some(halt), Some(spec)) = (&mut instrument.halt, &spec.halt) {
+            halt.spec = **spec;
+        }
+        self.look_at_owners_of_base(id);
+        self.look_at_holders_of(id);
+    }
+
+    fn begin_closing(
+        &mut self,
+        cause: &Cause,
+        pending: &PendingChange,
+        measured: MeasuredPrice,
+        events: &mut Vec<EventRecord>,
+    ) {
+        let id = pending.target;
+        let mut begun = of_change(cause, EventKind::DelistingBegun, pending);
+        if pending.kind == MarketKind::Question {
+            events.push(begun);
+            let spec = self.question(id).spec.resolution.clone().expect("it has resolvers");
+            let by = xos_protocol::DecidedBy::Delisting;
+            return self.conclude(cause, id, spec.void_payouts_ppm.clone(), by, events);
+        }
+        if self.instrument(id).is_perpetual() {
+            let (sum, ns) = if measured.fresh_ns > 0 {
+                (measured.fresh_sum.0, measured.fresh_ns)
+            } else {
+                (measured.any_sum.0, measured.any_ns)
+            };
+            let price = if ns == 0 {
+                self.price_to_settle(id)
+            } else {
+                i64::try_from((2 * sum + i128::from(ns)) / (2 * i128::from(ns))).expect("a mean of prices")
+            };
+            let holders = (1..=self.accounts.len() as u32).filter(|&a| self.holding(a, id).position != 0);
+            begun.qty = holders.count() as i64;
+            begun.price = price.min(self.instrument(id).terms.price_max_ticks);
+            self.instrument_mut(id).mark = begun.price;
+        }
+        events.push(begun);
+        self.instrument_mut(id).state = InstrumentState::Settled;
+        self.look_at_holders_of(id);
+        self.governance.closing.push(ClosingMarket { instrument: id, settled: 0 });
+        self.governance.closing.sort_by_key(|closing| closing.instrument);
+    }
+
+    /// A tick: a turn of the markets that are being closed.
+    pub(super) fn go_on_closing(&mut self, cause: &Cause, events: &mut Vec<EventRecord>) {
+        let mut left = i64::from(self.limits.payouts_per_command_max);
+        for id in 1..=self.instruments.len() as u32 {
+            let is_closing = self.governance.closing.iter().any(|closing| closing.instrument == id);
+            if left > 0 && is_closing && self.close_some(cause, id, &mut left, events) {
+                let at =
+                    self.governance.closing.iter().position(|c| c.instrument == id).expect("it is there");
+                let settled = self.governance.closing.remove(at).settled;
+                let price = if self.instrument(id).is_perpetual() { self.instrument(id).mark } else { 0 };
+                events.push(EventRecord {
+                    instrument: id,
+                    price,
+                    qty: settled.into(),
+                    ..cause.event(EventKind::MarketClosed)
+                });
+            }
+        }
+    }
+
+    fn close_some(&mut self, cause: &Cause, id: u32, left: &mut i64, events: &mut Vec<EventRecord>) -> bool {
+        if !self.clear_some(cause, id, xos_protocol::CancelReason::Delisted, left, events) {
+            return false;
+        }
+        for account in 1..=self.accounts.len() as u32 {
+            if !self.instrument(id).is_perpetual() || self.holding(account, id).position == 0 {
+                continue;
+            }
+            if *left <= 0 {
+                return false;
+            }
+            *left -= 1;
+            self.settle_funding(cause, id, account, events);
+            let holding = self.holding(account, id);
+            self.account_mut(account).holdings.remove(&id);
+            let instrument = self.instrument(id);
+            let price = instrument.mark;
+            let realised = instrument.value(price, holding.position) - holding.cost;
+            self.post(Party::House(House::Clearing(id)), Party::Account(account), SETTLEMENT, realised);
+            self.look_at(account);
+            self.look_at_debt(account);
+            events.push(EventRecord {
+                account,
+                instrument: id,
+                price,
+                qty: holding.position,
+                amount: Int128::new(realised),
+                counter_amount: Int128::new(self.total(account, SETTLEMENT)),
+                ..cause.event(EventKind::PositionSettled)
+            });
+            self.governance.closing.iter_mut().find(|c| c.instrument == id).expect("it is there").settled +=
+                1;
+        }
+        self.end_settlement_of_funding(id);
+        true
+    }
+}
+
+/// Fields of terms that never change.
+fn check_fixed_terms(id: u32, old: &InstrumentTerms, new: &InstrumentTerms) -> Result<(), Refusal> {
+    let fixed = |field: i128, holds: bool| check(holds, Reject::FieldIsFixed, id, field);
+    fixed(2, old.quote_atoms_per_tick_lot == new.quote_atoms_per_tick_lot)?;
+    fixed(21, old.tick_size == new.tick_size && old.lot_size == new.lot_size)?;
+    fixed(3, old.price_max_ticks == new.price_max_ticks)?;
+    fixed(185, old.matching == new.matching)?;
+    fixed(186, new.fees.ceiling_ppm == 0 || new.fees.ceiling_ppm == highest(old.fees))
+}
+
+/// New rates with the ceiling of the old ones.
+fn check_ceiling(old: Fees, new: Fees) -> Result<Fees, Refusal> {
+    let (ceiling, rate) = (highest(old), new.maker_ppm.max(new.taker_ppm));
+    check(rate <= ceiling, Reject::FeeAboveCeiling, rate, ceiling)?;
+    Ok(Fees { ceiling_ppm: if rate == ceiling { 0 } else { ceiling }, ..new })
+}
+
+fn of_change(cause: &Cause, kind: EventKind, pending: &PendingChange) -> EventRecord {
+    EventRecord {
+        side: pending.kind.code(),
+        account: pending.account,
+        instrument: pending.target,
+        order_id: pending.id,
+        counter_amount: Int128::new(pending.effective_ns.into()),
+        ..cause.event(kind)
+    }
+}
+
+fn with_hash(cause: &Cause, pending: &PendingChange, spec: &impl serde::Serialize) -> EventRecord {
+    let bytes = rmp_serde::to_vec_named(spec).expect("a specification always serialises");
+    let detail = *blake3::hash(&bytes).as_bytes();
+    EventRecord { detail, ..of_change(cause, EventKind::ChangeAnnounced, pending) }
+}
