@@ -56,7 +56,7 @@ pub(crate) fn market(exchange: &mut Exchange) {
         position_max_lots: 1 << 36,
         orders_per_account_max: 10_000,
         band_ppm: 0,
-        fees: Fees { maker_ppm: 100, taker_ppm: 350 },
+        fees: Fees { maker_ppm: 100, taker_ppm: 350, ceiling_ppm: 0 },
         split: Split::default(),
         matching: Matching::Arrival,
     };
