@@ -165,6 +165,23 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "order_id": "the question",
         "amount": "share of the unit, millionths",
     },
+    "outcome_added": {
+        "instrument": "the outcome",
+        "order_id": "the question",
+        "qty": "outcomes without it",
+    },
+    "outcome_credited": {
+        "account": "who holds any_other",
+        "instrument": "the outcome",
+        "order_id": "the question",
+        "qty": "lots, signed",
+        "amount": "cost that goes with them",
+    },
+    "outcome_opened": {
+        "instrument": "the outcome",
+        "order_id": "the question",
+        "qty": "accounts credited",
+    },
     "question_closed": {
         "instrument": "the question",
         "counter_amount": "until when somebody may propose, nanoseconds",

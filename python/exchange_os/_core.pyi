@@ -604,9 +604,10 @@ class Exchange:
     def sources(self, instrument: int) -> list[tuple[int, int, int, int, int]]:
         """Publisher, weight, price, external price and time of each source of an instrument."""
 
-    def question(self, question: int) -> tuple[int, int, list[int], bool] | None:
+    def question(self, question: int) -> tuple[int, int, list[int], bool, int] | None:
         """Of a question: complete sets outstanding, the outcome with all of the unit (0: none yet), each
-        outcome's share in ppm once it is decided, whether everybody is paid.
+        outcome's share in ppm once it is decided, whether everybody is paid, the outcome that is being added
+        (0: none).
         """
 
     def credential(self, account: int) -> tuple[int, int, int, bytes] | None:

@@ -59,6 +59,9 @@ class QuestionTerms:
     unit: Decimal
     qty: Scale
     resolution: dict[str, Any] | None = None
+    any_other: str | None = None
+    """Who holds this outcome holds as much of one that is added."""
+    outcomes_max: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,7 @@ def _add_question(directory: Directory, number: int, first: int, spec: dict[str,
     k = terms["quote_atoms_per_tick_lot"]
     price, qty = _scales(terms)
     symbols = tuple(outcome["symbol"] for outcome in spec["outcomes"])
+    later = spec.get("later")
     question = QuestionTerms(
         number=number,
         symbol=spec["symbol"],
@@ -170,6 +174,8 @@ def _add_question(directory: Directory, number: int, first: int, spec: dict[str,
         unit=price.value(spec["ticks_per_unit"]),
         qty=qty,
         resolution=spec.get("resolution"),
+        any_other=symbols[later["any_other"]] if later else None,
+        outcomes_max=later["outcomes_max"] if later else len(symbols),
     )
     directory.questions[number] = directory.questions[question.symbol] = question
     for place, symbol in enumerate(symbols):
@@ -195,12 +201,14 @@ def _standing(content: dict[str, Any], fresh: bool) -> Standing:
     for body in everything:
         ((kind, spec),) = body.items()
         bodies[(kind, spec["symbol"])] = encode(body)
-    instruments = {}
+    instruments, reserved = {}, 0
     for number, body in content["instruments"]:
         instruments[body["instrument"]["symbol"]] = number
     for first, body in content["questions"]:
         for place, outcome in enumerate(body["question"]["outcomes"]):
             instruments[outcome["symbol"]] = first + place
+        later = body["question"].get("later") or {}
+        reserved += max(later.get("outcomes_max", 0) - len(body["question"]["outcomes"]), 0)
     return Standing(
         fresh=fresh,
         bodies=bodies,
@@ -209,6 +217,7 @@ def _standing(content: dict[str, Any], fresh: bool) -> Standing:
         publishers=tuple(body["publisher"]["symbol"] for body in content["publishers"]),
         underlyings=tuple(body["underlying"]["symbol"] for body in content["underlyings"]),
         instruments=instruments,
+        reserved=reserved,
     )
 
 

@@ -99,6 +99,21 @@ class QuestionMethods(CommandMethods):
         asked = {"question": terms.number, "payouts_ppm": shares(terms, payouts)}
         return self._decided({"settle_question": asked}, time_ns)
 
+    def add_outcome(
+        self, question: str | int, symbol: str, name: str = "", *, time_ns: int | None = None
+    ) -> Receipt:
+        """Adds an outcome to a question that takes them and trades. Who holds its `any_other`, long or short,
+        holds as many lots of the new one with half of their cost; orders on `any_other` leave.
+
+        It trades once everybody has it: at once, or above `payouts_per_command_max` orders and accounts with
+        the next ticks.
+        """
+        if not isinstance(symbol, str):
+            raise InvalidArgument(f"the symbol is a {type(symbol).__name__}, expected text")
+        number = self._directory.question(question).number
+        asked = {"question": number, "symbol": symbol, "name": name or symbol}
+        return self._decided({"add_outcome": asked}, time_ns)
+
     def propose(
         self, account: int, question: str | int, payouts: Payouts, *, time_ns: int | None = None
     ) -> Receipt:

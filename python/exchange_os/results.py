@@ -299,7 +299,10 @@ class AdlReceipt(msgspec.Struct, frozen=True):
 
 class Question(msgspec.Struct, frozen=True):
     """A question as it stands. `sets` are complete sets outstanding, `paying` the outcome with all of the
-    unit, `payouts` what one lot of each outcome pays once it is decided; `settled` once everybody is paid."""
+    unit, `payouts` what one lot of each outcome pays once it is decided; `settled` once everybody is paid.
+
+    Up to `outcomes_max` outcomes may be added: who holds `any_other` then holds as much of `being_added`,
+    which trades once everybody has it."""
 
     number: int
     symbol: str
@@ -310,6 +313,9 @@ class Question(msgspec.Struct, frozen=True):
     paying: str | None
     payouts: dict[str, Decimal] = {}
     settled: bool = False
+    any_other: str | None = None
+    outcomes_max: int = 0
+    being_added: str | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -166,7 +166,7 @@ class Views(DebtViews):
     def question(self, question: str | int) -> Question:
         """A question as it stands."""
         terms = self._directory.question(question)
-        sets, paying, shares, settled = self._core.question(terms.number) or (0, 0, [], False)
+        sets, paying, shares, settled, added = self._core.question(terms.number) or (0, 0, [], False, 0)
         payouts = {
             outcome: terms.unit * share / 1_000_000
             for outcome, share in zip(terms.outcomes, shares, strict=False)
@@ -181,6 +181,9 @@ class Views(DebtViews):
             paying=self._directory.markets[paying].symbol if paying else None,
             payouts=payouts,
             settled=settled,
+            any_other=terms.any_other,
+            outcomes_max=terms.outcomes_max,
+            being_added=self._directory.markets[added].symbol if added else None,
         )
 
     def questions(self) -> list[Question]:

@@ -213,6 +213,9 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> di
                 }
             }
             return _instrument(symbol, product, pairs, numbers)
+        case "outcome":
+            question = _number(pairs.pop("question"), numbers.questions)
+            return {"add_outcome": {"question": question, "symbol": symbol, "name": symbol}}
         case "settle" | "propose" | "decide":
             name = {"settle": "settle_question"}.get(kind, f"{kind}_resolution")
             return {name: _payouts(symbol, pairs, numbers)}
@@ -222,6 +225,12 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> di
             unit = int(pairs.pop("unit", "100"))
             outcomes = [{"symbol": name, "name": name} for name in pairs.pop("outcomes").split(",") if name]
             resolution = resolution_of(pairs, len(outcomes), numbers.accounts, numbers.time_ns)
+            if "any_other" in pairs:
+                name = pairs.pop("any_other")
+                places = {outcome["symbol"]: place for place, outcome in enumerate(outcomes)}
+                any_other = int(name) if name.isdigit() else places[name]
+                most = int(pairs.pop("outcomes_max", "8"))
+                resolution["later"] = {"any_other": any_other, "outcomes_max": most}
             return {
                 "question": {
                     "symbol": symbol,

@@ -47,6 +47,7 @@ _OF_QUESTION = _SETS | {
     *(_KIND.QUESTION_RESOLVED, _KIND.PAYOUT, _KIND.QUESTION_SETTLED, _KIND.QUESTION_DEPLOYED),
     *(kind for kind in _KIND if _KIND.QUESTION_CLOSED <= kind <= _KIND.BOND_FORFEITED),
 }
+_ADDED = {_KIND.OUTCOME_ADDED, _KIND.OUTCOME_CREDITED, _KIND.OUTCOME_OPENED}
 _OF_BONDS = {kind for kind in _KIND if _KIND.RESOLUTION_PROPOSED <= kind <= _KIND.BOND_FORFEITED}
 _TRANSFERS = {xos.CommandKind.DEPOSIT, xos.CommandKind.WITHDRAW, xos.CommandKind.TRANSFER}
 _ON_QUESTIONS = {xos.CommandKind[name.upper()] for name in ON_QUESTIONS}
@@ -200,7 +201,8 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | _PROTECTION
         | WITH_QTY
         | {_KIND.MASS_CANCELLED, _KIND.LEVERAGE_SET, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED}
-        | {_KIND.PRICE_PUBLISHED, _KIND.FUNDING_PAID, _KIND.QUESTION_SETTLED},
+        | {_KIND.PRICE_PUBLISHED, _KIND.FUNDING_PAID, _KIND.QUESTION_SETTLED}
+        | _ADDED,
         _qty,
     ),
     "price": (_EVERY, _not_zero("price")),
@@ -233,7 +235,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CREDENTIALS_SET}
         | _OF_BONDS
         | SETTLED
-        | {_KIND.OUTCOME_PAYOUT, _KIND.QUESTION_SETTLED},
+        | {_KIND.OUTCOME_PAYOUT, _KIND.QUESTION_SETTLED, _KIND.OUTCOME_CREDITED},
         _field("amount"),
     ),
     "total": (

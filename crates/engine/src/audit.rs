@@ -271,8 +271,11 @@ impl Engine {
         for (instrument, (long, short, cost)) in self.instruments.iter().zip(sums) {
             let question = instrument.question().map(|id| &self.questions[id.index()]);
             let is_settled = instrument.state == InstrumentState::Settled;
-            let (sets, is_settling) =
-                question.map_or((0, is_settled), |asked| (asked.sets, asked.is_settling()));
+            let (sets, is_settling) = question.map_or((0, is_settled), |asked| match instrument.id {
+                id if asked.being_added() == Some(id) => (0, true),
+                id if id.0 >= asked.first.0 + asked.outcomes => (0, false),
+                _ => (asked.sets, asked.is_settling()),
+            });
             let sound = (long, short) == (instrument.long_lots, instrument.short_lots)
                 && (is_settling || long - short == i128::from(sets));
             let clearing = self.ledger.house(Party::Clearing(instrument.id), SETTLEMENT);

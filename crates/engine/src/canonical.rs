@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::funding::Funding;
 use crate::halt::Halt;
 use crate::oracle::Oracle;
-use crate::questions::{Claim, Resolution, Settlement};
+use crate::questions::{Adding, Claim, Resolution, Settlement};
 use crate::triggers::Wait;
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::Side;
@@ -243,6 +243,9 @@ impl Engine {
             if let Some(resolution) = &question.resolution {
                 write_resolution(sink, resolution);
             }
+            if question.spec.later.is_some() {
+                write_adding(sink, question.adding.as_ref());
+            }
         }
         sink.count(self.instruments.len());
         for instrument in &self.instruments {
@@ -402,6 +405,14 @@ fn write_settlement(sink: &mut impl Sink, settlement: Option<&Settlement>) {
     if let Some(settlement) = settlement {
         sink.u32(settlement.paid);
         sink.put(&[u8::from(settlement.is_done)]);
+    }
+}
+
+fn write_adding(sink: &mut impl Sink, adding: Option<&Adding>) {
+    sink.put(&[u8::from(adding.is_some())]);
+    if let Some(Adding { looked_at, credited }) = adding {
+        sink.u32(looked_at.0);
+        sink.u32(*credited);
     }
 }
 

@@ -60,6 +60,7 @@ impl Engine {
             DeployCommand::Class(spec) => self.deploy_class(step, spec),
             DeployCommand::Underlying(spec) => self.deploy_underlying(step, spec),
             DeployCommand::Question(spec) => self.deploy_question(step, spec),
+            DeployCommand::AddOutcome(asked) => self.add_outcome(step, asked),
             DeployCommand::SettleQuestion(asked) => self.settle_question(step, &asked),
             DeployCommand::ProposeResolution(asked) => self.propose_resolution(step, &asked),
             DeployCommand::DecideResolution(asked) => self.vote(step, &asked),
@@ -154,13 +155,15 @@ impl Engine {
             (Some(spec), _) => &spec.symbol,
             (None, Some(question)) => {
                 let question = &self.questions[question.index()];
-                &question.spec.outcomes[(id.0 - question.first.0) as usize].symbol
+                // A reserved instrument has none.
+                let outcome = question.spec.outcomes.get((id.0 - question.first.0) as usize);
+                outcome.map_or("", |outcome| &outcome.symbol)
             }
             (None, None) => unreachable!("every instrument has a specification or a question"),
         }
     }
 
-    fn check_instrument_symbol(&self, symbol: &str) -> Result<(), Refused> {
+    pub(crate) fn check_instrument_symbol(&self, symbol: &str) -> Result<(), Refused> {
         check_symbol(symbol)?;
         check_free(symbol, (0..self.instruments.len()).map(|at| self.symbol(InstrumentId::from_index(at))))
     }
@@ -312,7 +315,7 @@ impl Engine {
 
     fn deploy_question(&mut self, step: &mut Step, spec: QuestionSpec) -> Result<(), Refused> {
         check_count(self.questions.len(), self.limits.questions_max as usize)?;
-        let instruments = self.instruments.len() + spec.outcomes.len();
+        let instruments = self.instruments.len() + spec.outcomes_most();
         if instruments > self.limits.instruments_max as usize {
             return refused(Reject::LimitOfDeployments, instruments as i128, self.limits.instruments_max);
         }
@@ -335,9 +338,11 @@ impl Engine {
         if let Some(resolution) = &spec.resolution {
             self.check_resolution(step.time_ns, resolution, spec.outcomes.len())?;
         }
-        if spec.implied && outcomes - 1 > i128::from(self.limits.matches_per_command_max) {
-            return refused(Reject::SpecOutOfBounds, outcomes, 211);
+        let most = spec.outcomes_most() as i128;
+        if spec.implied && most - 1 > i128::from(self.limits.matches_per_command_max) {
+            return refused(Reject::SpecOutOfBounds, most, 211);
         }
+        self.check_later(&spec)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let outcomes = spec.outcomes.len();
         let id = self.add_question(spec);
@@ -364,8 +369,11 @@ impl Engine {
     pub(crate) fn add_question(&mut self, spec: QuestionSpec) -> QuestionId {
         let id = QuestionId::from_index(self.questions.len());
         let first = InstrumentId::from_index(self.instruments.len());
-        for at in 0..spec.outcomes.len() {
-            let instrument = Instrument::outcome(InstrumentId::from_index(first.index() + at), id, &spec);
+        for at in 0..spec.outcomes_most() {
+            let mut instrument = Instrument::outcome(InstrumentId::from_index(first.index() + at), id, &spec);
+            if at >= spec.outcomes.len() {
+                instrument.reserve();
+            }
             self.push_instrument(instrument);
         }
         self.ledger.add_question();

@@ -43,6 +43,12 @@ impl Implied {
         Self { bids: bests(), asks: bests() }
     }
 
+    /// One more outcome, without orders.
+    pub(crate) fn add_outcome(&mut self) {
+        self.bids.prices.push(0);
+        self.asks.prices.push(0);
+    }
+
     /// The price of an outcome that the best prices of all others leave of a unit, 1 or more.
     fn price(&self, side: Side, outcome: usize, unit: i64) -> Option<Price> {
         let bests = match side {

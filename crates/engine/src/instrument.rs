@@ -197,9 +197,21 @@ impl Instrument {
         self.refresh_gate();
     }
 
-    /// Its question trades no more: it accepts cancels.
+    /// Its question trades no more, or something is done with it: it accepts cancels.
     pub(crate) fn close(&mut self) {
         self.is_closed = true;
+        self.refresh_gate();
+    }
+
+    /// It is no outcome yet.
+    pub(crate) fn reserve(&mut self) {
+        self.implied = false;
+        self.close();
+    }
+
+    /// It accepts again what its state says.
+    pub(crate) fn reopen(&mut self) {
+        self.is_closed = false;
         self.refresh_gate();
     }
 

@@ -1,9 +1,11 @@
 //! Questions: their state, and the commands that settle them.
 
+mod later;
 mod resolution;
 mod settlement;
 mod terms;
 
+pub(crate) use self::later::Adding;
 pub use self::resolution::{Claim, Resolution};
 use crate::account::{Account, Class, StandKey};
 use crate::engine::Engine;
@@ -20,6 +22,7 @@ use xos_units::{AccountId, Amount, InstrumentId, PPM_ONE, Ppm, Price, Qty, Quest
 pub(crate) struct Question {
     pub(crate) spec: Box<QuestionSpec>,
     pub(crate) first: InstrumentId,
+    /// Outcomes that it has; one that is being added does not count yet.
     pub(crate) outcomes: u32,
     /// Payout of one lot of an outcome with all of the unit.
     pub(crate) unit: Amount,
@@ -34,6 +37,8 @@ pub(crate) struct Question {
     /// How far its resolvers are; none: it has no resolvers.
     pub(crate) resolution: Option<Box<Resolution>>,
     pub(crate) settlement: Option<Box<Settlement>>,
+    /// How far an outcome is that is being added.
+    pub(crate) adding: Option<Adding>,
 }
 
 /// How a question was decided, and how far everybody is paid.
@@ -74,11 +79,18 @@ impl Question {
             rule_hash,
             resolution,
             settlement: None,
+            adding: None,
         }
     }
 
     pub(crate) fn instruments(&self) -> impl Iterator<Item = InstrumentId> + use<> {
         (self.first.0..self.first.0 + self.outcomes).map(InstrumentId)
+    }
+
+    /// Reserved ones too.
+    pub(crate) fn all_instruments(&self) -> impl Iterator<Item = InstrumentId> + use<> {
+        let count = u32::try_from(self.spec.outcomes_most()).expect("bounded by a limit");
+        (self.first.0..self.first.0 + count).map(InstrumentId)
     }
 
     /// The outcome that pays all of the unit, once it is decided.
@@ -106,13 +118,16 @@ impl Question {
 }
 
 impl Engine {
-    /// A question that is not decided yet.
+    /// A question that is not decided yet, and to which no outcome is being added.
     pub(crate) fn undecided(&self, id: QuestionId) -> Result<&Question, Refused> {
         let Some(question) = self.questions.get(id.index()) else {
             return refused(Reject::UnknownQuestion, id.0, self.questions.len() as i128);
         };
         if question.settlement.is_some() {
             return refused(Reject::QuestionResolved, id.0, 0);
+        }
+        if let Some(instrument) = question.being_added() {
+            return refused(Reject::OutcomeBeingAdded, id.0, instrument.0);
         }
         Ok(question)
     }

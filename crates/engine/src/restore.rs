@@ -133,7 +133,7 @@ impl Engine {
                 if question.first as usize != at + 1 {
                     return source.malformed("first outcome");
                 }
-                pending = question.spec.outcomes.len();
+                pending = question.spec.outcomes_most();
                 self.restore_question(question);
                 pending -= 1;
             } else {

@@ -122,6 +122,8 @@ pub struct QuestionView<'a> {
     pub sets: i64,
     /// The outcome that paid.
     pub paying: Option<InstrumentId>,
+    /// The outcome that is being added; it does not trade yet.
+    pub being_added: Option<InstrumentId>,
     /// Share of the unit by outcome, once it is decided; else empty.
     pub payouts: Vec<xos_units::Ppm>,
     /// Whether everybody is paid.
@@ -319,6 +321,7 @@ impl Engine {
             unit: question.unit,
             sets: question.sets,
             paying: question.paying(),
+            being_added: question.being_added(),
             payouts: question
                 .settlement
                 .as_ref()

@@ -5,7 +5,7 @@
 use crate::atoms;
 use crate::{
     ClassRule, ClassSpec, FundingSpec, InstrumentUpdate, Limits, LiquidationSpec, Matching, OracleSpec,
-    PublisherSpec, QuestionLink, QuestionPayouts, QuestionUpdate, ResolutionSpec, UnderlyingSpec,
+    OutcomeAddition, PublisherSpec, QuestionPayouts, QuestionSpec, QuestionUpdate, UnderlyingSpec,
     VenueUpdate,
 };
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,8 @@ pub enum DeployCommand {
     UpdateVenue(Box<VenueUpdate>),
     /// A change of the terms of a question's outcomes is announced.
     UpdateQuestion(Box<QuestionUpdate>),
+    /// The operator adds an outcome to a question that takes them.
+    AddOutcome(OutcomeAddition),
 }
 
 impl DeployCommand {
@@ -333,41 +335,6 @@ impl InstrumentSpec {
             halt,
         }
     }
-}
-
-/// One outcome of a question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OutcomeSpec {
-    /// Symbol of its instrument, unique among instruments.
-    pub symbol: String,
-    /// In words.
-    pub name: String,
-}
-
-/// A question: mutually exclusive outcomes, exactly one of which pays one unit a lot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct QuestionSpec {
-    /// Unique among questions.
-    pub symbol: String,
-    /// The question and its rule in words.
-    pub text: String,
-    /// 2 to the declared limit.
-    pub outcomes: Vec<OutcomeSpec>,
-    /// Ticks of one unit; prices run from 1 to this minus 1. One unit a lot is this times `k` atoms.
-    pub ticks_per_unit: i64,
-    /// Terms of every outcome; `price_max_ticks` must be `ticks_per_unit - 1`, `band_ppm` 0.
-    pub terms: InstrumentTerms,
-    /// Who decides it and how; none: the operator settles it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resolution: Option<Box<ResolutionSpec>>,
-    /// Incoming orders trade with the orders of all other outcomes too: complete sets are created and redeemed.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub implied: bool,
-    /// Price ranges of an underlying that decide it; none: it offsets nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<QuestionLink>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]

@@ -24,7 +24,7 @@ pub use admission::{CLASSES_MAX, ClassRule, ClassSpec};
 pub use command::{ClientId, CommandRecord, EXITS_BIT, Flags, TriggerWords};
 pub use deploy::{
     AssetSpec, CollateralTier, DeployCommand, Fees, HaltSpec, InstrumentSpec, InstrumentTerms, MarginSpec,
-    MarginTier, OpenInterestBounds, OutcomeSpec, Product, QuestionSpec, Split, VenueSpec,
+    MarginTier, OpenInterestBounds, Product, Split, VenueSpec,
 };
 pub use event::{EventFlags, EventRecord, Receipt};
 pub use feed::{FeedAction, FeedRecord, Subscription};
@@ -40,7 +40,9 @@ pub use liquidation::{
     HedgeSpec, LIQUIDATION_COOLDOWN_MS_MAX, LiquidationPolicy, LiquidationSpec, TrancheSpec,
 };
 pub use prices::{FundingSpec, OracleSpec, PublisherSpec, SourceSpec};
-pub use questions::{QuestionPayouts, ResolutionSpec};
+pub use questions::{
+    LaterOutcomes, OutcomeAddition, OutcomeSpec, QuestionPayouts, QuestionSpec, ResolutionSpec,
+};
 pub use reject::Reject;
 pub use session::{
     BadMessage, Challenge, Goodbye, Heartbeat, KeyScheme, LOGON_CONTEXT, LOGON_SIGNED_BYTES, LoggedOn, Logon,

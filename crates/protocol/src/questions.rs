@@ -1,7 +1,53 @@
-//! Who decides a question and how, and bodies of commands about questions.
+//! Questions: their outcomes, who decides them and how, and bodies of commands about them.
 
+use crate::{InstrumentTerms, QuestionLink};
 use serde::{Deserialize, Serialize};
 use xos_units::{Amount, PPM_ONE};
+
+/// One outcome of a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeSpec {
+    /// Symbol of its instrument, unique among instruments.
+    pub symbol: String,
+    /// In words.
+    pub name: String,
+}
+
+/// A question: mutually exclusive outcomes, exactly one of which pays one unit a lot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuestionSpec {
+    /// Unique among questions.
+    pub symbol: String,
+    /// The question and its rule in words.
+    pub text: String,
+    /// 2 to the declared limit.
+    pub outcomes: Vec<OutcomeSpec>,
+    /// Ticks of one unit; prices run from 1 to this minus 1. One unit a lot is this times `k` atoms.
+    pub ticks_per_unit: i64,
+    /// Terms of every outcome; `price_max_ticks` must be `ticks_per_unit - 1`, `band_ppm` 0.
+    pub terms: InstrumentTerms,
+    /// Who decides it and how; none: the operator settles it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Box<ResolutionSpec>>,
+    /// Incoming orders trade with the orders of all other outcomes too: complete sets are created and redeemed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub implied: bool,
+    /// Price ranges of an underlying that decide it; none: it offsets nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<QuestionLink>,
+    /// Outcomes that may be added while it trades; none: it keeps those that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<LaterOutcomes>,
+}
+
+impl QuestionSpec {
+    /// Outcomes that it has or may ever have: so many instruments are its.
+    pub fn outcomes_most(&self) -> usize {
+        self.later.map_or(self.outcomes.len(), |later| (later.outcomes_max as usize).max(self.outcomes.len()))
+    }
+}
 
 /// How a question is decided: somebody proposes payouts, anybody may challenge them, a second set of resolvers decides.
 /// Each step takes a bond; where a step does not come in time the question is void.
@@ -52,6 +98,29 @@ impl ResolutionSpec {
     pub const WAIT_S_MAX: u32 = 365 * 24 * 3_600;
     /// Longest time to challenge, seconds: thirty days.
     pub const CHALLENGE_S_MAX: u32 = 30 * 24 * 3_600;
+}
+
+/// Outcomes that a question may take while it trades.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaterOutcomes {
+    /// Place, counted from 0, of the outcome that wins if none of the others does. Who holds it when an outcome is added
+    /// holds as much of that one too.
+    pub any_other: u32,
+    /// Most outcomes it may ever have; more than it begins with. Their instruments are reserved.
+    pub outcomes_max: u32,
+}
+
+/// A new outcome of a question that takes outcomes later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeAddition {
+    /// Question id.
+    pub question: u32,
+    /// Symbol of its instrument, unique among instruments.
+    pub symbol: String,
+    /// In words.
+    pub name: String,
 }
 
 /// Payouts of a question: who names them, and each outcome's share of the unit.

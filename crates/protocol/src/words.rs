@@ -269,6 +269,8 @@ words! {
         QuestionClosed = 30 "question_closed",
         /// Its instrument was delisted.
         Delisted = 36 "delisted",
+        /// An outcome is being added: any_other is not what it was.
+        OutcomeAdded = 31 "outcome_added",
     }
 }
 
@@ -439,6 +441,12 @@ words! {
         BondAwarded = 87 "bond_awarded",
         /// A bond, or what was left of it, was lost.
         BondForfeited = 88 "bond_forfeited",
+        /// An outcome is being added to a question.
+        OutcomeAdded = 89 "outcome_added",
+        /// A position on any_other gave as much of an outcome that is being added.
+        OutcomeCredited = 90 "outcome_credited",
+        /// An outcome that was added trades.
+        OutcomeOpened = 91 "outcome_opened",
         /// A match of an incoming order with all other outcomes of its question at once; a leg for each of them follows.
         ImpliedTrade = 96 "implied_trade",
         /// A resting order's part of such a match, at its own price.

@@ -3,10 +3,10 @@
 use crate::exchange::Exchange;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use xos_units::QuestionId;
+use xos_units::{InstrumentId, QuestionId};
 
-/// Sets, paying outcome, payouts, whether everybody is paid.
-type QuestionRow = (i64, u32, Vec<i32>, bool);
+/// Sets, paying outcome, payouts, whether everybody is paid, the outcome that is being added.
+type QuestionRow = (i64, u32, Vec<i32>, bool, u32);
 /// Account and payouts of a proposal or a vote.
 type ClaimRow = (u32, Vec<i32>);
 /// Stage, how it was decided, end of the stage, times of proposal, challenge and decision, challenger, proposals, votes,
@@ -17,12 +17,13 @@ type ResolutionRow<'py> =
 #[pymethods]
 impl Exchange {
     /// Of a question: complete sets outstanding, the outcome with all of the unit (0: none yet), the share of the unit of
-    /// each outcome in ppm once it is decided, whether everybody is paid.
+    /// each outcome in ppm once it is decided, whether everybody is paid, the outcome that is being added (0: none).
     fn question(&self, py: Python<'_>, question: u32) -> PyResult<Option<QuestionRow>> {
         self.engine(py, |engine| {
             let view = engine.question(QuestionId(question))?;
             let payouts = view.payouts.iter().map(|share| share.0).collect();
-            Some((view.sets, view.paying.map_or(0, |id| id.0), payouts, view.is_settled))
+            let number = |id: Option<InstrumentId>| id.map_or(0, |id| id.0);
+            Some((view.sets, number(view.paying), payouts, view.is_settled, number(view.being_added)))
         })
     }
 

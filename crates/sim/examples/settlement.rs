@@ -59,6 +59,7 @@ fn question() -> QuestionSpec {
     let (symbol, text) = ("Q".into(), "Which of three?".into());
     let (ticks_per_unit, outcomes) = (100, outcomes.into());
     QuestionSpec {
+        later: None,
         symbol,
         text,
         outcomes,

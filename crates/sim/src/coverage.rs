@@ -24,6 +24,7 @@ pub struct Coverage {
     decremented: (u64, u64),
     /// Sequence that decided a question that is not settled.
     decided: BTreeMap<u32, u64>,
+    added: BTreeMap<u32, u64>,
     /// Sequence of the last step of implied liquidity.
     stepped_by: u64,
     /// By name of a rare turn.
@@ -58,6 +59,8 @@ pub const TURNS: &[&str] = &[
     "deleveraged at the mark: insurance had paid",
     "tranche took a part",
     "settlement in more than one turn",
+    "an outcome was added in more than one turn",
+    "any_other that was short was credited",
     "payouts left something to rounding",
     "a proposal stood unchallenged",
     "votes decided a dispute",
@@ -146,6 +149,16 @@ impl Coverage {
                 let decided = self.decided.remove(&event.instrument);
                 self.turn("settlement in more than one turn", decided != Some(event.sequence));
             }
+            Some(EventKind::OutcomeAdded) => {
+                self.added.insert(event.instrument, event.sequence);
+            }
+            Some(EventKind::OutcomeOpened) => {
+                let added = self.added.remove(&event.instrument);
+                self.turn("an outcome was added in more than one turn", added != Some(event.sequence));
+            }
+            Some(EventKind::OutcomeCredited) => {
+                self.turn("any_other that was short was credited", event.qty < 0);
+            }
             Some(EventKind::QuestionResolved) => {
                 self.decided.insert(event.instrument, event.sequence);
                 let by = DecidedBy::from_code(event.side);
@@ -208,7 +221,8 @@ impl Coverage {
             }
         };
         for reject in Reject::ALL {
-            want(self.rejects.contains_key(&reject.code()), format!("reject {}", reject.name()));
+            let name = format!("reject {} {}", reject.code(), reject.name());
+            want(self.rejects.contains_key(&reject.code()), name);
         }
         for reason in CancelReason::ALL {
             want(self.reasons.contains_key(&reason.code()), format!("cancel reason {}", reason.name()));
@@ -224,6 +238,7 @@ impl Coverage {
             .chain(131..=135)
             .chain(101..=104)
             .chain(151..=165)
+            .chain(167..=168)
         {
             want(self.fields.contains_key(&field), format!("specification field {field}"));
         }

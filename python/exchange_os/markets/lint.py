@@ -112,6 +112,8 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     161: (("resolution", "second_bond"), "more than bond, below 2^96 atoms"),
     162: (("resolution", "quorum"), "more than half of second_resolvers, at most all"),
     163: (("resolution", "decide_s"), "1 to 31,536,000"),
+    167: (("any_other",), "one of the outcomes"),
+    168: (("outcomes_max",), "more than there are, at most outcomes_per_question_max; not with a link"),
     211: (("implied",), "with it at most matches_per_command_max + 1 outcomes"),
 }
 

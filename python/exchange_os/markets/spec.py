@@ -401,7 +401,10 @@ class Link(Strict):
 
 
 class Question(Terms):
-    """Mutually exclusive outcomes, exactly one of which pays `unit` of the settlement asset for a share."""
+    """Mutually exclusive outcomes, exactly one of which pays `unit` of the settlement asset for a share.
+
+    With `any_other`, the outcome that wins if none of the others does, up to `outcomes_max` may be added.
+    """
 
     text: str
     outcomes: list[Outcome]
@@ -410,6 +413,8 @@ class Question(Terms):
     resolution: Resolution | None = None
     implied: bool = False
     link: Link | None = None
+    any_other: str | None = None
+    outcomes_max: int | None = None
 
 
 class MarketFile(Strict):

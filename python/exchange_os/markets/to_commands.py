@@ -14,6 +14,7 @@ from exchange_os import _core
 from exchange_os.exact import plain_text as text
 from exchange_os.markets.admission import issuer_faults, rule_body
 from exchange_os.markets.ceilings import under_ceiling
+from exchange_os.markets.later import additions, later_body
 from exchange_os.markets.lines import Path
 from exchange_os.markets.load import Loaded, Problem
 from exchange_os.markets.resolution import resolution_body
@@ -64,6 +65,8 @@ class Standing:
     publishers: tuple[str, ...] = ()
     underlyings: tuple[str, ...] = ()
     instruments: Mapping[str, int] = field(default_factory=dict)
+    reserved: int = 0
+    """Instruments kept for outcomes that may be added."""
 
 
 @dataclass(slots=True)
@@ -116,7 +119,8 @@ class _Planner:
             self.publishers.setdefault(publisher.symbol, len(self.publishers) + 1)
         for index, instrument in enumerate(spec.instruments):
             self._try("instrument", instrument, ("instrument", index))
-            self.instruments.setdefault(instrument.symbol, len(self.instruments) + 1)
+            number = len(self.instruments) + self.standing.reserved + 1
+            self.instruments.setdefault(instrument.symbol, number)
         for index, underlying in enumerate(spec.underlyings):
             self._try("underlying", underlying, ("underlying", index))
             self.underlyings.setdefault(underlying.symbol, len(self.underlyings) + 1)
@@ -172,8 +176,20 @@ class _Planner:
             self.plan.missing.append(deployment)
         elif before in {body, under_ceiling(kind, before, body)}:
             self.plan.standing.append(deployment)
+        elif kind == "question" and (added := self._added(symbol, body, path)) is not None:
+            self.plan.standing.append(Deployment(kind, symbol, before, path))
+            self.plan.missing.extend(added)
         else:
             self._problem((*path, "symbol"), f"{kind} {symbol} stands already, with other terms")
+
+    def _added(self, symbol: str, body: bytes, path: Path) -> list[Deployment] | None:
+        """Outcomes that the file adds to a question that stands; None if it asks for anything else."""
+        content = msgspec.msgpack.decode(body)["question"]
+        found = additions(self.standing.bodies, symbol, content)
+        if found is None:
+            return None
+        at = (*path, "outcomes")
+        return [Deployment("outcome", name, asked, (*at, place)) for place, name, asked in found]
 
     @staticmethod
     def _unreadable(kind: str, content: dict[str, Any]) -> str:
@@ -347,6 +363,7 @@ class _Planner:
             "terms": terms,
             "implied": item.implied,
         }
+        content |= later_body(item)
         if item.link is not None:
             content["link"] = self._link(item.link, len(outcomes))
         if item.resolution is not None:

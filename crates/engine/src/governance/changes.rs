@@ -185,7 +185,7 @@ impl Engine {
     pub(super) fn retune_question(&mut self, id: QuestionId, terms: &InstrumentTerms) {
         let question = &mut self.questions[id.index()];
         question.spec.terms = terms.clone();
-        for instrument in question.instruments() {
+        for instrument in question.all_instruments() {
             self.instruments[instrument.index()].retune_terms(terms);
         }
     }

@@ -286,9 +286,10 @@ impl Engine {
     /// A tick: stages whose time has passed end, the earliest first.
     #[cold]
     pub(crate) fn end_stages(&mut self, step: &mut Step) {
-        while let Some(&(until_ns, id)) = self.deadlines.first()
-            && until_ns <= step.time_ns
-        {
+        let is_ready = |id: QuestionId| self.questions[id.index()].adding.is_none();
+        let ended = self.deadlines.range(..=(step.time_ns, QuestionId(u32::MAX)));
+        let ended: Vec<_> = ended.copied().filter(|(_, id)| is_ready(*id)).collect();
+        for (until_ns, id) in ended {
             let question = &self.questions[id.index()];
             let (Some(spec), Some(resolution)) = (&question.spec.resolution, &question.resolution) else {
                 self.deadlines.remove(&(until_ns, id));

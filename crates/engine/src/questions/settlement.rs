@@ -26,6 +26,13 @@ impl Engine {
 
     /// Goes on with one question. At each step something must be left to do, and work to do it with.
     pub(super) fn settle_some_of(&mut self, step: &mut Step, id: QuestionId, left: &mut i64) {
+        if !self.add_some_of(step, id, left) {
+            return;
+        }
+        if self.questions[id.index()].is_open() {
+            self.unsettled.remove(&id);
+            return;
+        }
         let is_decided = self.questions[id.index()].settlement.is_some();
         let reason = if is_decided { CancelReason::Settled } else { CancelReason::QuestionClosed };
         for instrument in self.questions[id.index()].instruments() {

@@ -2,7 +2,7 @@
 
 use super::source::{Read, Source};
 use crate::engine::Engine;
-use crate::questions::{Claim, Resolution, Settlement};
+use crate::questions::{Adding, Claim, Resolution, Settlement};
 use xos_protocol::{DecidedBy, QuestionSpec, ResolutionSpec, ResolutionStage};
 use xos_units::{AccountId, Ppm};
 
@@ -13,6 +13,7 @@ pub(super) struct SavedQuestion {
     sets: i64,
     settlement: Option<Box<Settlement>>,
     resolution: Option<Box<Resolution>>,
+    adding: Option<Adding>,
 }
 
 pub(super) fn read_question(source: &mut Source) -> Read<SavedQuestion> {
@@ -23,7 +24,17 @@ pub(super) fn read_question(source: &mut Source) -> Read<SavedQuestion> {
         Some(terms) => Some(Box::new(read_resolution(source, terms)?)),
         None => None,
     };
-    Ok(SavedQuestion { spec, first, sets, settlement, resolution })
+    let adding = if spec.later.is_some() { read_adding(source)? } else { None };
+    Ok(SavedQuestion { spec, first, sets, settlement, resolution, adding })
+}
+
+/// How far an outcome is that is being added.
+fn read_adding(source: &mut Source) -> Read<Option<Adding>> {
+    if !source.word(|code| (code <= 1).then_some(code == 1), "whether an outcome is being added")? {
+        return Ok(None);
+    }
+    let looked_at = AccountId(source.u32("account looked at")?);
+    Ok(Some(Adding { looked_at, credited: source.u32("accounts credited")? }))
 }
 
 /// How a question was decided, if it is.
@@ -79,6 +90,8 @@ impl Engine {
         let question = &mut self.questions[id.index()];
         (question.sets, question.settlement) = (saved.sets, saved.settlement);
         question.resolution = saved.resolution;
+        self.restore_adding(id, saved.adding);
+        let question = &self.questions[id.index()];
         if question.is_settling() {
             self.unsettled.insert(id);
         }

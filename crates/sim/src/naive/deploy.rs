@@ -54,6 +54,7 @@ impl World {
             DeployCommand::Question(spec) => self.deploy_question(cause, spec, events),
             DeployCommand::SettleQuestion(asked) => self.settle_question(cause, asked, events),
             DeployCommand::ProposeResolution(asked) => self.propose(cause, asked, events),
+            DeployCommand::AddOutcome(asked) => self.add_outcome(cause, asked, events),
             DeployCommand::DecideResolution(asked) => self.vote(cause, asked, events),
             DeployCommand::UpdateInstrument(update) => self.update_instrument(cause, *update, events),
             DeployCommand::UpdateVenue(update) => self.update_venue(cause, *update, events),
@@ -279,8 +280,9 @@ impl World {
         if let Some(resolution) = &spec.resolution {
             self.check_resolution(cause, resolution, spec.outcomes.len())?;
         }
-        let (outcomes, meetings) = (spec.outcomes.len() as u32, self.limits.matches_per_command_max);
+        let (outcomes, meetings) = (spec.outcomes_most() as u32, self.limits.matches_per_command_max);
         bound(211, outcomes, !spec.implied || outcomes - 1 <= meetings)?;
+        self.check_later(&spec)?;
         let rule = spec.resolution.as_ref().map(|resolution| resolution.rule.as_bytes());
         let detail = rule.map_or([0; 32], |rule| *blake3::hash(rule).as_bytes());
         let id = self.questions.len() as u32 + 1;
@@ -302,6 +304,12 @@ impl World {
                 ..cause.event(EventKind::InstrumentDeployed)
             });
         }
+        for _ in spec.outcomes.len()..spec.outcomes_most() {
+            let kind = Kind::Outcome { question: id, unit_ticks: spec.ticks_per_unit };
+            let mut instrument = new_instrument(String::new(), None, spec.terms.clone(), kind);
+            instrument.is_closed = true;
+            self.instruments.push(instrument);
+        }
         let resolution = spec.resolution.as_deref().cloned().map(Resolution::new);
         self.questions.push(Question {
             spec,
@@ -311,13 +319,14 @@ impl World {
             paid: 0,
             is_settled: false,
             resolution,
+            adding: None,
         });
         Ok(())
     }
 
     fn check_question(&self, spec: &QuestionSpec) -> Result<(), Refusal> {
         check_room(self.questions.len() as u32, self.limits.questions_max)?;
-        let after = (self.instruments.len() + spec.outcomes.len()) as i128;
+        let after = (self.instruments.len() + spec.outcomes_most()) as i128;
         let limit = self.limits.instruments_max;
         check(after <= limit.into(), Reject::LimitOfDeployments, after, limit)?;
         check_symbol(&spec.symbol, self.questions.iter().map(|q| &q.spec.symbol))?;

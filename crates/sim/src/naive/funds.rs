@@ -118,9 +118,7 @@ impl World {
 
     /// What split and merge share: the question stands open and the quantity is positive.
     fn check_sets(&self, command: &CommandRecord) -> Result<(), Refusal> {
-        check_id(command.instrument, self.questions.len(), Reject::UnknownQuestion)?;
-        let is_open = !self.question(command.instrument).is_decided();
-        check(is_open, Reject::QuestionResolved, command.instrument, 0)?;
+        self.check_undecided(command.instrument)?;
         check(command.qty >= 1, Reject::QtyNotPositive, command.qty, 1)
     }
 

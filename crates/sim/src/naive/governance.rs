@@ -28,7 +28,7 @@ pub(super) struct Asked {
 }
 
 impl World {
-    fn pending_on(&self, kind: MarketKind, target: u32) -> Option<&PendingChange> {
+    pub(super) fn pending_on(&self, kind: MarketKind, target: u32) -> Option<&PendingChange> {
         self.governance.changes.iter().find(|p| p.kind == kind && p.target == target)
     }
 
@@ -313,8 +313,10 @@ impl World {
             Change::Instrument(spec) => self.retune(id, spec),
             Change::Venue(spec) => self.venues[id as usize - 1] = spec.as_ref().clone(),
             Change::Terms(terms) => {
-                self.questions[id as usize - 1].spec.terms = terms.as_ref().clone();
-                for instrument in self.question(id).instruments() {
+                let question = &mut self.questions[id as usize - 1];
+                question.spec.terms = terms.as_ref().clone();
+                let first = question.first_instrument;
+                for instrument in first..first + question.spec.outcomes_most() as u32 {
                     self.instrument_mut(instrument).terms = terms.as_ref().clone();
                 }
             }

@@ -174,6 +174,13 @@ impl World {
             if let Some(resolution) = &question.resolution {
                 write_resolution(resolution, out);
             }
+            if question.spec.later.is_some() {
+                out.u8(question.adding.is_some().into());
+            }
+            if let Some(adding) = question.adding {
+                out.u32(adding.looked_at);
+                out.u32(adding.credited);
+            }
         }
         out.count(self.instruments.len());
         for (id, instrument) in (1..).zip(&self.instruments) {

@@ -122,7 +122,7 @@ impl World {
     /// Meetings that a step takes.
     pub(super) fn meetings_of_step(&self, instrument: u32) -> u32 {
         let question = self.question(self.question_of(instrument));
-        question.spec.outcomes.len() as u32 - 1
+        question.instruments().count() as u32 - 1
     }
 
     /// Lots of a leg's order that count, without its owner's money.

@@ -38,6 +38,11 @@ impl World {
             if question == 0 && self.is_closed(instrument) {
                 continue;
             }
+            let is_outcome = question != 0 && self.question(question).instruments().any(|i| i == instrument);
+            if question != 0 && !is_outcome {
+                self.check_reserved(question)?;
+                continue;
+            }
             let sets = if question == 0 { 0 } else { self.question(question).sets };
             let sum: i64 = (1..=self.accounts.len() as u32)
                 .map(|account| self.holding(account, instrument).position)

@@ -21,6 +21,7 @@ mod iceberg;
 pub mod implied;
 mod invariants;
 mod isolated;
+mod later;
 mod leverage;
 mod liquidation;
 mod matching;

@@ -71,6 +71,7 @@ fn world(rng: &mut Rng, fees: Fees) -> (World, i64) {
         terms: terms.clone(),
         resolution: None,
         implied: false,
+        later: None,
     };
     let kind = Kind::Outcome { question: 1, unit_ticks };
     let world = World {
@@ -82,6 +83,7 @@ fn world(rng: &mut Rng, fees: Fees) -> (World, i64) {
             paid: 0,
             is_settled: false,
             resolution: None,
+            adding: None,
         }],
         instruments: vec![instrument(terms, kind); outcomes],
         ..World::default()

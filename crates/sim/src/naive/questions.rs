@@ -6,7 +6,7 @@ use super::refusal::{Refusal, check, check_id};
 use super::state::{House, Party, Question, SETTLEMENT, World};
 use xos_protocol::{
     CancelReason, CommandRecord, DecidedBy, EventKind, EventRecord, InstrumentState, Int128, QuestionPayouts,
-    Reject, ResolutionStage, Side,
+    Reject, Side,
 };
 
 const ONE: i32 = 1_000_000;
@@ -25,7 +25,8 @@ impl Question {
 impl World {
     pub(super) fn check_undecided(&self, id: u32) -> Result<(), Refusal> {
         check_id(id, self.questions.len(), Reject::UnknownQuestion)?;
-        check(!self.question(id).is_decided(), Reject::QuestionResolved, id, 0)
+        check(!self.question(id).is_decided(), Reject::QuestionResolved, id, 0)?;
+        self.check_not_adding(id)
     }
 
     pub(super) fn resolve(
@@ -128,14 +129,17 @@ impl World {
         let mut left = i64::from(self.limits.payouts_per_command_max);
         for id in 1..=self.questions.len() as u32 {
             let question = self.question(id);
-            let is_closed = question.resolution.as_ref().is_some_and(|r| r.stage > ResolutionStage::Open);
-            if left > 0 && (question.is_decided() || is_closed) && !question.is_settled {
+            let has_work = !question.trades() || question.adding.is_some();
+            if left > 0 && has_work && !question.is_settled {
                 self.settle_some(cause, id, &mut left, events);
             }
         }
     }
 
     fn settle_some(&mut self, cause: &Cause, id: u32, left: &mut i64, events: &mut Vec<EventRecord>) {
+        if !self.add_some(cause, id, left, events) || self.question(id).trades() {
+            return;
+        }
         let question = self.question(id).clone();
         let reason = if question.is_decided() { CancelReason::Settled } else { CancelReason::QuestionClosed };
         for instrument in question.instruments() {

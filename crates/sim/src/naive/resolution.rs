@@ -235,6 +235,7 @@ impl World {
             if let Some(resolution) = &question.resolution
                 && !matches!(resolution.stage, ResolutionStage::Open | ResolutionStage::Decided)
                 && resolution.end_ns <= cause.time_ns
+                && question.adding.is_none()
             {
                 due.push((resolution.end_ns, id));
             }

@@ -2,6 +2,7 @@
 
 use super::funding::Funding;
 use super::halt::Halt;
+use super::later::Adding;
 use super::liquidation::Liquidations;
 use super::money::share_down;
 use super::oracle::Oracle;
@@ -227,12 +228,15 @@ pub(super) struct Question {
     pub(super) paid: u32,
     pub(super) is_settled: bool,
     pub(super) resolution: Option<Resolution>,
+    /// How far an outcome is that is being added.
+    pub(super) adding: Option<Adding>,
 }
 
 impl Question {
     /// Its instruments, in order.
     pub(super) fn instruments(&self) -> impl Iterator<Item = u32> + use<> {
-        let count = u32::try_from(self.spec.outcomes.len()).expect("outcomes are bounded");
+        let named = u32::try_from(self.spec.outcomes.len()).expect("outcomes are bounded");
+        let count = named - u32::from(self.adding.is_some());
         self.first_instrument..self.first_instrument + count
     }
 
@@ -245,7 +249,7 @@ impl Question {
     /// The value of `lots` complete sets divided over the outcomes: evenly down, the last takes what is left.
     pub(super) fn unit_parts(&self, lots: i64) -> Vec<i128> {
         let whole = self.unit_value(lots);
-        let count = self.spec.outcomes.len();
+        let count = self.instruments().count();
         let part = whole.div_euclid(count as i128);
         let mut parts = vec![part; count];
         parts[count - 1] = whole - part * (count as i128 - 1);

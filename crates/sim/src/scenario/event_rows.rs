@@ -345,6 +345,9 @@ fn has_qty(kind: EventKind) -> bool {
                 | Kind::DelistingBegun
                 | Kind::PositionSettled
                 | Kind::MarketClosed
+                | Kind::OutcomeAdded
+                | Kind::OutcomeCredited
+                | Kind::OutcomeOpened
         )
 }
 
@@ -385,6 +388,7 @@ fn has_amount(kind: EventKind) -> bool {
             | Kind::SetMerged
             | Kind::Payout
             | Kind::OutcomePayout
+            | Kind::OutcomeCredited
             | Kind::QuestionSettled
             | Kind::ResolutionProposed
             | Kind::ResolutionChallenged

@@ -5,7 +5,9 @@ use super::commands::Desk;
 use super::parse::nanoseconds;
 use super::specs::{Words, ppm, terms};
 use super::underlying_specs::link;
-use xos_protocol::{DeployCommand, OutcomeSpec, QuestionPayouts, QuestionSpec, ResolutionSpec};
+use xos_protocol::{
+    DeployCommand, LaterOutcomes, OutcomeAddition, OutcomeSpec, QuestionPayouts, QuestionSpec, ResolutionSpec,
+};
 use xos_units::Amount;
 
 pub(super) fn question(
@@ -13,7 +15,7 @@ pub(super) fn question(
     words: &mut Words<'_>,
     desk: &Desk<'_>,
 ) -> Result<DeployCommand, String> {
-    let names = words.take("outcomes").ok_or("question needs outcomes=A,B")?;
+    let names = words.take("outcomes").ok_or("question needs outcomes=A,B")?.to_string();
     let outcomes =
         names.split(',').map(|name| OutcomeSpec { symbol: name.to_string(), name: name.to_string() });
     let outcomes: Vec<OutcomeSpec> = outcomes.filter(|outcome| !outcome.symbol.is_empty()).collect();
@@ -28,8 +30,28 @@ pub(super) fn question(
         link: link(words, desk.engine)?,
         resolution,
         implied: words.take("implied") == Some("yes"),
+        later: later(words, &names)?,
         symbol,
     }))
+}
+
+/// `any_other=C outcomes_max=5`: more may be added, and C wins if none of the others does.
+fn later(words: &mut Words<'_>, outcomes: &str) -> Result<Option<LaterOutcomes>, String> {
+    let Some(name) = words.take("any_other") else { return Ok(None) };
+    let place = outcomes.split(',').position(|other| other == name).map(|at| at as u32);
+    let any_other = place.map_or_else(|| integer(name), Ok)?;
+    Ok(Some(LaterOutcomes { any_other, outcomes_max: words.number("outcomes_max", 8)? }))
+}
+
+/// `outcome D question=CUP`: one more.
+pub(super) fn addition(
+    symbol: String,
+    words: &mut Words<'_>,
+    desk: &Desk<'_>,
+) -> Result<DeployCommand, String> {
+    let question = words.take("question").ok_or("question=CUP")?;
+    let question = columns::question(desk.engine, question)?;
+    Ok(DeployCommand::AddOutcome(OutcomeAddition { question, name: symbol.clone(), symbol }))
 }
 
 /// `resolvers=ann,ben second=cyd close=+1h`, and the other terms by name.

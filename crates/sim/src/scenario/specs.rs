@@ -3,7 +3,7 @@
 use super::columns::{integer, symbol_or_number};
 use super::commands::Desk;
 use super::governance_rows;
-use super::question_specs::{payouts, question};
+use super::question_specs::{addition, payouts, question};
 use super::underlying_specs::underlying;
 use xos_engine::Engine;
 use xos_protocol::{
@@ -115,6 +115,7 @@ fn deployment(
         "spot" => spot(symbol, words, engine)?,
         "perpetual" => perpetual(symbol, words, engine)?,
         "underlying" => underlying(symbol, words, engine)?,
+        "outcome" => addition(symbol, words, desk)?,
         "settle" => DeployCommand::SettleQuestion(payouts(&symbol, words, desk)?),
         "propose" => DeployCommand::ProposeResolution(payouts(&symbol, words, desk)?),
         "decide" => DeployCommand::DecideResolution(payouts(&symbol, words, desk)?),

@@ -335,7 +335,9 @@ impl Sight<'_> {
                 view.prices.map_or_else(String::new, |status| status.name().into()),
             ]
         };
-        views.filter_map(|id| self.engine.instrument(id).map(row)).collect()
+        // Reserved instruments have no symbol.
+        let named = views.filter_map(|id| self.engine.instrument(id)).filter(|view| !view.symbol.is_empty());
+        named.map(row).collect()
     }
 
     fn questions(&self) -> Found {

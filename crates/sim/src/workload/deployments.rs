@@ -172,9 +172,9 @@ fn liquidation(rng: &mut Rng, spec: &InstrumentSpec) -> LiquidationSpec {
         full_below,
         cooldown_ms: *rng.pick(&[0, 0, 1, 3_600_000]),
         fee_ppm: *rng.pick(&[0, 5_000, 12_345, 100_000]),
-        backstop_ppm: *rng.pick(&[0, 333_333, 666_667, 1_000_000]),
+        backstop_ppm: *rng.pick(&[0, 333_333, 666_667, 1_000_000, 1_000_000]),
         insurance_draw_max: draw,
-        tranche: rng.percent(60).then_some(TrancheSpec { account, notional_max: Amount(1 + cap.0) }),
+        tranche: rng.percent(80).then_some(TrancheSpec { account, notional_max: Amount(1 + cap.0) }),
         hedge: rng.percent(50).then_some(HedgeSpec { asset: 2, atoms_per_lot: 1 + rng.below(4_000) }),
     }
 }
@@ -283,6 +283,7 @@ pub(super) fn question(rng: &mut Rng, scale: Scale, number: usize, outcomes: usi
         ticks_per_unit,
         terms,
         resolution: None,
+        later: None,
         implied: rng.one_in(2),
         link: None,
     }
@@ -338,10 +339,21 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
             10 => halts::spoil_halt(rng, spec),
             _ => spoil_terms(rng, &mut spec.terms),
         },
+        DeployCommand::Question(QuestionSpec { outcomes, later: Some(later), .. }) if rng.one_in(3) => {
+            let outcomes = outcomes.len() as u32;
+            match rng.below(2) {
+                0 => later.any_other = *rng.pick(&[outcomes, u32::MAX]),
+                _ => later.outcomes_max = *rng.pick(&[0, outcomes, 200]),
+            }
+        }
         DeployCommand::Question(spec) if spec.resolution.is_some() && rng.percent(60) => {
             spec.resolution.iter_mut().for_each(|terms| questions::spoil_resolution(rng, terms));
         }
         DeployCommand::Question(spec) => spoil_question(rng, spec),
+        DeployCommand::AddOutcome(asked) => match rng.below(3) {
+            0 => asked.question = *rng.pick(&[0, 99, u32::MAX]),
+            _ => spoil_symbol(rng, &mut asked.symbol, "PERP1"),
+        },
         DeployCommand::SettleQuestion(asked)
         | DeployCommand::ProposeResolution(asked)
         | DeployCommand::DecideResolution(asked) => questions::spoil_payouts(rng, asked),

@@ -192,6 +192,7 @@ fn deployments() -> [DeployCommand; 2] {
     };
     let outcome = |at: i64| OutcomeSpec { symbol: format!("TEAM{at}"), name: format!("team {at}") };
     let question = QuestionSpec {
+        later: None,
         symbol: "CUP".into(),
         text: "Which team wins the cup?".into(),
         outcomes: (1..=OUTCOMES).map(outcome).collect(),

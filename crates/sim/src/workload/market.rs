@@ -155,6 +155,7 @@ fn spot(number: u32) -> InstrumentSpec {
 fn question(number: u32) -> QuestionSpec {
     let outcome = |at: u32| OutcomeSpec { symbol: format!("Q{number}.{at}"), name: format!("outcome {at}") };
     QuestionSpec {
+        later: None,
         link: None,
         symbol: format!("Q{number}"),
         text: "Which outcome comes?".into(),

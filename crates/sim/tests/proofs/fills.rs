@@ -61,6 +61,7 @@ fn play(trade: &Trade, parts: &[i64]) -> Fills {
                 .map(|symbol| OutcomeSpec { symbol: symbol.into(), name: symbol.into() })
                 .to_vec();
             desk.deploy(&DeployCommand::Question(QuestionSpec {
+                later: None,
                 symbol: "Q".into(),
                 text: "Q?".into(),
                 ticks_per_unit: UNIT,

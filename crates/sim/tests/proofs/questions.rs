@@ -18,6 +18,7 @@ fn question(outcomes: usize, unit: i64, k: u32) -> QuestionSpec {
     (terms.price_max_ticks, terms.quote_atoms_per_tick_lot) = (unit - 1, k);
     let outcome = |at: usize| OutcomeSpec { symbol: format!("O{at}"), name: format!("outcome {at}") };
     QuestionSpec {
+        later: None,
         symbol: "Q".into(),
         text: "Q?".into(),
         outcomes: (0..outcomes).map(outcome).collect(),

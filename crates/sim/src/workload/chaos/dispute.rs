@@ -1,6 +1,6 @@
 //! Questions with resolvers: deployed, closed, proposed, challenged and decided, in time and too late.
 
-use super::Chaos;
+use super::{Chaos, later};
 use crate::workload::{Frame, command, deployments, questions};
 use xos_protocol::{
     CommandKind, CommandRecord, DeployCommand, QuestionPayouts, QuestionSpec, ResolutionSpec,
@@ -18,6 +18,9 @@ pub(super) struct Resolvable {
 impl Chaos {
     /// Deploys such a question, or takes one some way; commands of all kinds come between the steps.
     pub(super) fn plan_dispute(&mut self) {
+        if !self.takers.is_empty() && self.rng.one_in(3) {
+            return self.plan_addition();
+        }
         if self.resolvable.is_empty() || self.rng.one_in(6) {
             for is_sound in [false, true] {
                 let mut body = DeployCommand::Question(self.resolvable_question());
@@ -160,6 +163,7 @@ impl Chaos {
             terms.quorum = terms.second_resolvers.len() as u32 / 2 + 1;
         }
         spec.resolution = Some(Box::new(terms));
+        later::maybe_later(&mut self.rng, &mut spec, 3);
         spec
     }
 }

@@ -10,6 +10,7 @@ mod giant;
 mod governance;
 mod implied;
 mod interval;
+mod later;
 mod squeeze;
 mod triggers;
 
@@ -70,6 +71,8 @@ pub struct Chaos {
     /// Questions with resolvers that are not decided.
     resolvable: Vec<dispute::Resolvable>,
     governed: governance::Governed,
+    /// Questions that take more outcomes, and their any_other.
+    takers: Vec<(u32, u32)>,
 }
 
 impl Chaos {
@@ -112,6 +115,7 @@ impl Chaos {
             pending: None,
             resolvable: Vec::new(),
             governed: governance::Governed::default(),
+            takers: Vec::new(),
         };
         chaos.plan_set_up();
         chaos
@@ -174,11 +178,14 @@ impl Chaos {
             }
             Some(EventKind::QuestionDeployed) => {
                 self.questions += 1;
-                if let Some(DeployCommand::Question(spec)) = &self.pending
-                    && let Some(terms) = &spec.resolution
-                {
+                if let Some(DeployCommand::Question(spec)) = &self.pending {
                     let question = event.instrument;
-                    self.resolvable.push(dispute::Resolvable { question, spec: (**terms).clone() });
+                    if let Some(terms) = &spec.resolution {
+                        self.resolvable.push(dispute::Resolvable { question, spec: (**terms).clone() });
+                    }
+                    if let Some(later) = spec.later {
+                        self.takers.push((question, event.order_id as u32 + later.any_other));
+                    }
                 }
             }
             Some(EventKind::SetSplit) => self.observe_sets(event, event.qty),
@@ -186,6 +193,7 @@ impl Chaos {
             Some(EventKind::QuestionResolved) => {
                 let question = event.instrument;
                 self.resolvable.retain(|other| other.question != question);
+                self.takers.retain(|other| other.0 != question);
                 for known in self.instruments.iter_mut().filter(|known| known.question == question) {
                     known.is_settled = true;
                 }
@@ -200,6 +208,7 @@ impl Chaos {
                         sources = spec.oracle.as_ref().map_or(0, |oracle| oracle.sources.len() as u32);
                         (0, matches!(spec.product, Product::Perpetual { .. }), &spec.terms)
                     }
+                    Some(DeployCommand::AddOutcome(_)) => return self.observe_added(event),
                     _ => return,
                 };
                 let is_implied = matches!(&self.pending, Some(DeployCommand::Question(spec)) if spec.implied);
@@ -229,18 +238,20 @@ impl Chaos {
                     let mark = terms_mark(price_max);
                     self.set_up.push_back(self.mark_frame(event.instrument, mark));
                 }
-                self.instruments.push(Known {
+                let is_settled = false;
+                let known = Known {
                     question,
                     price_max,
                     qty_min,
                     qty_max,
-                    is_settled: false,
+                    is_settled,
                     is_perpetual,
                     is_implied,
                     converted,
                     atoms_per_lot,
                     sources,
-                });
+                };
+                self.know(event.instrument, known);
             }
             _ => {}
         }
@@ -350,6 +361,7 @@ impl Chaos {
                 let (id, price_max) = perpetuals[0];
                 spec.link = deployments::underlyings::link(rng, 1, id, price_max, outcomes);
             }
+            later::maybe_later(rng, &mut spec, 3);
             bodies.push(DeployCommand::Question(spec));
         }
         for number in 50..50 + rng.below(9) as usize {
@@ -450,6 +462,7 @@ impl Chaos {
                 if let Some(&(underlying, id, price_max)) = self.groups.last() {
                     spec.link = deployments::underlyings::link(rng, underlying, id, price_max, outcomes);
                 }
+                later::maybe_later(rng, &mut spec, 4);
                 DeployCommand::Question(spec)
             }
         };
