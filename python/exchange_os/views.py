@@ -393,8 +393,9 @@ class Views(DebtViews):
         house: dict[str, dict[str, Decimal]] = {}
         for kind, number, asset_number, amount in self._core.house():
             asset = self._directory.assets[asset_number]
-            name = f"{kind} {names[kind](number)}" if kind in names else kind
+            # Instruments that are reserved for outcomes have no name, and hold nothing.
             if amount:
+                name = f"{kind} {names[kind](number)}" if kind in names else kind
                 house.setdefault(name, {})[asset.symbol] = asset.amount.value(amount)
         return house
 

@@ -123,7 +123,9 @@ class Desk:
 
     @property
     def instruments(self) -> list[str]:
-        return sorted((i.symbol for i in self.exchange.instruments()), key=self.exchange.number_of)
+        names = {self.exchange.number_of(i.symbol): i.symbol for i in self.exchange.instruments()}
+        # What is reserved for an outcome has no symbol.
+        return [names.get(number, _raw(number)) for number in range(1, max(names, default=0) + 1)]
 
     @property
     def questions(self) -> list[str]:

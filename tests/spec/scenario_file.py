@@ -22,6 +22,7 @@ _DEPLOYMENTS = {
         "underlying",
         "update",
         "question",
+        "outcome",
     ),
     *("bytes", "settle", "propose", "decide"),
 }
