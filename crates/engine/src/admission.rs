@@ -177,6 +177,20 @@ impl Engine {
         self.forget_empty_stands();
     }
 
+    /// Some rule forbids these classes from now on, and no rule did before: orders whose account was given one since it
+    /// placed them leave. A class comes here once in the life of an exchange.
+    #[cold]
+    pub(crate) fn leave_shunned(&mut self, step: &mut Step, classes: u32) {
+        if classes == 0 {
+            return;
+        }
+        for at in 0..self.accounts.len() {
+            if self.accounts[at].classes & classes != 0 {
+                self.leave_unadmitted(step, AccountId::from_index(at));
+            }
+        }
+    }
+
     /// The admission rule of a venue.
     pub(crate) fn admission_of(&self, venue: VenueId) -> ClassRule {
         match usize::from(venue.0).checked_sub(1) {

@@ -107,6 +107,7 @@ impl Engine {
         }
         self.check_venue_rules(&spec)?;
         // ---- Everything is checked. Below this line nothing fails. ----
+        let newly_shunned = spec.counterparty.forbids & !self.admission.shunned;
         self.add_venue(spec);
         let id = self.venues.len();
         step.emit(EventRecord {
@@ -115,6 +116,7 @@ impl Engine {
             instrument: id as u32,
             ..Default::default()
         });
+        self.leave_shunned(step, newly_shunned);
         Ok(())
     }
 

@@ -249,7 +249,7 @@ impl World {
         check(forbidden == 0, Reject::ClassesForbidden, forbidden, rule.forbids)
     }
 
-    fn leave_unadmitted(&mut self, cause: &Cause, account: u32, events: &mut Vec<EventRecord>) {
+    pub(super) fn leave_unadmitted(&mut self, cause: &Cause, account: u32, events: &mut Vec<EventRecord>) {
         let world = self.clone();
         let leaves = |order: &Order| order.account == account && !world.may_stay(order);
         let leaves_too = |t: &Trigger| t.account == account && !world.admits(t.venue, account);

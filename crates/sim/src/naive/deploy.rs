@@ -99,6 +99,9 @@ impl World {
             venue: u16::try_from(standing + 1).expect("bounded by venues_max"),
             ..cause.event(EventKind::VenueDeployed)
         });
+        for account in 1..=self.accounts.len() as u32 {
+            self.leave_unadmitted(cause, account, events);
+        }
         Ok(())
     }
 
