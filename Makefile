@@ -64,8 +64,8 @@ build: $(STAMPS)/project ## build everything; leaves .venv/bin/xos
 demo: $(STAMPS)/project ## run the demonstration
 	@$(BIN)/xos demo
 
-up: demo ## there is no server yet: does what `make demo` does
-	@echo "make up: there is no server to start yet; this was 'make demo'."
+up: $(STAMPS)/project ## serve the exchange in ./data until Ctrl-C; with nothing there, the spot market of the templates
+	@$(BIN)/xos up --data data --market python/exchange_os/markets/templates/spot.toml
 
 test: $(STAMPS)/project ## run the Rust and Python tests
 	@echo "==> cargo test"

@@ -27,6 +27,7 @@ from exchange_os._core import (
     build_info,
 )
 from exchange_os.admission import Credential
+from exchange_os.client import AsyncExchange, connect, connect_async
 from exchange_os.debts import Convertible, Debt
 from exchange_os.errors import (
     AlreadyOpen,
@@ -34,6 +35,7 @@ from exchange_os.errors import (
     Closed,
     Corrupt,
     CredentialRefused,
+    Disconnected,
     DiskFailed,
     Error,
     EventsGone,
@@ -46,6 +48,7 @@ from exchange_os.errors import (
     NoExchangeHere,
     OutOfRange,
     Rejected,
+    SessionRefused,
     TimeBackwards,
     UnknownName,
     VerifyFailed,
@@ -83,6 +86,7 @@ __all__ = [
     "AdlReceipt",
     "AdlStanding",
     "AlreadyOpen",
+    "AsyncExchange",
     "Balance",
     "BatchRefused",
     "Book",
@@ -99,6 +103,7 @@ __all__ = [
     "CredentialRefused",
     "Debt",
     "DecidedBy",
+    "Disconnected",
     "DiskFailed",
     "Error",
     "EventFlags",
@@ -133,6 +138,7 @@ __all__ = [
     "ScenarioLoss",
     "ScenarioRisk",
     "SelfTrade",
+    "SessionRefused",
     "Side",
     "Source",
     "Subscription",
@@ -149,6 +155,8 @@ __all__ = [
     "build_info",
     "cancels",
     "commands",
+    "connect",
+    "connect_async",
     "markets",
     "open",
     "orders",

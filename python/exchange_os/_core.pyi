@@ -25,8 +25,10 @@ __all__ = [
     "PriceSource",
     "PriceStatus",
     "Reject",
+    "Remote",
     "ResolutionStage",
     "SelfTrade",
+    "Server",
     "Side",
     "Tif",
     "__version__",
@@ -411,6 +413,58 @@ def bench_replay(
 
 def bench_restart(path: str | PathLike[str], accounts: int, orders: int, /) -> dict[str, int]:
     """Builds an exchange in a new directory, takes a snapshot, goes on a little, and opens it again."""
+
+@final
+class Remote:
+    """A connection to a server. Use `exchange_os.connect`, which speaks whole units."""
+
+    @staticmethod
+    def connect(
+        address: str,
+        key: str,
+        secret: bytes | None,
+        private_key: bytes | None,
+        session: int,
+        flags: int,
+        next_number: int,
+        resume: tuple[int, int] | None,
+        events_kept_max: int,
+        trades_kept_max: int,
+        timeout_ms: int,
+        /,
+    ) -> Remote: ...
+    def logged_on(self) -> tuple[bytes, int, int, int, int, int]: ...
+    def close(self) -> None: ...
+    def closed(self) -> bool: ...
+    def submit(self, commands: bytes, /) -> bytes: ...
+    def deploy(self, body: bytes, /) -> bytes: ...
+    def order(self, record: bytes, /) -> tuple[Any, ...]: ...
+    def single(self, record: bytes, /) -> tuple[Any, ...]: ...
+    def ask(self, body: bytes, /) -> bytes: ...
+    def events_kept(self) -> tuple[int, bytes]: ...
+    def trades_kept(self) -> bytes: ...
+    def publish(self, on: bool, /) -> None: ...
+    def unpublished(self) -> tuple[int, bytes]: ...
+
+@final
+class Server:
+    """A running server. Python serves what is asked; orders never touch the interpreter."""
+
+    @staticmethod
+    def start(
+        exchange: Exchange,
+        address: str,
+        keys: list[tuple[str, bool, bytes, list[str], bytes | None]],
+        options: dict[str, Any],
+        /,
+    ) -> Server: ...
+    def address(self) -> tuple[str, int]: ...
+    def is_running(self) -> bool: ...
+    def stats(self) -> dict[str, int]: ...
+    def query(self, method: str, arguments: tuple[Any, ...], /) -> Any: ...
+    def next_question(self, timeout_ms: int, /) -> tuple[int, bytes | None, bool, bytes] | None: ...
+    def answer(self, ticket: int, body: bytes, /) -> None: ...
+    def stop(self) -> None: ...
 
 def bench_wire(
     path: str | PathLike[str],

@@ -39,6 +39,9 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "trades_kept_max": (0, _U32),
     "snapshot_every_commands": (0, _U64),
     "segment_bytes": (0, 2**40),
+    "session": (0, _U32),
+    "next_number": (1, 2**63 - 1),
+    "timeout_ms": (1, 3_600_000),
 }
 """Least and most of every whole number that a method takes; of a record, what its field holds."""
 

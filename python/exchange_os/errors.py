@@ -154,6 +154,35 @@ class Forked(Error):
     number = 804
 
 
+class Disconnected(Error, ConnectionError):
+    """The connection to a server ended, or could not be made; `code` names why.
+
+    Whether commands without an answer took effect is not known: send them again with their client ids.
+    """
+
+    number = 805
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class SessionRefused(Error):
+    """A server did not take a command into its log: too fast, not your account, not within the key's scopes.
+
+    `code` names why; `retry_ns` is when it would be taken, nanoseconds from now, or 0: never.
+    """
+
+    number = 806
+
+    def __init__(self, message: str, code: str, value: int, limit: int, retry_ns: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.value = value
+        self.limit = limit
+        self.retry_ns = retry_ns
+
+
 # --- 9xx: files ---
 
 

@@ -9,13 +9,13 @@ pub(crate) const WINDOW_NS: u64 = 100_000_000;
 /// One place for each command: when it was due, and how long its durable answer took.
 pub(crate) struct Latencies {
     interval_ps: u64,
-    /// Nanoseconds; `u32::MAX`: no answer.
-    taken_ns: Vec<u32>,
+    /// Nanoseconds; `u64::MAX`: no answer.
+    taken_ns: Vec<u64>,
 }
 
 impl Latencies {
     pub(crate) fn new(commands: u64, rate_per_s: u64) -> Self {
-        Self { interval_ps: 1_000_000_000_000 / rate_per_s, taken_ns: vec![u32::MAX; commands as usize] }
+        Self { interval_ps: 1_000_000_000_000 / rate_per_s, taken_ns: vec![u64::MAX; commands as usize] }
     }
 
     /// When a command is due, nanoseconds after the begin.
@@ -33,18 +33,17 @@ impl Latencies {
     /// Notes an answer.
     #[inline]
     pub(crate) fn answered(&mut self, at: u64, now_ns: u64) {
-        let taken = now_ns.saturating_sub(self.due_ns(at));
-        self.taken_ns[at as usize] = u32::try_from(taken).unwrap_or(u32::MAX - 1);
+        self.taken_ns[at as usize] = now_ns.saturating_sub(self.due_ns(at));
     }
 
     /// Commands without an answer.
     pub(crate) fn unanswered(&self) -> u64 {
-        self.taken_ns.iter().filter(|taken| **taken == u32::MAX).count() as u64
+        self.taken_ns.iter().filter(|taken| **taken == u64::MAX).count() as u64
     }
 
     /// Percentiles of everything that was answered.
     pub(crate) fn whole(&self) -> Percentiles {
-        percentiles(self.taken_ns.iter().copied().filter(|taken| *taken != u32::MAX).map(u64::from))
+        percentiles(self.taken_ns.iter().copied().filter(|taken| *taken != u64::MAX))
     }
 
     /// 99th percentile of each window, sorted.
@@ -53,7 +52,7 @@ impl Latencies {
         let mut windows: Vec<u64> = self
             .taken_ns
             .chunks(per_window)
-            .map(|window| percentiles(window.iter().map(|ns| u64::from(*ns))).p99_ns)
+            .map(|window| percentiles(window.iter().copied()).p99_ns)
             .collect();
         windows.sort_unstable();
         windows

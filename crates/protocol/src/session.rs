@@ -39,6 +39,8 @@ words! {
         Subscribe = 18 "subscribe",
         /// Client: no more of it.
         Unsubscribe = 19 "unsubscribe",
+        /// Client: a question in words, a byte a record; its number comes back as the mark of the answer.
+        Ask = 20 "ask",
         /// Server: commands are in the log, durable, and their events have been sent.
         Taken = 32 "taken",
         /// Server: events of the session's accounts, durable.
@@ -47,6 +49,8 @@ words! {
         Refused = 34 "refused",
         /// Server: what changed in the books that the session subscribes to.
         Feed = 35 "feed",
+        /// Server: a part of an answer, a byte a record; the last part has less than 65,535.
+        Answer = 36 "answer",
     }
 }
 
@@ -101,6 +105,8 @@ words! {
         TooManySubscriptions = 39 "too_many_subscriptions",
         /// The node did not log it; the value is the number of its error.
         NodeRefused = 40 "node_refused",
+        /// As many questions as the limit wait for their answers.
+        TooManyQuestions = 41 "too_many_questions",
     }
 }
 
@@ -268,7 +274,7 @@ impl MessageKind {
             Self::Goodbye => size_of::<Goodbye>(),
             Self::Heartbeat => size_of::<Heartbeat>(),
             Self::Commands => size_of::<CommandRecord>(),
-            Self::Deploy => 1,
+            Self::Deploy | Self::Ask | Self::Answer => 1,
             Self::Subscribe | Self::Unsubscribe => size_of::<Subscription>(),
             Self::Taken => size_of::<Taken>(),
             Self::Events => size_of::<EventRecord>(),

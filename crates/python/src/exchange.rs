@@ -23,6 +23,8 @@ pub(crate) struct Open {
 
 enum State {
     Open(Box<Open>),
+    /// A server has the node; what it remembers waits here.
+    Served(Kept),
     Closed,
     Halted(String),
 }
@@ -45,6 +47,9 @@ impl Exchange {
     ) -> Result<T, Fault> {
         let open = match &mut *state {
             State::Open(open) => open,
+            State::Served(_) => {
+                return Err(Fault::Refused("a server has the exchange; ask the server".into()));
+            }
             State::Closed => return Err(Fault::Closed),
             State::Halted(why) => return Err(Fault::Halted(why.clone())),
         };
@@ -59,6 +64,37 @@ impl Exchange {
             let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
         }
         Err(fault)
+    }
+
+    /// Hands the node to a server.
+    pub(crate) fn lend_out(&self) -> Result<xos_node::Exchange, Fault> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *state, State::Closed) {
+            State::Open(open) => {
+                let Open { node, kept, .. } = *open;
+                *state = State::Served(kept);
+                Ok(node)
+            }
+            other => {
+                *state = other;
+                Err(Fault::Closed)
+            }
+        }
+    }
+
+    /// Takes the node back, for a question or for good.
+    pub(crate) fn hold(&self, node: xos_node::Exchange) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = match std::mem::replace(&mut *state, State::Closed) {
+            State::Served(kept) => kept,
+            _ => Kept::new(0, 0, node.engine().sequence()),
+        };
+        *state = State::Open(Box::new(Open { node, kept, events: Vec::new() }));
+    }
+
+    /// Gives the node to its server again; `None` if it is gone: it was closed, or halted.
+    pub(crate) fn let_go(&self) -> Option<xos_node::Exchange> {
+        self.lend_out().ok()
     }
 
     /// Asked before the lock: in a fork another thread of the parent may hold it for ever.
@@ -170,7 +206,7 @@ impl Exchange {
                 State::Open(open) => catch_unwind(AssertUnwindSafe(|| open.node.close()))
                     .map_err(|panic| Fault::Halted(panic_text(&*panic)))
                     .and_then(|closed| closed.map(|_| ()).map_err(Fault::from)),
-                State::Closed | State::Halted(_) => Ok(()),
+                State::Served(_) | State::Closed | State::Halted(_) => Ok(()),
             }
         })
         .map_err(|fault| fault.into_exception(py))

@@ -104,7 +104,11 @@ impl Fault {
 }
 
 /// An exception of `exchange_os.errors` by name.
-fn exception<'py>(py: Python<'py>, name: &str, arguments: impl IntoPyObject<'py, Target = PyTuple>) -> PyErr {
+pub(crate) fn exception<'py>(
+    py: Python<'py>,
+    name: &str,
+    arguments: impl IntoPyObject<'py, Target = PyTuple>,
+) -> PyErr {
     let made = (|| {
         let arguments = arguments.into_pyobject(py).map_err(Into::into)?.into_bound();
         py.import("exchange_os.errors")?.getattr(name)?.call1(arguments)

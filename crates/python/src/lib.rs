@@ -11,6 +11,8 @@ mod layout;
 mod log;
 mod outcome;
 mod questions;
+mod remote;
+mod server;
 mod specification;
 mod views;
 mod wire;
@@ -34,6 +36,10 @@ mod _core {
     use crate::layout::{canonical_deployment, command_fields, default_limits, event_fields, funding_rate};
     #[pymodule_export]
     use crate::log::{Inspector, replay, verify};
+    #[pymodule_export]
+    use crate::remote::Remote;
+    #[pymodule_export]
+    use crate::server::Server;
     #[pymodule_export]
     use crate::wire::bench_wire;
     #[pymodule_export]

@@ -29,6 +29,17 @@ impl OrderOutcome {
     /// From the events of a frame of one place or amend. The first answer given again is old: of its order the
     /// engine says how it stands now.
     pub(crate) fn of(engine: &Engine, events: &[EventRecord]) -> Option<Self> {
+        Self::of_events(events, |id| {
+            let view = engine.order(id)?;
+            Some((view.order.total.0, view.order.remaining.0))
+        })
+    }
+
+    /// The same, with the total and the remaining lots of an order as `stands` knows them.
+    pub(crate) fn of_events(
+        events: &[EventRecord],
+        stands: impl FnOnce(OrderId) -> Option<(i64, i64)>,
+    ) -> Option<Self> {
         let at = outcome_at(events)?;
         let outcome = events[at];
         let (qty, trades) = (outcome.qty, Vec::new());
@@ -37,9 +48,8 @@ impl OrderOutcome {
             return Some(sum);
         }
         if outcome.flags & EventFlags::RETRY != 0 {
-            match engine.order(OrderId(outcome.order_id)) {
-                Some(view) => {
-                    let (total, remaining) = (view.order.total.0, view.order.remaining.0);
+            match stands(OrderId(outcome.order_id)) {
+                Some((total, remaining)) => {
                     (sum.qty, sum.filled, sum.remaining) = (total, total - remaining, remaining);
                 }
                 None => sum.gone = true,

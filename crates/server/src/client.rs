@@ -289,6 +289,30 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Waits for the answer to a question; what came meanwhile is handed out beside it.
+    pub fn wait_answer(&mut self, number: u64) -> Result<(Vec<u8>, Outcomes), ClientError> {
+        let (mut answer, mut outcomes) = (Vec::new(), Outcomes::default());
+        loop {
+            let (header, records) = self.wait_message()?;
+            if header.kind == MessageKind::Answer.code() && header.mark() == number {
+                answer.extend_from_slice(&records);
+                if header.count < u16::MAX {
+                    return Ok((answer, outcomes));
+                }
+            } else {
+                outcomes.note(&header, &records);
+                let turned_away = |refused: &Refused| {
+                    refused.code == SessionCode::TooManyQuestions.code() && refused.value == number
+                };
+                if outcomes.refused.iter().any(turned_away) {
+                    return Err(ClientError::Unexpected(header.kind));
+                }
+            }
+        }
+    }
+}
+
 fn goodbye_of(records: &[u8]) -> ClientError {
     match Goodbye::read_from_prefix(records) {
         Ok((goodbye, _)) => ClientError::Goodbye(goodbye),

@@ -7,7 +7,7 @@ use crate::gateway::Gateway;
 use crate::sessions::taken_record;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use xos_protocol::{EventKind, EventRecord, Int128, MessageKind, Refused, SessionCode};
+use xos_protocol::{EventFlags, EventKind, EventRecord, Int128, MessageKind, Refused, SessionCode};
 
 /// Whether bytes 56 to 88 of a kind name another account.
 #[inline]
@@ -52,7 +52,11 @@ impl Gateway {
             {
                 if connection.owner == NOBODY && !connection.listens_only {
                     let own = run.first_sequence..run.first_sequence + run.count as u64;
-                    for event in frame.events.iter().filter(|event| own.contains(&event.sequence)) {
+                    // The first answer given again has the sequence that it had then.
+                    let its = |event: &&EventRecord| {
+                        own.contains(&event.sequence) || event.flags & EventFlags::RETRY != 0
+                    };
+                    for event in frame.events.iter().filter(its) {
                         connection.say_event(frame.mark, event);
                         sent += 1;
                     }

@@ -6,6 +6,7 @@ use crate::directory::{NOBODY, Owner};
 use crate::frame::{Batch, Deployment};
 use crate::gateway::Gateway;
 use crate::keys::Key;
+use crate::questions::{QUESTIONS_MAX, Question};
 use crate::sessions::Session;
 use crate::throttle::{Bucket, is_cancel};
 use std::sync::Arc;
@@ -52,6 +53,10 @@ impl Gateway {
                 (Stage::Open(_), Some(kind @ (MessageKind::Subscribe | MessageKind::Unsubscribe))) => {
                     self.take_subscriptions(at, kind, header);
                 }
+                (Stage::Open(session), Some(MessageKind::Ask)) => {
+                    let session = session.clone();
+                    self.take_question(at, &session, header);
+                }
                 (_, Some(MessageKind::Goodbye)) => connection.end(SessionCode::Farewell, 0, 0),
                 _ => connection.end(SessionCode::UnexpectedMessage, u64::from(header.kind), 0),
             }
@@ -89,6 +94,44 @@ impl Gateway {
                 self.publisher.unsubscribe(connection.id, record);
             }
         }
+    }
+
+    fn take_question(&mut self, at: usize, session: &Session, header: MessageHeader) {
+        let shared = self.shared.clone();
+        let key = shared.keys.get(session.key);
+        let Some(connection) = &mut self.connections[at] else { return };
+        let body = connection.unread()[MESSAGE_HEADER_BYTES..header.length as usize].to_vec();
+        let (number, owner, operates) = (header.number(), key.owner, key.scopes.operate);
+        let question = Question { at, connection: connection.id, number, owner, operates, body };
+        if !shared.questions.bring(question) {
+            let limit = QUESTIONS_MAX as u64;
+            let code = SessionCode::TooManyQuestions.code();
+            let refused = Refused { code, value: number, limit, ..Refused::default() };
+            connection.say(MessageKind::Refused, 0, &[refused]);
+            self.touched.push(at);
+        }
+    }
+
+    /// Sends the answers that have come from whoever answers questions.
+    pub(crate) fn say_answers(&mut self) {
+        for (question, body) in self.shared.questions.answers() {
+            let Some(Some(connection)) = self.connections.get_mut(question.at) else { continue };
+            if connection.id != question.connection {
+                continue;
+            }
+            // A part that is full is followed by another one, if only an empty one.
+            let mut rest = body.as_slice();
+            loop {
+                let (part, behind) = rest.split_at(rest.len().min(usize::from(u16::MAX)));
+                connection.say(MessageKind::Answer, question.number, part);
+                if part.len() < usize::from(u16::MAX) {
+                    break;
+                }
+                rest = behind;
+            }
+            self.touched.push(question.at);
+        }
+        self.flush_touched();
     }
 
     fn log_on(&mut self, at: usize, now_ns: u64) {

@@ -21,6 +21,7 @@ mod kept;
 mod keys;
 mod options;
 mod publisher;
+mod questions;
 mod sequencer;
 mod server;
 mod sessions;
@@ -37,6 +38,7 @@ pub use keys::{
     sign_with_secret, signed_text,
 };
 pub use options::{Rate, ServerOptions};
+pub use questions::{QUESTIONS_MAX, Question, Questions};
 pub use sequencer::Sequencer;
 pub use server::{Server, ServerError};
 pub use sessions::{Session, Sessions};

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use xos_node::{Exchange, NodeError};
 use xos_protocol::{CommandKind, CommandRecord};
 
+const AWAY: &str = "the exchange is lent only while the sequencer waits";
+
 /// The exchange and what it takes to feed it.
 pub struct Sequencer {
-    exchange: Exchange,
+    /// Away only while somebody has borrowed it, and then the sequencer waits.
+    exchange: Option<Exchange>,
     frame_commands: usize,
     tick_ns: u64,
     events_last: usize,
@@ -18,22 +21,32 @@ impl Sequencer {
     pub fn new(exchange: Exchange, frame_commands_max: usize, tick_ms: u32) -> Self {
         let declared = exchange.engine().limits().frame_commands_max as usize;
         let frame_commands = frame_commands_max.clamp(1, declared);
-        Self { exchange, frame_commands, tick_ns: u64::from(tick_ms) * 1_000_000, events_last: 0 }
+        Self {
+            exchange: Some(exchange),
+            frame_commands,
+            tick_ns: u64::from(tick_ms) * 1_000_000,
+            events_last: 0,
+        }
     }
 
     /// The exchange, for its views.
     pub fn exchange(&self) -> &Exchange {
-        &self.exchange
+        self.exchange.as_ref().expect(AWAY)
     }
 
-    /// The exchange, for its snapshots.
-    pub fn exchange_mut(&mut self) -> &mut Exchange {
-        &mut self.exchange
+    /// Lends the exchange and waits until it comes back; whether it did.
+    pub fn lend(&mut self, borrow: impl FnOnce(Exchange) -> Option<Exchange>) -> bool {
+        self.exchange = self.exchange.take().and_then(borrow);
+        self.exchange.is_some()
     }
 
     /// Gives the exchange back.
     pub fn into_exchange(self) -> Exchange {
-        self.exchange
+        self.exchange.expect(AWAY)
+    }
+
+    fn own(&mut self) -> &mut Exchange {
+        self.exchange.as_mut().expect(AWAY)
     }
 
     /// Logs and executes a batch; returns when all of it is durable, with the frames it became. After an error
@@ -51,8 +64,8 @@ impl Sequencer {
 
     /// What the node refuses by itself was never in the log; everything else is, and the engine judges it.
     fn take_deployment(&mut self, deployment: &Deployment) -> Result<DurableFrame, NodeError> {
-        let mut frame = DurableFrame { mark: self.exchange.engine().sequence(), ..Default::default() };
-        match self.exchange.deploy(&deployment.body, None, &mut frame.events) {
+        let mut frame = DurableFrame { mark: self.exchange().engine().sequence(), ..Default::default() };
+        match self.own().deploy(&deployment.body, None, &mut frame.events) {
             Ok(done) => {
                 frame.mark = done.first_sequence;
                 frame.taken.push(TakenRun {
@@ -79,7 +92,7 @@ impl Sequencer {
         while start < range.end {
             let end = range.end.min(start + self.frame_commands);
             let mut events = Vec::with_capacity(self.events_last + self.events_last / 4);
-            let done = self.exchange.submit(&batch.commands[start..end], None, &mut events)?;
+            let done = self.own().submit(&batch.commands[start..end], None, &mut events)?;
             self.events_last = events.len();
             let taken = taken_of(runs, start..end, done.first_sequence);
             frames.push(Arc::new(DurableFrame {
@@ -96,8 +109,8 @@ impl Sequencer {
     /// A command that lets time pass, if nothing has for long enough.
     pub fn tick_due(&self, now_ns: u64) -> Option<CommandRecord> {
         let due = self.tick_ns > 0
-            && self.exchange.engine().sequence() > 0
-            && now_ns.saturating_sub(self.exchange.engine().time_ns()) >= self.tick_ns;
+            && self.exchange().engine().sequence() > 0
+            && now_ns.saturating_sub(self.exchange().engine().time_ns()) >= self.tick_ns;
         due.then(|| CommandRecord { kind: CommandKind::Tick.code(), ..Default::default() })
     }
 }

@@ -5,6 +5,7 @@ use crate::frame::{Batch, Frames, NODE};
 use crate::gateway::{Gateway, WAKER};
 use crate::keys::Keyring;
 use crate::options::ServerOptions;
+use crate::questions::{Question, Questions};
 use crate::sequencer::Sequencer;
 use crate::shared::{Shared, Stats};
 use mio::net::TcpListener;
@@ -33,6 +34,8 @@ pub enum ServerError {
     Io(io::Error),
     /// The log or the engine failed; the exchange takes nothing more.
     Node(NodeError),
+    /// Who had borrowed the exchange did not give it back: it halted, or was closed.
+    Lost,
     /// A thread panicked.
     Panicked,
 }
@@ -42,6 +45,7 @@ impl fmt::Display for ServerError {
         match self {
             Self::Io(error) => write!(f, "the server's sockets failed: {error}"),
             Self::Node(error) => write!(f, "{error}"),
+            Self::Lost => f.write_str("the exchange halted while it was asked something"),
             Self::Panicked => f.write_str("a thread of the server panicked"),
         }
     }
@@ -55,7 +59,7 @@ impl From<io::Error> for ServerError {
     }
 }
 
-type Job = Box<dyn FnOnce(&mut Exchange) + Send>;
+type Job = Box<dyn FnOnce(Exchange) -> Option<Exchange> + Send>;
 
 #[derive(Default)]
 struct Jobs {
@@ -124,21 +128,51 @@ impl Server {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
-    /// Asks the exchange something between two batches and waits for the answer; `None` once the server has ended.
+    /// Asks the exchange something between two batches and waits for the answer; `None` once the server has ended, or
+    /// if too many ask already.
     pub fn ask<T: Send + 'static>(&self, ask: impl FnOnce(&mut Exchange) -> T + Send + 'static) -> Option<T> {
         let (answer, answered) = sync_channel(1);
-        {
-            let mut jobs = self.desk.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-            if jobs.over || jobs.waiting.len() >= JOBS_MAX {
-                return None;
-            }
-            jobs.waiting.push_back(Box::new(move |exchange| {
-                // Whoever asked may be gone.
-                let _ = answer.send(ask(exchange));
-            }));
-        }
-        self.desk.waker.wake().ok()?;
+        self.bring(Box::new(move |mut exchange| {
+            // Whoever asked may be gone.
+            let _ = answer.send(ask(&mut exchange));
+            Some(exchange)
+        }))?;
         answered.recv().ok()
+    }
+
+    /// Borrows the exchange between two batches; the server waits until it comes back. Nothing may be submitted to it:
+    /// no session would hear of that. Without it the server ends.
+    pub fn lend<T>(&self, work: impl FnOnce(Exchange) -> (Option<Exchange>, T)) -> Option<T> {
+        let (lend, borrowed) = sync_channel(1);
+        let (give_back, back) = sync_channel(1);
+        self.bring(Box::new(move |exchange| match lend.send(exchange) {
+            Ok(()) => back.recv().ok().flatten(),
+            Err(unsent) => Some(unsent.0),
+        }))?;
+        let (exchange, done) = work(borrowed.recv().ok()?);
+        give_back.send(exchange).ok()?;
+        Some(done)
+    }
+
+    fn bring(&self, job: Job) -> Option<()> {
+        let mut jobs = self.desk.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if jobs.over || jobs.waiting.len() >= JOBS_MAX {
+            return None;
+        }
+        jobs.waiting.push_back(job);
+        drop(jobs);
+        self.desk.waker.wake().ok()
+    }
+
+    /// What clients ask; somebody beside the server answers.
+    pub fn questions(&self) -> Arc<Questions> {
+        self.shared.questions.clone()
+    }
+
+    /// Answers a question.
+    pub fn answer(&self, question: &Question, body: Vec<u8>) {
+        self.shared.questions.answer(question, body);
+        let _ = self.desk.waker.wake();
     }
 
     /// Tells every client, lets what was admitted become durable, and gives the exchange back.
@@ -210,15 +244,22 @@ fn serve(mut gateway: Gateway, mut sequencer: Sequencer, desk: &Desk) -> Result<
         if gateway.wants_feeds() {
             gateway.begin_feeds(sequencer.exchange().engine());
         }
-        answer(desk, sequencer.exchange_mut());
+        gateway.say_answers();
+        if !answer(desk, &mut sequencer) {
+            gateway.halted = true;
+            gateway.end_all(SessionCode::Halted);
+            return Err(ServerError::Lost);
+        }
     }
 }
 
-/// Answers what was asked, one after the other.
-fn answer(desk: &Desk, exchange: &mut Exchange) {
+/// Answers what was asked, one after the other; whether the exchange is still here.
+fn answer(desk: &Desk, sequencer: &mut Sequencer) -> bool {
     loop {
         let job = desk.jobs.lock().unwrap_or_else(PoisonError::into_inner).waiting.pop_front();
-        let Some(job) = job else { return };
-        job(exchange);
+        let Some(job) = job else { return true };
+        if !sequencer.lend(job) {
+            return false;
+        }
     }
 }

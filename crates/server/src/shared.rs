@@ -2,7 +2,9 @@
 
 use crate::keys::Keyring;
 use crate::options::ServerOptions;
+use crate::questions::Questions;
 use crate::sessions::Sessions;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use xos_node::Clock;
 use xos_protocol::SessionCode;
@@ -68,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) keys: Keyring,
     pub(crate) sessions: Sessions,
     pub(crate) stats: Stats,
+    pub(crate) questions: Arc<Questions>,
     pub(crate) clock: Clock,
     /// This run's number.
     pub(crate) run: u64,
@@ -82,6 +85,7 @@ impl Shared {
             keys,
             sessions: Sessions::default(),
             stats: Stats::default(),
+            questions: Arc::default(),
             clock,
             run,
             stopping: AtomicBool::new(false),
