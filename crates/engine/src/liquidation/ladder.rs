@@ -27,6 +27,7 @@ pub(crate) fn closing_side(lots: i64) -> Side {
 
 impl Engine {
     pub(crate) fn visit(&mut self, step: &mut Step, id: AccountId) {
+        let cools_until = self.liquidations.visits.next(id).filter(|next_ns| *next_ns > step.time_ns);
         if self.liquidations.visits.next(id).is_none() {
             self.liquidations.repayments.set(id, None);
             let health = self.health(id);
@@ -56,7 +57,8 @@ impl Engine {
             closable.first().and_then(|closable| self.instruments[closable.at].liquidation.as_ref());
         let cooldown_ns = largest.map_or(0, |terms| terms.cooldown_ns());
         // Never now: a visit that changed nothing must not come again before time has passed.
-        self.liquidations.visits.set(id, Some(step.time_ns.saturating_add(cooldown_ns.max(1))));
+        let next_ns = cools_until.unwrap_or(step.time_ns.saturating_add(cooldown_ns.max(1)));
+        self.liquidations.visits.set(id, Some(next_ns));
     }
 
     fn cancel_orders(&mut self, step: &mut Step, id: AccountId) {
@@ -65,10 +67,15 @@ impl Engine {
         }
     }
 
-    /// An order that closes a part of the position with the largest requirement.
+    /// An order that closes a part of the position with the largest requirement; while it cools down none, unless it owes
+    /// more than it has.
     fn reduce(&mut self, step: &mut Step, id: AccountId) {
         let Some(&Closable { at, lots: position, cost }) = self.workable(id).first() else { return };
         let health = self.health(id);
+        let cools = self.liquidations.visits.next(id).is_some_and(|next_ns| next_ns > step.time_ns);
+        if cools && health.equity >= Amount::ZERO {
+            return;
+        }
         let instrument = &self.instruments[at];
         let whole = Qty(position.abs());
         let terms = instrument.liquidation.as_ref().expect("a closable position has terms");

@@ -259,13 +259,24 @@ impl World {
                 return;
             }
         }
+        if self.cools_down(cause, account) {
+            return;
+        }
         let first = self.closable(account)[0];
         let terms = self.terms_of_liquidation(first).expect("closable");
         let wait_ns = (u64::from(terms.cooldown_ms) * 1_000_000).max(1);
         self.liquidations.next_visits.insert(account, cause.time_ns.saturating_add(wait_ns));
     }
 
+    /// Whether an earlier visit set a time that has not come.
+    fn cools_down(&self, cause: &Cause, account: u32) -> bool {
+        self.liquidations.next_visits.get(&account).is_some_and(|&next_ns| next_ns > cause.time_ns)
+    }
+
     fn send_liquidation_order(&mut self, cause: &Cause, account: u32, events: &mut Vec<EventRecord>) {
+        if self.cools_down(cause, account) && self.health(account).equity >= 0 {
+            return;
+        }
         let Some(&instrument) = self.workable(account).first() else { return };
         let terms = self.terms_of_liquidation(instrument).expect("closable").clone();
         let position = self.holding(account, instrument).position;
