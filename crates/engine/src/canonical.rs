@@ -188,7 +188,7 @@ impl Engine {
             }]);
         }
         sink.count(self.triggers.row().len());
-        self.triggers.row().for_each(|id| sink.u64(id.0));
+        self.triggers.row().ids().for_each(|id| sink.u64(id.0));
         sink.count(self.protections.len());
         for ((instrument, account), protection) in &self.protections {
             sink.u32(account.0);

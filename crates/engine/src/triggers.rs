@@ -4,8 +4,10 @@
 mod commands;
 mod exits;
 mod fire;
+mod row;
 
 pub(crate) use commands::legs_of;
+use row::Row;
 use std::collections::{BTreeMap, BTreeSet};
 use xos_protocol::{ClientId, PriceSource, SelfTrade, Side, Tif};
 use xos_units::{AccountId, InstrumentId, OrderId, Price, Qty, VenueId};
@@ -28,7 +30,7 @@ pub enum Wait {
     Price,
     /// A price from below or above was reached (true: the leg above): it fires as its turn comes.
     Turn {
-        /// Place in the row.
+        /// Place among the orders of its account in the row.
         number: u64,
         /// Which leg.
         above: bool,
@@ -116,9 +118,8 @@ pub(crate) struct Triggers {
     by_account: BTreeSet<(AccountId, OrderId)>,
     by_instrument: BTreeSet<(InstrumentId, OrderId)>,
     watched: BTreeSet<Watch>,
-    /// Those that were reached, in the order in which they fire.
-    row: BTreeMap<u64, OrderId>,
-    next_number: u64,
+    /// Those that were reached.
+    row: Row,
     /// Whose positions were closed or turned during the command.
     pub(crate) closed: BTreeSet<(AccountId, InstrumentId)>,
 }
@@ -145,9 +146,27 @@ impl Triggers {
         self.by_instrument.range(range).map(|(_, id)| *id)
     }
 
-    /// Ids of those that were reached, in the order in which they fire.
-    pub(crate) fn row(&self) -> impl ExactSizeIterator<Item = OrderId> {
-        self.row.values().copied()
+    /// Those that were reached.
+    pub(crate) fn row(&self) -> &Row {
+        &self.row
+    }
+
+    /// Takes the order whose turn it is out of the row, to be fired or to watch again; its account goes behind the others.
+    pub(crate) fn take_first(&mut self) -> Option<Trigger> {
+        let trigger = self.remove(self.row.first()?)?;
+        self.row.turned(trigger.account);
+        Some(trigger)
+    }
+
+    /// More lots for exits that were reached; they keep their place. False: they were not.
+    pub(crate) fn add_lots_in_row(&mut self, id: OrderId, lots: Qty) -> bool {
+        match self.by_id.get_mut(&id) {
+            Some(Trigger { wait: Wait::Turn { .. }, qty, .. }) => {
+                *qty += lots;
+                true
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn insert(&mut self, trigger: Trigger) {
@@ -167,19 +186,15 @@ impl Triggers {
             Wait::Price => trigger.watches().for_each(|watch| {
                 self.watched.remove(&watch);
             }),
-            Wait::Turn { number, .. } => {
-                self.row.remove(&number);
-            }
+            Wait::Turn { number, .. } => self.row.remove(trigger.account, number),
         }
         Some(trigger)
     }
 
-    /// Puts a trigger at the end of the row.
+    /// Puts a trigger into the row, behind those of its account.
     pub(crate) fn reach(&mut self, id: OrderId, above: bool) {
         let Some(mut trigger) = self.remove(id) else { return };
-        trigger.wait = Wait::Turn { number: self.next_number, above };
-        self.row.insert(self.next_number, id);
-        self.next_number += 1;
+        trigger.wait = Wait::Turn { number: self.row.push(trigger.account, id), above };
         self.insert(trigger);
     }
 
@@ -198,8 +213,9 @@ impl Triggers {
     pub(crate) fn audit(&self) -> Result<(), String> {
         let armed = |trigger: &&Trigger| trigger.wait == Wait::Price && !trigger.is_unarmed();
         let watched: BTreeSet<Watch> = self.all().filter(armed).flat_map(Trigger::watches).collect();
-        let in_row = self.row.iter().all(|(number, id)| {
-            matches!(self.by_id.get(id), Some(Trigger { wait: Wait::Turn { number: at, .. }, .. }) if at == number)
+        let in_row = self.all().all(|trigger| match trigger.wait {
+            Wait::Turn { number, .. } => self.row.holds(trigger.account, number, trigger.id),
+            Wait::Price => true,
         });
         let waiting = self.all().filter(|trigger| trigger.wait == Wait::Price).count();
         if watched != self.watched || !in_row || waiting + self.row.len() != self.by_id.len() {
@@ -248,7 +264,7 @@ mod tests {
         assert_eq!(at(100), []);
         assert_eq!(at(90), [(2, false), (1, false)]);
         triggers.reach(OrderId(2), false);
-        assert_eq!(triggers.row().collect::<Vec<_>>(), [OrderId(2)]);
+        assert_eq!(triggers.row().ids().collect::<Vec<_>>(), [OrderId(2)]);
         triggers.audit().expect("sound");
         triggers.remove(OrderId(2));
         assert_eq!((triggers.row().len(), triggers.all().len()), (0, 3));

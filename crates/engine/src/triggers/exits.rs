@@ -77,17 +77,13 @@ impl Engine {
     /// A fill of an entry gives its exits lots; the first one lets them watch prices.
     #[cold]
     pub(crate) fn arm_exits(&mut self, entry: OrderId, lots: Qty) {
+        if self.triggers.add_lots_in_row(exits_of(entry), lots) {
+            return;
+        }
         let Some(mut exits) = self.triggers.remove(exits_of(entry)) else { return };
         let first = exits.qty == Qty::ZERO;
         exits.qty += lots;
-        let row = match exits.wait {
-            Wait::Turn { number, .. } => Some(number),
-            Wait::Price => None,
-        };
         self.triggers.insert(exits);
-        if let Some(number) = row {
-            self.triggers.row.insert(number, exits.id);
-        }
         if first {
             self.compare(&exits);
         }

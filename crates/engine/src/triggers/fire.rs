@@ -14,8 +14,8 @@ use xos_protocol::{
     CancelReason, CommandKind, CommandRecord, EventKind, Flags, InstrumentState, PriceSource, Reject, Side,
 };
 use xos_units::{
-    AccountId, Amount, OrderId, PPM_ONE, PRICE_TICKS_BOUND, Price, Qty, Requirement, division::whole_parts,
-    notional, widening,
+    AccountId, Amount, PPM_ONE, PRICE_TICKS_BOUND, Price, Qty, Requirement, division::whole_parts, notional,
+    widening,
 };
 
 /// Whether orders that wait fire in a state; in the others they go on waiting.
@@ -79,15 +79,15 @@ impl Engine {
         loop {
             self.forget_empty_stands();
             self.leave_closed_positions(step);
-            let Some((_, &id)) = self.triggers.row.first_key_value() else {
+            if self.triggers.row().first().is_none() {
                 self.triggers_due = false;
                 return;
-            };
+            }
             if left == 0 || self.violation.is_some() {
                 return;
             }
             left -= 1;
-            self.fire_next(step, id);
+            self.fire_next(step);
         }
     }
 
@@ -103,8 +103,8 @@ impl Engine {
         }
     }
 
-    fn fire_next(&mut self, step: &mut Step, id: OrderId) {
-        let Some(mut trigger) = self.triggers.remove(id) else { return };
+    fn fire_next(&mut self, step: &mut Step) {
+        let Some(mut trigger) = self.triggers.take_first() else { return };
         let Wait::Turn { above, .. } = trigger.wait else { return };
         let at = trigger.instrument.index();
         if !lets_fire(self.instruments[at].gate) {

@@ -89,8 +89,8 @@ impl World {
             out.0.extend(trigger.client_id);
             out.u8(trigger.reached);
         }
-        out.count(self.row.len());
-        for &id in &self.row {
+        out.count(self.row.iter().map(|(_, ids)| ids.len()).sum());
+        for &id in self.row.iter().flat_map(|(_, ids)| ids) {
             out.u64(id);
         }
         out.count(self.protections.len());

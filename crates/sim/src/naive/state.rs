@@ -307,8 +307,8 @@ pub(super) struct World {
     pub(super) remembered: BTreeMap<(u32, ClientId), Remembered>,
     /// Orders that wait for a price, in order of arrival.
     pub(super) triggers: Vec<super::triggers::Trigger>,
-    /// Ids of those that were reached, in the order in which they fire.
-    pub(super) row: Vec<u64>,
+    /// Accounts in turn, each with the ids of its orders that were reached, as they were.
+    pub(super) row: Vec<(u32, Vec<u64>)>,
     /// Market-maker protections by account and instrument; those that the present match breached.
     pub(super) protections: BTreeMap<(u32, u32), super::protection::Protection>,
     pub(super) breached: Vec<(u32, u32)>,

@@ -242,7 +242,8 @@ impl World {
 
     fn forget_trigger(&mut self, id: u64) {
         self.triggers.retain(|trigger| trigger.id != id);
-        self.row.retain(|&other| other != id);
+        self.row.iter_mut().for_each(|(_, ids)| ids.retain(|&other| other != id));
+        self.row.retain(|(_, ids)| !ids.is_empty());
     }
 
     pub(super) fn amend_trigger(
@@ -331,7 +332,11 @@ impl World {
     fn stand_in_row(&mut self, id: u64, reached: u8) {
         let trigger = self.triggers.iter_mut().find(|trigger| trigger.id == id).expect("it waits");
         trigger.reached = reached;
-        self.row.push(id);
+        let account = trigger.account;
+        match self.row.iter_mut().find(|(other, _)| *other == account) {
+            Some((_, ids)) => ids.push(id),
+            None => self.row.push((account, vec![id])),
+        }
     }
 
     /// A fill of an entry arms its exits.
@@ -370,7 +375,11 @@ impl World {
                 return;
             }
             fired += 1;
-            let id = self.row.remove(0);
+            let (account, mut ids) = self.row.remove(0);
+            let id = ids.remove(0);
+            if !ids.is_empty() {
+                self.row.push((account, ids));
+            }
             let at = self.triggers.iter().position(|trigger| trigger.id == id).expect("it waits");
             if lets_fire(self.instrument(self.triggers[at].instrument)) {
                 let trigger = self.triggers.remove(at);
