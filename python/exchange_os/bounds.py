@@ -20,6 +20,7 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "order_id": (0, _U64),
     "to": (0, _U32),
     "price": (-(2**63), 2**63 - 1),
+    "leverage": (-(2**63), 2**63 - 1),
     "qty": (-(2**63), 2**63 - 1),
     "display": (-(2**63), 2**63 - 1),
     "expires_ns": (0, _U64),

@@ -334,7 +334,8 @@ class CommandMethods(Publishing):
     ) -> Receipt:
         """Chooses the leverage on a perpetual: what stands there needs 1 / leverage; 0: no choice."""
         number, kind = self._directory.market(instrument).number, CommandKind.SET_LEVERAGE
-        return receipt(self._command(kind, account=account, instrument=number, qty=leverage, time_ns=time_ns))
+        qty = whole("leverage", leverage)
+        return receipt(self._command(kind, account=account, instrument=number, qty=qty, time_ns=time_ns))
 
     def set_margin_mode(self, account: int, mode: MarginModeName, *, time_ns: int | None = None) -> Receipt:
         """Chooses how the perpetuals of an account are margined: each for itself, or in scenarios."""

@@ -372,6 +372,8 @@ class Views(DebtViews):
         """Receipts of deleveraging among the kept events, of one account or of all."""
         from exchange_os import receipts
 
+        if account is not None and not 1 <= whole("account", account) <= self.account_count:
+            raise UnknownName(f"account {account!r} does not exist; the newest is {self.account_count}")
         found = (events[events["kind"] == EventKind.DELEVERAGED] for events in self.events(since_sequence))
         chosen = (events if account is None else events[events["account"] == account] for events in found)
         return [

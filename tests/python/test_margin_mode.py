@@ -57,3 +57,16 @@ def test_the_margin_mode_is_cross_unless_said() -> None:
 )
 def test_a_margin_mode_that_is_none_is_named(text: str, field: str) -> None:
     assert [problem for problem in problems_of(text) if field in problem], problems_of(text)
+
+
+def test_a_leverage_that_is_no_whole_number_is_named() -> None:
+    with xos.open() as exchange:
+        exchange.deploy(loads(EXAMPLE))
+        ann, perpetual = exchange.open_account("ann"), exchange.instruments()[0].symbol
+        with pytest.raises(xos.InvalidArgument, match="leverage is a float"):
+            exchange.set_leverage(ann, perpetual, 2.5)  # type: ignore[arg-type]
+
+
+def test_receipts_of_an_account_that_does_not_exist_are_an_error() -> None:
+    with xos.open() as exchange, pytest.raises(xos.UnknownName, match="account 99 does not exist"):
+        exchange.adl_receipts(99)

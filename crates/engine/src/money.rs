@@ -170,10 +170,16 @@ impl Engine {
         let free = self.ledger.balance(account, asset).free();
         match asset {
             SETTLEMENT => self.withdrawable(account),
+            // Whoever owes more than what stands for it takes nothing away, collateral or not.
+            _ if self.owes_uncovered(account) => Amount::ZERO,
             _ if self.collaterals.is_empty() => free,
             _ if self.excess_debt(account) > Amount::ZERO && self.is_collateral(asset) => Amount::ZERO,
             _ => self.collateral_may_go(asset, free, self.may_leave(account)),
         }
+    }
+
+    fn owes_uncovered(&self, account: AccountId) -> bool {
+        self.ledger.settlement(account).total < Amount::ZERO && self.may_leave(account) < Amount::ZERO
     }
 
     /// What may leave in the settlement asset: no more than is free of it.

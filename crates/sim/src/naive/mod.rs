@@ -40,6 +40,7 @@ mod retry;
 mod scenario;
 mod slippage;
 mod state;
+mod trigger_checks;
 mod triggers;
 
 use self::events::Cause;

@@ -390,8 +390,11 @@ impl World {
         if asset == SETTLEMENT {
             return self.may_leave(account).min(free).max(0);
         }
-        let Some(instrument) = self.collateral_instrument(asset) else { return free };
         let room = self.may_leave(account);
+        if room < 0 && self.total(account, SETTLEMENT) < 0 {
+            return 0;
+        }
+        let Some(instrument) = self.collateral_instrument(asset) else { return free };
         if room < 0 || self.debt_beyond_limit(account) > 0 {
             return 0;
         }

@@ -1,10 +1,10 @@
 //! Section 15: orders that wait for a price, and brackets.
 
 use super::events::{Cause, order_of};
-use super::place::check_price;
 use super::refusal::{Refusal, check, check_id, refuse};
 use super::slippage::protection;
 use super::state::{Instrument, Order, World};
+use super::trigger_checks::{check_not_reached, check_trigger_prices, check_trigger_qty};
 use xos_protocol::{
     CancelReason, ClientId, CommandRecord, EventKind, EventRecord, Flags, InstrumentState, Int128,
     PriceSource, Reject, SelfTrade, Side, Tif,
@@ -49,7 +49,7 @@ impl Trigger {
     fn is_unarmed(&self) -> bool {
         self.qty == 0 && self.entry != 0
     }
-    fn has_both(&self) -> bool {
+    pub(super) fn has_both(&self) -> bool {
         self.above.trigger != 0 && self.below.trigger != 0
     }
     pub(super) fn is_market(&self) -> bool {
@@ -242,8 +242,10 @@ impl World {
 
     fn forget_trigger(&mut self, id: u64) {
         self.triggers.retain(|trigger| trigger.id != id);
-        self.row.iter_mut().for_each(|(_, ids)| ids.retain(|&other| other != id));
-        self.row.retain(|(_, ids)| !ids.is_empty());
+        self.row.retain_mut(|(_, ids)| {
+            ids.retain(|&other| other != id);
+            !ids.is_empty()
+        });
     }
 
     pub(super) fn amend_trigger(
@@ -324,9 +326,7 @@ impl World {
 
     /// Every price of an instrument, in order.
     pub(super) fn reach_all(&mut self, instrument: u32) {
-        for &source in PriceSource::ALL {
-            self.reach(instrument, source);
-        }
+        PriceSource::ALL.iter().for_each(|&source| self.reach(instrument, source));
     }
 
     fn stand_in_row(&mut self, id: u64, reached: u8) {
@@ -461,42 +461,4 @@ impl World {
             }
         }
     }
-}
-
-fn check_trigger_prices(instrument: &Instrument, trigger: &Trigger) -> Result<(), Refusal> {
-    let legs = [trigger.above, trigger.below];
-    let legs = || legs.iter().filter(|leg| leg.trigger != 0);
-    for leg in legs() {
-        check_price(instrument, leg.trigger)?;
-    }
-    check(legs().count() > 0, Reject::TriggerMissing, 0, 0)?;
-    let (above, below) = (trigger.above.trigger, trigger.below.trigger);
-    check(!trigger.has_both() || above > below, Reject::TriggersCross, above, below)?;
-    if trigger.is_market() {
-        let slippage = trigger.slippage_ppm;
-        return check((1..1_000_000).contains(&slippage), Reject::SlippageOutOfBounds, slippage, 999_999);
-    }
-    for leg in legs() {
-        check_price(instrument, leg.limit)?;
-    }
-    Ok(())
-}
-
-fn check_trigger_qty(instrument: &Instrument, trigger: &Trigger) -> Result<(), Refusal> {
-    let (qty, terms) = (trigger.qty, &instrument.terms);
-    check(qty >= 1, Reject::QtyNotPositive, qty, 1)?;
-    let min = terms.qty_min_lots;
-    check(qty >= min || trigger.flags.has(Flags::REDUCE_ONLY), Reject::QtyBelowMin, qty, min)?;
-    check(qty <= terms.qty_max_lots, Reject::QtyAboveMax, qty, terms.qty_max_lots)
-}
-
-fn check_not_reached(instrument: &Instrument, trigger: &Trigger) -> Result<(), Refusal> {
-    for (leg, above) in [(trigger.above, true), (trigger.below, false)] {
-        let now = instrument.price_of(leg.source);
-        if leg.trigger != 0 && now != 0 {
-            let reached = if above { now >= leg.trigger } else { now <= leg.trigger };
-            check(!reached, Reject::TriggerWouldFire, leg.trigger, now)?;
-        }
-    }
-    Ok(())
 }
