@@ -172,6 +172,13 @@ impl Book {
         level.tail = slot;
     }
 
+    /// Lots at the best price of a side.
+    #[inline]
+    pub fn best_lots(&self, side: Side) -> u128 {
+        let ladder = self.side(side);
+        ladder.best().map_or(0, |level| ladder.level(level).lots)
+    }
+
     /// Levels of a side, best first.
     pub fn levels(&self, side: Side) -> impl Iterator<Item = LevelView> + '_ {
         let ladder = self.side(side);

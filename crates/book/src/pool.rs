@@ -95,13 +95,21 @@ pub struct OrderPool {
     free: Vec<Slot>,
     index: IdIndex,
     /// When each order joined its queue, by slot; kept only where orders of several books are compared.
-    times: Option<Vec<u64>>,
+    times: Vec<u64>,
+    keeps_times: bool,
     time: u64,
 }
 
 impl Default for OrderPool {
     fn default() -> Self {
-        Self { orders: Vec::new(), free: Vec::new(), index: IdIndex::new(), times: None, time: 0 }
+        Self {
+            orders: Vec::new(),
+            free: Vec::new(),
+            index: IdIndex::new(),
+            times: Vec::new(),
+            keeps_times: false,
+            time: 0,
+        }
     }
 }
 
@@ -117,6 +125,9 @@ impl OrderPool {
             }
             None => {
                 self.orders.push(*order);
+                if self.keeps_times {
+                    self.times.push(0);
+                }
                 Slot::try_from(self.orders.len() - 1).expect("the pool is bounded far below u32")
             }
         };
@@ -127,36 +138,28 @@ impl OrderPool {
 
     /// From now on it is kept when orders join their queues. `resting` are those that rest, in the order of each queue.
     pub fn keep_times(&mut self, resting: impl Iterator<Item = Slot>) {
-        self.times = Some(vec![0; self.orders.len()]);
+        self.times = vec![0; self.orders.len()];
+        self.keeps_times = true;
         resting.for_each(|slot| self.joins(slot));
     }
 
     /// Whether it is kept when orders join their queues.
     pub fn keeps_times(&self) -> bool {
-        self.times.is_some()
+        self.keeps_times
     }
 
     /// An order stands at the back of its queue.
     #[inline(always)]
     pub fn joins(&mut self, slot: Slot) {
-        if self.times.is_some() {
-            self.stamp(slot);
-        }
-    }
-
-    fn stamp(&mut self, slot: Slot) {
-        self.time += 1;
-        if let Some(times) = &mut self.times {
-            if times.len() < self.orders.len() {
-                times.resize(self.orders.len(), 0);
-            }
-            times[slot as usize] = self.time;
+        if self.keeps_times {
+            self.time += 1;
+            self.times[slot as usize] = self.time;
         }
     }
 
     /// When an order joined its queue, where that is kept.
     pub fn time(&self, slot: Slot) -> u64 {
-        self.times.as_ref().map_or(0, |times| times[slot as usize])
+        if self.keeps_times { self.times[slot as usize] } else { 0 }
     }
 
     /// Whether an order stands longer than another one.

@@ -2,7 +2,7 @@
 
 mod profiles;
 
-pub(crate) use profiles::{ALL, PLAIN, Profile, ProfileAt, Profiles, Reach, meets_plain};
+pub(crate) use profiles::{ALL, Eligibility, PLAIN, Profile, ProfileAt, Profiles, Reach, meets_plain};
 
 use crate::deploy::{check_count, check_free, check_symbol};
 use crate::engine::Engine;
@@ -210,22 +210,23 @@ impl Engine {
     /// The profile of an order that an account places through a venue now.
     #[inline(always)]
     pub(crate) fn profile_of(&self, account: AccountId, venue: VenueId) -> Profile {
-        if self.admission.dividing == 0 {
-            return Profile::PLAIN;
-        }
-        self.divided_profile(account, venue)
-    }
-
-    #[inline(never)]
-    fn divided_profile(&self, account: AccountId, venue: VenueId) -> Profile {
         let classes = self.accounts[account.index()].classes & self.admission.dividing;
         Profile { classes, rule: self.counterparty_of(venue) }
     }
 
-    /// Which groups an order of this profile may meet.
+    /// The same, with whom it may meet.
     #[inline(always)]
-    pub(crate) fn reach_of(&self, profile: &Profile) -> Reach {
-        if self.admission.dividing == 0 { ALL } else { self.profiles.reach(profile) }
+    pub(crate) fn eligibility_of(&self, account: AccountId, venue: VenueId) -> Eligibility {
+        if self.admission.dividing == 0 { Eligibility::PLAIN } else { self.look_up(account, venue) }
+    }
+
+    #[inline(never)]
+    fn look_up(&self, account: AccountId, venue: VenueId) -> Eligibility {
+        let classes = self.accounts[account.index()].classes & self.admission.dividing;
+        match self.profiles.recent(venue.0.into(), classes) {
+            Some(eligibility) => *eligibility,
+            None => self.profiles.look_up(self.profile_of(account, venue)),
+        }
     }
 
     /// Invariant 8 of a fill, from both profiles: each accepts the other, and the resting order claims no class that its
@@ -258,6 +259,9 @@ impl Engine {
     pub(crate) fn audit_profiles(&self) -> Result<(), String> {
         let mut profiles = Vec::new();
         for instrument in &self.instruments {
+            if !instrument.knows_its_tops() {
+                return Err(format!("the best prices over all groups of {} are others", instrument.id));
+            }
             for (at, book) in instrument.groups() {
                 for slot in [Side::Buy, Side::Sell].iter().flat_map(|side| book.queue(&self.pool, *side)) {
                     let order = self.pool.order(slot);
@@ -270,7 +274,7 @@ impl Engine {
                     profiles.push(at);
                 }
                 let bid = book.best_price(Side::Buy);
-                let reach = self.profiles.reach(&self.profiles.at(at));
+                let reach = self.profiles.look_up(self.profiles.at(at)).reach;
                 let ask = instrument.best_price(Side::Sell, reach);
                 if let (Some(bid), Some(ask)) = (bid, ask)
                     && bid >= ask
@@ -304,7 +308,8 @@ impl Engine {
             return BookView::default();
         }
         let rule = self.counterparty_of(venue);
-        let reach = self.reach_of(&Profile { classes: classes & self.admission.dividing, rule });
+        let profile = Profile { classes: classes & self.admission.dividing, rule };
+        let reach = self.profiles.look_up(profile).reach;
         BookView {
             bids: instrument.levels(Side::Buy, reach).take(depth).collect(),
             asks: instrument.levels(Side::Sell, reach).take(depth).collect(),

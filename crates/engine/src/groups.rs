@@ -5,6 +5,7 @@
 
 use crate::admission::{ALL, ProfileAt, Reach};
 use crate::instrument::Instrument;
+use crate::orders::Incoming;
 use std::iter::from_fn;
 use xos_book::{Book, LevelView, OrderPool, RestingOrder, Slot};
 use xos_protocol::Side;
@@ -19,6 +20,15 @@ fn is_better(side: Side, price: Price, other: Price) -> bool {
     match side {
         Side::Buy => price > other,
         Side::Sell => price < other,
+    }
+}
+
+/// Whether an order with this limit, of the other side, reaches the price.
+#[inline(always)]
+fn is_reached(side: Side, price: Price, limit: Price) -> bool {
+    match side {
+        Side::Buy => price >= limit,
+        Side::Sell => price <= limit,
     }
 }
 
@@ -39,7 +49,7 @@ impl Instrument {
     }
 
     #[inline(always)]
-    fn group(&self, profile: ProfileAt) -> &Book {
+    pub(crate) fn group(&self, profile: ProfileAt) -> &Book {
         if profile == 0 { &self.book } else { &self.others[usize::from(profile) - 1] }
     }
 
@@ -50,7 +60,7 @@ impl Instrument {
     }
 
     /// Bits of the groups that may have orders.
-    fn bits(&self) -> Reach {
+    pub(crate) fn bits(&self) -> Reach {
         if self.sole == SEVERAL { self.occupied } else { 1 << self.sole }
     }
 
@@ -58,16 +68,36 @@ impl Instrument {
     #[inline(never)]
     fn join(&mut self, profile: ProfileAt) {
         let bit = 1 << profile;
-        if self.sole == SEVERAL && self.occupied & bit != 0 {
-            return;
-        }
         let wide = self.others.len().max(profile.into());
         self.others.resize_with(wide, Book::default);
         if self.sole != SEVERAL && self.group(self.sole).orders() == 0 {
             (self.sole, self.occupied) = (profile, bit);
         } else {
             (self.sole, self.occupied) = (SEVERAL, self.bits() | bit);
+            [Side::Buy, Side::Sell].into_iter().for_each(|side| self.find_top(side));
         }
+    }
+
+    /// The best price of a side over all groups; where there is none one that nobody reaches.
+    fn top(&self, side: Side) -> Price {
+        let nobody = Price(if side == Side::Buy { i64::MIN } else { i64::MAX });
+        self.best_of_groups(side, ALL).unwrap_or(nobody)
+    }
+
+    #[inline(never)]
+    fn find_top(&mut self, side: Side) {
+        self.tops[usize::from(side.code())] = self.top(side);
+    }
+
+    /// Where there are several groups: the best prices are what they should be.
+    pub(crate) fn knows_its_tops(&self) -> bool {
+        self.sole != SEVERAL || self.tops == [Side::Buy, Side::Sell].map(|side| self.top(side))
+    }
+
+    /// Whether there are several groups, and an order with this limit reaches the best price of none.
+    #[inline(always)]
+    fn is_apart(&self, side: Side, limit: Price) -> bool {
+        !is_reached(side, self.tops[usize::from(side.code())], limit)
     }
 
     /// The last order of a group that is not the only one has left.
@@ -83,7 +113,13 @@ impl Instrument {
     #[inline(always)]
     pub(crate) fn rest(&mut self, pool: &mut OrderPool, order: &mut RestingOrder) -> Slot {
         if self.sole != order.profile {
-            self.join(order.profile);
+            if self.sole != SEVERAL || self.occupied >> order.profile & 1 == 0 {
+                self.join(order.profile);
+            }
+            let top = &mut self.tops[usize::from(order.side.code())];
+            if is_better(order.side, order.price, *top) {
+                *top = order.price;
+            }
         }
         self.group_mut(order.profile).rest(pool, order)
     }
@@ -93,15 +129,58 @@ impl Instrument {
     pub(crate) fn unlink(&mut self, pool: &mut OrderPool, slot: Slot, profile: ProfileAt) {
         let book = self.group_mut(profile);
         book.unlink(pool, slot);
-        if book.orders() == 0 && self.sole != profile {
-            self.leave(profile);
+        if self.sole != profile {
+            self.left(pool, slot, profile);
         }
     }
 
-    /// Whether there are orders that one of this reach may not meet.
+    /// An order has left a group that is not the only one.
+    #[inline(never)]
+    fn left(&mut self, pool: &OrderPool, slot: Slot, profile: ProfileAt) {
+        let (side, price) = (pool.order(slot).side, pool.order(slot).price);
+        let book = self.group(profile);
+        let was_top = price == self.tops[usize::from(side.code())];
+        let has_left = was_top && book.best_price(side) != Some(price);
+        if book.orders() == 0 {
+            self.leave(profile);
+        }
+        if has_left && self.sole == SEVERAL {
+            self.find_top(side);
+        }
+    }
+
+    /// Whether there may be orders that the incoming one could not meet, at prices that it reached.
     #[inline(always)]
-    pub(crate) fn has_others(&self, reach: Reach) -> bool {
-        if reach == ALL { false } else { self.bits() & !reach != 0 }
+    pub(crate) fn may_have_skipped(&self, incoming: &Incoming) -> bool {
+        let reach = incoming.reach();
+        if reach == ALL || self.bits() & !reach == 0 {
+            return false;
+        }
+        self.sole != SEVERAL || !self.is_apart(incoming.order.side.opposite(), incoming.order.price)
+    }
+
+    /// As `front`, if its price is within the limit of an order of the other side; where it is not, it may be left out.
+    #[inline(always)]
+    pub(crate) fn front_within(
+        &self,
+        pool: &OrderPool,
+        side: Side,
+        reach: Reach,
+        limit: Price,
+    ) -> Option<(Price, Slot)> {
+        if self.sole == SEVERAL && self.is_apart(side, limit) {
+            return None;
+        }
+        self.front(pool, side, reach)
+    }
+
+    /// As `best_price`, if it is within the limit of an order of the other side; where it is not, it may be left out.
+    #[inline(always)]
+    pub(crate) fn best_within(&self, side: Side, reach: Reach, limit: Price) -> Option<Price> {
+        if self.sole == SEVERAL && self.is_apart(side, limit) {
+            return None;
+        }
+        self.best_price(side, reach)
     }
 
     /// The order that one of this reach meets first on a side.

@@ -73,11 +73,12 @@ pub(crate) struct Instrument {
     pub(crate) fees: Fees,
     pub(crate) split: Split,
     /// Resting orders: of the plain profile, of the others from the first on; bits of the groups that have orders, and the
-    /// only group if there is but one. See `groups.rs`.
+    /// only group if there is but one; where there are several the best price of each side. See `groups.rs`.
     pub(crate) book: Book,
     pub(crate) others: Vec<Book>,
     pub(crate) occupied: Reach,
     pub(crate) sole: ProfileAt,
+    pub(crate) tops: [Price; 2],
     /// Sum of the long and of the short positions.
     pub(crate) long_lots: i128,
     pub(crate) short_lots: i128,
@@ -180,6 +181,7 @@ impl Instrument {
             others: Vec::new(),
             occupied: 1,
             sole: 0,
+            tops: [Price::ZERO; 2],
             long_lots: 0,
             short_lots: 0,
             cost_sum: Amount::ZERO,

@@ -16,7 +16,7 @@ mod plan;
 mod resting;
 mod skips;
 
-use crate::admission::{Profile, Reach};
+use crate::admission::{Eligibility, Reach};
 use xos_book::RestingOrder;
 use xos_protocol::{Flags, Side};
 use xos_units::{Amount, Price, Qty};
@@ -32,12 +32,17 @@ pub(crate) struct Incoming {
     pub(crate) per_lot: Amount,
     /// Lots that it shows at a time when it rests; 0: all.
     pub(crate) display: Qty,
-    /// Whom it may meet, and of which groups.
-    pub(crate) profile: Profile,
-    pub(crate) reach: Reach,
+    /// Whom it may meet.
+    pub(crate) eligibility: Eligibility,
 }
 
 impl Incoming {
+    /// Which groups it may meet.
+    #[inline(always)]
+    pub(crate) fn reach(&self) -> Reach {
+        self.eligibility.reach
+    }
+
     /// Whether the order may trade at a price of the other side.
     #[inline(always)]
     pub(crate) fn reaches(&self, price: Price) -> bool {

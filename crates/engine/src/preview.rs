@@ -234,7 +234,7 @@ impl Engine {
     ) -> Qty {
         let Terms { side, mode, lots: mut left } = terms;
         let owner = self.accounts[command.account().index()].owner;
-        let reach = self.reach_of(&self.profile_of(command.account(), command.venue()));
+        let reach = self.eligibility_of(command.account(), command.venue()).reach;
         let mut queue = instrument.queue(&self.pool, side.opposite(), reach);
         let mut meetings = 0;
         while left > Qty::ZERO

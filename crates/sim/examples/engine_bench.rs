@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let prepared = match words.as_slice() {
         [
-            name @ ("steady" | "many" | "cross" | "implied" | "storm" | "eligible" | "thirds"),
+            name @ ("steady" | "many" | "cross" | "implied" | "storm" | "venue" | "eligible" | "thirds"),
             seed,
             accounts,
             resting,

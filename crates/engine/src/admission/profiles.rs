@@ -2,6 +2,7 @@
 //! resting order carries one byte of it and eligibility is one bit of a row.
 
 use xos_protocol::{ClassRule, PROFILES_MAX};
+use xos_units::VenueId;
 
 /// Classes of the account that counterparty rules may name, and the counterparty rule of the venue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,23 @@ impl Profile {
 
 /// Number of a profile in the table; the plain one is 0.
 pub(crate) type ProfileAt = u8;
+
+/// Of a profile that is not in the table.
+const NOWHERE: ProfileAt = ProfileAt::MAX;
+
+/// The profile of an incoming order as the table has it: looked up once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Eligibility {
+    pub(crate) profile: Profile,
+    /// Which groups it may meet.
+    pub(crate) reach: Reach,
+    at: ProfileAt,
+}
+
+impl Eligibility {
+    /// Of an order that meets everybody who has no rule.
+    pub(crate) const PLAIN: Self = Self { profile: Profile::PLAIN, reach: ALL, at: 0 };
+}
 
 /// Bits of the profiles whose resting orders an order may meet.
 pub(crate) type Reach = u64;
@@ -47,6 +65,8 @@ pub(crate) struct Profiles {
     table: Vec<Entry>,
     /// Profiles with resting orders, the plain one not counted.
     standing: usize,
+    /// By venue, the classes and the profile of the order that rested last: most accounts of a venue have the same.
+    recent: Vec<Option<(u32, Eligibility)>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +81,7 @@ struct Entry {
 impl Default for Profiles {
     fn default() -> Self {
         let plain = Entry { profile: Profile::PLAIN, orders: 0, reach: ALL };
-        Self { table: vec![plain], standing: 0 }
+        Self { table: vec![plain], standing: 0, recent: Vec::new() }
     }
 }
 
@@ -86,10 +106,28 @@ impl Profiles {
         self.find(profile).is_some_and(|at| at == 0 || self.table[at].orders > 0)
     }
 
-    /// Which profiles an order of this one may meet.
+    /// The profile of an account with these classes through a venue, if the last order that rested had the same.
+    #[inline(always)]
+    pub(crate) fn recent(&self, venue: usize, classes: u32) -> Option<&Eligibility> {
+        match self.recent.get(venue) {
+            Some(Some((same, eligibility))) if *same == classes => Some(eligibility),
+            _ => None,
+        }
+    }
+
+    #[cold]
+    fn remember(&mut self, venue: usize, eligibility: Eligibility) {
+        self.recent.resize(self.recent.len().max(venue + 1), None);
+        self.recent[venue] = Some((eligibility.profile.classes, eligibility));
+    }
+
+    /// A profile with its place, and which profiles an order of it may meet.
     #[inline]
-    pub(crate) fn reach(&self, profile: &Profile) -> Reach {
-        self.find(profile).map_or_else(|| self.row(profile), |at| self.table[at].reach)
+    pub(crate) fn look_up(&self, profile: Profile) -> Eligibility {
+        match self.find(&profile) {
+            Some(at) => Eligibility { profile, reach: self.table[at].reach, at: at as ProfileAt },
+            None => Eligibility { profile, reach: self.row(&profile), at: NOWHERE },
+        }
     }
 
     fn row(&self, profile: &Profile) -> Reach {
@@ -99,16 +137,23 @@ impl Profiles {
     }
 
     /// One more order of a profile rests. There is room: it was looked for when the order was checked.
-    pub(crate) fn enter(&mut self, profile: &Profile) -> ProfileAt {
-        let at = match self.find(profile) {
-            Some(0) => return 0,
-            Some(at) => at,
-            None => self.add(profile),
+    /// Nothing was added since the profile was looked up.
+    #[inline(never)]
+    pub(crate) fn enter(&mut self, eligibility: &Eligibility, venue: VenueId) -> ProfileAt {
+        if self.recent(venue.0.into(), eligibility.profile.classes).is_none() && eligibility.at != NOWHERE {
+            self.remember(venue.0.into(), *eligibility);
+        }
+        let at = match eligibility.at {
+            0 => return 0,
+            NOWHERE => self.add(&eligibility.profile),
+            at => at,
         };
-        let entry = &mut self.table[at];
-        self.standing += usize::from(entry.orders == 0);
+        let entry = &mut self.table[usize::from(at)];
+        if entry.orders == 0 {
+            self.standing += 1;
+        }
         entry.orders += 1;
-        ProfileAt::try_from(at).expect("the table is bounded")
+        at
     }
 
     /// An order of a profile rests no more.
@@ -116,11 +161,13 @@ impl Profiles {
     pub(crate) fn leave(&mut self, at: ProfileAt) {
         let entry = &mut self.table[usize::from(at)];
         entry.orders -= 1;
-        self.standing -= usize::from(entry.orders == 0);
+        if entry.orders == 0 {
+            self.standing -= 1;
+        }
     }
 
     #[cold]
-    fn add(&mut self, profile: &Profile) -> usize {
+    fn add(&mut self, profile: &Profile) -> ProfileAt {
         let unused = self.table.iter().skip(1).position(|entry| entry.orders == 0).map(|at| at + 1);
         let at = unused.unwrap_or(self.table.len());
         let entry = Entry { profile: *profile, orders: 0, reach: ALL };
@@ -130,12 +177,13 @@ impl Profiles {
         }
         let row = self.row(profile);
         self.table[at].reach = row;
+        self.recent.clear();
         for other in 0..self.table.len() {
             let bit = 1 << at;
             let reach = &mut self.table[other].reach;
             *reach = if row >> other & 1 == 1 { *reach | bit } else { *reach & !bit };
         }
-        at
+        ProfileAt::try_from(at).expect("the table is bounded")
     }
 
     /// Counts the orders of every profile anew.
@@ -150,6 +198,13 @@ impl Profiles {
             if entry.orders != *count || entry.reach != self.row(&entry.profile) {
                 return Err(format!("profile {at} counts {} orders, {count} rest", entry.orders));
             }
+        }
+        let is_right = |known: &(u32, Eligibility)| {
+            let found = self.look_up(known.1.profile);
+            (known.0, known.1.at, known.1.reach) == (known.1.profile.classes, found.at, found.reach)
+        };
+        if !self.recent.iter().flatten().all(is_right) {
+            return Err("a profile that was looked up lately has changed".to_owned());
         }
         if standing == self.standing { Ok(()) } else { Err(format!("{standing} profiles stand")) }
     }
@@ -168,13 +223,15 @@ mod tests {
     fn a_place_without_orders_is_used_again() {
         let mut profiles = Profiles::default();
         let (one, two) = (profile(1, 0, 0), profile(2, 1, 0));
-        assert_eq!((profiles.enter(&Profile::PLAIN), profiles.enter(&one), profiles.enter(&one)), (0, 1, 1));
+        let enter = |profiles: &mut Profiles, profile| profiles.enter(&profiles.look_up(profile), VenueId(0));
+        let places = [Profile::PLAIN, one, one].map(|profile| enter(&mut profiles, profile));
+        assert_eq!(places, [0, 1, 1]);
         assert!(profiles.stands(&one) && !profiles.stands(&two) && profiles.stands(&Profile::PLAIN));
         profiles.leave(1);
         profiles.leave(1);
-        assert_eq!((profiles.standing(), profiles.enter(&two), profiles.standing()), (0, 1, 1));
+        assert_eq!((profiles.standing(), enter(&mut profiles, two), profiles.standing()), (0, 1, 1));
         // The plain one lacks class 1, which the rule of the other requires.
-        assert_eq!((profiles.reach(&Profile::PLAIN), profiles.reach(&one) & 3), (ALL & !2, 3));
+        assert_eq!((profiles.look_up(Profile::PLAIN).reach, profiles.look_up(one).reach & 3), (ALL & !2, 3));
     }
 
     proptest! {
@@ -186,14 +243,14 @@ mod tests {
                     let at = resting.swap_remove(classes as usize % resting.len());
                     profiles.leave(at);
                 } else if requires & forbids == 0 {
-                    let at = profiles.enter(&profile(classes, requires, forbids));
+                    let at = profiles.enter(&profiles.look_up(profile(classes, requires, forbids)), VenueId(0));
                     if at != 0 {
                         resting.push(at);
                     }
                 }
                 prop_assert!(profiles.audit(resting.iter().copied()).is_ok());
                 let asked = profile(classes, requires, forbids);
-                let reach = profiles.reach(&asked);
+                let reach = profiles.look_up(asked).reach;
                 for at in &resting {
                     let eligible = asked.is_eligible(&profiles.at(*at));
                     prop_assert_eq!(reach >> at & 1 == 1, eligible);

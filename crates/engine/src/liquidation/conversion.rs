@@ -160,9 +160,8 @@ impl Engine {
         let at = collateral.instrument.index();
         let instrument = &self.instruments[at];
         let (limit, is_open) = (collateral.price, instrument.gate == InstrumentState::Continuous);
-        let profile = self.profile_of(id, VenueId(0));
-        let reach = self.reach_of(&profile);
-        let Some(best) = instrument.best_price(Side::Buy, reach) else { return false };
+        let eligibility = self.eligibility_of(id, VenueId(0));
+        let Some(best) = instrument.best_price(Side::Buy, eligibility.reach) else { return false };
         if !is_open || instrument.index == Price::ZERO || best < limit {
             return false;
         }
@@ -192,7 +191,7 @@ impl Engine {
             self_trade: SelfTrade::CancelMaker,
             ..RestingOrder::unlinked(LIQUIDATION_ORDER, Side::Sell, limit, wanted)
         };
-        let mut incoming = Incoming { order, at, per_lot: Amount::ZERO, display: Qty::ZERO, profile, reach };
+        let mut incoming = Incoming { order, at, per_lot: Amount::ZERO, display: Qty::ZERO, eligibility };
         let first = step.events.len();
         self.match_liquidation(step, &mut incoming);
         let (mut sold, mut brought) = (Qty::ZERO, Amount::ZERO);

@@ -101,9 +101,8 @@ impl Engine {
             self_trade: SelfTrade::CancelMaker,
             ..RestingOrder::unlinked(LIQUIDATION_ORDER, side, price, lots)
         };
-        let profile = self.profile_of(id, order.venue);
-        let reach = self.reach_of(&profile);
-        let mut incoming = Incoming { order, at, per_lot: Amount::ZERO, display: Qty::ZERO, profile, reach };
+        let eligibility = self.eligibility_of(id, order.venue);
+        let mut incoming = Incoming { order, at, per_lot: Amount::ZERO, display: Qty::ZERO, eligibility };
         let first = step.events.len();
         self.match_liquidation(step, &mut incoming);
         let trades = step.events[first..].iter().filter(|event| event.kind == EventKind::Trade.code());

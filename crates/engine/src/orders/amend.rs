@@ -135,7 +135,7 @@ impl Engine {
         }
         check_notional(instrument, price, lots, is_reduce_only(order))?;
         if post_only || order.flags & Flags::POST_ONLY != 0 {
-            let reach = self.reach_of(&self.profile_of(order.account, order.venue));
+            let reach = self.eligibility_of(order.account, order.venue).reach;
             self.check_post_only(instrument, order.side, price, reach)?;
         }
         let replaced = self.reserve_per_lot(instrument, order.venue, order.side, order.price);
@@ -175,10 +175,9 @@ impl Engine {
             tell_display(event, to.display);
         }
         let at = moved.instrument.index();
-        let profile = self.profile_of(moved.account, moved.venue);
-        let reach = self.reach_of(&profile);
+        let eligibility = self.eligibility_of(moved.account, moved.venue);
         let display = to.display;
-        let mut incoming = Incoming { order: moved, at, per_lot, display, profile, reach };
+        let mut incoming = Incoming { order: moved, at, per_lot, display, eligibility };
         self.work(step, &mut incoming);
     }
 }

@@ -162,7 +162,7 @@ impl Engine {
             && lots <= incoming.order.remaining
             && resting.side == incoming.order.side.opposite()
             && resting.prev == xos_book::NO_SLOT
-            && (self.admission.dividing == 0 || self.is_eligible(&incoming.profile, resting))
+            && (self.admission.dividing == 0 || self.is_eligible(&incoming.eligibility.profile, resting))
             && resting.price >= instrument.band_low
             && resting.price <= instrument.band_high
             && (resting.owner != incoming.order.owner || incoming.order.self_trade == SelfTrade::None);

@@ -47,9 +47,9 @@ impl Engine {
         while incoming.order.remaining > Qty::ZERO {
             let (side, limit) = (incoming.order.side, incoming.order.price);
             let instrument = &self.instruments[incoming.at];
-            let front = instrument.front(&self.pool, side.opposite(), incoming.reach);
+            let front = instrument.front(&self.pool, side.opposite(), incoming.reach());
             let direct = front.filter(|(best, _)| incoming.reaches(*best));
-            let implied = Some(incoming.reach)
+            let implied = Some(incoming.reach())
                 .filter(|reach| meets_plain(*reach))
                 .and_then(|_| self.implied_for(incoming.at, side, limit))
                 .filter(|price| direct.is_none_or(|(best, _)| is_better(side, *price, best)));

@@ -96,7 +96,7 @@ impl Engine {
         let question = self.implied_question(at).map(|id| &self.questions[id.index()]);
         let others = question.into_iter().flat_map(|question| question.instruments());
         let others = others.map(|id| id.index()).filter(|other| *other != at);
-        let reach = self.reach_of(&self.profile_of(asked.account, asked.venue));
+        let reach = self.eligibility_of(asked.account, asked.venue).reach;
         let mut plan = Plan {
             asked,
             owner: self.accounts[asked.account.index()].owner,

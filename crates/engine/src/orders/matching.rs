@@ -19,7 +19,7 @@ impl Engine {
         } else {
             self.match_incoming(step, incoming)
         };
-        if self.instruments[incoming.at].has_others(incoming.reach) {
+        if self.instruments[incoming.at].may_have_skipped(incoming) {
             if !cancelled && incoming.order.remaining > Qty::ZERO {
                 self.tell_skips(step, incoming, incoming.order.price);
             } else if self.last_trade_id != trades {
@@ -36,7 +36,11 @@ impl Engine {
         while incoming.order.remaining > Qty::ZERO {
             let instrument = &self.instruments[incoming.at];
             let side = incoming.order.side.opposite();
-            let Some((best, slot)) = instrument.front(&self.pool, side, incoming.reach) else { return false };
+            let Some((best, slot)) =
+                instrument.front_within(&self.pool, side, incoming.reach(), incoming.order.price)
+            else {
+                return false;
+            };
             if !incoming.reaches(best) {
                 return false;
             }

@@ -96,9 +96,8 @@ impl Engine {
             client_id_at: if command.has_client_id() { self.client_ids.next_number() } else { NO_SLOT },
             ..RestingOrder::unlinked(id, words.side, command.price(), lots)
         };
-        let profile = self.profile_of(order.account, order.venue);
-        let reach = self.reach_of(&profile);
-        Incoming { order, at, per_lot, display: words.display, profile, reach }
+        let eligibility = self.eligibility_of(order.account, order.venue);
+        Incoming { order, at, per_lot, display: words.display, eligibility }
     }
 
     /// Matches an order and lets the remainder rest or go.
@@ -123,7 +122,7 @@ impl Engine {
         match order.tif {
             Tif::Gtc | Tif::Gtd => {
                 if self.admission.dividing != 0 {
-                    order.profile = self.profiles.enter(&incoming.profile);
+                    order.profile = self.profiles.enter(&incoming.eligibility, order.venue);
                 }
                 self.rest(step.sequence, order, incoming.per_lot);
                 if incoming.display != Qty::ZERO {
@@ -139,7 +138,9 @@ impl Engine {
             }
         }
         // Only an order that rests can cross the book.
-        let best = self.instruments[incoming.at].best_price(incoming.order.side.opposite(), incoming.reach);
+        let limit = incoming.order.price;
+        let side = incoming.order.side.opposite();
+        let best = self.instruments[incoming.at].best_within(side, incoming.reach(), limit);
         if let Some(best) = best
             && incoming.reaches(best)
         {
@@ -235,7 +236,7 @@ impl Engine {
             self.check_room(command.account(), instrument.class(), 1)?;
         }
         if flags.has(Flags::POST_ONLY) {
-            let reach = self.reach_of(&self.profile_of(command.account(), command.venue()));
+            let reach = self.eligibility_of(command.account(), command.venue()).reach;
             self.check_post_only(instrument, words.side, command.price(), reach)?;
         }
         let asked = Asked {

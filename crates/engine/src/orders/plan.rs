@@ -74,7 +74,7 @@ impl Engine {
             return self.check_fillable_with_implied(asked, mode, time_ns);
         }
         let owner = self.accounts[asked.account.index()].owner;
-        let reach = self.reach_of(&self.profile_of(asked.account, asked.venue));
+        let reach = self.eligibility_of(asked.account, asked.venue).reach;
         let (mut found, mut shown, mut meetings) = (Qty::ZERO, Qty::ZERO, 0u32);
         let mut plan = Plan::new();
         let queue = asked.instrument.queue(&self.pool, asked.side.opposite(), reach);

@@ -1,39 +1,42 @@
 //! What a match passed over: orders that it could not meet, at prices that it reached.
 
-use crate::admission::Profile;
+use crate::admission::{Profile, ProfileAt};
 use crate::engine::Engine;
 use crate::orders::Incoming;
 use crate::step::{Step, wide};
-use xos_book::RestingOrder;
-use xos_protocol::{EventKind, Side};
+use xos_book::{RestingOrder, Slot};
+use xos_protocol::EventKind;
 use xos_units::{Amount, Price};
 
 impl Engine {
     /// One event for each group that the order may not meet and whose best price is no worse than `reached`: the worst
     /// price that it traded at, or its limit if lots are left because nobody else was there.
-    #[cold]
     #[inline(never)]
-    pub(crate) fn tell_skips(&mut self, step: &mut Step, incoming: &Incoming, reached: Price) {
+    pub(crate) fn tell_skips(&self, step: &mut Step, incoming: &Incoming, reached: Price) {
         let (instrument, side) = (&self.instruments[incoming.at], incoming.order.side);
-        let is_reached = |price: Price| match side {
-            Side::Buy => price <= reached,
-            Side::Sell => price >= reached,
-        };
-        let mut skipped = Vec::new();
-        for (profile, book) in instrument.groups().filter(|(at, _)| incoming.reach >> at & 1 == 0) {
-            if let Some(level) = book.levels(side.opposite()).next()
-                && is_reached(level.price)
-                && let Some((_, first)) = book.front(side.opposite())
-            {
-                skipped.push((level, first, profile));
-            }
-        }
         let sign = side.sign();
-        skipped.sort_by_key(|(level, first, _)| (level.price.0 * sign, self.pool.time(*first)));
-        for (level, first, profile) in skipped {
-            let (first, profile) = (*self.pool.order(first), self.profiles.at(profile));
-            let lots = i64::try_from(level.lots).unwrap_or(i64::MAX);
-            push_skip(step, &incoming.order, &first, profile, lots);
+        let mut left = instrument.bits() & !incoming.reach();
+        while left != 0 {
+            // The best of those that are left; groups are few, and mostly there is one.
+            let (mut first, mut bits) = (None::<((i64, u64), Slot, ProfileAt)>, left);
+            while bits != 0 {
+                let profile = bits.trailing_zeros() as ProfileAt;
+                bits &= bits - 1;
+                match instrument.group(profile).front(side.opposite()) {
+                    Some((price, slot)) if price.0 * sign <= reached.0 * sign => {
+                        let rank = (price.0 * sign, self.pool.time(slot));
+                        if first.is_none_or(|(best, ..)| rank < best) {
+                            first = Some((rank, slot, profile));
+                        }
+                    }
+                    _ => left &= !(1 << profile),
+                }
+            }
+            let Some((_, slot, profile)) = first else { return };
+            left &= !(1 << profile);
+            let lots = instrument.group(profile).best_lots(side.opposite());
+            let lots = i64::try_from(lots).unwrap_or(i64::MAX);
+            push_skip(step, &incoming.order, self.pool.order(slot), self.profiles.at(profile), lots);
         }
     }
 }

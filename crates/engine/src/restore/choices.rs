@@ -27,7 +27,7 @@ impl Engine {
         if self.profiles.standing() >= PROFILES_MAX && !self.profiles.stands(&profile) {
             return source.malformed("classes of an order");
         }
-        Ok(self.profiles.enter(&profile))
+        Ok(self.profiles.enter(&self.profiles.look_up(profile), venue))
     }
 
     pub(super) fn read_choices(&mut self, source: &mut Source, id: AccountId) -> Read<()> {

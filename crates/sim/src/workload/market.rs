@@ -1,5 +1,6 @@
 //! Markets for benchmarks, generated up front: `steady` on one perpetual, `many` on fifty instruments, `cross` on
-//! sixteen perpetuals of which every account holds several, `eligible` and `thirds` on one perpetual with classes.
+//! sixteen perpetuals of which every account holds several, `venue`, `eligible`
+//! and `thirds` on one perpetual with venues and classes.
 //!
 //! Cancels and amends name orders by the sequence that their place will have, found by a simple book that follows
 //! the commands. Every account is rich and trades with anybody, so that book is right: nothing is refused.
@@ -50,7 +51,7 @@ impl MarketShape {
 /// A log in three parts, in this order; the first deployment has sequence 1.
 #[derive(Clone, Debug)]
 pub struct Market {
-    /// `steady`, `many`, `cross`, `eligible` or `thirds`.
+    /// `steady`, `many`, `cross`, `venue`, `eligible` or `thirds`.
     pub name: &'static str,
     /// Deployments, one frame each.
     pub deployments: Vec<Vec<u8>>,
@@ -69,6 +70,7 @@ impl Market {
             "steady" => Some(Self::steady(shape)),
             "many" => Some(Self::many(shape)),
             "cross" => Some(Self::cross(shape)),
+            "venue" => Some(Self::classed(shape, Classes::VENUE)),
             "eligible" => Some(Self::classed(shape, Classes::ONE)),
             "thirds" => Some(Self::classed(shape, Classes::THIRDS)),
             _ => None,
