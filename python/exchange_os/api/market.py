@@ -1,0 +1,288 @@
+"""Public endpoints: time, instruments, books, tickers, trades, candles, prices and funding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from exchange_os._core import InstrumentState
+from exchange_os.api.codes import Refused, Row
+from exchange_os.api.desk import TYPES, Desk, underlying
+from exchange_os.api.keys import now_ms
+from exchange_os.api.numbers import blank, decimal_of, limit_of, ms, size, text, trade_text, word
+from exchange_os.results import Instrument, Trade
+
+Fields = Mapping[str, Any]
+
+BOOK_LEVELS_MAX = 400
+_DAY_MS = 86_400_000
+_HOUR_NS = 3_600 * 10**9
+_PPM = Decimal(1_000_000)
+_STATES = {
+    InstrumentState.CONTINUOUS: "live",
+    InstrumentState.REDUCE_ONLY: "live",
+    InstrumentState.POST_ONLY: "post_only",
+    InstrumentState.SETTLED: "expired",
+}
+_BARS_S = {
+    "1s": 1,
+    "1m": 60,
+    "3m": 180,
+    "5m": 300,
+    "15m": 900,
+    "30m": 1_800,
+    "1H": 3_600,
+    "2H": 7_200,
+    "4H": 14_400,
+}
+_BARS_S |= {"6H": 21_600, "12H": 43_200, "1D": 86_400}
+_EMPTY = (
+    "alias auctionEndTime category contTdSwTime ctMult ctType ctVal ctValCcy expTime groupId listTime "
+    "maxPlatOILmt openType optType posLmtAmt posLmtPct preMktSwTime seriesId settleCcy stk"
+)
+
+
+def time_now(_desk: Desk, _fields: Fields) -> list[Row]:
+    return [{"ts": str(now_ms())}]
+
+
+def status(_desk: Desk, _fields: Fields) -> list[Row]:
+    """No maintenance is planned: an engine that stops says so on every path."""
+    return []
+
+
+def instruments(desk: Desk, fields: Fields) -> list[Row]:
+    return [instrument_row(desk, each) for each in desk.instruments(fields)]
+
+
+def instrument_row(desk: Desk, each: Instrument) -> Row:
+    """All keys of an instrument; sizes of a perpetual are contracts of one lot."""
+    terms, swap, spot = desk.terms(each), each.product == "perpetual", each.product == "spot"
+    most, least = (size(each, each.lot_size * terms[f"qty_{end}_lots"]) for end in ("max", "min"))
+    row: Row = blank(_EMPTY)
+    row |= {
+        "instType": TYPES[each.product],
+        "instId": each.symbol,
+        "instIdCode": each.number,
+        "uly": underlying(each),
+        "instFamily": underlying(each),
+        "baseCcy": each.base or "",
+        "quoteCcy": "" if swap else each.quote,
+        "settleCcy": "" if spot else each.quote,
+        "tickSz": text(each.tick_size),
+        "lotSz": size(each, each.lot_size),
+        "minSz": least,
+        "lever": str(1_000_000 // terms["initial_margin_ppm"]) if swap else "",
+        "state": _STATES.get(each.accepts, "suspend"),
+        "ruleType": "normal",
+        "instCategory": "1",
+        "seriesId": each.question or "",
+        "tradeQuoteCcyList": [each.quote] if spot else [],
+        "futureSettlement": False,
+        "upcChg": [],
+    }
+    limits = "maxLmtSz maxMktSz maxTwapSz maxIcebergSz maxTriggerSz maxStopSz"
+    row |= dict.fromkeys(limits.split(), most) | {"maxLmtAmt": "", "maxMktAmt": ""}
+    if swap:
+        row |= {"ctType": "linear", "ctVal": text(each.lot_size), "ctMult": "1"}
+        row |= {"ctValCcy": underlying(each).split("-", 1)[0]}
+    return row
+
+
+def tickers(desk: Desk, fields: Fields) -> list[Row]:
+    return [ticker_row(desk, each) for each in desk.instruments(fields)]
+
+
+def ticker(desk: Desk, fields: Fields) -> list[Row]:
+    return [ticker_row(desk, desk.instrument(fields))]
+
+
+def ticker_row(desk: Desk, each: Instrument) -> Row:
+    """The best prices now and the trades of 24 hours, as far as trades are kept."""
+    book, moment = desk.exchange.book(each.symbol, 1), now_ms()
+    past = desk.exchange.trades(each.symbol)
+    day = [trade for trade in past if trade.time_ns // 1_000_000 > moment - _DAY_MS]
+    prices = [trade.price for trade in day]
+    last = past[-1] if past else None
+    row = {"instType": TYPES[each.product], "instId": each.symbol, "ts": str(moment)}
+    row |= {"last": text(each.last_price), "lastSz": size(each, last.qty) if last else ""}
+    for side, levels in (("ask", book.asks), ("bid", book.bids)):
+        row |= {f"{side}Px": text(levels[0].price) if levels else ""}
+        row |= {f"{side}Sz": size(each, levels[0].qty) if levels else ""}
+    first = text(prices[0]) if prices else text(each.last_price)
+    row |= {"open24h": first, "sodUtc0": first, "sodUtc8": first}
+    row |= {
+        "high24h": text(max(prices)) if prices else first,
+        "low24h": text(min(prices)) if prices else first,
+    }
+    volume, value = _volume(day)
+    row |= {"vol24h": size(each, volume), "volCcy24h": text(volume if each.product == "perpetual" else value)}
+    return row
+
+
+def books(desk: Desk, fields: Fields) -> list[Row]:
+    """The best levels: price, size, "0", orders. `seqId` is the sequence of the log."""
+    wanted = word(fields, "sz", "1")
+    depth = int(decimal_of("sz", wanted))
+    each = desk.instrument(fields)
+    book = desk.exchange.book(each.symbol, max(1, min(depth, BOOK_LEVELS_MAX)))
+    sides = {
+        name: [[text(level.price), size(each, level.qty), "0", str(level.orders)] for level in levels]
+        for name, levels in (("asks", book.asks), ("bids", book.bids))
+    }
+    return [{**sides, "ts": str(now_ms()), "seqId": book.sequence}]
+
+
+def trades(desk: Desk, fields: Fields) -> list[Row]:
+    """Newest first."""
+    each = desk.instrument(fields)
+    found = desk.exchange.trades(each.symbol, limit_of(fields, 500, 100))
+    return [
+        {
+            "instId": each.symbol,
+            "tradeId": trade_text(trade.trade_id),
+            "px": text(trade.price),
+            "sz": size(each, trade.qty),
+            "side": trade.side,
+            "source": "0",
+            "ts": ms(trade.time_ns),
+        }
+        for trade in reversed(found)
+    ]
+
+
+def candles(desk: Desk, fields: Fields) -> list[list[str]]:
+    """Candles of the kept trades, newest first; an interval without a trade has none."""
+    each, bar = desk.instrument(fields), word(fields, "bar", "1m").removesuffix("utc")
+    if bar not in _BARS_S:
+        raise Refused("51000", f"Parameter bar error: {bar[:20]!r}, expected one of {', '.join(_BARS_S)}.")
+    span_ms, moment = _BARS_S[bar] * 1_000, now_ms()
+    after, before = (decimal_of(name, word(fields, name, "-1")) for name in ("after", "before"))
+    groups: dict[int, list[Trade]] = {}
+    for trade in desk.exchange.trades(each.symbol):
+        begin = trade.time_ns // 1_000_000 // span_ms * span_ms
+        if begin > before and (after < 0 or begin < after):
+            groups.setdefault(begin, []).append(trade)
+    newest = sorted(groups, reverse=True)[: limit_of(fields, 300, 100)]
+    return [_candle(each, begin, groups[begin], over=begin + span_ms <= moment) for begin in newest]
+
+
+def _candle(each: Instrument, begin: int, made: Sequence[Trade], *, over: bool) -> list[str]:
+    prices, (volume, value) = [trade.price for trade in made], _volume(made)
+    shape = [text(each_price) for each_price in (prices[0], max(prices), min(prices), prices[-1])]
+    traded = [size(each, volume), text(volume if each.product == "perpetual" else value), text(value)]
+    return [str(begin), *shape, *traded, "1" if over else "0"]
+
+
+def _volume(made: Sequence[Trade]) -> tuple[Decimal, Decimal]:
+    return sum((t.qty for t in made), Decimal(0)), sum((t.qty * t.price for t in made), Decimal(0))
+
+
+def mark_price(desk: Desk, fields: Fields) -> list[Row]:
+    return [
+        {
+            "instType": TYPES[each.product],
+            "instId": each.symbol,
+            "markPx": text(each.mark_price),
+            "ts": str(now_ms()),
+        }
+        for each in desk.instruments(fields)
+        if each.mark_price is not None
+    ]
+
+
+def index_tickers(desk: Desk, fields: Fields) -> list[Row]:
+    """Of an underlying ("BTC-USDC"), by `instId`, or of all that are quoted in `quoteCcy`."""
+    name, quote = word(fields, "instId", ""), word(fields, "quoteCcy", "")
+    if not name and not quote:
+        raise Refused("50015", "Either parameter quoteCcy or instId is required.")
+    row: Row = dict.fromkeys(("high24h", "low24h", "open24h", "sodUtc0", "sodUtc8"), "")
+    return [
+        {"instId": underlying(each), "idxPx": text(each.index_price), **row, "ts": str(now_ms())}
+        for each in desk.exchange.instruments()
+        if each.index_price is not None and name in {"", underlying(each)} and quote in {"", each.quote}
+        if each.product == "perpetual"
+    ]
+
+
+def funding_rate(desk: Desk, fields: Fields) -> list[Row]:
+    """The rate that the samples so far would give, of one perpetual or of "ANY"."""
+    wanted = word(fields, "instId")
+    found = desk.exchange.instruments() if wanted == "ANY" else [desk.instrument(fields)]
+    rows = []
+    for each in found:
+        funding = desk.exchange.funding(each.symbol) if each.product == "perpetual" else None
+        if funding is None or funding.ends_ns is None:
+            continue
+        past = funding.history[-1] if funding.history else None
+        empty = "nextFundingRate minFundingRate maxFundingRate interestRate impactValue formulaType"
+        rows.append(
+            {
+                **blank(empty),
+                "instType": "SWAP",
+                "instId": each.symbol,
+                "method": "current_period",
+                "fundingRate": text(funding.predicted_rate),
+                "fundingTime": ms(funding.ends_ns),
+                "nextFundingTime": ms(funding.ends_ns + funding.interval_h * _HOUR_NS),
+                "prevFundingTime": ms(funding.ends_ns - funding.interval_h * _HOUR_NS),
+                "settState": "processing" if funding.is_settling else "settled",
+                "settFundingRate": text(past.rate) if past else "",
+                "premium": text(funding.premium),
+                "ts": str(now_ms()),
+            }
+        )
+    return rows
+
+
+def funding_history(desk: Desk, fields: Fields) -> list[Row]:
+    each = desk.instrument(fields)
+    funding = desk.exchange.funding(each.symbol)
+    after, before = (decimal_of(name, word(fields, name, "-1")) for name in ("after", "before"))
+    rows = [
+        {
+            "instType": "SWAP",
+            "instId": each.symbol,
+            "formulaType": "",
+            "fundingRate": text(past.rate),
+            "realizedRate": text(past.rate),
+            "fundingTime": ms(past.time_ns),
+            "method": "current_period",
+        }
+        for past in reversed(funding.history if funding else [])
+        if past.time_ns // 1_000_000 > before and (after < 0 or past.time_ns // 1_000_000 < after)
+    ]
+    return rows[: limit_of(fields, 400, 400)]
+
+
+def position_tiers(desk: Desk, fields: Fields) -> list[Row]:
+    """One tier: the margin of the first slice, to the largest position of the instrument."""
+    rows = []
+    for each in desk.instruments(fields):
+        if each.product != "perpetual":
+            continue
+        terms = desk.terms(each)
+        initial, maintenance = (terms[f"{kind}_margin_ppm"] for kind in ("initial", "maintenance"))
+        rows.append(
+            {
+                **dict.fromkeys(("optMgnFactor", "quoteMaxLoan", "baseMaxLoan"), ""),
+                "uly": underlying(each),
+                "instFamily": underlying(each),
+                "instId": each.symbol,
+                "tier": "1",
+                "minSz": "0",
+                "maxSz": str(terms["position_max_lots"]),
+                "imr": text(initial / _PPM),
+                "mmr": text(maintenance / _PPM),
+                "maxLever": str(1_000_000 // initial),
+            }
+        )
+    return rows
+
+
+def insurance_fund(desk: Desk, _fields: Fields) -> list[Row]:
+    total, asset = text(desk.exchange.insurance_fund()), desk.exchange.assets[0]
+    moment = str(now_ms())
+    detail = {"balance": total, "ccy": asset, "amt": "", "type": "", "ts": moment, "adlType": ""}
+    return [{"total": total, "instType": "SWAP", "instFamily": "", "details": [detail]}]

@@ -1,0 +1,175 @@
+"""The HTTP server: one table of endpoints, one envelope, every error an answer in JSON."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from exchange_os.api import account, market, orders
+from exchange_os.api.codes import BODY_BYTES_MAX, Refused, Row, code_of
+from exchange_os.api.desk import Desk
+from exchange_os.api.keys import Key, Keys
+from exchange_os.api.rates import Rates
+from exchange_os.api.signing import authenticate
+from exchange_os.errors import Error, Rejected
+from exchange_os.exchange import Exchange
+
+Public = Callable[[Desk, Mapping[str, Any]], list[Any]]
+Private = Callable[[Desk, Key, Mapping[str, Any]], list[Row]]
+Single = Callable[[Desk, Key, Mapping[str, Any]], Row]
+
+_ROOT = "/api/v5/"
+_RATE_OF_ORDERS = 60
+_RATE_OF_BATCHES = 300
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode = msgspec.json.Encoder().encode
+_log = logging.getLogger("exchange_os.api")
+
+# Path: what answers, and how many in two seconds from one address.
+PUBLIC: dict[str, tuple[Public, int]] = {
+    "public/time": (market.time_now, 10),
+    "public/instruments": (market.instruments, 20),
+    "public/mark-price": (market.mark_price, 10),
+    "public/funding-rate": (market.funding_rate, 10),
+    "public/funding-rate-history": (market.funding_history, 10),
+    "public/position-tiers": (market.position_tiers, 10),
+    "public/insurance-fund": (market.insurance_fund, 10),
+    "market/ticker": (market.ticker, 20),
+    "market/tickers": (market.tickers, 20),
+    "market/books": (market.books, 40),
+    "market/trades": (market.trades, 100),
+    "market/candles": (market.candles, 40),
+    "market/history-candles": (market.candles, 20),
+    "market/index-tickers": (market.index_tickers, 20),
+    "system/status": (market.status, 10),
+}
+# Path: what answers, and how many in two seconds of one account. All need the scope read.
+PRIVATE: dict[str, tuple[Private, int]] = {
+    "account/config": (account.config, 5),
+    "account/balance": (account.balance, 10),
+    "account/positions": (account.positions, 10),
+    "account/leverage-info": (account.leverage_info, 20),
+    "account/trade-fee": (account.trade_fee, 5),
+    "account/max-avail-size": (account.max_available, 20),
+    "account/instruments": (account.account_instruments, 20),
+    "asset/balances": (account.asset_balances, 12),
+    "asset/currencies": (account.currencies, 12),
+    "trade/order": (orders.order, 60),
+    "trade/orders-pending": (orders.pending, 60),
+    "trade/orders-history": (orders.history, 40),
+    "trade/orders-history-archive": (orders.history, 20),
+    "trade/fills": (orders.fills, 60),
+    "trade/fills-history": (orders.fills, 10),
+}
+# These need the scope trade.
+SETTINGS: dict[str, tuple[Private, int]] = {
+    "account/set-leverage": (account.set_leverage, 20),
+    "account/set-position-mode": (account.set_position_mode, 5),
+}
+SINGLE: dict[str, Single] = {
+    "trade/order": orders.place,
+    "trade/cancel-order": orders.cancel,
+    "trade/amend-order": orders.amend,
+}
+BATCHES: dict[str, Single] = {
+    "trade/batch-orders": orders.place,
+    "trade/cancel-batch-orders": orders.cancel,
+    "trade/amend-batch-orders": orders.amend,
+}
+
+DESK = web.AppKey("desk", Desk)
+_RATES = web.AppKey("rates", Rates)
+
+
+def application(exchange: Exchange, keys: Keys, *, limits: bool = True) -> web.Application:
+    """The application that serves one exchange. `limits=False` takes the rate limits away, for tests."""
+    app = web.Application(client_max_size=BODY_BYTES_MAX)
+    app[DESK] = Desk(exchange, keys)
+    app[_RATES] = Rates(enabled=limits)
+    app.router.add_route("*", "/{path:.*}", _handle)
+
+    async def close(app: web.Application) -> None:
+        app[DESK].recorder.close()
+
+    app.on_cleanup.append(close)
+    return app
+
+
+async def _handle(request: web.Request) -> web.Response:
+    """Every request; whatever goes wrong becomes a code and a sentence."""
+    try:
+        body = await request.read()
+        code, data = _answer(request, body)
+    except Refused as refused:
+        return _envelope(refused.code, refused.message, [], refused.status)
+    except web.HTTPRequestEntityTooLarge:
+        return _envelope("51000", f"The body is longer than {BODY_BYTES_MAX} bytes.", [], 413)
+    except Error as error:
+        code, message = code_of(error)
+        if not isinstance(error, Rejected) and code == "50001":
+            _log.error("the exchange refused: %s", error)
+            return _envelope(code, message, [], 503)
+        return _envelope(code, message, [])
+    except Exception:  # noqa: BLE001 - a client gets no stack trace, the log does
+        _log.exception("request to %s", request.path)
+        return _envelope("50026", "System error, please try again later.", [], 500)
+    return _envelope(code, "", data)
+
+
+def _answer(request: web.Request, body: bytes) -> tuple[str, list[Any]]:
+    """Code and rows of a request."""
+    path, method = request.path.removeprefix(_ROOT), request.method
+    desk, rates, address = request.app[DESK], request.app[_RATES], request.remote or ""
+    if method == "GET" and path in PUBLIC:
+        answer, often = PUBLIC[path]
+        rates.take(path, address, often)
+        return "0", answer(desk, dict(request.query))
+    if method == "GET" and path in PRIVATE:
+        key = _key(request, body, "read")
+        private, often = PRIVATE[path]
+        rates.take(path, key.account, often)
+        return "0", private(desk, key, dict(request.query))
+    if method != "POST" or path not in {*SETTINGS, *SINGLE, *BATCHES}:
+        raise Refused("50404", f"No endpoint {method} {request.path[:100]}.", 404)
+    key = _key(request, body, "trade")
+    given = _content(body)
+    if path in BATCHES:
+        many = given if isinstance(given, list) else [given]
+        rates.take(path, key.account, _RATE_OF_BATCHES, max(1, len(many)))
+        return orders.batch(BATCHES[path], desk, key, [_object(each) for each in many])
+    if path in SINGLE:
+        rates.take(path, key.account, _RATE_OF_ORDERS)
+        return orders.batch(SINGLE[path], desk, key, [_object(given)])
+    change, often = SETTINGS[path]
+    rates.take(path, key.account, often)
+    return "0", change(desk, key, _object(given))
+
+
+def _key(request: web.Request, body: bytes, scope: str) -> Key:
+    keys, target = request.app[DESK].keys, request.raw_path
+    return authenticate(keys, request.headers, request.method, target, body, request.remote or "", scope)
+
+
+def _content(body: bytes) -> Any:
+    if not body:
+        raise Refused("50000", "Body can not be empty.", 400)
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused("50002", f"JSON syntax error: {error}", 400) from None
+
+
+def _object(given: Any) -> Mapping[str, Any]:
+    if not isinstance(given, dict):
+        raise Refused("50002", f"JSON data format error: a {type(given).__name__}, expected an object.", 400)
+    return given
+
+
+def _envelope(code: str, message: str, data: list[Any], status: int = 200) -> web.Response:
+    body = _encode({"code": code, "msg": message, "data": data})
+    return web.Response(body=body, status=status, content_type="application/json")

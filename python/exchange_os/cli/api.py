@@ -1,0 +1,43 @@
+"""`xos api`: the interface of OKX over an exchange."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command(name="api")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8555, show_default=True, type=click.IntRange(0, 65_535), help="Port to listen on."
+)
+@click.option(
+    "--account", type=click.IntRange(1), help="Make a new key with read and trade for this account first."
+)
+def command(directory: Path, host: str, port: int, account: int | None) -> None:
+    """Serve the exchange in DIRECTORY over HTTP, compatible with OKX v5, until Ctrl-C or SIGTERM.
+
+    Keys lie in DIRECTORY.control.db, their secrets sealed by the file beside it. Ready-made lines for ccxt
+    are printed for a new key.
+    """
+    from aiohttp import web
+
+    from exchange_os.api import Keys, application
+    from exchange_os.errors import UnknownName
+    from exchange_os.exchange import Exchange
+
+    with Exchange.open(directory) as exchange:
+        keys = Keys(directory.with_name(directory.name + ".control.db"))
+        if account is not None:
+            if account > exchange.account_count:
+                raise UnknownName(f"account {account} does not exist; the newest is {exchange.account_count}")
+            key = keys.create(account)
+            click.echo(
+                "import ccxt\n\n"
+                f'okx = ccxt.okx({{"apiKey": "{key.name}", "secret": "{key.secret.decode()}", '
+                f'"password": "{key.passphrase}"}})\n'
+                f'okx.urls["api"] = {{"rest": "http://{host}:{port}"}}\n'
+                "print(okx.fetch_balance())\n"
+            )
+        web.run_app(application(exchange, keys), host=host, port=port, print=click.echo)
+        keys.close()

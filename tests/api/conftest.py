@@ -1,0 +1,142 @@
+"""An API over an exchange in memory, on a free port of the loopback, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+import exchange_os as xos
+from exchange_os.api import Key, Keys, application
+from exchange_os.api.signing import signature
+
+MARKETS = """
+[[asset]]
+symbol = "USDC"
+decimals = 6
+
+[[asset]]
+symbol = "ETH"
+decimals = 18
+
+[[instrument]]
+symbol = "ETH-USDC"
+product = "spot"
+base = "ETH"
+quote = "USDC"
+tick_size = "0.01"
+lot_size = "0.0001"
+price_max = "100000"
+qty_max = "1000"
+notional_min = "1"
+notional_max = "2000000"
+fees = { maker_ppm = 200, taker_ppm = 500 }
+
+[[instrument]]
+symbol = "ETH-USDC-SWAP"
+product = "perpetual"
+tick_size = "0.01"
+lot_size = "0.001"
+price_max = "100000"
+qty_max = "500"
+notional_max = "1000000"
+position_max = "2000"
+initial_margin_ppm = 100_000
+maintenance_margin_ppm = 50_000
+fees = { maker_ppm = 0, taker_ppm = 500 }
+"""
+
+
+class Server:
+    """The address of a running API, and what stands behind it."""
+
+    def __init__(self, *, limits: bool = False) -> None:
+        self.exchange = xos.open()
+        self.exchange.deploy(xos.markets.loads(MARKETS))
+        self.exchange.set_mark("ETH-USDC-SWAP", "2000")
+        self.accounts = [self.exchange.open_account(name) for name in ("ann", "bob")]
+        for account in self.accounts:
+            self.exchange.deposit(account, "USDC", 100_000)
+            self.exchange.deposit(account, "ETH", 100)
+        self._limits, self._started = limits, threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self._thread.start()
+        self._started.wait()
+
+    async def _serve(self) -> None:
+        self.keys = Keys()
+        self.ann, self.bob = (self.keys.create(account) for account in self.accounts)
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        runner = web.AppRunner(application(self.exchange, self.keys, limits=self._limits))
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = runner.addresses[0][1]
+        self._started.set()
+        await self._stop.wait()
+        await runner.cleanup()
+        self.keys.close()
+
+    def new_key(self, **options: Any) -> Key:
+        """A key of the first account, made in the thread of the database."""
+
+        async def make() -> Key:
+            return self.keys.create(self.accounts[0], **options)
+
+        return asyncio.run_coroutine_threadsafe(make(), self._loop).result()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self.exchange.close()
+
+    def send(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Status and decoded answer of one request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, body or None, headers or {})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def signed(
+        self, key: Key, method: str, path: str, content: Any = None, **changed: str
+    ) -> tuple[int, Any]:
+        """One request with the signature of a key; `content` is encoded unless it is bytes."""
+        plain = json.dumps(content).encode() if not isinstance(content, bytes) else content
+        body = b"" if content is None else plain
+        return self.send(method, path, body, headers_of(key, method, path, body) | changed)
+
+
+def headers_of(key: Key, method: str, path: str, body: bytes = b"", timestamp: str = "") -> dict[str, str]:
+    timestamp = timestamp or datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    text = f"{timestamp}{method}{path}".encode() + body
+    return {
+        "OK-ACCESS-KEY": key.name,
+        "OK-ACCESS-PASSPHRASE": key.passphrase,
+        "OK-ACCESS-TIMESTAMP": timestamp,
+        "OK-ACCESS-SIGN": signature(key.secret, text),
+    }
+
+
+@pytest.fixture
+def server() -> Any:
+    running = Server()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def limited_server() -> Any:
+    running = Server(limits=True)
+    yield running
+    running.close()
