@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from exchange_os import AlreadyOpen, Exchange, InvalidArgument, cli, log
+from exchange_os import AlreadyOpen, Exchange, InvalidArgument, Rejected, cli, log
 from exchange_os.markets.lint import lint
 from exchange_os.markets.load import load
 from exchange_os.sim import demo, picture, proofs, report
@@ -69,6 +69,29 @@ def test_money_is_conserved_and_netting_leaves_collateral_free(played: demo.Play
     assert basket.collateral.netted < basket.collateral.full
     questions = [amounts for name, amounts in played.house.items() if name.startswith("question ")]
     assert questions == [], "every question has paid out what it held"
+
+
+def test_accounts_come_through_three_venues_on_the_same_books(played: demo.Played) -> None:
+    assert sum(played.accounts_by_venue) == played.population.count
+    assert min(played.accounts_by_venue) > 40
+    with Exchange.open(events_kept_max=0) as exchange:
+        exchange.deploy(played.listings.files[0], time_ns=1)
+        account = exchange.open_account("stranger", time_ns=1)
+        exchange.deposit(account, "USD", 100, time_ns=1)
+        with pytest.raises(Rejected, match="226 ClassesMissing"):
+            exchange.buy(account, "champion.ESP", "0.10", 1, venue="licensed", time_ns=1)
+        assert exchange.buy(account, "champion.ESP", "0.10", 1, venue="corner", time_ns=1).order_id
+
+
+def test_who_proposed_what_did_not_happen_lost_his_bond(played: demo.Played) -> None:
+    dispute = played.dispute
+    assert [part.split(" by ")[0] for part in dispute.timeline] == [
+        "trading stops",
+        "proposed",
+        "challenged",
+        "decided",
+    ]
+    assert (dispute.paying, dispute.proposer_lost, dispute.pool) == ("final-by-penalties.no", 1_000, 0)
 
 
 def test_its_directory_proves_itself(played: demo.Played, folder: Path) -> None:
@@ -153,6 +176,10 @@ def test_another_seed_ends_otherwise_and_the_command_prints_one_json_document(
     assert found["state_hash"] != played.state_hash
     assert found["directory"] == directory
     assert Path(found["picture"]).read_bytes().startswith(b"<?xml")
+    assert Path(found["books"]["picture"]).read_bytes().startswith(b"<?xml")
+    for venue in found["books"]["venues"].values():
+        assert venue["shared"]["depth_usd"] > venue["separate"]["depth_usd"]
+        assert venue["shared"]["filled_percent"] > venue["separate"]["filled_percent"]
     assert CliRunner().invoke(cli.main, ["verify", directory, "--json"]).exit_code == 0
 
 

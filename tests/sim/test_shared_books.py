@@ -11,7 +11,8 @@ from exchange_os import CommandKind, Exchange
 from exchange_os.cli import main
 from exchange_os.sim.population import Population
 from exchange_os.sim.recorded_flow import Flow, record
-from exchange_os.sim.shared_books import VENUES, compare, venues_of
+from exchange_os.sim.shared_books import compare
+from exchange_os.sim.venues import VENUES, venues_of
 
 SEED, SIZE = 5, 0.06
 

@@ -21,6 +21,7 @@ from exchange_os.records import Commands, Events
 
 from .beliefs import Beliefs
 from .crypto_takers import CryptoTakers
+from .dispute import Dispute, play_dispute
 from .draws import Draws, Ints
 from .makers import TICK_PPM, Makers
 from .netting import NettingRecord
@@ -29,15 +30,16 @@ from .population import Population
 from .price_paths import PPM, UNDERLYINGS, index_path
 from .takers import Takers, Touch
 from .tape import NO_ASK, NO_BID, Tape
-from .tournament_markets import VENUE_NUMBER, Listings
+from .tournament_markets import Listings
 from .tournament_steps import Step, tournament_steps
+from .venues import credentials, through_venues, venues_of
 from .world_cup import EventKind, Match, TournamentFacts, load_facts, questions
 
 MARKER = "xos-demo.json"
 MARKETS = "markets"
 _MARKET_FILE = re.compile(r"\d{3}-.*\.toml")
 _OWN_FILE = re.compile(
-    rf"{re.escape(MARKER)}|champion\.(png|svg)|head|lock|"
+    rf"{re.escape(MARKER)}|(champion|books)\.(png|svg)|head|lock|"
     r"(segment-\d{20}\.xosj|snapshot-\d{20}\.xoss|spare\.\w*)(\.tmp)?"
 )
 _STREAM = 14
@@ -102,6 +104,8 @@ class Played:
     house: dict[str, dict[str, str]]
     state_hash: str
     resolved: int
+    accounts_by_venue: list[int]
+    dispute: Dispute
 
 
 Progress = Callable[[int, int, int, str], None]
@@ -173,6 +177,7 @@ class Tournament:
         self.steps = tournament_steps(self.facts, self.volume.grid_hours, self.volume.in_play_minutes)
         self.listings = Listings(exchange, self.facts, folder / MARKETS)
         self.population = Population(seed, len(self.facts.teams))
+        self.venue = venues_of(self.population, seed)
         self.tape = Tape(self.listings, self.population.count)
         self.beliefs = Beliefs(self.facts, self.listings, self.volume.runs, seed)
         self.makers = Makers(
@@ -199,6 +204,7 @@ class Tournament:
             if progress is not None:
                 progress(place + 1, len(self.steps), step.at_ns, self.headline)
         exchange = self.exchange
+        dispute = self._dispute()
         exchange.snapshot()
         return Played(
             seed=self.seed,
@@ -218,8 +224,21 @@ class Tournament:
                 for name, amounts in exchange.house().items()
             },
             state_hash=exchange.state_hash,
-            resolved=sum(question.paying is not None for question in exchange.questions()),
+            resolved=sum(exchange.question(key).paying is not None for key in self.listings.number),
+            accounts_by_venue=np.bincount(self.venue[1:]).tolist(),
+            dispute=dispute,
         )
+
+    def _dispute(self) -> Dispute:
+        """After the final somebody proposes what did not happen."""
+        final = self.facts.matches[-1]
+        time_ns = self.exchange.time_ns
+        found = play_dispute(self.exchange, self.listings.folder, final.penalties is not None, time_ns)
+        for kind, count in found.commands.items():
+            self.tape.commands[kind] += count
+        self.tape.events += found.events
+        self.frames += sum(found.commands.values())
+        return found
 
     # --- one step ---
 
@@ -230,6 +249,7 @@ class Tournament:
             self._open_questions(step)
             self._send(self.population.opening(), step.at_ns)
             self._send(self.population.funding(), step.at_ns)
+            self._send(credentials(self.venue, self.seed, step.at_ns), step.at_ns)
         index = {symbol: int(path[place]) for symbol, path in self.index.items()}
         before = {symbol: int(path[max(0, place - 1)]) for symbol, path in self.index.items()}
         which = self._bookmakers(step)
@@ -313,11 +333,12 @@ class Tournament:
                 takers.basket_sales(at_once, touch)
                 parts.append(takers.set_offers(touch, step.at_ns))
         self.crypto_takers.orders(at_once, touch, index, before, looks // 2)
-        return np.concatenate([at_once.commands(venue=VENUE_NUMBER), *parts])
+        return np.concatenate([at_once.commands(), *parts])
 
     def _send(self, batch: Commands, time_ns: int) -> Events:
         if not len(batch):
             return self.exchange.submit(batch, time_ns=time_ns)
+        batch = through_venues(batch, self.venue)
         begun = time.perf_counter()
         events = self.exchange.submit(batch, time_ns=time_ns)
         self.submit_seconds += time.perf_counter() - begun

@@ -37,7 +37,6 @@ class OrderColumns:
         tif: int | Ints = int(Tif.IOC),
         flags: int = 0,
         self_trade: SelfTrade = SelfTrade.CANCEL_TAKER,
-        venue: int = 0,
         expires_ns: int | Ints = 0,
     ) -> Commands:
         """All rows as one batch."""
@@ -52,6 +51,5 @@ class OrderColumns:
             tif=tif,
             flags=flags,
             self_trade=int(self_trade),
-            venue=venue,
             expires_ns=expires_ns,
         )

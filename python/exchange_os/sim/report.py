@@ -9,6 +9,7 @@ import numpy as np
 from .draws import Flags
 from .netting import Basket, Collateral
 from .tournament_markets import ATOMS_PER_TICK_LOT, INSTRUMENTS_MAX, OUTCOME, PERPETUAL, SPOT
+from .venues import VENUES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +50,7 @@ def content(played: Played, proofs: list[Proof], picture: str | None, directory:
         "commands_by_kind": dict(sorted(tape.commands.items())),
         "frames": played.frames,
         "events": tape.events,
-        "orders": tape.orders,
+        "orders": int(tape.orders_by_instrument.sum()),
         "trades": tape.trades,
         "markets": markets,
         "volume_usd": everything["volume_usd"],
@@ -62,6 +63,14 @@ def content(played: Played, proofs: list[Proof], picture: str | None, directory:
             "mean_saved_usd": money(played.netting.mean_saved),
             "samples": len(played.netting.samples),
             "basket": _basket(played.netting.basket),
+        },
+        "accounts_by_venue": dict(zip(VENUES, played.accounts_by_venue, strict=True)),
+        "dispute": {
+            "question": played.dispute.symbol,
+            "timeline": list(played.dispute.timeline),
+            "paying": played.dispute.paying,
+            "pool_usd": f"{played.dispute.pool:f}",
+            "proposer_lost_usd": f"{played.dispute.proposer_lost:f}",
         },
         "house": played.house,
         "conservation": played.conservation,
@@ -175,6 +184,24 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
             f"{basket['question']}: {_whole(basket['netted_usd'])} USD, "
             f"not {_whole(basket['full_usd'])} USD"
         )
+    doors = ", ".join(f"{name} {count}" for name, count in found["accounts_by_venue"].items())
+    lines["venues"] = f"{doors} accounts on the same books; licensed asks for the class kyc"
+    dispute = found["dispute"]
+    lines["a dispute"] = (
+        f"{dispute['question']}: {', '.join(dispute['timeline'])}; pays {dispute['paying']},"
+        f" the wrong proposer lost {_whole(dispute['proposer_lost_usd'])} USD,"
+        f" {dispute['pool_usd']} left in the pool"
+    )
+    if books := found.get("books"):
+        for name, venue in books["venues"].items():
+            shared, alone = venue["shared"], venue["separate"]
+            lines[f"shared book, {name}"] = (
+                f"spread {shared['spread_ticks']:.1f} ticks, alone {alone['spread_ticks']:.1f};"
+                f" {shared['depth_usd']:,.0f} USD within 2 cents, alone {alone['depth_usd']:,.0f};"
+                f" filled {shared['filled_percent']:.0f} %, alone {alone['filled_percent']:.0f} %"
+            )
+        if books["picture"]:
+            lines["shared book, drawn"] = books["picture"]
     for asset, total in found["conservation"].items():
         lines[f"conservation {asset}"] = f"users + house = {total}"
     lines["state hash"] = found["state_hash"]

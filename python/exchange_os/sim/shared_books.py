@@ -14,15 +14,12 @@ import numpy as np
 from exchange_os import CommandKind, EventKind, Exchange, Tif
 from exchange_os.records import Commands, Events
 
-from .draws import Draws, Flags, Ints
-from .population import COUNTS, Kind, Population
+from .draws import Flags, Ints
 from .recorded_flow import Flow, Frame
 from .tape import NO_ASK, NO_BID, Tape
 from .tournament_markets import ATOMS_PER_TICK_LOT, INSTRUMENTS_MAX, OUTCOME
+from .venues import VENUES, venues_of
 
-VENUES = ("arena", "licensed", "corner")
-_SHARES_PER_MILLE = (500, 300, 200)
-_STREAM = 21
 _NEAR_TICKS = 20
 _USD = 1_000_000
 _DAY_NS = 86_400 * 10**9
@@ -61,19 +58,6 @@ class Found:
             "depth_usd": round(self.depth_atoms / max(self.samples, 1) / _USD, 2),
             "filled_percent": round(100 * self.filled_lots / max(self.wanted_lots, 1), 2),
         }
-
-
-def venues_of(population: Population, seed: int) -> Ints:
-    """The venue (place in `VENUES`) of every account by number: each kind is dealt out 5 : 3 : 2."""
-    draws = Draws(seed, _STREAM)
-    venue: Ints = np.zeros(population.count + 1, np.int64)
-    bounds = np.cumsum(_SHARES_PER_MILLE)
-    for kind in Kind:
-        here = population.of(kind)
-        order = np.argsort(draws.words(COUNTS[kind]), kind="stable")
-        place = (2 * np.arange(len(here)) + 1) * 500 // len(here)  # evenly spread through a thousand
-        venue[here[order]] = np.searchsorted(bounds, place, side="right")
-    return venue
 
 
 def compare(flow: Flow, seed: int, tell: Tell | None = None) -> dict[str, object]:

@@ -19,7 +19,7 @@ from .order_columns import BUY, SELL, OrderColumns
 from .population import Kind, Population
 from .price_paths import HOUR_NS, PPM
 from .tape import NO_ASK, NO_BID, Tape
-from .tournament_markets import INSTRUMENTS_MAX, TAKER_PPM, UNIT_TICKS, VENUE_NUMBER
+from .tournament_markets import INSTRUMENTS_MAX, TAKER_PPM, UNIT_TICKS
 
 if TYPE_CHECKING:
     from .beliefs import Beliefs
@@ -107,7 +107,6 @@ class Takers:
         columns.add_chosen(wanted, account, number, np.where(buys, BUY, SELL), price, lots)
         return columns.commands(
             np.where(patient, int(Tif.GTD), int(Tif.IOC))[wanted],
-            venue=VENUE_NUMBER,
             expires_ns=np.where(patient, expires, 0)[wanted],
         )
 

@@ -21,7 +21,6 @@ QUESTIONS_MAX = 128
 UNIT_TICKS = 1_000
 ATOMS_PER_TICK_LOT = 1_000
 TAKER_PPM, MAKER_PPM = 10_000, -2_000
-VENUE, VENUE_NUMBER = "stadium", 1
 SPOT, PERPETUAL, OUTCOME = 1, 2, 3
 
 _SPLIT = "{ protocol_ppm = 400000, deployer_ppm = 200000, venue_ppm = 200000, insurance_ppm = 200000 }"
@@ -42,9 +41,25 @@ symbol = "BTC"
 decimals = 8
 """
 
-_VENUE = f"""
+_VENUES = """
+[[class]]
+symbol = "kyc"
+
+[[issuer]]
+id = "did:web:issuer.example"
+name = "Example Identity"
+classes = ["kyc"]
+keys = [{ kid = "1", kty = "OKP", crv = "Ed25519", x = "a9T0Ouxk1qo3p8-6LB15_hBj9AInKVlj_nX7XZVmwPg" }]
+
 [[venue]]
-symbol = "{VENUE}"
+symbol = "arena"
+
+[[venue]]
+symbol = "licensed"
+admission = { requires = ["kyc"] }
+
+[[venue]]
+symbol = "corner"
 """
 
 _SPOT = """
@@ -102,10 +117,10 @@ def step_text(count: int) -> str:
 
 
 def market_file_text(questions: list[Question], names: dict[str, str], opening: bool) -> str:
-    """A market file that lists the questions; the opening one also venue, spot and perpetuals."""
+    """A market file that lists the questions; the opening one also venues, spot and perpetuals."""
     parts = [_SETTLEMENT_ASSET]
     if opening:
-        parts += [_MORE_ASSETS, _VENUE]
+        parts += [_MORE_ASSETS, _VENUES]
         for underlying in UNDERLYINGS:
             tick, lot = step_text(underlying.ticks), step_text(underlying.lots)
             parts += [
