@@ -234,3 +234,12 @@ def test_answers_are_compact(server: Any) -> None:
     connection.request("GET", "/api/v5/system/status")
     assert connection.getresponse().read() == b'{"code":"0","msg":"","data":[]}'
     connection.close()
+
+
+def test_amounts_of_29_digits_are_told_to_the_last(server: Any) -> None:
+    server.exchange.deposit(server.accounts[0], "ETH", "70000000000.000000000000000001")
+    assert place(server, side="sell", px="50000")["sCode"] == "0"
+    answer = server.signed(server.ann, "GET", PATH.replace("ETH,USDC", "ETH"))[1]
+    (row,) = answer["data"][0]["details"]
+    assert row["eq"] == "70000000100.000000000000000001"
+    assert (row["availEq"], row["frozenBal"]) == ("70000000099.000000000000000001", "1.000000000000000000")

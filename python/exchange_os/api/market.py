@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -11,12 +11,14 @@ from exchange_os.api.codes import Refused, Row
 from exchange_os.api.desk import TYPES, Desk, underlying
 from exchange_os.api.keys import now_ms
 from exchange_os.api.numbers import blank, decimal_of, limit_of, ms, size, text, trade_text, word
-from exchange_os.results import Instrument, Trade
+from exchange_os.api.past import PastTrades, Span
+from exchange_os.results import Instrument
 
 Fields = Mapping[str, Any]
 
 BOOK_LEVELS_MAX = 400
 _DAY_MS = 86_400_000
+_NOTHING = Decimal(0)
 _HOUR_NS = 3_600 * 10**9
 _PPM = Decimal(1_000_000)
 _STATES = {
@@ -91,33 +93,30 @@ def instrument_row(desk: Desk, each: Instrument) -> Row:
 
 
 def tickers(desk: Desk, fields: Fields) -> list[Row]:
-    return [ticker_row(desk, each) for each in desk.instruments(fields)]
+    found, kept = desk.instruments(fields), desk.exchange.trades_array()
+    return [ticker_row(desk, each, PastTrades(each, kept)) for each in found]
 
 
 def ticker(desk: Desk, fields: Fields) -> list[Row]:
-    return [ticker_row(desk, desk.instrument(fields))]
+    each = desk.instrument(fields)
+    return [ticker_row(desk, each, PastTrades(each, desk.exchange.trades_array()))]
 
 
-def ticker_row(desk: Desk, each: Instrument) -> Row:
+def ticker_row(desk: Desk, each: Instrument, past: PastTrades) -> Row:
     """The best prices now and the trades of 24 hours, as far as trades are kept."""
     book, moment = desk.exchange.book(each.symbol, 1), now_ms()
-    past = desk.exchange.trades(each.symbol)
-    day = [trade for trade in past if trade.time_ns // 1_000_000 > moment - _DAY_MS]
-    prices = [trade.price for trade in day]
-    last = past[-1] if past else None
+    day, last_qty = past.since(moment - _DAY_MS), past.last_qty
     row = {"instType": TYPES[each.product], "instId": each.symbol, "ts": str(moment)}
-    row |= {"last": text(each.last_price), "lastSz": size(each, last.qty) if last else ""}
+    row |= {"last": text(each.last_price), "lastSz": "" if last_qty is None else size(each, last_qty)}
     for side, levels in (("ask", book.asks), ("bid", book.bids)):
         row |= {f"{side}Px": text(levels[0].price) if levels else ""}
         row |= {f"{side}Sz": size(each, levels[0].qty) if levels else ""}
-    first = text(prices[0]) if prices else text(each.last_price)
-    row |= {"open24h": first, "sodUtc0": first, "sodUtc8": first}
-    row |= {
-        "high24h": text(max(prices)) if prices else first,
-        "low24h": text(min(prices)) if prices else first,
-    }
-    volume, value = _volume(day)
-    row |= {"vol24h": size(each, volume), "volCcy24h": text(volume if each.product == "perpetual" else value)}
+    first, high, low = (day.open, day.high, day.low) if day else (each.last_price,) * 3
+    row |= {"open24h": text(first), "sodUtc0": text(first), "sodUtc8": text(first)}
+    row |= {"high24h": text(high), "low24h": text(low)}
+    volume, value = (day.volume, day.value) if day else (_NOTHING, _NOTHING)
+    row |= {"vol24h": size(each, volume)}
+    row |= {"volCcy24h": text(volume if each.product == "perpetual" else value)}
     return row
 
 
@@ -158,25 +157,17 @@ def candles(desk: Desk, fields: Fields) -> list[list[str]]:
     if bar not in _BARS_S:
         raise Refused("51000", f"Parameter bar error: {bar[:20]!r}, expected one of {', '.join(_BARS_S)}.")
     span_ms, moment = _BARS_S[bar] * 1_000, now_ms()
-    after, before = (decimal_of(name, word(fields, name, "-1")) for name in ("after", "before"))
-    groups: dict[int, list[Trade]] = {}
-    for trade in desk.exchange.trades(each.symbol):
-        begin = trade.time_ns // 1_000_000 // span_ms * span_ms
-        if begin > before and (after < 0 or begin < after):
-            groups.setdefault(begin, []).append(trade)
-    newest = sorted(groups, reverse=True)[: limit_of(fields, 300, 100)]
-    return [_candle(each, begin, groups[begin], over=begin + span_ms <= moment) for begin in newest]
+    after, before = (int(decimal_of(name, word(fields, name, "-1"))) for name in ("after", "before"))
+    past = PastTrades(each, desk.exchange.trades_array())
+    spans = past.candles(span_ms, after, before, limit_of(fields, 300, 100))
+    return [_candle(each, span, over=span.begin_ms + span_ms <= moment) for span in spans]
 
 
-def _candle(each: Instrument, begin: int, made: Sequence[Trade], *, over: bool) -> list[str]:
-    prices, (volume, value) = [trade.price for trade in made], _volume(made)
-    shape = [text(each_price) for each_price in (prices[0], max(prices), min(prices), prices[-1])]
-    traded = [size(each, volume), text(volume if each.product == "perpetual" else value), text(value)]
-    return [str(begin), *shape, *traded, "1" if over else "0"]
-
-
-def _volume(made: Sequence[Trade]) -> tuple[Decimal, Decimal]:
-    return sum((t.qty for t in made), Decimal(0)), sum((t.qty * t.price for t in made), Decimal(0))
+def _candle(each: Instrument, span: Span, *, over: bool) -> list[str]:
+    shape = [text(price) for price in (span.open, span.high, span.low, span.close)]
+    base = span.volume if each.product == "perpetual" else span.value
+    traded = [size(each, span.volume), text(base), text(span.value)]
+    return [str(span.begin_ms), *shape, *traded, "1" if over else "0"]
 
 
 def mark_price(desk: Desk, fields: Fields) -> list[Row]:

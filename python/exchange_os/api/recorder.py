@@ -17,7 +17,7 @@ from exchange_os.records import Events, integers_128
 from exchange_os.results import Instrument
 
 KEPT_MAX = 100_000
-_KINDS = (EventKind.ORDER_ACCEPTED, EventKind.ORDER_AMENDED, EventKind.TRADE, EventKind.ORDER_CANCELLED)
+_CHANGES = (EventKind.ORDER_AMENDED, EventKind.ORDER_CANCELLED)
 
 
 class Fill(msgspec.Struct, frozen=True):
@@ -71,7 +71,7 @@ class Recorder:
         self._instruments: dict[int, Instrument] = {}
         self.placing: dict[str, str] = {}
         """What the request that is being executed says of its order, which no event carries."""
-        self.subscription = exchange.subscribe(self._read, kinds=_KINDS)
+        self.subscription = exchange.subscribe(self._read)
 
     def instrument(self, number: int) -> Instrument:
         """The terms of an instrument; its prices are those of the first look."""
@@ -94,7 +94,7 @@ class Recorder:
             elif kind == EventKind.ORDER_ACCEPTED:
                 if not int(row["flags"]) & EventFlags.RETRY:
                     self._accept(row, number)
-            elif (past := self.orders.get(number)) is not None:
+            elif kind in _CHANGES and (past := self.orders.get(number)) is not None:
                 self._change(past, row, kind)
 
     def _accept(self, row: Any, number: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import logging
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -23,6 +24,7 @@ Public = Callable[[Desk, Mapping[str, Any]], list[Any]]
 Private = Callable[[Desk, Key, Mapping[str, Any]], list[Row]]
 Single = Callable[[Desk, Key, Mapping[str, Any]], Row]
 
+_DIGITS = 100
 _ROOT = "/api/v5/"
 _RATE_OF_ORDERS = 60
 _RATE_OF_BATCHES = 300
@@ -104,7 +106,8 @@ async def _handle(request: web.Request) -> web.Response:
     """Every request; whatever goes wrong becomes a code and a sentence."""
     try:
         body = await request.read()
-        code, data = _answer(request, body)
+        with decimal.localcontext(prec=_DIGITS):  # sums and products of 128-bit numbers stay exact
+            code, data = _answer(request, body)
     except Refused as refused:
         return _envelope(refused.code, refused.message, [], refused.status)
     except web.HTTPRequestEntityTooLarge:
