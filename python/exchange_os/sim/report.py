@@ -196,9 +196,11 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         for name, venue in books["venues"].items():
             shared, alone = venue["shared"], venue["separate"]
             lines[f"shared book, {name}"] = (
-                f"spread {shared['spread_ticks']:.1f} ticks, alone {alone['spread_ticks']:.1f};"
-                f" {shared['depth_usd']:,.0f} USD within 2 cents, alone {alone['depth_usd']:,.0f};"
-                f" filled {shared['filled_percent']:.0f} %, alone {alone['filled_percent']:.0f} %"
+                f"both sides {shared['two_sided_percent']:.0f} % of the time, alone"
+                f" {alone['two_sided_percent']:.0f} %; spread then {shared['spread_ticks']:.1f} ticks,"
+                f" alone {alone['spread_ticks']:.1f}; {shared['depth_usd']:,.0f} USD within 2 cents,"
+                f" alone {alone['depth_usd']:,.0f}; filled {shared['filled_percent']:.0f} %,"
+                f" alone {alone['filled_percent']:.0f} %"
             )
         if books["picture"]:
             lines["shared book, drawn"] = books["picture"]

@@ -26,8 +26,8 @@ def draw_books(found: dict[str, Any], path: Path) -> bool:
             title = (
                 f"{name}: {venue['accounts']} accounts\n"
                 f"filled {venue['shared']['filled_percent']:.0f} % shared,"
-                f" {venue['separate']['filled_percent']:.0f} % separate; the same order"
-                f" {venue['better_ticks']:.1f} ticks better"
+                f" {venue['separate']['filled_percent']:.0f} % separate\n"
+                f"the same order {venue['better_ticks']:.1f} ticks better"
             )
             _curve(rows[0][column], venue, 1, title, "spread, ticks" if column == 0 else "")
             _curve(rows[1][column], venue, 2, "", "USD within 2 cents" if column == 0 else "")
