@@ -478,7 +478,6 @@ def bench_wire(
     resting: int,
     durable: bool,
     spin_us: int,
-    gateways: int,
     subscribers: int,
     /,
 ) -> tuple[str, str, bool]:

@@ -1,5 +1,5 @@
 //! A load on a server, without Python: `wire FOLDER RATE SECONDS CONNECTIONS [w2.bin PREFILL]`.
-//! XOS_SPIN_US, XOS_GATEWAYS, XOS_SUBSCRIBERS and XOS_DURABLE=0 set the server.
+//! XOS_SPIN_US, XOS_SUBSCRIBERS and XOS_DURABLE=0 set the server.
 
 use std::path::{Path, PathBuf};
 use xos_load::{LoadOptions, Traffic, run};
@@ -28,11 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         connections,
         durable: set("XOS_DURABLE", 1) != 0,
         subscribers: set("XOS_SUBSCRIBERS", 0) as usize,
-        server: ServerOptions {
-            spin_us: set("XOS_SPIN_US", 0),
-            gateways: set("XOS_GATEWAYS", 0) as usize,
-            ..ServerOptions::default()
-        },
+        server: ServerOptions { spin_us: set("XOS_SPIN_US", 0), ..ServerOptions::default() },
     };
     let report = run(&Traffic::of(workload, connections), &options)?;
     println!("{report}");

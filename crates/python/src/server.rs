@@ -74,7 +74,6 @@ fn options_of(given: &Bound<'_, PyDict>) -> PyResult<ServerOptions> {
             "logon_ms" => options.logon_ms = value.extract()?,
             "tick_ms" => options.tick_ms = value.extract()?,
             "spin_us" => options.spin_us = value.extract()?,
-            "gateways" => options.gateways = value.extract()?,
             _ => return Err(PyValueError::new_err(format!("no option of a server is named {name:?}"))),
         }
     }

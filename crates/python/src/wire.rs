@@ -14,7 +14,7 @@ use xos_sim::workload::MarketShape;
 /// closing check passed. `file` is a command file with the number of its commands that only fill the book; without
 /// one the workload `steady` of this seed runs.
 #[pyfunction]
-#[pyo3(signature = (path, rate_per_s, seconds, connections, file, prefill, seed, accounts, resting, durable, spin_us, gateways, subscribers, /))]
+#[pyo3(signature = (path, rate_per_s, seconds, connections, file, prefill, seed, accounts, resting, durable, spin_us, subscribers, /))]
 pub(crate) fn bench_wire(
     py: Python<'_>,
     path: PathBuf,
@@ -28,7 +28,6 @@ pub(crate) fn bench_wire(
     resting: usize,
     durable: bool,
     spin_us: u32,
-    gateways: usize,
     subscribers: usize,
 ) -> PyResult<(String, String, bool)> {
     let measure = || {
@@ -45,7 +44,7 @@ pub(crate) fn bench_wire(
                     .ok_or_else(|| PyValueError::new_err("there is no such workload"))?
             }
         };
-        let server = ServerOptions { spin_us, gateways, ..ServerOptions::default() };
+        let server = ServerOptions { spin_us, ..ServerOptions::default() };
         let options =
             LoadOptions { folder: path, rate_per_s, seconds, connections, durable, subscribers, server };
         let report = run(&Traffic::of(workload, connections), &options);

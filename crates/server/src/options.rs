@@ -40,8 +40,6 @@ pub struct ServerOptions {
     pub tick_ms: u32,
     /// How long a thread looks for work before it sleeps, microseconds.
     pub spin_us: u32,
-    /// Threads that only read and write sockets; 0: one thread does everything but the sync.
-    pub gateways: usize,
 }
 
 impl Default for ServerOptions {
@@ -61,7 +59,6 @@ impl Default for ServerOptions {
             logon_ms: 5_000,
             tick_ms: 1_000,
             spin_us: 0,
-            gateways: 0,
         }
     }
 }

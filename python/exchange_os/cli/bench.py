@@ -203,13 +203,6 @@ def restart(accounts: int, orders: int, directory: Path | None, as_json: bool) -
     type=click.IntRange(0, 1_000_000),
     help="Look for work so long before sleeping.",
 )
-@click.option(
-    "--gateways",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0, 64),
-    help="Threads that only serve sockets; 0: one thread does all.",
-)
 @_directory
 @json_option
 @click.pass_context
@@ -226,7 +219,6 @@ def wire(
     resting: int,
     durable: bool,
     spin_us: int,
-    gateways: int,
     directory: Path | None,
     as_json: bool,
 ) -> None:
@@ -255,7 +247,6 @@ def wire(
                     resting,
                     durable,
                     spin_us,
-                    gateways,
                     subscribers,
                 )
             )

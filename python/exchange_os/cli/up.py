@@ -52,13 +52,6 @@ _STATUS_S = 0.5
     help="Commands between two snapshots.",
 )
 @click.option(
-    "--gateways",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0, 64),
-    help="Threads that only serve sockets; 0: one thread does all.",
-)
-@click.option(
     "--rate",
     default=50_000,
     show_default=True,
@@ -77,7 +70,6 @@ def command(
     key_path: Path | None,
     markets: tuple[Path, ...],
     snapshot_every: int,
-    gateways: int,
     rate: int,
     as_json: bool,
 ) -> None:
@@ -105,7 +97,6 @@ def command(
         signal.signal(number, lambda *_: stopping.set())
     each = (rate, max(rate, 1))
     options = {
-        "gateways": gateways,
         "session_rate": each,
         "account_rate": each,
         "address_rate": (rate * 4, max(rate * 4, 1)),
