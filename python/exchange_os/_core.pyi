@@ -47,6 +47,8 @@ __all__ = [
     "replay",
     "sim_adl",
     "verify",
+    "wire_messages",
+    "wire_words",
 ]
 
 __version__: str
@@ -68,6 +70,12 @@ def build_info() -> _BuildInfo:
 
 def command_fields() -> list[tuple[str, str, int]]:
     """Name, numpy format and offset of every field of a command."""
+
+def wire_messages() -> list[tuple[str, int, int, list[tuple[str, str, int]]]]:
+    """Name, number, bytes of a record and fields of every kind of message of the wire."""
+
+def wire_words() -> tuple[int, int, list[tuple[str, list[tuple[str, int]]]]]:
+    """Schema id and version of the wire, and the numbered words that only it has."""
 
 def event_fields() -> list[tuple[str, str, int]]:
     """Name, numpy format and offset of every field of an event; some lie over each other."""

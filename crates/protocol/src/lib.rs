@@ -18,6 +18,7 @@ mod questions;
 mod reject;
 mod session;
 mod underlying;
+pub mod wire_layout;
 mod words;
 
 pub use admission::{CLASSES_MAX, ClassRule, ClassSpec};

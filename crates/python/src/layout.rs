@@ -4,7 +4,11 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use xos_protocol::layout::{COMMAND, EVENT, Field};
-use xos_protocol::{CommandRecord, DeployCommand, EventRecord, Limits};
+use xos_protocol::wire_layout::{MESSAGES, MessageLayout};
+use xos_protocol::{
+    CommandRecord, DeployCommand, EventRecord, FeedAction, KeyScheme, Limits, Resumption, SCHEMA_ID,
+    SessionCode, WIRE_VERSION,
+};
 use xos_risk::FundingTerms;
 use xos_units::{RATE_ONE, Rate};
 
@@ -12,6 +16,9 @@ use xos_units::{RATE_ONE, Rate};
 pub(crate) const COMMAND_BYTES: usize = size_of::<CommandRecord>();
 /// Bytes of one event record.
 pub(crate) const EVENT_BYTES: usize = size_of::<EventRecord>();
+
+/// Name, number, bytes of a record, fields.
+type WireMessage = (&'static str, u16, u16, Vec<(&'static str, String, usize)>);
 
 fn table(fields: &[Field]) -> Vec<(&'static str, String, usize)> {
     fields.iter().map(|field| (field.name, field.encoding.numpy(), field.offset)).collect()
@@ -27,6 +34,28 @@ pub(crate) fn command_fields() -> Vec<(&'static str, String, usize)> {
 #[pyfunction]
 pub(crate) fn event_fields() -> Vec<(&'static str, String, usize)> {
     table(EVENT)
+}
+
+/// Name, number and bytes of a record of every kind of message of the wire, and its fields as above.
+#[pyfunction]
+pub(crate) fn wire_messages() -> Vec<WireMessage> {
+    let row = |message: &MessageLayout| {
+        let kind = message.kind;
+        (kind.name(), kind.code(), kind.record_bytes(), table(message.fields))
+    };
+    MESSAGES.iter().map(row).collect()
+}
+
+/// Schema id and version of the wire, and the numbered words that only it has.
+#[pyfunction]
+pub(crate) fn wire_words() -> (u16, u16, Vec<(&'static str, Vec<(&'static str, u16)>)>) {
+    let words = vec![
+        ("SessionCode", SessionCode::ALL.iter().map(|word| (word.name(), word.code())).collect()),
+        ("FeedAction", FeedAction::ALL.iter().map(|word| (word.name(), word.code().into())).collect()),
+        ("KeyScheme", KeyScheme::ALL.iter().map(|word| (word.name(), word.code().into())).collect()),
+        ("Resumption", Resumption::ALL.iter().map(|word| (word.name(), word.code().into())).collect()),
+    ];
+    (SCHEMA_ID, WIRE_VERSION, words)
 }
 
 /// The limits of an exchange that declares none, as MessagePack by name.

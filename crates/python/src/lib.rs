@@ -33,7 +33,10 @@ mod _core {
     #[pymodule_export]
     use crate::exchange::Exchange;
     #[pymodule_export]
-    use crate::layout::{canonical_deployment, command_fields, default_limits, event_fields, funding_rate};
+    use crate::layout::{
+        canonical_deployment, command_fields, default_limits, event_fields, funding_rate, wire_messages,
+        wire_words,
+    };
     #[pymodule_export]
     use crate::log::{Inspector, replay, verify};
     #[pymodule_export]

@@ -6,8 +6,14 @@ import click
 
 
 @click.command(name="schema")
-def command() -> None:
+@click.option("--sbe", is_flag=True, help="The messages of the binary gateway, as an SBE schema.")
+def command(sbe: bool) -> None:
     """Print the JSON Schema of a market file, for editors."""
+    if sbe:
+        from exchange_os.server.sbe import sbe_schema
+
+        click.echo(sbe_schema())
+        return
     from exchange_os.markets.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
