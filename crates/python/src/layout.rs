@@ -20,6 +20,9 @@ pub(crate) const EVENT_BYTES: usize = size_of::<EventRecord>();
 /// Name, number, bytes of a record, fields.
 type WireMessage = (&'static str, u16, u16, Vec<(&'static str, String, usize)>);
 
+/// Name of an enumeration, its words and their numbers.
+type WireWords = (&'static str, Vec<(&'static str, u16)>);
+
 fn table(fields: &[Field]) -> Vec<(&'static str, String, usize)> {
     fields.iter().map(|field| (field.name, field.encoding.numpy(), field.offset)).collect()
 }
@@ -48,7 +51,7 @@ pub(crate) fn wire_messages() -> Vec<WireMessage> {
 
 /// Schema id and version of the wire, and the numbered words that only it has.
 #[pyfunction]
-pub(crate) fn wire_words() -> (u16, u16, Vec<(&'static str, Vec<(&'static str, u16)>)>) {
+pub(crate) fn wire_words() -> (u16, u16, Vec<WireWords>) {
     let words = vec![
         ("SessionCode", SessionCode::ALL.iter().map(|word| (word.name(), word.code())).collect()),
         ("FeedAction", FeedAction::ALL.iter().map(|word| (word.name(), word.code().into())).collect()),
