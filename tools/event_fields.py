@@ -20,6 +20,7 @@ _STEP = {
 }
 _CHANGE = {
     "side": "kind of market: 0 instrument, 1 venue, 2 question",
+    "account": "who announced it, 0: the operator",
     "instrument": "the market",
     "order_id": "sequence of the command that announced it",
     "counter_amount": "when it takes effect, nanoseconds",
@@ -342,5 +343,28 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "instrument": "the market",
         "price": "settlement price of a perpetual",
         "qty": "accounts settled",
+    },
+    "governance_deployed": {},
+    "staked": {"account": "", "amount": "staked", "counter_amount": "staked in all"},
+    "unstaked": {"account": "", "amount": "taken back", "counter_amount": "staked in all after"},
+    "slot_bought": {
+        "side": "kind of slot: 0 spot, 1 perpetual, 2 question, 3 venue",
+        "account": "",
+        "amount": "its price",
+        "counter_amount": "price of the next one now",
+    },
+    "stake_locked": {
+        "side": "kind of market: 0 instrument, 1 venue, 2 question",
+        "account": "the deployer",
+        "instrument": "the market",
+        "amount": "what it locks",
+        "counter_amount": "locked in all",
+    },
+    "stake_released": {
+        "side": "kind of market",
+        "account": "the deployer",
+        "instrument": "the market",
+        "amount": "what it locked",
+        "counter_amount": "when slot and stake are free, nanoseconds",
     },
 }

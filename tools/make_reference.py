@@ -48,6 +48,7 @@ ENUMERATIONS: tuple[type[IntEnum] | type[IntFlag], ...] = (
     _core.ResolutionStage,
     _core.DecidedBy,
     _core.MarketKind,
+    _core.SlotKind,
     _core.CancelReason,
     _core.EventFlags,
 )

@@ -22,6 +22,7 @@ from exchange_os._core import (
     ResolutionStage,
     SelfTrade,
     Side,
+    SlotKind,
     Tif,
     __version__,
     build_info,
@@ -29,6 +30,7 @@ from exchange_os._core import (
 from exchange_os.admission import Credential
 from exchange_os.client import AsyncExchange, connect, connect_async
 from exchange_os.debts import Convertible, Debt
+from exchange_os.deployers import DeployedMarket, Deployer
 from exchange_os.errors import (
     AlreadyOpen,
     BatchRefused,
@@ -103,6 +105,8 @@ __all__ = [
     "CredentialRefused",
     "Debt",
     "DecidedBy",
+    "DeployedMarket",
+    "Deployer",
     "Disconnected",
     "DiskFailed",
     "Error",
@@ -140,6 +144,7 @@ __all__ = [
     "SelfTrade",
     "SessionRefused",
     "Side",
+    "SlotKind",
     "Source",
     "Subscription",
     "Tif",

@@ -30,6 +30,7 @@ __all__ = [
     "SelfTrade",
     "Server",
     "Side",
+    "SlotKind",
     "Tif",
     "__version__",
     "bench_commands",
@@ -123,6 +124,9 @@ class CommandKind(IntEnum):
     DEPLOY = 64
     WITHDRAW_CHANGE = 65
     DELIST = 66
+    STAKE = 67
+    UNSTAKE = 68
+    BUY_SLOT = 69
 
 class Side(IntEnum):
     BUY = 0
@@ -182,6 +186,12 @@ class MarketKind(IntEnum):
     INSTRUMENT = 0
     VENUE = 1
     QUESTION = 2
+
+class SlotKind(IntEnum):
+    SPOT = 0
+    PERPETUAL = 1
+    QUESTION = 2
+    VENUE = 3
 
 class CancelReason(IntEnum):
     REQUESTED = 1
@@ -286,6 +296,12 @@ class EventKind(IntEnum):
     DELISTING_BEGUN = 109
     POSITION_SETTLED = 110
     MARKET_CLOSED = 111
+    GOVERNANCE_DEPLOYED = 112
+    STAKED = 113
+    UNSTAKED = 114
+    SLOT_BOUGHT = 115
+    STAKE_LOCKED = 116
+    STAKE_RELEASED = 117
 
 class Reject(IntEnum):
     UNKNOWN_COMMAND = 101
@@ -403,6 +419,15 @@ class Reject(IntEnum):
     FEE_ABOVE_CEILING = 527
     OUTCOME_OF_A_QUESTION = 528
     CANNOT_BE_DELISTED = 529
+    NO_GOVERNANCE = 531
+    GOVERNANCE_STANDS = 532
+    NOT_FOR_DEPLOYERS = 533
+    NO_FREE_SLOT = 534
+    STAKE_TOO_SMALL = 535
+    STAKE_LOCKED = 536
+    SLOT_TOO_DEAR = 537
+    OUTSIDE_MARKET_BOUNDS = 538
+    SETS_OUTSTANDING = 539
 
 class Flags(IntFlag):
     POST_ONLY = 1
@@ -683,6 +708,12 @@ class Exchange:
 
     def governance(self) -> bytes:
         """Announced changes and what else governs markets, as MessagePack by field name."""
+
+    def locked_stake(self, account: int) -> int:
+        """Atoms of a deployer's stake that its markets lock now."""
+
+    def slot_price(self, time_ns: int | None = None) -> int | None:
+        """What a slot costs at a logged time (None: the last frame's), atoms; None without governance."""
 
     def resolution(
         self, question: int

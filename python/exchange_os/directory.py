@@ -197,10 +197,12 @@ def _standing(content: dict[str, Any], fresh: bool) -> Standing:
         *content["venues"],
         *content["publishers"],
         *_by_number(content),
+        # Bounds came after the markets, or were kept by them.
+        *content["governance"],
     ]
     for body in everything:
         ((kind, spec),) = body.items()
-        bodies[(kind, spec["symbol"])] = encode(body)
+        bodies[(kind, spec.get("symbol", ""))] = encode(body)
     instruments, reserved = {}, 0
     for number, body in content["instruments"]:
         instruments[body["instrument"]["symbol"]] = number

@@ -15,13 +15,13 @@ from exchange_os import _core
 from exchange_os._core import EventKind
 from exchange_os.admission import AdmissionMethods
 from exchange_os.bounds import directory_text, each, flag, limit_value, mapping, whole, whole_or_none
+from exchange_os.deployers import DeployerMethods
 from exchange_os.directory import Directory, read
 from exchange_os.errors import InvalidArgument
-from exchange_os.governance import GovernanceMethods
 from exchange_os.markets.lint import rehearse
 from exchange_os.markets.load import Loaded, load, refusal
 from exchange_os.markets.spec import LIMIT_DEFAULTS
-from exchange_os.markets.to_commands import Plan, plan
+from exchange_os.markets.to_commands import Plan, brought, plan
 from exchange_os.questions import QuestionMethods
 from exchange_os.records import Commands, Events, checked, events_from_bytes
 from exchange_os.stream import Filter, Subscription, Target
@@ -42,7 +42,7 @@ class _Directory:
             return found
 
 
-class Exchange(QuestionMethods, GovernanceMethods, TriggerMethods, AdmissionMethods, Views):
+class Exchange(QuestionMethods, DeployerMethods, TriggerMethods, AdmissionMethods, Views):
     """One exchange. Every method may be called from any thread; calls run one after the other.
 
     Numbers are whole units as `Decimal`, int or text and never floats; a value finer than tick, lot or atom
@@ -110,11 +110,14 @@ class Exchange(QuestionMethods, GovernanceMethods, TriggerMethods, AdmissionMeth
 
     # --- deployments ---
 
-    def deploy(self, market_file: str | PathLike[str] | Loaded, *, time_ns: int | None = None) -> Plan:
+    def deploy(
+        self, market_file: str | PathLike[str] | Loaded, *, account: int = 0, time_ns: int | None = None
+    ) -> Plan:
         """Deploys what a market file asks for and what does not stand yet with the same terms.
 
         Nothing is sent if the file has an error. Returns what was deployed (`missing`) and what stood before
-        (`standing`).
+        (`standing`). `account`: the deployer who brings its instruments, questions and venues with a stake;
+        0: the operator.
         """
         loaded = market_file if isinstance(market_file, Loaded) else load(market_file)
         # A change may have taken effect since it was read.
@@ -126,7 +129,7 @@ class Exchange(QuestionMethods, GovernanceMethods, TriggerMethods, AdmissionMeth
         if problems:
             raise refusal(problems)
         for deployment in planned.missing:
-            self.deploy_body(deployment.body, time_ns=time_ns)
+            self.deploy_body(brought(deployment, whole("account", account)), time_ns=time_ns)
         return planned
 
     # --- batches ---

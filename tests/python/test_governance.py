@@ -158,3 +158,108 @@ def test_the_command_line_updates_delists_and_takes_back(tmp_path: Path) -> None
     told = run(command, ["changes", "--data", str(data)])
     assert told.output.count("\n") == 1
     assert "BTC-PERP" in told.output
+
+
+GOVERNED = FILE.replace(
+    "[[venue]]",
+    """[[asset]]
+symbol = "GOV"
+decimals = 2
+
+[governance]
+stake_asset = "GOV"
+stakes = { spot = "10", perpetual = "50", question = "20" }
+slots = { perpetual = 1 }
+slot_price_min = "5"
+slot_auction_s = 100
+release_wait_s = 60
+bounds = { leverage_max = 20, fee_ppm_max = 1_000, funding_cap = "0.01" }
+
+[[venue]]""",
+    1,
+)
+OWN = """
+[[instrument]]
+symbol = "OWN-PERP"
+product = "perpetual"
+margin_mode = "isolated"
+tick_size = "0.1"
+lot_size = "0.001"
+price_max = "1000000"
+qty_max = "100"
+notional_max = "10000000"
+position_max = "1000"
+initial_margin_ppm = 100_000
+maintenance_margin_ppm = 50_000
+fees = { maker_ppm = 0, taker_ppm = 400 }
+"""
+
+
+@pytest.fixture
+def governed() -> xos.Exchange:
+    exchange = xos.open()
+    exchange.deploy(xos.markets.loads(GOVERNED), time_ns=SECOND_NS)
+    account = exchange.open_account("deployer", time_ns=SECOND_NS)
+    exchange.deposit(account, "GOV", 1_000, time_ns=SECOND_NS)
+    return exchange
+
+
+def test_a_deployer_brings_a_market_within_its_slots(governed: xos.Exchange) -> None:
+    own = xos.markets.loads(OWN)
+    with pytest.raises(xos.Rejected) as refused:
+        governed.deploy(own, account=1, time_ns=SECOND_NS)
+    assert refused.value.reject is xos.Reject.STAKE_TOO_SMALL
+    governed.stake(1, 60, time_ns=SECOND_NS)
+    assert [item.symbol for item in governed.deploy(own, account=1, time_ns=SECOND_NS).missing] == [
+        "OWN-PERP"
+    ]
+    (market,) = governed.deployed_markets()
+    assert (market.deployer, market.market, market.slot) == (1, "OWN-PERP", xos.SlotKind.PERPETUAL)
+    assert (market.locked, market.released_ns) == (Decimal(50), None)
+    (deployer,) = governed.deployers()
+    assert (deployer.stake, deployer.locked) == (Decimal(60), Decimal(50))
+    another = xos.markets.loads(OWN.replace("OWN-PERP", "OWN-TOO"))
+    with pytest.raises(xos.Rejected) as refused:
+        governed.deploy(another, account=1, time_ns=SECOND_NS)
+    assert refused.value.reject is xos.Reject.NO_FREE_SLOT
+    assert governed.slot_price(time_ns=SECOND_NS) == Decimal(10)
+    assert governed.buy_slot(1, "perpetual", at_most=10, time_ns=SECOND_NS) == Decimal(10)
+    with pytest.raises(xos.InvalidArgument, match="no kind of slot"):
+        governed.buy_slot(1, "swap", at_most=10)
+    assert governed.house()["stakes"] == {"GOV": Decimal(60)}
+
+
+def test_only_the_deployer_changes_and_ends_its_market(governed: xos.Exchange) -> None:
+    own = xos.markets.loads(OWN)
+    governed.stake(1, 50, time_ns=SECOND_NS)
+    governed.deploy(own, account=1, time_ns=SECOND_NS)
+    lower = xos.markets.loads(OWN.replace("taker_ppm = 400", "taker_ppm = 300"))
+    other = governed.open_account("another", time_ns=SECOND_NS)
+    with pytest.raises(xos.Rejected) as refused:
+        governed.update(lower, account=other, time_ns=SECOND_NS)
+    assert refused.value.reject is xos.Reject.NOT_THE_DEPLOYER
+    assert len(governed.update(lower, account=1, time_ns=SECOND_NS)) == 1
+    governed.tick(time_ns=61 * SECOND_NS)
+    governed.delist("OWN-PERP", account=1, time_ns=61 * SECOND_NS)
+    governed.tick(time_ns=121 * SECOND_NS)
+    with pytest.raises(xos.Rejected) as refused:
+        governed.unstake(1, 50, time_ns=121 * SECOND_NS)
+    assert refused.value.reject is xos.Reject.STAKE_LOCKED
+    assert governed.unstake(1, 50, time_ns=181 * SECOND_NS).balance == 0
+
+
+def test_bounds_of_governance_are_linted(governed: xos.Exchange) -> None:
+    greedy = OWN.replace("initial_margin_ppm = 100_000", "initial_margin_ppm = 49_999").replace(
+        "50_000", "40_000"
+    )
+    with pytest.raises(xos.MarketFileError, match="outside the bounds of governance"):
+        governed.deploy(xos.markets.loads(greedy), account=1)
+    faults = xos.markets.lint(xos.markets.loads(GOVERNED.replace("taker_ppm = 400", "taker_ppm = 1_001")))
+    assert any("outside the bounds of governance" in fault.message for fault in faults)
+
+
+def test_terms_of_governance_stand_once(governed: xos.Exchange) -> None:
+    assert governed.governance() is not None
+    assert governed.deploy(xos.markets.loads(GOVERNED)).missing == []
+    with pytest.raises(xos.MarketFileError, match="governance stands already, with other terms"):
+        governed.deploy(xos.markets.loads(GOVERNED.replace("release_wait_s = 60", "release_wait_s = 61")))

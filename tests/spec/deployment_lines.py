@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
-from governance_words import update_of
+from governance_words import terms_of, update_of
 from resolution_words import resolution_of
 
 ON_QUESTIONS = {"split_set", "merge_set", "resolve_question", "challenge_resolution", "void_question"}
@@ -49,11 +49,19 @@ def body_of(words: tuple[str, ...], numbers: Numbers) -> bytes:
     if kind == "limits":
         given = {name: int(value) for name, value in _pairs(words[1:]).items()}
         return msgspec.msgpack.encode({"genesis": given})
+    if kind == "governance":
+        pairs = _pairs(words[1:])
+        body = {"governance": terms_of(pairs, numbers.assets, ppm)}
+        assert not pairs, f"not known here: {', '.join(pairs)}"
+        return msgspec.msgpack.encode(body)
     if kind == "update":
         return msgspec.msgpack.encode(update_of(words[1:], numbers, _pairs, _spec))
     symbol = "" if words[1] == '""' else words[1]
     pairs = _pairs(words[2:])
+    deployer = pairs.pop("deployer", None)
     spec = _spec(kind, symbol, pairs, numbers)
+    if deployer is not None:
+        spec = {"deploy_as": {"account": _number(deployer, numbers.accounts), "market": spec}}
     assert not pairs, f"not known here: {', '.join(pairs)}"
     return msgspec.msgpack.encode(spec)
 

@@ -332,9 +332,8 @@ class Desk:
     def _move_or_price(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         """deposit, withdraw, transfer, set_mark, set_index, tick, restart, words of resolvers."""
         act: Callable[..., object]
-        if row["do"] in {"withdraw_change", "delist"}:
-            on = words.get("question", on)
-            return governance_words.send(self, row["do"], account, self._order(row), on, row, given)
+        if row["do"] in {"withdraw_change", "delist", "stake", "unstake", "buy_slot"}:
+            return governance_words.send(self, account, self._order(row), words, row, given)
         if row["do"] in {"challenge_resolution", "void_question"}:
             act = self.exchange.void if row["do"] == "void_question" else self.exchange.challenge
             return act(account, on, **given)
@@ -475,6 +474,8 @@ class Desk:
                 return {}
             case "below_limit":
                 return {"expires_ns": int(value)}
+            case "slot":
+                return {"side": int(xos.SlotKind[value.upper()])}
             case "question":
                 side, number = int(xos.MarketKind.QUESTION), self.questions.index(value) + 1
                 return {"side": side, "instrument": number}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from answers import Event
 from deployment_lines import ON_QUESTIONS
 from desk import Desk
-from governance_words import OF_CHANGE, OF_MARKET, SETTLED, WITH_QTY, target
+from governance_words import OF_CHANGE, OF_MARKET, OF_STAKE, SETTLED, WITH_QTY, slot_text, target
 
 import exchange_os as xos
 
@@ -170,6 +170,8 @@ def _order_id(desk: Desk, event: Event) -> str:
 
 
 def _state(desk: Desk, event: Event) -> str:
+    if event["kind"] == _KIND.SLOT_BOUGHT:
+        return slot_text(desk, event)
     if event["kind"] == _KIND.QUESTION_RESOLVED:
         return xos.DecidedBy(event["side"]).name.lower() if event["side"] else ""
     if event["kind"] == _KIND.PRICE_STATUS_SET:
@@ -235,6 +237,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | {_KIND.CANCEL_ALL_AFTER_SET, _KIND.CREDENTIALS_SET}
         | _OF_BONDS
         | SETTLED
+        | OF_STAKE
         | {_KIND.OUTCOME_PAYOUT, _KIND.QUESTION_SETTLED, _KIND.OUTCOME_CREDITED},
         _field("amount"),
     ),
@@ -245,13 +248,20 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | _OF_BONDS
         | SETTLED
         | OF_CHANGE
+        | OF_STAKE
         | {_KIND.PROTECTION_SET, _KIND.CREDENTIALS_SET, _KIND.QUESTION_CLOSED},
         _field("counter_amount"),
     ),
     "value": (_REJECTED, _field("amount")),
     "limit": (_REJECTED, _field("counter_amount")),
     "state": (
-        {_KIND.INSTRUMENT_STATE_SET, _KIND.PRICE_STATUS_SET, _KIND.VOLATILITY_HALT, _KIND.QUESTION_RESOLVED},
+        {
+            _KIND.SLOT_BOUGHT,
+            _KIND.INSTRUMENT_STATE_SET,
+            _KIND.PRICE_STATUS_SET,
+            _KIND.VOLATILITY_HALT,
+            _KIND.QUESTION_RESOLVED,
+        },
         _state,
     ),
     "pays": (

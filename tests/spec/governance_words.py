@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _KIND = xos.EventKind
 OF_CHANGE = {kind for kind in _KIND if _KIND.CHANGE_ANNOUNCED <= kind <= _KIND.DELISTING_BEGUN}
-OF_MARKET = OF_CHANGE | {_KIND.MARKET_CLOSED}
+OF_MARKET = OF_CHANGE | {_KIND.MARKET_CLOSED, _KIND.STAKE_LOCKED, _KIND.STAKE_RELEASED}
+OF_STAKE = {kind for kind in _KIND if _KIND.STAKED <= kind <= _KIND.STAKE_RELEASED}
 WITH_QTY = {_KIND.DELISTING_BEGUN, _KIND.POSITION_SETTLED, _KIND.MARKET_CLOSED}
 SETTLED = {_KIND.POSITION_SETTLED}
 
@@ -70,8 +71,66 @@ def changes(desk: Desk) -> list[dict[str, str]]:
     ]
 
 
-def send(desk: Desk, do: str, account: int, change: int, on: str, row: Given, given: Given) -> object:
-    """withdraw_change and delist, by their own methods."""
+def send(desk: Desk, account: int, change: int, words: Given, row: Given, given: Given) -> object:
+    """Changes, delistings, stakes and slots, by their own methods."""
+    exchange = desk.exchange
+    do, on = row["do"], words.get("question", row.get("on", ""))
+    if do in {"stake", "unstake", "buy_slot"}:
+        terms = exchange.governance()
+        asset = exchange.assets[terms["stake_asset"] - 1 if terms else 0]
+        amount = desk.money(asset, row["amount"])
+        if do == "buy_slot":
+            return exchange.buy_slot(account, words.get("slot", "spot"), at_most=amount, **given)
+        return getattr(exchange, do)(account, amount, **given)
     if do == "withdraw_change":
         return desk.exchange.withdraw_change(change, account=account, **given)
     return desk.exchange.delist(on, delay_s=int(row["qty"]), account=account, **given)
+
+
+def terms_of(pairs: Pairs, assets: dict[str, int], ppm: Callable[[str], int]) -> dict[str, Any]:
+    """`governance asset=GOV stakes=10,50,20,5 slots=1,1,1,1` (spot, perpetual, question, venue)."""
+    kinds = ("spot", "perpetual", "question", "venue")
+    asset = pairs.pop("asset")
+    stakes = zip(kinds, pairs.pop("stakes", "0,0,0,0").split(","), strict=True)
+    slots = zip(kinds, map(int, pairs.pop("slots", "1,1,1,1").split(",")), strict=True)
+    return {
+        "stake_asset": int(asset[1:]) if asset.startswith("#") else assets[asset],
+        "stakes": dict(stakes),
+        "slots": dict(slots),
+        "slot_price_min": pairs.pop("slot_min", "100"),
+        "slot_auction_s": int(pairs.pop("auction_s", "100")),
+        "release_wait_s": int(pairs.pop("release_s", "60")),
+        "bounds": {
+            "leverage_max": int(pairs.pop("leverage_max", "0")),
+            "maintenance_ppm_min": ppm(pairs.pop("maintenance_min", "0")),
+            "fee_ppm_max": ppm(pairs.pop("fee_max", "0")),
+            "band_ppm_max": ppm(pairs.pop("band_max", "0")),
+            "mark_band_ppm_max": ppm(pairs.pop("mark_band_max", "0")),
+            "sources_min": int(pairs.pop("sources_min", "0")),
+            "funding_cap_max": int(pairs.pop("funding_cap_max", "0")),
+            "insurance_draw_max": pairs.pop("draw_max", "0"),
+        },
+    }
+
+
+def slot_text(desk: Desk, event: Event) -> str:
+    """The kind of a slot."""
+    return xos.SlotKind(event["side"]).name.lower()
+
+
+def deployers(desk: Desk) -> list[dict[str, str]]:
+    """Rows of `then deployers`."""
+    rows = []
+    for found in desk.exchange.deployers():
+        terms = desk.exchange.governance()
+        assert terms is not None
+        asset = desk.exchange.assets[terms["stake_asset"] - 1]
+        rows.append(
+            {
+                "account": desk.account_name(found.account),
+                "stake": str(desk.atoms(asset, found.stake)),
+                "locked": str(desk.atoms(asset, found.locked)),
+                "bought": ",".join(str(slots) for slots in found.bought.values()),
+            }
+        )
+    return rows

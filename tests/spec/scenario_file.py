@@ -21,6 +21,7 @@ _DEPLOYMENTS = {
         "perpetual",
         "underlying",
         "update",
+        "governance",
         "question",
         "outcome",
     ),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from answers import Event
 from desk import Desk
 from event_cells import COLUMNS, FEES, cell, flags_text
-from governance_words import changes
+from governance_words import changes, deployers
 from scenario_file import Table
 
 import exchange_os as xos
@@ -43,6 +43,7 @@ _SUBJECTS = {
     "credentials": _subject("account,classes,ends,issued,hash", "ends,issued,hash"),
     "house": _subject("account,asset,amount"),
     "instruments": _subject(f"instrument,{_PRICES}", _PRICES),
+    "deployers": _subject("account,stake,locked,bought", "bought"),
     "changes": _subject("change,what,on,account,effective", "account,effective", ordered=True),
     "questions": _subject("question,sets,paying,payouts,settled,stage,end", "payouts,settled,stage,end"),
 }
@@ -74,8 +75,8 @@ def look(desk: Desk, what: tuple[str, ...], expected: Table, events: list[Event]
             found = _instruments(desk)
         case "questions":
             found = _questions(desk)
-        case "changes":
-            found = changes(desk)
+        case "changes" | "deployers":
+            found = changes(desk) if subject == "changes" else deployers(desk)
         case _:
             return f"nothing is called {' '.join(what)!r}"
     return _compare(_SUBJECTS[subject], expected, found)

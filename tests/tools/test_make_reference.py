@@ -161,7 +161,9 @@ def test_events_use_the_fields_that_the_table_gives_them() -> None:
             filled[kind].add(field)
         if kind == "trade":
             assert event["counter_account"]
-    assert set(filled) | {"ticked", "restarted"} == {kind.name.lower() for kind in xos.EventKind}
+    assert set(filled) | {"ticked", "restarted", "governance_deployed"} == {
+        kind.name.lower() for kind in xos.EventKind
+    }
     never = {kind: sorted(set(names) - filled[kind]) for kind, names in make_reference.EVENT_FIELDS.items()}
     # Scenarios close whole positions of bankrupt accounts, and deleverage shorts only: a buy is side 0.
     not_reached = {"bankruptcy_closed": ["remaining"], "deleveraged": ["side"]}

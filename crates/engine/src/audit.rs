@@ -86,6 +86,9 @@ impl Engine {
         if let Err(detail) = self.audit_positions() {
             return fail(17, detail);
         }
+        if let Err(detail) = self.audit_stakes() {
+            return fail(31, detail);
+        }
         if let Err(detail) = self.audit_health() {
             return fail(18, detail);
         }

@@ -64,6 +64,8 @@ impl Engine {
             DeployCommand::SettleQuestion(asked) => self.settle_question(step, &asked),
             DeployCommand::ProposeResolution(asked) => self.propose_resolution(step, &asked),
             DeployCommand::DecideResolution(asked) => self.vote(step, &asked),
+            DeployCommand::Governance(spec) => self.deploy_governance(step, *spec),
+            DeployCommand::DeployAs(asked) => self.deploy_as(step, *asked),
             DeployCommand::UpdateInstrument(asked) => self.update_instrument(step, *asked),
             DeployCommand::UpdateVenue(asked) => self.update_venue(step, *asked),
             DeployCommand::UpdateQuestion(asked) => self.update_question(step, *asked),
@@ -98,7 +100,7 @@ impl Engine {
         self.limits_debt = self.debt_limit().is_some();
     }
 
-    fn deploy_venue(&mut self, step: &mut Step, spec: VenueSpec) -> Result<(), Refused> {
+    pub(crate) fn deploy_venue(&mut self, step: &mut Step, spec: VenueSpec) -> Result<(), Refused> {
         check_count(self.venues.len(), self.limits.venues_max as usize)?;
         check_symbol(&spec.symbol)?;
         check_free(&spec.symbol, self.venues.iter().map(|venue| venue.symbol.as_str()))?;
@@ -106,6 +108,7 @@ impl Engine {
             check_fees(fees)?;
         }
         self.check_venue_rules(&spec)?;
+        self.check_fee_bound(spec.fees.as_ref())?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let newly_shunned = spec.counterparty.forbids & !self.admission.shunned;
         self.add_venue(spec);
@@ -170,7 +173,11 @@ impl Engine {
         check_free(symbol, (0..self.instruments.len()).map(|at| self.symbol(InstrumentId::from_index(at))))
     }
 
-    fn deploy_instrument(&mut self, step: &mut Step, mut spec: InstrumentSpec) -> Result<(), Refused> {
+    pub(crate) fn deploy_instrument(
+        &mut self,
+        step: &mut Step,
+        mut spec: InstrumentSpec,
+    ) -> Result<(), Refused> {
         check_count(self.instruments.len(), self.limits.instruments_max as usize)?;
         self.check_instrument_symbol(&spec.symbol)?;
         self.check_instrument(&spec, None)?;
@@ -225,7 +232,7 @@ impl Engine {
         if let Some(halt) = &spec.halt {
             check_halt(halt)?;
         }
-        Ok(())
+        self.check_market_bounds(spec)
     }
 
     /// Fields 58 to 61, 83 and 84.
@@ -315,7 +322,7 @@ impl Engine {
         self.instruments.push(instrument);
     }
 
-    fn deploy_question(&mut self, step: &mut Step, spec: QuestionSpec) -> Result<(), Refused> {
+    pub(crate) fn deploy_question(&mut self, step: &mut Step, spec: QuestionSpec) -> Result<(), Refused> {
         check_count(self.questions.len(), self.limits.questions_max as usize)?;
         let instruments = self.instruments.len() + spec.outcomes_most();
         if instruments > self.limits.instruments_max as usize {
@@ -345,6 +352,7 @@ impl Engine {
             return refused(Reject::SpecOutOfBounds, most, 211);
         }
         self.check_later(&spec)?;
+        self.check_fee_bound(Some(&spec.terms.fees))?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let outcomes = spec.outcomes.len();
         let id = self.add_question(spec);

@@ -370,6 +370,9 @@ impl Engine {
             CommandKind::VoidQuestion => self.void_question(step, command),
             CommandKind::WithdrawChange => self.withdraw_change(step, command),
             CommandKind::Delist => self.delist(step, command),
+            CommandKind::Stake => self.stake(step, command),
+            CommandKind::Unstake => self.unstake(step, command),
+            CommandKind::BuySlot => self.buy_slot(step, command),
             _ => self.resolve_question(step, command),
         }
     }

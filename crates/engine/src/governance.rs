@@ -1,7 +1,9 @@
 //! How markets change: announced with a delay, effective at a logged time, wound down at a price that nobody names.
 
+mod bounds;
 mod changes;
 mod closing;
+mod deployers;
 mod fixed;
 
 use crate::engine::Engine;

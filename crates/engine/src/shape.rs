@@ -62,6 +62,8 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::SetInstrumentState => &[TIF..INSTRUMENT, ORDER_ID..END],
         CommandKind::ResolveQuestion => &[SIDE..INSTRUMENT, PRICE..END],
         CommandKind::WithdrawChange => &[SIDE..ACCOUNT, INSTRUMENT..ORDER_ID, PRICE..END],
+        CommandKind::Stake | CommandKind::Unstake => &[SIDE..ACCOUNT, INSTRUMENT..AMOUNT, CLIENT_ID..END],
+        CommandKind::BuySlot => &[TIF..ACCOUNT, INSTRUMENT..AMOUNT, CLIENT_ID..END],
         CommandKind::Delist => &[TIF..ACCOUNT, ORDER_ID..QTY, EXPIRES..END],
         CommandKind::ChallengeResolution | CommandKind::VoidQuestion => &[SIDE..ACCOUNT, ORDER_ID..END],
     }
@@ -99,6 +101,7 @@ pub(crate) fn check(command: &CommandRecord, kind: CommandKind) -> Result<(), Re
         CommandKind::MassCancel => 2,
         CommandKind::SetMarginMode => 1,
         CommandKind::Delist => 2,
+        CommandKind::BuySlot => 3,
         _ => u8::MAX,
     };
     if command.side > side_max {

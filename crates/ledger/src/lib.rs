@@ -22,8 +22,8 @@ struct UserRow {
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     users: Vec<UserRow>,
-    /// By asset: external, protocol, insurance, rounding.
-    house: Vec<[Amount; 4]>,
+    /// By asset: external, protocol, insurance, rounding, stakes.
+    house: Vec<[Amount; 5]>,
     /// One row a venue, each by asset.
     venues: Vec<Vec<Amount>>,
     deployers: Vec<(AssetId, Amount)>,
@@ -38,7 +38,7 @@ pub struct Ledger {
 impl Ledger {
     /// Room for one more asset.
     pub fn add_asset(&mut self) {
-        self.house.push([Amount::ZERO; 4]);
+        self.house.push([Amount::ZERO; 5]);
         for row in &mut self.venues {
             row.push(Amount::ZERO);
         }
@@ -152,6 +152,7 @@ impl Ledger {
             Party::Protocol => self.house[asset.index()][1],
             Party::Insurance => self.house[asset.index()][2],
             Party::Rounding => self.house[asset.index()][3],
+            Party::Stakes => self.house[asset.index()][4],
             Party::Venue(VenueId(venue)) => self.venues[venue as usize][asset.index()],
             Party::Deployer(instrument) => match self.deployers[instrument.index()] {
                 (quote, amount) if quote == asset => amount,
@@ -177,6 +178,7 @@ impl Ledger {
             Party::Protocol => (add(&mut self.house[asset.index()][1], by), false),
             Party::Insurance => (add(&mut self.house[asset.index()][2], by), false),
             Party::Rounding => (add(&mut self.house[asset.index()][3], by), false),
+            Party::Stakes => (add(&mut self.house[asset.index()][4], by), false),
             Party::Venue(VenueId(venue)) => (add(&mut self.venues[venue as usize][asset.index()], by), false),
             Party::Deployer(instrument) => {
                 let (quote, amount) = &mut self.deployers[instrument.index()];
@@ -249,7 +251,7 @@ impl Ledger {
         // Receivers only gain: none of them can fall below zero.
         *deployer += fee.deployer;
         self.venues[fee.through.0 as usize][row] += fee.venue;
-        let [_, protocol, insurance, rounding] = &mut self.house[row];
+        let [_, protocol, insurance, rounding, _] = &mut self.house[row];
         *protocol += fee.protocol;
         *insurance += fee.insurance;
         *rounding += fee.rounding;
@@ -356,6 +358,7 @@ impl Ledger {
         }
         let questions = (0..self.questions.len()).map(QuestionId::from_index);
         parties.extend(questions.flat_map(|id| [Party::Question(id), Party::Bonds(id)]));
+        parties.push(Party::Stakes);
         parties.into_iter().map(|party| (party, self.house(party, asset))).collect()
     }
 

@@ -26,6 +26,8 @@ pub enum Party {
     Question(QuestionId),
     /// Bonds of proposals, challenges and votes on a question.
     Bonds(QuestionId),
+    /// Stakes of deployers.
+    Stakes,
 }
 
 /// Why money moved.
@@ -68,6 +70,10 @@ pub enum Reason {
     BondLost = 27,
     /// A position of a delisted perpetual was settled.
     Delisting = 30,
+    /// A deployer staked, or took its stake back.
+    Stake = 31,
+    /// A slot was bought.
+    Slot = 32,
 }
 
 /// One movement of money.

@@ -4,9 +4,9 @@
 
 use crate::atoms;
 use crate::{
-    ClassRule, ClassSpec, FundingSpec, InstrumentUpdate, Limits, LiquidationSpec, Matching, OracleSpec,
-    OutcomeAddition, PublisherSpec, QuestionPayouts, QuestionSpec, QuestionUpdate, UnderlyingSpec,
-    VenueUpdate,
+    ClassRule, ClassSpec, DeployAs, FundingSpec, GovernanceSpec, InstrumentUpdate, Limits, LiquidationSpec,
+    Matching, OracleSpec, OutcomeAddition, PublisherSpec, QuestionPayouts, QuestionSpec, QuestionUpdate,
+    UnderlyingSpec, VenueUpdate,
 };
 use serde::{Deserialize, Serialize};
 use xos_units::{Amount, PPM_ONE};
@@ -47,6 +47,10 @@ pub enum DeployCommand {
     UpdateQuestion(Box<QuestionUpdate>),
     /// The operator adds an outcome to a question that takes them.
     AddOutcome(OutcomeAddition),
+    /// The terms of governance.
+    Governance(Box<GovernanceSpec>),
+    /// A deployer brings a market.
+    DeployAs(Box<DeployAs>),
 }
 
 impl DeployCommand {

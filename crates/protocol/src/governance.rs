@@ -1,8 +1,12 @@
 //! Changes of markets that stand, and what the engine keeps of them.
 
 use crate::atoms;
-use crate::{InstrumentSpec, InstrumentTerms, MarketKind, VenueSpec};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use crate::deployers::kind_code;
+use crate::{
+    DeployedMarket, Deployer, GovernanceSpec, InstrumentSpec, InstrumentTerms, MarketKind, SlotAuction,
+    VenueSpec,
+};
+use serde::{Deserialize, Serialize};
 use xos_units::Amount;
 
 /// Longest delay of a change, seconds: a year.
@@ -137,6 +141,18 @@ pub struct GovernanceState {
     /// Markets that are being closed, in order of instrument.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub closing: Vec<ClosingMarket>,
+    /// Terms of governance; none: only the operator deploys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Box<GovernanceSpec>>,
+    /// Who staked or bought slots, in order of account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deployers: Vec<Deployer>,
+    /// What they brought, in order of deployment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub markets: Vec<DeployedMarket>,
+    /// The auction of slots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auction: Option<SlotAuction>,
 }
 
 impl GovernanceState {
@@ -148,19 +164,5 @@ impl GovernanceState {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
-    }
-}
-
-mod kind_code {
-    use super::{Deserialize, Deserializer, Error, MarketKind, Serializer};
-
-    #[allow(clippy::trivially_copy_pass_by_ref)]
-    pub(super) fn serialize<S: Serializer>(kind: &MarketKind, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u8(kind.code())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MarketKind, D::Error> {
-        let code = u8::deserialize(deserializer)?;
-        MarketKind::from_code(code).ok_or_else(|| D::Error::custom(format!("{code} is no kind of market")))
     }
 }

@@ -7,6 +7,7 @@ mod admission;
 mod atoms;
 mod command;
 mod deploy;
+mod deployers;
 mod event;
 mod feed;
 mod governance;
@@ -26,6 +27,10 @@ pub use command::{ClientId, CommandRecord, EXITS_BIT, Flags, TriggerWords};
 pub use deploy::{
     AssetSpec, CollateralTier, DeployCommand, Fees, HaltSpec, InstrumentSpec, InstrumentTerms, MarginSpec,
     MarginTier, OpenInterestBounds, Product, Split, VenueSpec,
+};
+pub use deployers::{
+    DeployAs, Deployable, DeployedMarket, Deployer, GovernanceSpec, MarketBounds, RELEASE_WAIT_S_MAX,
+    SLOT_AUCTION_S_MAX, SlotAuction, SlotKind, Slots, Stakes,
 };
 pub use event::{EventFlags, EventRecord, Receipt};
 pub use feed::{FeedAction, FeedRecord, Subscription};

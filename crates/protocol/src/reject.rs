@@ -156,6 +156,15 @@ rejects! {
     527 FeeAboveCeiling false "the fee of {value} ppm is above the ceiling of {limit} ppm that was declared at the deployment",
     528 OutcomeOfAQuestion false "instrument {value} is an outcome of question {limit}, whose terms it has",
     529 CannotBeDelisted false "{value} makes asset {limit} collateral, or is a question whose close time came, and cannot be delisted",
+    531 NoGovernance false "the exchange has no terms of governance: only its operator deploys",
+    532 GovernanceStands false "terms of governance stand already; a proposal changes them",
+    533 NotForDeployers false "account {value} may not declare field {limit}, or not like this: it is for the operator or for governance",
+    534 NoFreeSlot true "{value} markets of this kind are taken; the account has {limit} slots",
+    535 StakeTooSmall true "{value} atoms would be locked; the account has staked {limit}",
+    536 StakeLocked true "{value} atoms were asked back; {limit} are free",
+    537 SlotTooDear true "a slot costs {value} atoms now; the command pays at most {limit}",
+    538 OutsideMarketBounds false "field {limit} holds {value}, which is outside the bounds of governance",
+    539 SetsOutstanding true "{value} complete sets of question {limit} are outstanding: its deployer cannot end it",
 }
 
 const _: () = {

@@ -93,6 +93,12 @@ words! {
         WithdrawChange = 65 "withdraw_change",
         /// Announce that a market will be wound down.
         Delist = 66 "delist",
+        /// Stake as a deployer.
+        Stake = 67 "stake",
+        /// Take back what of a stake is free.
+        Unstake = 68 "unstake",
+        /// Buy a slot for one more market at the price of the auction.
+        BuySlot = 69 "buy_slot",
     }
 }
 
@@ -465,5 +471,17 @@ words! {
         PositionSettled = 110 "position_settled",
         /// Orders and positions of a delisted market are gone.
         MarketClosed = 111 "market_closed",
+        /// Terms of governance stand.
+        GovernanceDeployed = 112 "governance_deployed",
+        /// A deployer staked.
+        Staked = 113 "staked",
+        /// A deployer took back what of its stake was free.
+        Unstaked = 114 "unstaked",
+        /// A deployer bought a slot.
+        SlotBought = 115 "slot_bought",
+        /// A market of a deployer stands, and locks a part of its stake.
+        StakeLocked = 116 "stake_locked",
+        /// A market of a deployer closed: its slot and stake are free at `counter_amount`.
+        StakeReleased = 117 "stake_released",
     }
 }

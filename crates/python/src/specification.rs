@@ -18,6 +18,7 @@ pub(crate) struct Specification {
     underlyings: Vec<DeployCommand>,
     instruments: Vec<(u32, DeployCommand)>,
     questions: Vec<(u32, DeployCommand)>,
+    governance: Vec<DeployCommand>,
 }
 
 impl Specification {
@@ -39,6 +40,7 @@ impl Specification {
             underlyings: engine.underlyings().cloned().map(DeployCommand::Underlying).collect(),
             instruments: (0..engine.instrument_count()).filter_map(instrument).collect(),
             questions: (0..engine.question_count()).filter_map(question).collect(),
+            governance: engine.governance().terms.iter().cloned().map(DeployCommand::Governance).collect(),
         }
     }
 }

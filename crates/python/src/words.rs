@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use xos_protocol::{
     CancelReason, CommandKind, DecidedBy, EventFlags, EventKind, Flags, InstrumentState, MarketKind,
-    Matching, PriceSource, PriceStatus, Reject, ResolutionStage, SelfTrade, Side, Tif,
+    Matching, PriceSource, PriceStatus, Reject, ResolutionStage, SelfTrade, Side, SlotKind, Tif,
 };
 
 macro_rules! add_words {
@@ -33,6 +33,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         ResolutionStage,
         DecidedBy,
         MarketKind,
+        SlotKind,
         CancelReason,
         EventKind
     );

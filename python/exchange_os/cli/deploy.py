@@ -16,15 +16,21 @@ from exchange_os.cli._say import json_option, say_json
     type=click.Path(file_okay=False, path_type=Path),
     help="Directory of the exchange; made if there is none.",
 )
+@click.option(
+    "--account",
+    default=0,
+    type=click.IntRange(min=0),
+    help="The deployer who brings its markets with a stake; left out: the operator.",
+)
 @json_option
-def command(file: Path, data: Path, as_json: bool) -> None:
+def command(file: Path, data: Path, account: int, as_json: bool) -> None:
     """Deploy what a market FILE asks for and what does not stand yet."""
     from exchange_os.exchange import Exchange
     from exchange_os.markets import load
 
     loaded = load(file)
     with Exchange.open(data) as exchange:
-        plan = exchange.deploy(loaded)
+        plan = exchange.deploy(loaded, account=account)
         sequence, state_hash = exchange.sequence, exchange.state_hash
     if as_json:
         say_json(

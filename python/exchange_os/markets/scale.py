@@ -170,11 +170,11 @@ def margin_body(item: Perpetual, money: Money) -> dict[str, Any]:
     return mode | {"margin": {"tiers": tiers, "open_interest_scaling": bounds}}
 
 
-def _rate(field: str, value: Decimal) -> int:
+def rate(path: Path, value: Decimal) -> int:
     """A rate in 1e-12."""
     count = Fraction(value) * RATE_ONE
     if count.denominator != 1:
-        raise Contradiction(("funding", field), f"{text(value)} is finer than 1e-12")
+        raise Contradiction(path, f"{text(value)} is finer than 1e-12")
     return int(count)
 
 
@@ -182,9 +182,9 @@ def funding_body(item: Funding, money: Money) -> dict[str, Any]:
     """Funding as the engine reads it."""
     return {
         "interval_h": item.interval_h,
-        "interest": _rate("interest", item.interest),
-        "clamp": _rate("clamp", item.clamp),
-        "cap": _rate("cap", item.cap),
+        "interest": rate(("funding", "interest"), item.interest),
+        "clamp": rate(("funding", "clamp"), item.clamp),
+        "cap": rate(("funding", "cap"), item.cap),
         "impact_notional": str(atoms(("funding", "impact_notional"), item.impact_notional, money)),
         "sample_s": item.sample_s,
     }

@@ -180,6 +180,51 @@ class Issuer(Strict):
     keys: list[Key]
 
 
+class ByKind(Strict):
+    """A number for each kind of market."""
+
+    spot: Number = Decimal(0)
+    perpetual: Number = Decimal(0)
+    question: Number = Decimal(0)
+    venue: Number = Decimal(0)
+
+
+class SlotsByKind(Strict):
+    """Slots for each kind of market."""
+
+    spot: int = 0
+    perpetual: int = 0
+    question: int = 0
+    venue: int = 0
+
+
+class MarketBounds(Strict):
+    """Hard bounds above every market; 0: none. The draw on insurance is that of deployers' perpetuals."""
+
+    leverage_max: int = 0
+    maintenance_ppm_min: int = 0
+    fee_ppm_max: int = 0
+    band_ppm_max: int = 0
+    mark_band_ppm_max: int = 0
+    sources_min: int = 0
+    funding_cap: Number = Decimal(0)
+    """Most of a funding rate, as a part of the notional ("0.01")."""
+    insurance_draw_max: Number = Decimal(0)
+    """In whole units of the settlement asset."""
+
+
+class Governance(Strict):
+    """Who else than the operator may deploy: stakes, slots and bounds. It is declared once."""
+
+    stake_asset: str
+    stakes: ByKind
+    slots: SlotsByKind
+    slot_price_min: Number
+    slot_auction_s: int
+    release_wait_s: int
+    bounds: MarketBounds = MarketBounds()
+
+
 class Publisher(Strict):
     """Who tells prices. `key`: 32 bytes in hexadecimal, with which its messages are signed."""
 
@@ -422,6 +467,7 @@ class MarketFile(Strict):
 
     limits: Limits | None = None
     assets: list[Asset] = Field(default=[], alias="asset")
+    governance: Governance | None = None
     classes: list[Class] = Field(default=[], alias="class")
     venues: list[Venue] = Field(default=[], alias="venue")
     issuers: list[Issuer] = Field(default=[], alias="issuer")

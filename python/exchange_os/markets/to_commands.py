@@ -14,6 +14,7 @@ from exchange_os import _core
 from exchange_os.exact import plain_text as text
 from exchange_os.markets.admission import issuer_faults, rule_body
 from exchange_os.markets.ceilings import under_ceiling
+from exchange_os.markets.governing import governance_body
 from exchange_os.markets.later import additions, later_body
 from exchange_os.markets.lines import Path
 from exchange_os.markets.load import Loaded, Problem
@@ -33,6 +34,7 @@ from exchange_os.markets.scale import (
 )
 from exchange_os.markets.spec import (
     LIMIT_DEFAULTS,
+    Governance,
     Link,
     Oracle,
     Perpetual,
@@ -87,6 +89,14 @@ def plan(loaded: Loaded, standing: Standing = Standing()) -> Plan:
     return _Planner(loaded, standing).run()
 
 
+def brought(deployment: Deployment, account: int) -> bytes:
+    """The body of a deployment by a deployer; by the operator, account 0, as it is."""
+    if account == 0:
+        return deployment.body
+    market = msgspec.msgpack.decode(deployment.body)
+    return msgspec.msgpack.encode({"deploy_as": {"account": account, "market": market}})
+
+
 class _Planner:
     def __init__(self, loaded: Loaded, standing: Standing) -> None:
         self.loaded = loaded
@@ -107,6 +117,8 @@ class _Planner:
             self._add("asset", asset.symbol, asset_body(asset), ("asset", index))
             number = len(self.assets) + 1
             self.assets.setdefault(asset.symbol, Money(number, asset.symbol, min(asset.decimals, 18)))
+        if spec.governance is not None:
+            self._governance(spec.governance)
         for index, each in enumerate(spec.classes):
             self._add("class", each.symbol, each.model_dump(), ("class", index))
             self.classes.setdefault(each.symbol, each.counterparty)
@@ -144,6 +156,15 @@ class _Planner:
         elif self.standing.bodies.get(("genesis", "")) != body:
             self._problem(("limits",), "limits can be declared only for a new exchange; this one has others")
 
+    def _governance(self, item: Governance) -> None:
+        try:
+            stake, settlement = self._asset("stake_asset", item.stake_asset), self._settlement()
+            content = governance_body(item, stake, settlement)
+        except Contradiction as error:
+            self._problem(("governance", *error.path), str(error))
+        else:
+            self._add("governance", "", content, ("governance",))
+
     def _try(self, kind: str, item: Venue | Spot | Perpetual | Underlying | Question, path: Path) -> None:
         try:
             match item:
@@ -180,7 +201,9 @@ class _Planner:
             self.plan.standing.append(Deployment(kind, symbol, before, path))
             self.plan.missing.extend(added)
         else:
-            self._problem((*path, "symbol"), f"{kind} {symbol} stands already, with other terms")
+            self._problem(
+                (*path, "symbol"), f"{kind} {symbol}".rstrip() + " stands already, with other terms"
+            )
 
     def _added(self, symbol: str, body: bytes, path: Path) -> list[Deployment] | None:
         """Outcomes that the file adds to a question that stands; None if it asks for anything else."""
@@ -375,6 +398,8 @@ class _Planner:
 def _symbols(kind: str, content: dict[str, Any], path: Path) -> list[tuple[Path, str]]:
     """The symbols of instruments that a deployment brings, or its own, with where they stand."""
     outcomes = content.get("outcomes", [])
+    if kind == "governance":
+        return []
     if kind != "question":
         return [(path, content["symbol"])]
     return [((*path, "outcomes", index), outcome["symbol"]) for index, outcome in enumerate(outcomes)]

@@ -36,14 +36,6 @@ impl Engine {
         check_bounds(delay_s.into(), 0..=CHANGE_DELAY_S_MAX.into(), 182)
     }
 
-    /// Whether this account, or the operator, may change a market.
-    fn check_proposer(&self, account: u32, _kind: MarketKind, target: u32) -> Result<(), Refused> {
-        if account != 0 {
-            return refused(Reject::NotTheDeployer, account, target);
-        }
-        Ok(())
-    }
-
     /// A market that still trades: number, state, and that it is not an outcome.
     pub(super) fn open_instrument(&self, id: u32) -> Result<usize, Refused> {
         check_standing(id, self.instruments.len(), Reject::UnknownInstrument)?;
@@ -68,6 +60,9 @@ impl Engine {
             return refused(Reject::UnknownInstrument, target, 0);
         };
         fixed::check_instrument(before, &spec, target)?;
+        if account != 0 {
+            self.check_of_deployer(account, &spec)?;
+        }
         self.check_instrument(&spec, Some(InstrumentId(target)))?;
         spec.terms.fees = fixed::under_ceiling(before.terms.fees, spec.terms.fees)?;
         if **before == spec {
@@ -87,6 +82,7 @@ impl Engine {
         fixed::check_venue(before, &spec, target)?;
         if let (Some(before), Some(fees)) = (before.fees, &mut spec.fees) {
             check_fees(fees)?;
+            self.check_fee_bound(Some(fees))?;
             *fees = fixed::under_ceiling(before, *fees)?;
         }
         if *before == spec {
@@ -107,6 +103,7 @@ impl Engine {
             return refused(Reject::SpecOutOfBounds, terms.price_max_ticks, 20);
         }
         check_terms(&terms, spec.ticks_per_unit, self.switches)?;
+        self.check_fee_bound(Some(&terms.fees))?;
         terms.fees = fixed::under_ceiling(spec.terms.fees, terms.fees)?;
         if spec.terms == terms {
             return refused(Reject::NothingChanges, target, 0);

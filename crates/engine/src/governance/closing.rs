@@ -44,6 +44,10 @@ impl Engine {
             if !self.is_open(question) {
                 return refused(Reject::CannotBeDelisted, target, 0);
             }
+            // Whoever is about to lose would call it off.
+            if account != 0 && question.sets > 0 {
+                return refused(Reject::SetsOutstanding, question.sets, target);
+            }
         }
         let delay_s = u32::try_from(command.qty.max(0)).unwrap_or(u32::MAX);
         let announcement = Announcement { account, kind, target, delay_s };
@@ -205,6 +209,7 @@ impl Engine {
         event.instrument = id.0;
         event.price = if self.instruments[at].key.is_perpetual() { self.instruments[at].mark.0 } else { 0 };
         event.qty = self.governance.state.closing[place].settled.into();
+        self.market_ended(step, MarketKind::Instrument, id.0);
         true
     }
 

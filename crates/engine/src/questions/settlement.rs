@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::step::{Step, wide};
 use xos_book::Slot;
 use xos_ledger::{Party, Reason, SETTLEMENT};
-use xos_protocol::{CancelReason, EventKind, Side};
+use xos_protocol::{CancelReason, EventKind, MarketKind, Side};
 use xos_units::{AccountId, Amount, InstrumentId, OrderId, Qty, QuestionId};
 
 impl Engine {
@@ -149,6 +149,7 @@ impl Engine {
         event.instrument = id.0;
         event.qty = i64::from(paid);
         event.amount = wide(rest);
+        self.market_ended(step, MarketKind::Question, id.0);
         for instrument in instruments {
             self.check_open_interest(step.sequence, instrument.index());
         }

@@ -3,6 +3,8 @@
 use super::source::{Read, Source};
 use crate::engine::Engine;
 use crate::governance::Governance;
+use xos_ledger::Party;
+use xos_units::Amount;
 
 impl Engine {
     pub(super) fn read_governance(&mut self, source: &mut Source) -> Read<()> {
@@ -15,6 +17,10 @@ impl Engine {
             return source.malformed("governance");
         }
         self.refresh_curbs();
+        let (asset, staked) = self.staked();
+        if staked > Amount::ZERO {
+            self.restore_house(source, Party::Stakes, asset, staked)?;
+        }
         Ok(())
     }
 }

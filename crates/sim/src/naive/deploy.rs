@@ -56,6 +56,8 @@ impl World {
             DeployCommand::ProposeResolution(asked) => self.propose(cause, asked, events),
             DeployCommand::AddOutcome(asked) => self.add_outcome(cause, asked, events),
             DeployCommand::DecideResolution(asked) => self.vote(cause, asked, events),
+            DeployCommand::Governance(spec) => self.deploy_governance(cause, *spec, events),
+            DeployCommand::DeployAs(asked) => self.deploy_as(cause, *asked, events),
             DeployCommand::UpdateInstrument(update) => self.update_instrument(cause, *update, events),
             DeployCommand::UpdateVenue(update) => self.update_venue(cause, *update, events),
             DeployCommand::UpdateQuestion(update) => self.update_question(cause, *update, events),
@@ -80,7 +82,7 @@ impl World {
         Ok(())
     }
 
-    fn deploy_venue(
+    pub(super) fn deploy_venue(
         &mut self,
         cause: &Cause,
         spec: VenueSpec,
@@ -93,6 +95,7 @@ impl World {
             check_fees(fees)?;
         }
         self.check_venue_rules(&spec)?;
+        spec.fees.map_or(Ok(()), |fees| self.check_fee_bound(fees))?;
         self.venues.push(spec);
         events.push(EventRecord {
             instrument: standing + 1,
@@ -158,7 +161,7 @@ impl World {
         bound(41, spec.reopen_ms, spec.reopen_ms <= 3_600_000)
     }
 
-    fn deploy_instrument(
+    pub(super) fn deploy_instrument(
         &mut self,
         cause: &Cause,
         spec: InstrumentSpec,
@@ -206,7 +209,7 @@ impl World {
             bound(103, halt.pause_s, (1..=86_400).contains(&halt.pause_s))?;
             bound(104, halt.post_only_s, halt.post_only_s <= 86_400)?;
         }
-        Ok(())
+        self.check_market_bounds(spec)
     }
 
     /// Fields 71 to 81.
@@ -273,7 +276,7 @@ impl World {
         bound(84, slippage, slippage >= 0 && slippage <= spec.collateral[0].haircut_ppm)
     }
 
-    fn deploy_question(
+    pub(super) fn deploy_question(
         &mut self,
         cause: &Cause,
         spec: QuestionSpec,
@@ -286,6 +289,7 @@ impl World {
         let (outcomes, meetings) = (spec.outcomes_most() as u32, self.limits.matches_per_command_max);
         bound(211, outcomes, !spec.implied || outcomes - 1 <= meetings)?;
         self.check_later(&spec)?;
+        self.check_fee_bound(spec.terms.fees)?;
         let rule = spec.resolution.as_ref().map(|resolution| resolution.rule.as_bytes());
         let detail = rule.map_or([0; 32], |rule| *blake3::hash(rule).as_bytes());
         let id = self.questions.len() as u32 + 1;

@@ -43,10 +43,6 @@ impl World {
         bound(182, asked.delay_s, asked.delay_s <= YEAR_S.into())
     }
 
-    fn may_change(&self, asked: Asked) -> bool {
-        asked.account == 0
-    }
-
     /// An instrument that trades and is no outcome.
     fn check_own(&self, id: u32) -> Result<(), Refusal> {
         check_id(id, self.instruments.len(), Reject::UnknownInstrument)?;
@@ -95,6 +91,9 @@ impl World {
         fixed(71, old.liquidation.is_some() == spec.liquidation.is_some())?;
         fixed(62, old.isolated_only == spec.isolated_only)?;
         fixed(101, old.halt.is_some() == spec.halt.is_some())?;
+        if account != 0 {
+            self.check_of_deployer(account, &spec, false)?;
+        }
         self.check_instrument(&spec, true)?;
         spec.terms.fees = check_ceiling(old.terms.fees, spec.terms.fees)?;
         check(spec != old, Reject::NothingChanges, id, 0)?;
@@ -122,6 +121,7 @@ impl World {
         if let (Some(before), Some(after)) = (old.fees, spec.fees) {
             fixed(186, after.ceiling_ppm == 0 || after.ceiling_ppm == highest(before))?;
             check_fees(after)?;
+            self.check_fee_bound(after)?;
             spec.fees = Some(check_ceiling(before, after)?);
         }
         check(spec != old, Reject::NothingChanges, id, 0)?;
@@ -144,6 +144,7 @@ impl World {
         check_fixed_terms(id, &old.terms, &terms)?;
         bound(20, terms.price_max_ticks, terms.band_ppm == 0)?;
         check_terms(&terms, old.ticks_per_unit)?;
+        self.check_fee_bound(terms.fees)?;
         terms.fees = check_ceiling(old.terms.fees, terms.fees)?;
         check(terms != old.terms, Reject::NothingChanges, id, 0)?;
         self.announce_change(cause, asked, Change::Terms(Box::new(terms)), events);
@@ -214,6 +215,8 @@ impl World {
             self.check_undecided(id)?;
             check(self.question(id).resolution.is_some(), Reject::NotResolvable, id, 0)?;
             check(self.trades(id), Reject::CannotBeDelisted, id, 0)?;
+            let sets = self.question(id).sets;
+            check(command.account == 0 || sets == 0, Reject::SetsOutstanding, sets, id)?;
         }
         let delay_s = command.qty.clamp(0, i64::from(u32::MAX));
         let asked = Asked { account: command.account, kind, target: id, delay_s };
@@ -401,6 +404,7 @@ impl World {
                     qty: settled.into(),
                     ..cause.event(EventKind::MarketClosed)
                 });
+                self.market_ended(cause, MarketKind::Instrument, id, events);
             }
         }
     }

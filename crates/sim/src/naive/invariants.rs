@@ -11,6 +11,7 @@ impl World {
         self.check_books()?;
         self.check_isolation()?;
         self.check_health()?;
+        self.check_stakes()?;
         self.check_repayments()?;
         self.check_held()
     }

@@ -10,6 +10,7 @@ mod conversion;
 mod countdowns;
 mod deleveraging;
 mod deploy;
+mod deployers;
 mod events;
 mod fill;
 mod funding;
@@ -327,9 +328,9 @@ impl NaiveEngine {
 /// Whether commands of this kind act for the account they name, which must exist.
 fn names_account(kind: CommandKind) -> bool {
     use CommandKind::{
-        Amend, AmendTrigger, Cancel, CancelAllAfter, ChallengeResolution, Deposit, MassCancel, MergeSet,
-        Place, PlaceBracket, PlaceTrigger, SetCredentials, SetLeverage, SetMarginMode, SetProtection,
-        SplitSet, Transfer, VoidQuestion, Withdraw,
+        Amend, AmendTrigger, BuySlot, Cancel, CancelAllAfter, ChallengeResolution, Deposit, MassCancel,
+        MergeSet, Place, PlaceBracket, PlaceTrigger, SetCredentials, SetLeverage, SetMarginMode,
+        SetProtection, SplitSet, Stake, Transfer, Unstake, VoidQuestion, Withdraw,
     };
     matches!(
         kind,
@@ -352,6 +353,9 @@ fn names_account(kind: CommandKind) -> bool {
             | SetProtection
             | ChallengeResolution
             | VoidQuestion
+            | Stake
+            | Unstake
+            | BuySlot
     )
 }
 
@@ -397,6 +401,9 @@ impl World {
             CommandKind::PublishPrice => self.publish(cause, command, events),
             CommandKind::WithdrawChange => self.withdraw_change(cause, command, events),
             CommandKind::Delist => self.delist(cause, command, events),
+            CommandKind::Stake => self.stake(cause, command, events),
+            CommandKind::Unstake => self.unstake(cause, command, events),
+            CommandKind::BuySlot => self.buy_slot(cause, command, events),
             CommandKind::Restart => {
                 self.restart(cause, events);
                 Ok(())

@@ -172,6 +172,7 @@ impl World {
             amount: Int128::new(rest),
             ..cause.event(EventKind::QuestionSettled)
         });
+        self.market_ended(cause, xos_protocol::MarketKind::Question, id, events);
     }
 
     /// Orders, waiting orders and protections of an instrument leave; false: some are left.

@@ -112,6 +112,11 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
         CommandKind::SetInstrumentState => check_only(command, &[SIDE, INSTRUMENT]),
         CommandKind::ResolveQuestion => check_only(command, &[INSTRUMENT, ORDER_ID]),
         CommandKind::WithdrawChange => check_only(command, &[ACCOUNT, ORDER_ID]),
+        CommandKind::Stake | CommandKind::Unstake => check_only(command, &[ACCOUNT, AMOUNT]),
+        CommandKind::BuySlot => {
+            check_byte(command.side <= 3, command.side, SIDE)?;
+            check_only(command, &[SIDE, ACCOUNT, AMOUNT])
+        }
         CommandKind::Delist => {
             check_byte(command.side <= 2, command.side, SIDE)?;
             check_only(command, &[SIDE, ACCOUNT, INSTRUMENT, QTY])

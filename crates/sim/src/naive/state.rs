@@ -269,6 +269,7 @@ pub(super) enum House {
     Clearing(u32),
     Question(u32),
     Bonds(u32),
+    Stakes,
 }
 
 /// One side of a posting.

@@ -76,6 +76,7 @@ impl Desk<'_> {
             (Kind::Cancel | Kind::MassCancel | Kind::CancelAllAfter | Kind::OpenAccount, "") => Ok(0),
             (Kind::Tick | Kind::Restart | Kind::Deploy, "") => Ok(0),
             (Kind::AmendTrigger | Kind::SetMarginMode | Kind::WithdrawChange | Kind::Delist, "") => Ok(0),
+            (Kind::Stake | Kind::Unstake | Kind::BuySlot, "") => Ok(0),
             (Kind::SetCredentials, _) => Ok(0),
             (_, "") => only("instrument", self.engine.instrument_count()),
             _ => columns::instrument(self.engine, text),
@@ -112,6 +113,7 @@ impl Desk<'_> {
                 let state = InstrumentState::ALL.iter().find(|state| state.name() == value);
                 record.side = state.ok_or(format!("state is {value:?}"))?.code();
             }
+            "slot" => record.side = super::governance_rows::slot(value)?,
             "question" => {
                 record.side = xos_protocol::MarketKind::Question.code();
                 record.instrument = columns::question(self.engine, value)?;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use xos_engine::Engine;
 use xos_protocol::{
     CancelReason, CommandKind, DecidedBy, EventFlags, EventKind, EventRecord, InstrumentState, PriceSource,
-    PriceStatus, Reject, Side,
+    PriceStatus, Reject, Side, SlotKind,
 };
 use xos_units::VenueId;
 
@@ -78,6 +78,11 @@ impl Witness<'_> {
             // There the field holds words.
             "order" if kind == EventKind::Rejected && self.names_no_order(event) => String::new(),
             "order" if governance_rows::is_of_change(kind) => self.names.order_name(event.order_id),
+            "amount" if governance_rows::is_of_stake(kind) => event.amount.get().to_string(),
+            "total" if governance_rows::is_of_stake(kind) => event.counter_amount.get().to_string(),
+            "state" if kind == EventKind::SlotBought => {
+                SlotKind::from_code(event.side).map_or_else(String::new, |slot| slot.name().into())
+            }
             "total" if governance_rows::is_of_change(kind) => event.counter_amount.get().to_string(),
             "order" if is_about_order(kind) => self.names.order_name(event.order_id),
             "on" => self.target(event, kind),
@@ -211,7 +216,7 @@ impl Witness<'_> {
         use EventKind as Kind;
         let id = event.instrument;
         match kind {
-            kind if governance_rows::is_of_market(kind) => governance_rows::target(self.engine, event),
+            kind if governance_rows::names_market(kind) => governance_rows::target(self.engine, event),
             Kind::Deposited | Kind::Withdrawn | Kind::Transferred | Kind::AssetDeployed => {
                 columns::asset_name(self.engine, id)
             }

@@ -1,13 +1,15 @@
 //! Changes of markets: as lines, and what is announced as rows.
 
+use super::columns::integer;
 use super::columns::{self, Names};
 use super::commands::Desk;
 use super::specs::Words;
 use xos_engine::Engine;
 use xos_protocol::{
-    Change, DeployCommand, EventKind, EventRecord, InstrumentUpdate, MarketKind, QuestionUpdate, VenueUpdate,
+    Change, DeployAs, DeployCommand, Deployable, EventKind, EventRecord, GovernanceSpec, InstrumentUpdate,
+    MarketBounds, MarketKind, QuestionUpdate, SlotKind, Slots, Stakes, VenueUpdate,
 };
-use xos_units::VenueId;
+use xos_units::{Amount, VenueId};
 
 /// What `update perpetual BTC ... delay_s=60 by=ann` announces: the words of a deployment, but for the market that stands.
 pub(super) fn update(
@@ -83,4 +85,76 @@ pub(super) fn changes(engine: &Engine, names: &Names) -> Vec<Vec<String>> {
             ]
         })
         .collect()
+}
+
+/// `governance asset=GOV stakes=10,20,30,5 slots=1,1,1,1` (spot, perpetual, question, venue) and the other terms by name.
+pub(super) fn terms(words: &mut Words<'_>, desk: &Desk<'_>) -> Result<GovernanceSpec, String> {
+    fn four<T: TryFrom<i128>>(text: &str) -> Result<[T; 4], String> {
+        let parts: Result<Vec<T>, String> = text.split(',').map(integer).collect();
+        parts?.try_into().map_err(|_| "four numbers: spot, perpetual, question, venue".to_string())
+    }
+    let [spot, perpetual, question, venue] =
+        four::<i128>(words.take("stakes").unwrap_or("0,0,0,0"))?.map(Amount);
+    let stakes = Stakes { spot, perpetual, question, venue };
+    let [spot, perpetual, question, venue] = four(words.take("slots").unwrap_or("1,1,1,1"))?;
+    let bounds = MarketBounds {
+        leverage_max: words.number("leverage_max", 0)?,
+        maintenance_ppm_min: words.ppm("maintenance_min", 0)?,
+        fee_ppm_max: words.ppm("fee_max", 0)?,
+        band_ppm_max: words.ppm("band_max", 0)?,
+        mark_band_ppm_max: words.ppm("mark_band_max", 0)?,
+        sources_min: words.number("sources_min", 0)?,
+        funding_cap_max: words.number("funding_cap_max", 0)?,
+        insurance_draw_max: Amount(words.number("draw_max", 0)?),
+    };
+    Ok(GovernanceSpec {
+        stake_asset: columns::asset(desk.engine, words.take("asset").ok_or("governance needs asset=GOV")?)?,
+        stakes,
+        slots: Slots { spot, perpetual, question, venue },
+        slot_price_min: Amount(words.number("slot_min", 100)?),
+        slot_auction_s: words.number("auction_s", 100)?,
+        release_wait_s: words.number("release_s", 60)?,
+        bounds,
+    })
+}
+
+/// The same deployment by a deployer.
+pub(super) fn brought(account: u32, deployed: DeployCommand) -> Result<DeployCommand, String> {
+    let market = match deployed {
+        DeployCommand::Instrument(spec) => Deployable::Instrument(spec),
+        DeployCommand::Question(spec) => Deployable::Question(spec),
+        DeployCommand::Venue(spec) => Deployable::Venue(spec),
+        _ => return Err("a deployer brings spot, perpetual, question and venue".into()),
+    };
+    Ok(DeployCommand::DeployAs(Box::new(DeployAs { account, market })))
+}
+
+/// Stakes, slots and what is locked.
+pub(super) fn is_of_stake(kind: EventKind) -> bool {
+    (EventKind::Staked..=EventKind::StakeReleased).contains(&kind)
+}
+
+/// Whether an event about a stake is about a market.
+pub(super) fn names_market(kind: EventKind) -> bool {
+    is_of_market(kind) || matches!(kind, EventKind::StakeLocked | EventKind::StakeReleased)
+}
+
+/// Rows of `then deployers`.
+pub(super) fn deployers(engine: &Engine, names: &Names) -> Vec<Vec<String>> {
+    let row = |deployer: &xos_protocol::Deployer| {
+        let id = xos_units::AccountId(deployer.account);
+        vec![
+            names.account_name(deployer.account),
+            deployer.stake.0.to_string(),
+            engine.locked_stake(id, engine.time_ns()).0.to_string(),
+            deployer.bought.map(|slots| slots.to_string()).join(","),
+        ]
+    };
+    engine.governance().deployers.iter().map(row).collect()
+}
+
+/// `slot=perpetual` of buy_slot.
+pub(super) fn slot(text: &str) -> Result<u8, String> {
+    let slot = SlotKind::ALL.iter().find(|slot| slot.name() == text);
+    slot.map(|slot| slot.code()).ok_or(format!("slot is {text:?}"))
 }

@@ -20,7 +20,7 @@ pub(super) struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    fn new(words: &'a [String]) -> Result<Self, String> {
+    pub(super) fn new(words: &'a [String]) -> Result<Self, String> {
         let pair = |word: &'a String| word.split_once('=').ok_or(format!("{word:?} is not name=value"));
         Ok(Self { left: words.iter().map(pair).collect::<Result<_, _>>()? })
     }
@@ -73,11 +73,21 @@ pub(super) fn body(words: &[String], desk: &Desk<'_>) -> Result<Vec<u8>, String>
     if kind == "update" {
         return update(&words[1..], desk);
     }
+    if kind == "governance" {
+        let mut words = Words::new(&words[1..])?;
+        let spec = governance_rows::terms(&mut words, desk)?;
+        words.end()?;
+        return Ok(DeployCommand::Governance(Box::new(spec)).to_bytes());
+    }
     let symbol = if symbol == "\"\"" { String::new() } else { symbol.clone() };
     let mut words = Words::new(&words[2..])?;
+    let deployer = words.take("deployer").map(|name| desk.names.account(name)).transpose()?;
     let command = deployment(kind, symbol, &mut words, desk)?;
     words.end()?;
-    Ok(command.to_bytes())
+    match deployer {
+        None => Ok(command.to_bytes()),
+        Some(account) => Ok(governance_rows::brought(account, command)?.to_bytes()),
+    }
 }
 
 /// `update perpetual BTC on=BTC delay_s=60` and the words of a deployment: `on` is the market where the symbol is another.

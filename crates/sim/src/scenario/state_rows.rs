@@ -78,6 +78,9 @@ const CHANGES: Subject = Subject {
     ordered: true,
 };
 
+const DEPLOYERS: Subject =
+    Subject { columns: &["account", "stake", "locked", "bought"], free: &["bought"], ordered: false };
+
 const CREDENTIALS: Subject = Subject {
     columns: &["account", "classes", "ends", "issued", "hash"],
     free: &["ends", "issued", "hash"],
@@ -124,6 +127,9 @@ impl Sight<'_> {
             ["instruments"] => compared(&INSTRUMENTS, expected, self.instruments()),
             ["changes"] => {
                 compared(&CHANGES, expected, super::governance_rows::changes(self.engine, self.names))
+            }
+            ["deployers"] => {
+                compared(&DEPLOYERS, expected, super::governance_rows::deployers(self.engine, self.names))
             }
             ["questions"] => compared(&QUESTIONS, expected, self.questions()),
             [subject @ ("balances" | "positions" | "orders" | "risk" | "credentials"), whose @ ..] => {
@@ -314,6 +320,7 @@ impl Sight<'_> {
                         format!("clearing {}", columns::instrument_name(self.engine, id.0))
                     }
                     Party::Question(id) => format!("question {}", columns::question_name(self.engine, id.0)),
+                    Party::Stakes => "stakes".into(),
                     Party::Bonds(id) => format!("bonds {}", columns::question_name(self.engine, id.0)),
                 };
                 rows.push(vec![name, columns::asset_name(self.engine, asset.0), text(amount.0)]);

@@ -6,9 +6,10 @@ pub(super) mod underlyings;
 use super::questions;
 use crate::rng::Rng;
 use xos_protocol::{
-    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HedgeSpec, InstrumentSpec, InstrumentTerms,
-    Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching, OpenInterestBounds,
-    OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split, TrancheSpec,
+    AssetSpec, CollateralTier, DeployCommand, Deployable, Fees, FundingSpec, HedgeSpec, InstrumentSpec,
+    InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching,
+    OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split,
+    TrancheSpec,
 };
 use xos_units::Amount;
 
@@ -311,6 +312,11 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
         DeployCommand::Question(spec) if spec.link.is_some() && rng.one_in(2) => {
             spec.link.iter_mut().for_each(|link| underlyings::spoil_link(rng, link));
         }
+        DeployCommand::Governance(spec) => super::chaos::spoil_governance(rng, spec),
+        DeployCommand::DeployAs(asked) => match &mut asked.market {
+            Deployable::Instrument(spec) if rng.one_in(2) => spec.isolated_only = false,
+            _ => asked.account = *rng.pick(&[0, 99]),
+        },
         DeployCommand::UpdateInstrument(update) => {
             let mut inner = DeployCommand::Instrument(update.spec.clone());
             spoil(rng, &mut inner);

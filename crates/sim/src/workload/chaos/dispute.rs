@@ -137,7 +137,7 @@ impl Chaos {
     }
 
     /// Its resolvers are accounts of different owners, if there are enough.
-    fn resolvable_question(&mut self) -> QuestionSpec {
+    pub(super) fn resolvable_question(&mut self) -> QuestionSpec {
         self.deployments += 1;
         let outcomes = 2 + self.rng.below(3) as usize;
         let number = 10 + self.deployments;

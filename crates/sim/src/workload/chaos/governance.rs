@@ -17,6 +17,8 @@ pub(super) struct Governed {
     questions: Vec<InstrumentTerms>,
     /// Announced changes.
     changes: Vec<(u64, MarketKind, u32, Option<Change>)>,
+    /// Markets of deployers.
+    pub(super) markets: Vec<(u32, MarketKind, u32)>,
 }
 
 impl Chaos {
@@ -48,6 +50,10 @@ impl Chaos {
                     _ => None,
                 };
                 governed.changes.push((event.order_id, kind, event.instrument, change));
+            }
+            (Some(EventKind::StakeLocked), _) => {
+                let kind = MarketKind::from_code(event.side).expect("a kind of market");
+                governed.markets.push((event.account, kind, event.instrument));
             }
             (Some(EventKind::ChangeWithdrawn), _) => {
                 governed.changes.retain(|(id, ..)| *id != event.order_id);
@@ -90,8 +96,35 @@ impl Chaos {
         if self.rng.one_in(12) { self.account() } else { 0 }
     }
 
+    /// The deployer of a market, now and then.
+    fn draw_deployer(&mut self, kind: MarketKind, target: u32, drawn: u32) -> u32 {
+        let own = self.governed.markets.iter().find(|(_, of, number)| (*of, *number) == (kind, target));
+        match own {
+            Some((account, ..)) if self.rng.percent(60) => *account,
+            _ => drawn,
+        }
+    }
+
     /// A change of a market, most often one that passes.
     pub(super) fn draw_update(&mut self) -> DeployCommand {
+        let mut update = self.draw_any_update();
+        match &mut update {
+            DeployCommand::UpdateInstrument(update) => {
+                update.account =
+                    self.draw_deployer(MarketKind::Instrument, update.instrument, update.account);
+            }
+            DeployCommand::UpdateVenue(update) => {
+                update.account = self.draw_deployer(MarketKind::Venue, update.venue, update.account);
+            }
+            DeployCommand::UpdateQuestion(update) => {
+                update.account = self.draw_deployer(MarketKind::Question, update.question, update.account);
+            }
+            _ => {}
+        }
+        update
+    }
+
+    fn draw_any_update(&mut self) -> DeployCommand {
         let (account, delay_s) = (self.draw_announcer(), self.draw_delay_s());
         let (rng, scale) = (&mut self.rng, self.scale);
         match rng.below(8) {
@@ -149,6 +182,9 @@ impl Chaos {
     pub(super) fn draw_governance(&mut self) -> CommandRecord {
         let account = self.draw_announcer();
         if self.rng.one_in(2) {
+            return self.draw_stake();
+        }
+        if self.rng.one_in(2) {
             let ids: Vec<u64> = self.governed.changes.iter().map(|(id, ..)| *id).collect();
             let order_id = if ids.is_empty() || self.rng.one_in(12) { 7 } else { *self.rng.pick(&ids) };
             return CommandRecord { account, order_id, ..command(CommandKind::WithdrawChange) };
@@ -179,6 +215,8 @@ impl Chaos {
         };
         let delay_s = self.draw_delay_s();
         let qty = if self.rng.one_in(20) { -1 } else { delay_s.into() };
+        let kind = if is_question { MarketKind::Question } else { MarketKind::Instrument };
+        let account = self.draw_deployer(kind, instrument, account);
         CommandRecord { side, account, instrument, qty, ..command(CommandKind::Delist) }
     }
 }
@@ -207,7 +245,9 @@ fn keep_terms(rng: &mut Rng, old: &InstrumentTerms, terms: &mut InstrumentTerms)
         }
         4 => terms.fees.ceiling_ppm = highest + 1,
         5 => *terms = old.clone(),
-        6..9 if highest < 100_000 => terms.fees.taker_ppm = highest + 1,
+        6..12 if highest < 100_000 => {
+            (terms.fees.taker_ppm, terms.fees.ceiling_ppm) = (highest + 1, 0);
+        }
         _ => {}
     }
 }

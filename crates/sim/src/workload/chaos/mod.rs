@@ -5,6 +5,7 @@ mod commands;
 mod crash;
 mod credentials;
 mod debt;
+mod deployers;
 mod dispute;
 mod giant;
 mod governance;
@@ -14,6 +15,7 @@ mod later;
 mod squeeze;
 mod triggers;
 
+pub(super) use self::deployers::spoil_governance;
 use super::admission;
 use super::collateral;
 use super::deployments::{self, Scale};
@@ -125,6 +127,8 @@ impl Chaos {
     pub fn next_frame(&mut self) -> Frame {
         if self.set_up.is_empty() && self.live.accounts > 1 && self.rng.one_in(70) {
             self.plan_debt();
+        } else if self.set_up.is_empty() && self.live.accounts > 1 && self.rng.one_in(80) {
+            self.plan_deployer();
         }
         if self.set_up.is_empty() && self.live.accounts > 0 && self.rng.one_in(50) {
             if self.rng.one_in(3) {
@@ -144,7 +148,7 @@ impl Chaos {
             None => self.draw_frame(),
         };
         self.pending = match &frame.body {
-            Body::Deploy(body) => DeployCommand::from_bytes(body).ok(),
+            Body::Deploy(body) => DeployCommand::from_bytes(body).ok().map(deployers::brought),
             Body::Commands(_) => None,
         };
         frame
@@ -382,6 +386,7 @@ impl Chaos {
             deployments::spoil(rng, &mut body);
             bodies.push(body);
         }
+        self.plan_governance(&mut bodies);
         self.set_up.extend(bodies.iter().map(|body| Frame::deploy(self.time_ns, body)));
         self.plan_accounts(assets as u32, classes);
     }
@@ -429,7 +434,7 @@ impl Chaos {
         self.deployments += 1;
         let number = 10 + self.deployments;
         let (rng, scale) = (&mut self.rng, self.scale);
-        let mut body = match rng.below(18) {
+        let mut body = match rng.below(20) {
             0 => DeployCommand::Genesis(deployments::limits(rng)),
             1..3 => DeployCommand::Asset(deployments::asset(number)),
             3 if rng.one_in(2) => {
@@ -445,6 +450,7 @@ impl Chaos {
             5..7 => {
                 let mut spec = deployments::spot(rng, scale, format!("S{number}"), 2, 1);
                 spec.funding = rng.one_in(8).then(|| Box::new(deployments::funding(rng, &spec)));
+                spec.isolated_only = rng.one_in(12);
                 DeployCommand::Instrument(spec)
             }
             7..9 => {
@@ -455,7 +461,8 @@ impl Chaos {
                 DeployCommand::Instrument(spec)
             }
             9 => self.draw_payouts(),
-            13.. => self.draw_update(),
+            13..16 => self.draw_update(),
+            16.. => self.draw_market(number),
             _ => {
                 let outcomes = 2 + rng.below(6) as usize;
                 let mut spec = deployments::question(rng, scale, number, outcomes);
