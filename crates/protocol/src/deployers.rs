@@ -1,5 +1,6 @@
 //! Terms of governance: what deployers stake, their slots, and the bounds above every market.
 
+use crate::words::words;
 use crate::{InstrumentSpec, MarketKind, QuestionSpec, VenueSpec, atoms};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use xos_units::Amount;

@@ -6,10 +6,9 @@ pub(super) mod underlyings;
 use super::questions;
 use crate::rng::Rng;
 use xos_protocol::{
-    AssetSpec, CollateralTier, DeployCommand, Deployable, Fees, FundingSpec, HedgeSpec, InstrumentSpec,
-    InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching,
-    OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split,
-    TrancheSpec,
+    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HedgeSpec, InstrumentSpec, InstrumentTerms,
+    Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching, OpenInterestBounds,
+    OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split, TrancheSpec,
 };
 use xos_units::Amount;
 
@@ -312,20 +311,11 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
         DeployCommand::Question(spec) if spec.link.is_some() && rng.one_in(2) => {
             spec.link.iter_mut().for_each(|link| underlyings::spoil_link(rng, link));
         }
-        DeployCommand::Governance(spec) => super::chaos::spoil_governance(rng, spec),
-        DeployCommand::DeployAs(asked) => match &mut asked.market {
-            Deployable::Instrument(spec) if rng.one_in(2) => spec.isolated_only = false,
-            _ => asked.account = *rng.pick(&[0, 99]),
-        },
-        DeployCommand::UpdateInstrument(update) => {
-            let mut inner = DeployCommand::Instrument(update.spec.clone());
-            spoil(rng, &mut inner);
-            if let DeployCommand::Instrument(spec) = inner {
-                update.spec = spec;
-            }
-        }
-        DeployCommand::UpdateVenue(update) => update.spec.fees = Some(bad_fees(rng)),
-        DeployCommand::UpdateQuestion(update) => update.terms.fees = bad_fees(rng),
+        DeployCommand::Governance(_)
+        | DeployCommand::DeployAs(_)
+        | DeployCommand::UpdateInstrument(_)
+        | DeployCommand::UpdateVenue(_)
+        | DeployCommand::UpdateQuestion(_) => super::chaos::spoil_governed(rng, command),
         DeployCommand::Publisher(spec) => match rng.below(3) {
             0 => spoil_symbol(rng, &mut spec.symbol, "PUB1"),
             _ => spec.key = (*rng.pick(&["", "zz", "00"])).to_string() + &"f".repeat(62),
@@ -376,7 +366,7 @@ fn spoil_symbol(rng: &mut Rng, symbol: &mut String, taken: &str) {
     };
 }
 
-fn bad_fees(rng: &mut Rng) -> Fees {
+pub(super) fn bad_fees(rng: &mut Rng) -> Fees {
     let pairs = [(0, -1), (0, 100_001), (100_001, 100_000), (-11, 10), (i32::MIN, 5), (7, i32::MAX)];
     let (maker_ppm, taker_ppm) = *rng.pick(&pairs);
     Fees { maker_ppm, taker_ppm, ceiling_ppm: 0 }

@@ -21,8 +21,29 @@ pub(super) fn brought(command: DeployCommand) -> DeployCommand {
     }
 }
 
+/// Makes one thing wrong in a change, in what a deployer brings, or in terms of governance.
+pub(in crate::workload) fn spoil_governed(rng: &mut Rng, command: &mut DeployCommand) {
+    match command {
+        DeployCommand::Governance(spec) => spoil_governance(rng, spec),
+        DeployCommand::DeployAs(asked) => match &mut asked.market {
+            Deployable::Instrument(spec) if rng.one_in(2) => spec.isolated_only = false,
+            _ => asked.account = *rng.pick(&[0, 99]),
+        },
+        DeployCommand::UpdateInstrument(update) => {
+            let mut inner = DeployCommand::Instrument(update.spec.clone());
+            deployments::spoil(rng, &mut inner);
+            if let DeployCommand::Instrument(spec) = inner {
+                update.spec = spec;
+            }
+        }
+        DeployCommand::UpdateVenue(update) => update.spec.fees = Some(deployments::bad_fees(rng)),
+        DeployCommand::UpdateQuestion(update) => update.terms.fees = deployments::bad_fees(rng),
+        _ => {}
+    }
+}
+
 /// Makes one thing wrong in terms of governance.
-pub(in crate::workload) fn spoil_governance(rng: &mut Rng, spec: &mut GovernanceSpec) {
+fn spoil_governance(rng: &mut Rng, spec: &mut GovernanceSpec) {
     let too_much = Amount(1 << 96);
     match rng.below(13) {
         0 => spec.stake_asset = *rng.pick(&[0, 99]),

@@ -15,7 +15,7 @@ mod later;
 mod squeeze;
 mod triggers;
 
-pub(super) use self::deployers::spoil_governance;
+pub(super) use self::deployers::spoil_governed;
 use super::admission;
 use super::collateral;
 use super::deployments::{self, Scale};
