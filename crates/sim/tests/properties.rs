@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use xos_protocol::{
-    CommandKind, CommandRecord, DeployCommand, EventFlags, EventKind, EventRecord, Reject, Tif,
+    CommandKind, CommandRecord, DeployCommand, Deployable, EventFlags, EventKind, EventRecord, Reject, Tif,
 };
 use xos_sim::differential::{Machine, event_text};
 use xos_sim::naive::NaiveEngine;
@@ -340,7 +340,7 @@ fn margin_is_monotone() {
 fn a_step_keeps_every_limit_and_adds_up_to_one_unit() {
     let (mut seed, mut steps, mut legs_seen) = (u64::MAX, [0, 0], 0);
     let mut limits: BTreeMap<u64, i64> = BTreeMap::new();
-    let mut units: BTreeMap<u32, (i64, usize)> = BTreeMap::new();
+    let mut units: BTreeMap<u32, i64> = BTreeMap::new();
     watch_worlds(Chaos::of_crowd, |seen| {
         if seen.seed != seed {
             seed = seen.seed;
@@ -351,11 +351,16 @@ fn a_step_keeps_every_limit_and_adds_up_to_one_unit() {
             &seen.frame.body,
             seen.events.iter().find(|event| event.kind() == Some(EventKind::QuestionDeployed)),
         ) {
-            let Ok(DeployCommand::Question(spec)) = DeployCommand::from_bytes(body) else {
-                panic!("a question")
+            let spec = match DeployCommand::from_bytes(body) {
+                Ok(DeployCommand::Question(spec)) => spec,
+                Ok(DeployCommand::DeployAs(asked)) => match asked.market {
+                    Deployable::Question(spec) => spec,
+                    other => panic!("a question, not {other:?}"),
+                },
+                other => panic!("a question, not {other:?}"),
             };
-            for at in 0..spec.outcomes.len() as u32 {
-                units.insert(deployed.order_id as u32 + at, (spec.ticks_per_unit, spec.outcomes.len()));
+            for at in 0..spec.outcomes_most() as u32 {
+                units.insert(deployed.order_id as u32 + at, spec.ticks_per_unit);
             }
         }
         for (at, event) in seen.events.iter().enumerate() {
@@ -364,10 +369,12 @@ fn a_step_keeps_every_limit_and_adds_up_to_one_unit() {
                     limits.insert(event.order_id, event.price);
                 }
                 Some(EventKind::ImpliedTrade) => {
-                    let (unit, outcomes) = units[&event.instrument];
-                    let legs =
-                        seen.events[at + 1..].iter().filter(|leg| leg.kind() == Some(EventKind::ImpliedLeg));
-                    let legs: Vec<_> = legs.take(outcomes - 1).collect();
+                    let unit = units[&event.instrument];
+                    // Outcomes that were added later have a leg too.
+                    let after = seen.events[at + 1..].iter();
+                    let of_step = after.take_while(|next| next.kind() != Some(EventKind::ImpliedTrade));
+                    let legs: Vec<_> =
+                        of_step.filter(|leg| leg.kind() == Some(EventKind::ImpliedLeg)).collect();
                     let sum: i64 = event.price + legs.iter().map(|leg| leg.price).sum::<i64>();
                     assert_eq!(sum, unit, "seed {seed}: {}", event_text(event));
                     let worse =
