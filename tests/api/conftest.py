@@ -56,18 +56,22 @@ fees = { maker_ppm = 0, taker_ppm = 500 }
 class Server:
     """The address of a running API, and what stands behind it."""
 
-    def __init__(self, *, limits: bool = False) -> None:
-        self.exchange = xos.open()
-        self.exchange.deploy(xos.markets.loads(MARKETS))
-        self.exchange.set_mark("ETH-USDC-SWAP", "2000")
-        self.accounts = [self.exchange.open_account(name) for name in ("ann", "bob")]
-        for account in self.accounts:
-            self.exchange.deposit(account, "USDC", 100_000)
-            self.exchange.deposit(account, "ETH", 100)
+    def __init__(self, *, limits: bool = False, reopened: xos.Exchange | None = None) -> None:
+        self.exchange = reopened or xos.open()
+        if reopened is None:
+            self._fill()
+        self.accounts = [1, 2]
         self._limits, self._started = limits, threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._thread.start()
         self._started.wait()
+
+    def _fill(self) -> None:
+        self.exchange.deploy(xos.markets.loads(MARKETS))
+        self.exchange.set_mark("ETH-USDC-SWAP", "2000")
+        for account in [self.exchange.open_account(name) for name in ("ann", "bob")]:
+            self.exchange.deposit(account, "USDC", 100_000)
+            self.exchange.deposit(account, "ETH", 100)
 
     async def _serve(self) -> None:
         self.keys = Keys()

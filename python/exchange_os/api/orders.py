@@ -167,6 +167,8 @@ def _attempt(one: Callable[[Desk, Key, Fields], Row], desk: Desk, key: Key, fiel
 def order(desk: Desk, key: Key, fields: Fields) -> list[Row]:
     """One order, live or over."""
     found = _find(desk, key, fields)
+    if found is None:
+        _refuse_forgotten(desk, fields)
     if found is None or found.instrument.symbol != word(fields, "instId"):
         raise Refused("51603", "Order does not exist.")
     return [order_row(found)]
@@ -181,11 +183,21 @@ def pending(desk: Desk, key: Key, fields: Fields) -> list[Row]:
 
 
 def history(desk: Desk, key: Key, fields: Fields) -> list[Row]:
-    """Orders that are over, newest first."""
+    """Orders that are over, newest first; `begin` and `end` are about their creation."""
     word(fields, "instType")
     own = set(accounts(desk, key))
-    found = [each for each in desk.recorder.orders.values() if each.account in own]
-    return _page([each for each in found if each.state in {"filled", "canceled"}], fields)
+    begin, end = (decimal_of(each, word(fields, each, "-1")) for each in ("begin", "end"))
+    found = [
+        each
+        for each in desk.recorder.orders.values()
+        if each.account in own
+        and each.state in {"filled", "canceled"}
+        and each.created_ns // 1_000_000 >= begin
+        and (end < 0 or each.created_ns // 1_000_000 <= end)
+    ]
+    rows, before = _page(found, fields), word(fields, "before", "")
+    bounded = bool(before) and order_number(before) >= next(iter(desk.recorder.orders), 2**64)
+    return _known(desk, rows, fields, begin, bounded=bounded)
 
 
 def fills(desk: Desk, key: Key, fields: Fields) -> list[Row]:
@@ -202,7 +214,25 @@ def fills(desk: Desk, key: Key, fields: Fields) -> list[Row]:
         wanted = wanted and number in {"", order_text(fill.order_id)} and bill > before and moment >= begin
         if wanted and (after < 0 or bill < after) and (end < 0 or moment <= end):
             rows.append(fill_row(fill))
-    return rows[: limit_of(fields, 100, 100)]
+    known = desk.recorder.fills
+    bounded = bool(known) and before >= int(trade_text(known[0].trade_id))
+    return _known(desk, rows[: limit_of(fields, 100, 100)], fields, begin, bounded=bounded)
+
+
+def _known(desk: Desk, rows: list[Row], fields: Fields, begin_ms: Decimal, *, bounded: bool) -> list[Row]:
+    """The rows, unless more of them may lie before what is known: neither full nor bounded below."""
+    full = len(rows) == limit_of(fields, 100, 100)
+    if not full and not bounded and begin_ms * 1_000_000 <= desk.recorder.known_after_ns:
+        desk.recorder.refuse_unknown()
+    return rows
+
+
+def _refuse_forgotten(desk: Desk, fields: Fields) -> None:
+    """Whether an order that is not found may have ended before what is known."""
+    number = word(fields, "ordId", "")
+    oldest = next(iter(desk.recorder.orders), 2**64)
+    if not number or (order_number(number) < oldest and desk.exchange.order(order_number(number)) is None):
+        desk.recorder.refuse_unknown()
 
 
 def fill_row(fill: Any) -> Row:
@@ -232,23 +262,30 @@ _ORDER_EMPTY = (
 def order_row(past: Past) -> Row:
     """All keys of an order."""
     each, last = past.instrument, past.last
-    average = text((past.value / past.filled).quantize(each.tick_size)) if past.filled else ""
+    average = text((past.value / past.filled).quantize(each.tick_size)) if past.filled and past.value else ""
+    unknown = "" if past.value is None else "0"
     row: Row = blank(_ORDER_EMPTY)
     row |= {"instType": TYPES[each.product], "instId": each.symbol, "ordId": order_text(past.order_id)}
     row |= {"clOrdId": past.client_id, "tag": past.tag, "side": past.side, "ordType": past.order_type}
     row |= {"posSide": "" if each.product == "spot" else "net", "tdMode": past.mode, "state": past.state}
     row |= {"px": "" if past.order_type == "market" else text(past.price), "sz": size(each, past.qty)}
     row |= {"accFillSz": size(each, past.filled), "avgPx": average, "category": "normal"}
-    row |= {"fillPx": text(last.price) if last else "", "fillSz": size(each, last.qty) if last else "0"}
+    row |= {"fillPx": text(last.price) if last else "", "fillSz": size(each, last.qty) if last else unknown}
     row |= {
         "fillTime": ms(last.time_ns) if last else "",
         "tradeId": trade_text(last.trade_id) if last else "",
     }
-    row |= {"fee": text(-past.fee), "feeCcy": each.quote, "rebate": "0", "rebateCcy": each.quote}
+    row |= {
+        "fee": "" if past.fee is None else text(-past.fee),
+        "feeCcy": each.quote,
+        "rebate": "0",
+        "rebateCcy": each.quote,
+    }
     row |= {"reduceOnly": "true" if past.reduce_only else "false", "stpMode": "cancel_maker"}
     row |= {"cancelSource": past.cancel_source, "attachAlgoOrds": [], "linkedAlgoOrd": {"algoId": ""}}
     row |= {"tradeQuoteCcy": each.quote if each.product == "spot" else ""}
-    row |= {"cTime": ms(past.created_ns), "uTime": ms(past.updated_ns)}
+    row |= {"cTime": ms(past.created_ns) if past.created_ns else ""}
+    row |= {"uTime": ms(past.updated_ns) if past.updated_ns else ""}
     return row
 
 
@@ -342,7 +379,7 @@ def _find(desk: Desk, key: Key, fields: Fields) -> Past | None:
 
 
 def _standing(desk: Desk, resting: Order) -> Past:
-    """A resting order with what the recorder knows of it."""
+    """A resting order with what the recorder knows of it; what it does not know stays empty."""
     known = desk.recorder.orders.get(resting.order_id)
     if known is not None:
         return known
@@ -357,13 +394,14 @@ def _standing(desk: Desk, resting: Order) -> Past:
         client_id=resting.client_id.decode("latin-1"),
         order_type="post_only" if resting.flags & 1 else "limit",
         reduce_only=bool(resting.flags & 2),
-        mode="cash" if each.product == "spot" else "cross",
+        mode="",
         tag="",
-        created_ns=desk.exchange.time_ns,
-        updated_ns=desk.exchange.time_ns,
+        created_ns=0,
+        updated_ns=0,
         state="partially_filled" if resting.filled else "live",
         filled=resting.filled,
-        value=resting.filled * resting.price,
+        value=None if resting.filled else Decimal(0),
+        fee=None if resting.filled else Decimal(0),
     )
 
 

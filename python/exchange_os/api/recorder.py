@@ -1,22 +1,26 @@
 """Orders and fills that are over: a bounded memory fed by the events of the exchange.
 
 It knows what happened while this process ran, oldest forgotten first. What stands comes from the exchange.
+A request for what it cannot know is refused: an empty list would say that nothing happened.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from exchange_os._core import CancelReason, EventFlags, EventKind, Flags, Side
+from exchange_os.api.codes import Refused
 from exchange_os.exchange import Exchange
-from exchange_os.records import Events, integers_128
+from exchange_os.records import Events, events_from_bytes, integers_128
 from exchange_os.results import Instrument
 
 KEPT_MAX = 100_000
+_HISTORY = (EventKind.TRADE, EventKind.ORDER_ACCEPTED)
 _CHANGES = (EventKind.ORDER_AMENDED, EventKind.ORDER_CANCELLED)
 
 
@@ -37,7 +41,7 @@ class Fill(msgspec.Struct, frozen=True):
 
 
 class Past(msgspec.Struct):
-    """An order from its acceptance to its end, as events told it."""
+    """An order from its acceptance to its end, as events told it. Times of 0 are not known."""
 
     order_id: int
     account: int
@@ -54,8 +58,9 @@ class Past(msgspec.Struct):
     updated_ns: int
     state: str = "live"
     filled: Decimal = Decimal(0)
-    value: Decimal = Decimal(0)
-    fee: Decimal = Decimal(0)
+    value: Decimal | None = Decimal(0)
+    """Of its fills; None if some of them are not known, and so the fee."""
+    fee: Decimal | None = Decimal(0)
     cancel_source: str = ""
     last: Fill | None = None
 
@@ -71,6 +76,10 @@ class Recorder:
         self._instruments: dict[int, Instrument] = {}
         self.placing: dict[str, str] = {}
         """What the request that is being executed says of its order, which no event carries."""
+        gone_to, kept = exchange._core.events_kept()
+        missed = gone_to or any(int(kind) in _HISTORY for kind in events_from_bytes(kept)["kind"])
+        self.known_after_ns = exchange.time_ns if missed else 0
+        """Logged time: every order and fill after it is known; 0 means all that ever were."""
         self.subscription = exchange.subscribe(self._read)
 
     def instrument(self, number: int) -> Instrument:
@@ -79,6 +88,18 @@ class Recorder:
         if found is None:
             found = self._instruments[number] = self._exchange.instrument(number)
         return found
+
+    def refuse_unknown(self) -> None:
+        """`Refused` (50001) if there may be orders or fills that this process did not see or forgot."""
+        if self.known_after_ns:
+            moment = datetime.fromtimestamp(self.known_after_ns // 10**9, UTC).isoformat()
+            begin = self.known_after_ns // 1_000_000 + 1
+            raise Refused(
+                "50001",
+                "Service temporarily unavailable: the history of orders and fills is known since "
+                f"{moment}, and this request reaches further back; ask with begin={begin} or later.",
+                503,
+            )
 
     def close(self) -> None:
         self.subscription.close()
@@ -117,7 +138,8 @@ class Recorder:
             updated_ns=time_ns,
         )
         if len(self.orders) > self._kept_max:
-            self.orders.popitem(last=False)
+            _, forgotten = self.orders.popitem(last=False)
+            self.known_after_ns = max(self.known_after_ns, forgotten.created_ns)
 
     def _change(self, past: Past, row: Any, kind: int) -> None:
         past.updated_ns = int(row["time_ns"])
@@ -147,12 +169,14 @@ class Recorder:
             maker=maker,
             time_ns=int(row["time_ns"]),
         )
+        if len(self.fills) == self._kept_max:
+            self.known_after_ns = max(self.known_after_ns, self.fills[0].time_ns)
         self.fills.append(fill)
         if past is None:
             return
         past.filled += fill.qty
-        past.value += fill.qty * fill.price
-        past.fee += fill.fee
+        past.value = None if past.value is None else past.value + fill.qty * fill.price
+        past.fee = None if past.fee is None else past.fee + fill.fee
         past.last = fill
         past.updated_ns = fill.time_ns
         past.state = "partially_filled" if left else "filled"
