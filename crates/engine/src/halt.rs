@@ -54,16 +54,29 @@ impl Halt {
     /// The reference, if an order of this side may not trade at `price` now.
     pub(crate) fn stops(&self, time_ns: u64, side: Side, price: Price) -> Option<Price> {
         let reference = self.reference(time_ns)?;
-        let width = i128::from(reference.0) * i128::from(self.spec.move_ppm) / i128::from(PPM_ONE);
-        let moved = i128::from(price.0) - i128::from(reference.0);
+        let moved = price.0 - reference.0;
         let beyond = match side {
-            Side::Buy => moved > width,
-            Side::Sell => -moved > width,
+            Side::Buy => moved > self.width(reference),
+            Side::Sell => -moved > self.width(reference),
         };
         beyond.then_some(reference)
     }
 
-    fn begin(&mut self, time_ns: u64) {
+    /// Ticks that the price may be from the reference.
+    fn width(&self, reference: Price) -> i64 {
+        // Less than the reference: the declared part is less than all of it.
+        (i128::from(reference.0) * i128::from(self.spec.move_ppm) / i128::from(PPM_ONE)) as i64
+    }
+
+    /// The row starts again where the order was stopped, so that the next bound lies one step further.
+    fn begin(&mut self, time_ns: u64, side: Side, reference: Price) {
+        let way = self.width(reference).max(1);
+        let bound = match side {
+            Side::Buy => reference.0 + way,
+            Side::Sell => reference.0 - way,
+        };
+        self.prices.clear();
+        self.prices.push_back((time_ns / SECOND_NS, Price(bound)));
         self.status = InstrumentState::CancelOnly;
         self.halted_until_ns = time_ns.saturating_add(u64::from(self.spec.pause_s) * SECOND_NS);
         let post_only_ns = u64::from(self.spec.post_only_s) * SECOND_NS;
@@ -96,8 +109,9 @@ impl Engine {
     pub(crate) fn halts_before(&mut self, step: &mut Step, incoming: &mut Incoming, price: Price) -> bool {
         let at = incoming.at;
         let Some(halt) = &mut self.instruments[at].halt else { return false };
-        let Some(reference) = halt.stops(step.time_ns, incoming.order.side, price) else { return false };
-        halt.begin(step.time_ns);
+        let side = incoming.order.side;
+        let Some(reference) = halt.stops(step.time_ns, side, price) else { return false };
+        halt.begin(step.time_ns, side, reference);
         self.instruments[at].refresh_gate();
         self.cancel_incoming(step, incoming, CancelReason::Volatility);
         self.emit_halt(step, at, price, reference);

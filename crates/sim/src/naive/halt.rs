@@ -59,6 +59,12 @@ impl World {
         let Some(halt) = &mut self.instrument_mut(incoming.instrument).halt else { return false };
         let Some(reference) = halt.forbids(cause.time_ns, incoming.side, price) else { return false };
         let later = |time_ns: u64, seconds: u32| time_ns.saturating_add(u64::from(seconds) * 1_000_000_000);
+        // The row begins again at the bound that was reached, at least a tick from the reference.
+        let step = (i128::from(reference) * i128::from(halt.spec.move_ppm) / 1_000_000).max(1);
+        let sign = if incoming.side == Side::Buy { 1 } else { -1 };
+        let bound = i128::from(reference) + sign * step;
+        halt.prices =
+            vec![(cause.time_ns / 1_000_000_000, i64::try_from(bound).expect("between two prices"))];
         halt.status = InstrumentState::CancelOnly;
         halt.halted_until_ns = later(cause.time_ns, halt.spec.pause_s);
         halt.post_only_until_ns = later(halt.halted_until_ns, halt.spec.post_only_s);
