@@ -6,6 +6,7 @@ pub(crate) use profiles::{ALL, Eligibility, PLAIN, Profile, ProfileAt, Profiles,
 
 use crate::deploy::{check_count, check_free, check_symbol};
 use crate::engine::Engine;
+use crate::groups::is_better;
 use crate::step::{Refused, Step, refused, wide};
 use crate::views::BookView;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,7 @@ use xos_protocol::{
     CLASSES_MAX, CancelReason, ClassRule, ClassSpec, ClientId, CommandRecord, EventFlags, EventKind,
     EventRecord, Reject, Side, VenueSpec,
 };
-use xos_units::{AccountId, Amount, InstrumentId, VenueId};
+use xos_units::{AccountId, Amount, InstrumentId, Price, VenueId};
 
 /// What is known of an account's last credential; its classes stand with the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,6 +228,21 @@ impl Engine {
             Some(eligibility) => *eligibility,
             None => self.profiles.look_up(self.profile_of(account, venue)),
         }
+    }
+
+    /// The orders that anybody without classes may meet: only they are public prices.
+    #[inline(always)]
+    pub(crate) fn public_reach(&self) -> Reach {
+        self.reach_of(&Profile::PLAIN)
+    }
+
+    /// Whether an order that trades at this price passes a better public one.
+    #[inline(always)]
+    pub(crate) fn passes_public(&self, at: usize, side: Side, price: Price) -> bool {
+        self.admission.dividing != 0
+            && self.instruments[at]
+                .best_price(side.opposite(), self.public_reach())
+                .is_some_and(|public| is_better(side.opposite(), public, price))
     }
 
     /// Invariant 8 of a fill, from both profiles: each accepts the other, and the resting order claims no class that its

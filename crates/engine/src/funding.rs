@@ -2,6 +2,7 @@
 //! everybody's equity, in cash account by account.
 
 use crate::account::Stand;
+use crate::admission::Reach;
 use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::instrument::Instrument;
@@ -103,12 +104,10 @@ impl Funding {
 
 impl Instrument {
     /// Premium of the book over the index, from what filling the impact notional costs on each side.
-    fn premium(&self, notional: Amount) -> Rate {
+    fn premium(&self, notional: Amount, public: Reach) -> Rate {
         let impact = |side| {
-            let levels = self
-                .levels(side, crate::admission::ALL)
-                .take(FUNDING_LEVELS_MAX)
-                .map(|level| (level.price, level.lots));
+            let levels =
+                self.levels(side, public).take(FUNDING_LEVELS_MAX).map(|level| (level.price, level.lots));
             impact_of(levels, notional, self.k)
         };
         premium(self.index, impact(Side::Buy), impact(Side::Sell))
@@ -155,7 +154,8 @@ impl Engine {
             return;
         }
         let is_priced = self.defends(Defence::ImpactNotional);
-        let premium = instrument.premium(if is_priced { funding.impact_notional } else { Amount(1) });
+        let premium = instrument
+            .premium(if is_priced { funding.impact_notional } else { Amount(1) }, self.public_reach());
         if let Some(funding) = &mut self.instruments[at].funding {
             funding.slot = slot;
             funding.sum += premium.0;

@@ -16,7 +16,7 @@ const SEVERAL: ProfileAt = ProfileAt::MAX;
 
 /// Whether an order at `price` is met before one at `other`, both of one side.
 #[inline(always)]
-fn is_better(side: Side, price: Price, other: Price) -> bool {
+pub(crate) fn is_better(side: Side, price: Price, other: Price) -> bool {
     match side {
         Side::Buy => price > other,
         Side::Sell => price < other,
@@ -242,9 +242,9 @@ impl Instrument {
         best
     }
 
-    /// Best bid and best ask over all orders. They may meet, where their orders may not.
-    pub(crate) fn best_prices(&self) -> Option<(Price, Price)> {
-        self.best_price(Side::Buy, ALL).zip(self.best_price(Side::Sell, ALL))
+    /// Best bid and best ask of the orders of this reach. They may meet, where their orders may not.
+    pub(crate) fn best_prices(&self, reach: Reach) -> Option<(Price, Price)> {
+        self.best_price(Side::Buy, reach).zip(self.best_price(Side::Sell, reach))
     }
 
     /// Number of resting orders.

@@ -144,8 +144,9 @@ impl Engine {
             self.set_index(at, index);
             self.emit_price(step, at, EventKind::IndexSet, index);
         }
+        let public = self.public_reach();
         let instrument = &mut self.instruments[at];
-        let best = instrument.best_prices();
+        let best = instrument.best_prices(public);
         let Some(oracle) = &mut instrument.oracle else { return };
         if passes {
             oracle.pass(time_ns, instrument.index, best, instrument.last);

@@ -83,9 +83,11 @@ impl Engine {
 
         // The resting side gives its reserve back before it pays.
         self.unreserve(sequence, resting, lots);
-        let instrument = &mut self.instruments[incoming.at];
-        instrument.last = price;
-        if let Some(halt) = &mut instrument.halt {
+        self.instruments[incoming.at].last = price;
+        if self.instruments[incoming.at].halt.is_some()
+            && !self.passes_public(incoming.at, incoming.order.side, price)
+            && let Some(halt) = &mut self.instruments[incoming.at].halt
+        {
             halt.traded(step.time_ns, price);
         }
         let (taker, maker) = (FillSide::of(&incoming.order), FillSide::of(resting));

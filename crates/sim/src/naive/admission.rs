@@ -7,7 +7,7 @@ use super::state::{Credential, Order, World};
 use super::triggers::Trigger;
 use xos_protocol::{
     CancelReason, ClassRule, ClassSpec, CommandRecord, EventFlags, EventKind, EventRecord, Int128, Reject,
-    VenueSpec,
+    Side, VenueSpec,
 };
 
 /// The classes of a mask, as a set of bits.
@@ -91,6 +91,13 @@ impl World {
     pub(super) fn accepts_plain(&self, order: &Order) -> bool {
         let plain = Order { venue: 0, classes: 0, ..order.clone() };
         self.are_eligible(order, &plain)
+    }
+
+    /// Whether a trade at this price of an order of this side passes a better order that accepts plain ones.
+    pub(super) fn passes_public(&self, instrument: u32, side: Side, price: i64) -> bool {
+        let other_side = |o: &&Order| o.instrument == instrument && o.side != side;
+        let is_better = |o: &Order| if side == Side::Buy { o.price < price } else { o.price > price };
+        self.orders.iter().filter(other_side).any(|o| is_better(o) && self.accepts_plain(o))
     }
 
     /// Whether a resting order and one that an account places through no venue accept each other.

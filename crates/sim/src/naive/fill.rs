@@ -30,9 +30,10 @@ impl World {
             self.orders.remove(at);
         }
         self.last_trade_id += 1;
+        let passes = self.passes_public(incoming.instrument, incoming.side, price);
         let instrument = self.instrument_mut(incoming.instrument);
         instrument.last = price;
-        instrument.halt.iter_mut().for_each(|halt| halt.traded(cause.time_ns, price));
+        instrument.halt.iter_mut().filter(|_| !passes).for_each(|halt| halt.traded(cause.time_ns, price));
         let trade_id = self.last_trade_id;
         let fill = Fill { taker: incoming, maker: &resting, lots, taker_fee, maker_fee, trade_id };
         events.push(cause.trade(&fill));

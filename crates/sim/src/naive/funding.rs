@@ -91,7 +91,8 @@ impl World {
     fn impact(&self, id: u32, side: Side) -> Option<(i128, i128)> {
         let instrument = self.instrument(id);
         let mut prices: BTreeSet<i64> = BTreeSet::new();
-        let on_side = || self.orders.iter().filter(|o| o.instrument == id && o.side == side);
+        let on_side =
+            || self.orders.iter().filter(|o| o.instrument == id && o.side == side && self.accepts_plain(o));
         prices.extend(on_side().map(|o| o.price * -side.sign()));
         let mut left = instrument.funding.as_ref().expect("it has funding").spec.impact_notional.0;
         let (mut value, mut lots) = (0, 0);

@@ -56,8 +56,13 @@ impl World {
         price: i64,
         events: &mut Vec<EventRecord>,
     ) -> bool {
+        let passes = self.passes_public(incoming.instrument, incoming.side, price);
         let Some(halt) = &mut self.instrument_mut(incoming.instrument).halt else { return false };
         let Some(reference) = halt.forbids(cause.time_ns, incoming.side, price) else { return false };
+        if passes {
+            events.push(cause.cancelled(incoming, CancelReason::Volatility, incoming.remaining, 0));
+            return true;
+        }
         let later = |time_ns: u64, seconds: u32| time_ns.saturating_add(u64::from(seconds) * 1_000_000_000);
         // The row begins again at the bound that was reached, at least a tick from the reference.
         let step = (i128::from(reference) * i128::from(halt.spec.move_ppm) / 1_000_000).max(1);

@@ -3,7 +3,7 @@
 use super::events::Cause;
 use super::place::check_price;
 use super::refusal::{Refusal, check, check_id};
-use super::state::{Instrument, World};
+use super::state::{Instrument, Order, World};
 use std::collections::BTreeMap;
 use xos_protocol::{
     CommandRecord, EventKind, EventRecord, InstrumentState, OracleSpec, PriceStatus, Reject, Side,
@@ -289,10 +289,10 @@ impl World {
         wished.max(before - step).min(before + step)
     }
 
-    /// Best bid and best ask, where both exist.
+    /// Best bid and best ask of orders that accept plain ones, where both exist.
     fn best(&self, id: u32) -> Option<(i64, i64)> {
-        let prices =
-            |side| self.orders.iter().filter(move |o| o.instrument == id && o.side == side).map(|o| o.price);
+        let is_public = move |o: &&Order, side| o.instrument == id && o.side == side && self.accepts_plain(o);
+        let prices = |side| self.orders.iter().filter(move |o| is_public(o, side)).map(|o| o.price);
         Some((prices(Side::Buy).max()?, prices(Side::Sell).min()?))
     }
 
