@@ -23,6 +23,7 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "leverage": (-(2**63), 2**63 - 1),
     "qty": (-(2**63), 2**63 - 1),
     "display": (-(2**63), 2**63 - 1),
+    "payout": (-(2**63), 2**63 - 1),
     "expires_ns": (0, _U64),
     "time_ns": (0, _U64),
     "published_ns": (0, _U64),

@@ -169,9 +169,15 @@ class CommandMethods(Publishing):
     ) -> Preview:
         """What `place` would do now, without placing anything: levels of the book count as they stand."""
         found, asset = self._directory.market(instrument), self._directory.asset(1)
-        words = (found.price.count(price), found.qty.count(qty), *self._words(**options)[:5])
-        code, display = code_of(SIDES, "side", side), _shown_lots(found, options)
-        row = self._core.preview(whole("account", account), found.number, code, *words, display)
+        ticks, lots, display = found.price.count(price), found.qty.count(qty), _shown_lots(found, options)
+        code, words = code_of(SIDES, "side", side), self._words(**options)[:5]
+        try:
+            row = self._core.preview(
+                whole("account", account), found.number, code, ticks, lots, *words, display
+            )
+        except OverflowError as error:
+            given = {"price": ticks, "qty": lots, "display": display, "venue": options.get("venue")}
+            raise misfit(error, given) from error
         if row is None:
             raise UnknownName(f"account {account!r} does not exist")
         return Preview.of(found, asset.amount.value, row)

@@ -194,5 +194,5 @@ def shares(terms: QuestionTerms, payouts: Payouts) -> list[int]:
     for name, share in payouts.items():
         if not isinstance(name, str) or name not in found:
             raise InvalidArgument(f"{name!r} is no outcome of {terms.symbol}; there are {', '.join(found)}")
-        found[name] = _SHARE.count(share)
+        found[name] = whole("payout", _SHARE.count(share))
     return list(found.values())

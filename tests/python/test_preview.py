@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 import exchange_os as xos
-from exchange_os.errors import UnknownName
+from exchange_os.errors import OutOfRange, UnknownName
 
 
 def test_a_preview_says_what_the_order_then_does(exchange: xos.Exchange) -> None:
@@ -39,6 +39,17 @@ def test_a_preview_carries_the_reject(exchange: xos.Exchange) -> None:
     assert far.rejection.reject is xos.Reject.POST_ONLY_TIF
     with pytest.raises(UnknownName):
         exchange.preview(99, "BTC-PERP", "buy", 50_000, 1)
+
+
+def test_a_number_that_no_field_holds_is_out_of_range(exchange: xos.Exchange) -> None:
+    with pytest.raises(OutOfRange, match="price is"):
+        exchange.preview(1, "BTC-PERP", "buy", 2**80, 1)
+    with pytest.raises(OutOfRange, match="qty is"):
+        exchange.preview(1, "BTC-PERP", "buy", 50_000, 2**80)
+    with pytest.raises(OutOfRange, match="display is"):
+        exchange.preview(1, "BTC-PERP", "buy", 50_000, 1, display=2**80)
+    with pytest.raises(OutOfRange, match="venue is"):
+        exchange.preview(1, "BTC-PERP", "buy", 50_000, 1, venue=2**80)
 
 
 def test_the_liquidation_price_is_where_the_ratio_passes_one(exchange: xos.Exchange) -> None:

@@ -36,6 +36,8 @@ def test_a_unit_is_divided_over_the_outcomes(exchange: xos.Exchange) -> None:
         ({"BTC-PERP": 1}, InvalidArgument, "no outcome of RACE"),
         ({"RACE-A": "0.3333333"}, errors.Error, "payout"),
         ({"RACE-A": 0.5}, errors.Error, "payout"),
+        ({"RACE-A": 2**80}, errors.OutOfRange, "payout is"),
+        ({"RACE-A": -(2**80)}, errors.OutOfRange, "payout is"),
         ([("RACE-A", 1)], InvalidArgument, "payouts"),
     ],
 )
