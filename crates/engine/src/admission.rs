@@ -233,7 +233,7 @@ impl Engine {
     /// The orders that anybody without classes may meet: only they are public prices.
     #[inline(always)]
     pub(crate) fn public_reach(&self) -> Reach {
-        self.reach_of(&Profile::PLAIN)
+        if self.admission.dividing == 0 { ALL } else { self.profiles.look_up(Profile::PLAIN).reach }
     }
 
     /// Whether an order that trades at this price passes a better public one.
