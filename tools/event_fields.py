@@ -148,6 +148,12 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         **_MOVED,
         "counter_amount": "total of the sender after",
     },
+    "fees_collected": {
+        "side": "of whom: 0 the deployer of an instrument, 1 a venue",
+        "account": "who is paid",
+        "order_id": "number of the instrument or venue",
+        **_MOVED,
+    },
     "set_split": {"account": "", "instrument": "the question", "qty": "sets", "amount": "paid"},
     "set_merged": {"account": "", "instrument": "the question", "qty": "sets", "amount": "received"},
     "leverage_set": {"account": "", "instrument": "", "qty": "the leverage, 0: none"},

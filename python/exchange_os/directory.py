@@ -217,6 +217,7 @@ def _standing(content: dict[str, Any], fresh: bool) -> Standing:
         assets=tuple(assets),
         classes={body["class"]["symbol"]: body["class"]["counterparty"] for body in content["classes"]},
         publishers=tuple(body["publisher"]["symbol"] for body in content["publishers"]),
+        venues=tuple(body["venue"]["symbol"] for body in content["venues"]),
         underlyings=tuple(body["underlying"]["symbol"] for body in content["underlyings"]),
         instruments=instruments,
         reserved=reserved,

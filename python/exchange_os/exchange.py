@@ -18,6 +18,7 @@ from exchange_os.bounds import directory_text, each, flag, limit_value, mapping,
 from exchange_os.deployers import DeployerMethods
 from exchange_os.directory import Directory, read
 from exchange_os.errors import InvalidArgument
+from exchange_os.fees import FeeMethods
 from exchange_os.markets.lint import rehearse
 from exchange_os.markets.load import Loaded, load, refusal
 from exchange_os.markets.spec import LIMIT_DEFAULTS
@@ -42,7 +43,7 @@ class _Directory:
             return found
 
 
-class Exchange(QuestionMethods, DeployerMethods, TriggerMethods, AdmissionMethods, Views):
+class Exchange(QuestionMethods, DeployerMethods, FeeMethods, TriggerMethods, AdmissionMethods, Views):
     """One exchange. Every method may be called from any thread; calls run one after the other.
 
     Numbers are whole units as `Decimal`, int or text and never floats; a value finer than tick, lot or atom

@@ -200,7 +200,11 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> di
                     pairs, ("counterparty_requires", "counterparty_forbids"), numbers.classes
                 ),
             }
-            return {"venue": {"symbol": symbol, "fees": _fees(pairs) if pairs else None, **rules}}
+            business: dict[str, Any] = {"fees_to": int(pairs.pop("fees_to", "0"))}
+            if "lists" in pairs:
+                business["lists"] = [int(number) for number in pairs.pop("lists").split(",") if number]
+            fees = _fees(pairs) if pairs else None
+            return {"venue": {"symbol": symbol, "fees": fees, **rules, **business}}
         case "class":
             counterparty = pairs.pop("counterparty", None) is not None
             return {"class": {"symbol": symbol, "counterparty": counterparty}}
@@ -325,4 +329,6 @@ def _terms(pairs: dict[str, str], price_max: int) -> dict[str, Any]:
         "fees": _fees(pairs),
         "split": {f"{name}_ppm": share for name, share in shares.items()},
         "matching": pairs.pop("matching", "arrival"),
+        "fees_to": int(pairs.pop("fees_to", "0")),
+        "venue": int(pairs.pop("own_venue", "0")),
     }

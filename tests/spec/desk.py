@@ -334,6 +334,10 @@ class Desk:
         act: Callable[..., object]
         if row["do"] in {"withdraw_change", "delist", "stake", "unstake", "buy_slot"}:
             return governance_words.send(self, account, self._order(row), words, row, given)
+        if row["do"] == "collect_fees":
+            return self.exchange.collect_fees(
+                venue=words.get("of_venue"), instrument=words.get("of"), asset=on, **given
+            )
         if row["do"] in {"challenge_resolution", "void_question"}:
             act = self.exchange.void if row["do"] == "void_question" else self.exchange.challenge
             return act(account, on, **given)
@@ -356,7 +360,7 @@ class Desk:
         if row.get("on"):
             return row["on"]
         match row["do"]:
-            case "deposit" | "withdraw" | "transfer":
+            case "deposit" | "withdraw" | "transfer" | "collect_fees":
                 return self.exchange.assets[0]
             case do if do in ON_QUESTIONS:
                 (only,) = self.questions

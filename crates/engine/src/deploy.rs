@@ -18,7 +18,7 @@ use xos_protocol::{
 };
 use xos_units::{
     AMOUNT_ATOMS_BOUND, AccountId, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price,
-    QTY_LOTS_BOUND, Qty, QuestionId,
+    QTY_LOTS_BOUND, Qty, QuestionId, VenueId,
 };
 
 const SYMBOL_BYTES_MAX: usize = 64;
@@ -109,6 +109,7 @@ impl Engine {
         }
         self.check_venue_rules(&spec)?;
         self.check_fee_bound(spec.fees.as_ref())?;
+        self.check_venue_business(&spec)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let newly_shunned = spec.counterparty.forbids & !self.admission.shunned;
         self.add_venue(spec);
@@ -125,7 +126,7 @@ impl Engine {
 
     pub(crate) fn add_venue(&mut self, spec: VenueSpec) {
         self.ledger.add_venue();
-        self.admission.restricts |= !spec.admission.is_none();
+        self.admission.restricts |= !spec.admission.is_none() || spec.lists.is_some();
         self.admission.shunned |= spec.counterparty.forbids;
         self.venues.push(spec);
     }
@@ -203,6 +204,7 @@ impl Engine {
         own: Option<InstrumentId>,
     ) -> Result<(), Refused> {
         check_terms(&spec.terms, spec.terms.price_max_ticks, self.switches)?;
+        self.check_terms_business(&spec.terms)?;
         match spec.product {
             Product::Spot { base, quote, base_atoms_per_lot } => {
                 let exists = |id: u32| AssetId(id).index() < self.assets.len();
@@ -312,6 +314,7 @@ impl Engine {
 
     fn push_instrument(&mut self, instrument: Instrument) {
         self.ledger.add_instrument(instrument.quote());
+        self.admission.restricts |= instrument.own_venue != VenueId(0);
         self.has_oracles |= instrument.oracle.is_some();
         self.has_halts |= instrument.halt.is_some();
         self.has_funding |= instrument.funding.is_some();
@@ -343,6 +346,7 @@ impl Engine {
             return refused(Reject::SpecOutOfBounds, spec.terms.price_max_ticks, 20);
         }
         check_terms(&spec.terms, spec.ticks_per_unit, self.switches)?;
+        self.check_terms_business(&spec.terms)?;
         self.check_link(&spec)?;
         if let Some(resolution) = &spec.resolution {
             self.check_resolution(step.time_ns, resolution, spec.outcomes.len())?;

@@ -368,6 +368,7 @@ impl Engine {
             CommandKind::SetInstrumentState => self.set_instrument_state(step, command),
             CommandKind::ChallengeResolution => self.challenge_resolution(step, command),
             CommandKind::VoidQuestion => self.void_question(step, command),
+            CommandKind::CollectFees => self.collect_fees(step, command),
             CommandKind::WithdrawChange => self.withdraw_change(step, command),
             CommandKind::Delist => self.delist(step, command),
             CommandKind::Stake => self.stake(step, command),

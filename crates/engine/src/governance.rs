@@ -91,6 +91,7 @@ impl Engine {
             }
             Change::Venue(spec) => {
                 push_change(step, EventKind::ChangeEffective, &pending);
+                self.admission.restricts |= spec.lists.is_some();
                 self.venues[target as usize - 1] = (**spec).clone();
             }
             Change::Terms(terms) => {

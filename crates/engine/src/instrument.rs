@@ -14,7 +14,7 @@ use xos_protocol::{
     Split,
 };
 use xos_risk::OutcomeTerms;
-use xos_units::{AccountId, Amount, AssetId, InstrumentId, PPM_ONE, Ppm, Price, Qty, QuestionId};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, PPM_ONE, Ppm, Price, Qty, QuestionId, VenueId};
 
 /// What is traded, with the terms only that product has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,8 @@ pub(crate) struct Instrument {
     pub(crate) funding: Option<Box<Funding>>,
     /// The specification; an outcome's is its question's.
     pub(crate) spec: Option<Box<InstrumentSpec>>,
+    /// The only venue whose orders it takes; 0: every venue's.
+    pub(crate) own_venue: VenueId,
 }
 
 impl Instrument {
@@ -191,6 +193,7 @@ impl Instrument {
             settling: false,
             funding: None,
             spec: None,
+            own_venue: VenueId(terms.venue),
         }
     }
 

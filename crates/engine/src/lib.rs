@@ -12,6 +12,7 @@ mod countdowns;
 mod defence;
 mod deploy;
 mod engine;
+mod fees;
 mod frame;
 mod funding;
 mod governance;

@@ -61,6 +61,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::Restart => &[SIDE..INSTRUMENT, INSTRUMENT..END],
         CommandKind::SetInstrumentState => &[TIF..INSTRUMENT, ORDER_ID..END],
         CommandKind::ResolveQuestion => &[SIDE..INSTRUMENT, PRICE..END],
+        CommandKind::CollectFees => &[TIF..INSTRUMENT, PRICE..END],
         CommandKind::WithdrawChange => &[SIDE..ACCOUNT, INSTRUMENT..ORDER_ID, PRICE..END],
         CommandKind::Stake | CommandKind::Unstake => &[SIDE..ACCOUNT, INSTRUMENT..AMOUNT, CLIENT_ID..END],
         CommandKind::BuySlot => &[TIF..ACCOUNT, INSTRUMENT..AMOUNT, CLIENT_ID..END],
@@ -99,7 +100,7 @@ pub(crate) fn check(command: &CommandRecord, kind: CommandKind) -> Result<(), Re
     // The words that a kind uses and that have bounds come in their place by offset.
     let side_max = match kind {
         CommandKind::MassCancel => 2,
-        CommandKind::SetMarginMode => 1,
+        CommandKind::SetMarginMode | CommandKind::CollectFees => 1,
         CommandKind::Delist => 2,
         CommandKind::BuySlot => 3,
         _ => u8::MAX,

@@ -222,6 +222,8 @@ pub(crate) fn perpetual(symbol: &str, fees: Fees) -> InstrumentSpec {
             fees,
             split: Split::default(),
             matching: Matching::Arrival,
+            fees_to: 0,
+            venue: 0,
         },
     }
 }

@@ -62,6 +62,8 @@ pub enum Reason {
     InsurancePaid = 13,
     /// What rounding left of a bankrupt account.
     InsuranceReceived = 14,
+    /// A share of fees was paid out.
+    FeesCollected = 20,
     /// A bond was given.
     BondGiven = 25,
     /// A bond went back.

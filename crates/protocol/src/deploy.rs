@@ -106,6 +106,13 @@ pub struct VenueSpec {
     /// Classes of the accounts with whom its orders trade; left out: anybody.
     #[serde(default, skip_serializing_if = "ClassRule::is_none")]
     pub counterparty: ClassRule,
+    /// Account that may be paid its share of fees; 0: nobody yet.
+    #[serde(default, skip_serializing_if = "is_nobody")]
+    pub fees_to: u32,
+    /// Numbers, rising, of the instruments of all venues whose orders it brings; left out: all of them. Its own
+    /// instruments need not be named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lists: Option<Vec<u32>>,
 }
 
 /// Maker and taker fee in ppm of the fee base; a negative maker fee is a rebate.
@@ -189,6 +196,12 @@ pub struct InstrumentTerms {
     /// Execution order inside a frame.
     #[serde(default = "maker_first", with = "matching_name")]
     pub matching: Matching,
+    /// Account that may be paid the deployer's share of fees; 0: nobody yet.
+    #[serde(default, skip_serializing_if = "is_nobody")]
+    pub fees_to: u32,
+    /// The only venue whose orders it takes; 0: every venue's.
+    #[serde(default, skip_serializing_if = "is_shared")]
+    pub venue: u16,
 }
 
 /// Spot or perpetual.
@@ -346,6 +359,16 @@ fn is_zero(rate: &i32) -> bool {
     *rate == 0
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_nobody(account: &u32) -> bool {
+    *account == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_shared(venue: &u16) -> bool {
+    *venue == 0
+}
+
 fn one() -> i64 {
     1
 }
@@ -393,6 +416,8 @@ mod tests {
             fees: Fees { maker_ppm: -10, taker_ppm: 500, ceiling_ppm: 0 },
             split: Split::default(),
             matching: Matching::Arrival,
+            fees_to: 0,
+            venue: 0,
         };
         let product = Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 };
         let mut spec = InstrumentSpec::new("BTC-PERP".into(), product, terms);

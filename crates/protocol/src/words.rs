@@ -83,6 +83,8 @@ words! {
         Restart = 38 "restart",
         /// Tell what classes an account has: of a credential that a gateway has verified, or after its revocation.
         SetCredentials = 41 "set_credentials",
+        /// Pay what a venue, or the deployer of an instrument, has of fees to the account that its specification names.
+        CollectFees = 44 "collect_fees",
         /// Challenge the payouts that a resolver proposed.
         ChallengeResolution = 47 "challenge_resolution",
         /// A resolver of the second set votes for a question to be void.
@@ -429,6 +431,8 @@ words! {
         CredentialsExpired = 72 "credentials_expired",
         /// An order passed over resting orders of a profile with which it may not trade, at a price that it reached.
         LiquiditySkipped = 73 "liquidity_skipped",
+        /// A share of fees was paid to the account that it is for.
+        FeesCollected = 75 "fees_collected",
         /// A question is settled with this share of its unit for an outcome.
         OutcomePayout = 80 "outcome_payout",
         /// Everybody is paid: what rounding left of the question's collateral went to rounding.

@@ -53,6 +53,8 @@ fn perpetual() -> InstrumentSpec {
         fees: Fees::default(),
         split: Split::default(),
         matching: Matching::Arrival,
+        fees_to: 0,
+        venue: 0,
     };
     let product = Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 };
     let liquidation = Some(Box::new(LiquidationSpec::default()));

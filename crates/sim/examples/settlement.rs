@@ -54,6 +54,8 @@ fn question() -> QuestionSpec {
         fees: Fees::default(),
         split: Split::default(),
         matching: Matching::Arrival,
+        fees_to: 0,
+        venue: 0,
     };
     let outcomes = ["A", "B", "C"].map(|name| OutcomeSpec { symbol: name.into(), name: name.into() });
     let (symbol, text) = ("Q".into(), "Which of three?".into());

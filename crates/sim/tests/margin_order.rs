@@ -26,6 +26,8 @@ fn perpetual(number: u32) -> InstrumentSpec {
         fees: Fees::default(),
         split: Split::default(),
         matching: Matching::Arrival,
+        fees_to: 0,
+        venue: 0,
     };
     let product = Product::Perpetual { initial_margin_ppm: 33_333, maintenance_margin_ppm: 17_777 };
     let tier = |from: i128, initial_ppm| MarginTier {

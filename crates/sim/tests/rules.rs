@@ -95,6 +95,8 @@ fn perpetual() -> InstrumentSpec {
             fees: Fees { maker_ppm: 0, taker_ppm: 500, ceiling_ppm: 0 },
             split: Split::default(),
             matching: Matching::Arrival,
+            fees_to: 0,
+            venue: 0,
         },
     }
 }

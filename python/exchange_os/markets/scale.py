@@ -106,6 +106,7 @@ def terms_body(
         "fees": item.fees.model_dump(),
         "split": item.split.model_dump(),
         "matching": item.matching,
+        "fees_to": item.fees_to,
     }
     if qty_min > item.qty_max:
         raise Contradiction("qty_min", f"{text(qty_min)} is above qty_max = {text(item.qty_max)}")

@@ -150,12 +150,16 @@ class Venue(Strict):
     """A front door to the instruments; its fees, if any, replace those of the instrument.
 
     `admission` says whose orders it brings, `counterparty` with whose orders they trade; left out: anybody's.
+    `lists`: the only instruments of all venues that it brings orders for; left out: all of them. `fees_to`: the
+    account that its share of fees is paid to, 0: nobody yet.
     """
 
     symbol: str
     fees: Fees | None = None
     admission: Rule | None = None
     counterparty: Rule | None = None
+    fees_to: int = 0
+    lists: list[str] | None = None
 
 
 class Key(Strict):
@@ -263,7 +267,11 @@ class Funding(Strict):
 
 
 class Terms(Strict):
-    """What instruments and questions have in common."""
+    """What instruments and questions have in common.
+
+    `venue`: the only one whose orders are taken; left out: every venue's. `fees_to`: the account that the
+    deployer's share of fees is paid to, 0: nobody yet.
+    """
 
     symbol: str
     tick_size: Number
@@ -276,6 +284,8 @@ class Terms(Strict):
     fees: Fees = Fees()
     split: Split = Split(protocol_ppm=1_000_000)
     matching: MatchingName = "maker_first"
+    venue: str | None = None
+    fees_to: int = 0
 
 
 class CollateralTier(Strict):

@@ -17,6 +17,7 @@ from exchange_os.markets.ceilings import under_ceiling
 from exchange_os.markets.governing import governance_body
 from exchange_os.markets.later import additions, later_body
 from exchange_os.markets.lines import Path
+from exchange_os.markets.listings import future_instruments, listed, venue_number
 from exchange_os.markets.load import Loaded, Problem
 from exchange_os.markets.resolution import resolution_body
 from exchange_os.markets.scale import (
@@ -65,6 +66,7 @@ class Standing:
     classes: Mapping[str, bool] = field(default_factory=dict)
     """In order of number; whether counterparty rules may name it."""
     publishers: tuple[str, ...] = ()
+    venues: tuple[str, ...] = ()
     underlyings: tuple[str, ...] = ()
     instruments: Mapping[str, int] = field(default_factory=dict)
     reserved: int = 0
@@ -107,6 +109,8 @@ class _Planner:
         self.publishers = {symbol: number for number, symbol in enumerate(standing.publishers, 1)}
         self.underlyings = {symbol: number for number, symbol in enumerate(standing.underlyings, 1)}
         self.instruments = dict(standing.instruments)
+        names = [*standing.venues, *(venue.symbol for venue in loaded.spec.venues)]
+        self.venues = list(dict.fromkeys(names))
         self.perpetuals: dict[str, dict[str, Any]] = {}
         self.names: dict[tuple[str, str], Path] = {}
 
@@ -242,7 +246,10 @@ class _Planner:
         return next(iter(self.assets.values()))
 
     def _venue(self, item: Venue) -> dict[str, Any]:
-        content = item.model_dump(exclude={"admission", "counterparty"})
+        content = item.model_dump(exclude={"admission", "counterparty", "lists"})
+        if item.lists is not None:
+            numbers = future_instruments(self.loaded.spec, self.standing.instruments, self.standing.reserved)
+            content["lists"] = listed(item.lists, numbers)
         for name in ("admission", "counterparty"):
             rule = getattr(item, name)
             if rule is not None:
@@ -259,6 +266,7 @@ class _Planner:
             quote, position_max = self._settlement(), item.position_max
         price_max = steps_of_price(item)
         terms = terms_body(item, quote, price_max, position_max, item.band_ppm)
+        terms["venue"] = venue_number(item.venue, self.venues)
         if isinstance(item, Spot):
             try:
                 lot = atoms("lot_size", item.lot_size, base)
@@ -377,6 +385,7 @@ class _Planner:
     def _question(self, item: Question) -> dict[str, Any]:
         unit = ticks_per_unit(item)
         terms = terms_body(item, self._settlement(), unit - 1, item.position_max, 0)
+        terms["venue"] = venue_number(item.venue, self.venues)
         outcomes = [outcome.model_dump() for outcome in item.outcomes]
         content = {
             "symbol": item.symbol,

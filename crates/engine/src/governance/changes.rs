@@ -85,6 +85,7 @@ impl Engine {
             self.check_fee_bound(Some(fees))?;
             *fees = fixed::under_ceiling(before, *fees)?;
         }
+        self.check_venue_business(&spec)?;
         if *before == spec {
             return refused(Reject::NothingChanges, target, 0);
         }
@@ -104,6 +105,7 @@ impl Engine {
         }
         check_terms(&terms, spec.ticks_per_unit, self.switches)?;
         self.check_fee_bound(Some(&terms.fees))?;
+        self.check_terms_business(&terms)?;
         terms.fees = fixed::under_ceiling(spec.terms.fees, terms.fees)?;
         if spec.terms == terms {
             return refused(Reject::NothingChanges, target, 0);

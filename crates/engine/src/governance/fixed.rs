@@ -13,13 +13,14 @@ fn check_fixed(fields: &Fixed, target: u32) -> Result<(), Refused> {
     }
 }
 
-fn terms(before: &InstrumentTerms, after: &InstrumentTerms) -> [(bool, i128); 5] {
+fn terms(before: &InstrumentTerms, after: &InstrumentTerms) -> [(bool, i128); 6] {
     let ceiling = after.fees.ceiling_ppm;
     [
         (before.quote_atoms_per_tick_lot == after.quote_atoms_per_tick_lot, 2),
         ((&before.tick_size, &before.lot_size) == (&after.tick_size, &after.lot_size), 21),
         (before.price_max_ticks == after.price_max_ticks, 3),
         (before.matching == after.matching, 185),
+        (before.venue == after.venue, 142),
         (ceiling == 0 || ceiling == before.fees.highest_ppm(), 186),
     ]
 }

@@ -186,6 +186,7 @@ impl Engine {
         }
         check_state(instrument, flags)?;
         if self.admission.restricts {
+            self.check_listed(instrument, command.venue())?;
             self.check_admitted(command.account(), command.venue())?;
         }
         let rests = matches!(words.tif, Tif::Gtc | Tif::Gtd);

@@ -69,6 +69,8 @@ impl Mix {
             fees: Fees { maker_ppm: -20, taker_ppm: 350, ceiling_ppm: 0 },
             split: Split::default(),
             matching: Matching::MakerFirst,
+            fees_to: 0,
+            venue: 0,
         };
         let product = Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 };
         let spec = InstrumentSpec::new("BTC-PERP".into(), product, terms);

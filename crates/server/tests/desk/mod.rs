@@ -59,6 +59,8 @@ pub(crate) fn market(exchange: &mut Exchange) {
         fees: Fees { maker_ppm: 100, taker_ppm: 350, ceiling_ppm: 0 },
         split: Split::default(),
         matching: Matching::Arrival,
+        fees_to: 0,
+        venue: 0,
     };
     let product = Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 };
     let mut events = Vec::new();

@@ -262,6 +262,8 @@ fn perpetual(symbol: u32) -> DeployCommand {
             fees: Fees { maker_ppm: 100, taker_ppm: 500, ceiling_ppm: 0 },
             split,
             matching: Matching::Arrival,
+            fees_to: 0,
+            venue: 0,
         },
     })
 }

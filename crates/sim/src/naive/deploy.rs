@@ -96,6 +96,7 @@ impl World {
         }
         self.check_venue_rules(&spec)?;
         spec.fees.map_or(Ok(()), |fees| self.check_fee_bound(fees))?;
+        self.check_venue_140(&spec)?;
         self.venues.push(spec);
         events.push(EventRecord {
             instrument: standing + 1,
@@ -193,6 +194,7 @@ impl World {
     /// Every field but the symbol; `stands`: of an instrument that stands already.
     pub(super) fn check_instrument(&self, spec: &InstrumentSpec, stands: bool) -> Result<(), Refusal> {
         check_terms(&spec.terms, spec.terms.price_max_ticks)?;
+        self.check_terms_140(&spec.terms)?;
         self.check_product(spec)?;
         check_margin(spec)?;
         if let Some(oracle) = &spec.oracle {
@@ -351,6 +353,7 @@ impl World {
         let fits = terms.price_max_ticks == unit - 1 && terms.band_ppm == 0;
         bound(20, terms.price_max_ticks, fits)?;
         check_terms(terms, unit)?;
+        self.check_terms_140(terms)?;
         spec.link.as_ref().map_or(Ok(()), |link| self.check_link(link, spec.outcomes.len()))
     }
 }

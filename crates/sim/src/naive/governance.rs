@@ -124,6 +124,7 @@ impl World {
             self.check_fee_bound(after)?;
             spec.fees = Some(check_ceiling(before, after)?);
         }
+        self.check_venue_140(&spec)?;
         check(spec != old, Reject::NothingChanges, id, 0)?;
         self.announce_change(cause, asked, Change::Venue(Box::new(spec)), events);
         Ok(())
@@ -145,6 +146,7 @@ impl World {
         bound(20, terms.price_max_ticks, terms.band_ppm == 0)?;
         check_terms(&terms, old.ticks_per_unit)?;
         self.check_fee_bound(terms.fees)?;
+        self.check_terms_140(&terms)?;
         terms.fees = check_ceiling(old.terms.fees, terms.fees)?;
         check(terms != old.terms, Reject::NothingChanges, id, 0)?;
         self.announce_change(cause, asked, Change::Terms(Box::new(terms)), events);
@@ -454,6 +456,7 @@ fn check_fixed_terms(id: u32, old: &InstrumentTerms, new: &InstrumentTerms) -> R
     fixed(21, old.tick_size == new.tick_size && old.lot_size == new.lot_size)?;
     fixed(3, old.price_max_ticks == new.price_max_ticks)?;
     fixed(185, old.matching == new.matching)?;
+    fixed(142, old.venue == new.venue)?;
     fixed(186, new.fees.ceiling_ppm == 0 || new.fees.ceiling_ppm == highest(old.fees))
 }
 

@@ -12,6 +12,7 @@ mod deleveraging;
 mod deploy;
 mod deployers;
 mod events;
+mod fees;
 mod fill;
 mod funding;
 mod funds;
@@ -399,6 +400,7 @@ impl World {
             CommandKind::ChallengeResolution => self.challenge(cause, command, events),
             CommandKind::VoidQuestion => self.vote_void(cause, command, events),
             CommandKind::PublishPrice => self.publish(cause, command, events),
+            CommandKind::CollectFees => self.collect_fees(cause, command, events),
             CommandKind::WithdrawChange => self.withdraw_change(cause, command, events),
             CommandKind::Delist => self.delist(cause, command, events),
             CommandKind::Stake => self.stake(cause, command, events),

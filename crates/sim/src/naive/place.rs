@@ -94,6 +94,7 @@ impl World {
         let terms = &instrument.terms;
         let tif = order.tif;
         check_state(instrument, order)?;
+        self.check_listed(order.instrument, order.venue)?;
         self.check_admitted(order.account, order.venue)?;
         if matches!(tif, Tif::Gtc | Tif::Gtd) {
             self.check_profiles(order)?;

@@ -28,6 +28,8 @@ fn terms(rng: &mut Rng, fees: Fees, price_max_ticks: i64) -> InstrumentTerms {
         fees,
         split: Split::default(),
         matching: Matching::Arrival,
+        fees_to: 0,
+        venue: 0,
     }
 }
 

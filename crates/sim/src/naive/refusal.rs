@@ -111,6 +111,10 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
         CommandKind::Restart => check_only(command, &[]),
         CommandKind::SetInstrumentState => check_only(command, &[SIDE, INSTRUMENT]),
         CommandKind::ResolveQuestion => check_only(command, &[INSTRUMENT, ORDER_ID]),
+        CommandKind::CollectFees => {
+            check_byte(command.side <= 1, command.side, SIDE)?;
+            check_only(command, &[SIDE, INSTRUMENT, ORDER_ID])
+        }
         CommandKind::WithdrawChange => check_only(command, &[ACCOUNT, ORDER_ID]),
         CommandKind::Stake | CommandKind::Unstake => check_only(command, &[ACCOUNT, AMOUNT]),
         CommandKind::BuySlot => {

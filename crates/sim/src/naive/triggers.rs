@@ -145,6 +145,7 @@ impl World {
         let instrument = self.instrument(trigger.instrument);
         let (id, flags, tif, market) = (trigger.instrument, trigger.flags, trigger.tif, trigger.is_market());
         self.check_not_over(id)?;
+        self.check_listed(trigger.instrument, trigger.venue)?;
         self.check_admitted(trigger.account, trigger.venue)?;
         check(!(market && tif == Tif::Gtc), Reject::MarketTif, tif.code(), 0)?;
         let may_rest = tif == Tif::Gtc && !market;

@@ -69,8 +69,10 @@ impl Desk<'_> {
     fn target(&self, kind: CommandKind, text: &str) -> Result<u32, String> {
         use CommandKind as Kind;
         match (kind, text) {
-            (Kind::Deposit | Kind::Withdraw | Kind::Transfer, "") => Ok(1),
-            (Kind::Deposit | Kind::Withdraw | Kind::Transfer, _) => columns::asset(self.engine, text),
+            (Kind::Deposit | Kind::Withdraw | Kind::Transfer | Kind::CollectFees, "") => Ok(1),
+            (Kind::Deposit | Kind::Withdraw | Kind::Transfer | Kind::CollectFees, _) => {
+                columns::asset(self.engine, text)
+            }
             (kind, "") if is_about_question(kind) => only("question", self.engine.question_count()),
             (kind, _) if is_about_question(kind) => columns::question(self.engine, text),
             (Kind::Cancel | Kind::MassCancel | Kind::CancelAllAfter | Kind::OpenAccount, "") => Ok(0),
@@ -117,6 +119,11 @@ impl Desk<'_> {
             "question" => {
                 record.side = xos_protocol::MarketKind::Question.code();
                 record.instrument = columns::question(self.engine, value)?;
+            }
+            "of" => record.order_id = u64::from(columns::instrument(self.engine, value)?),
+            "of_venue" => {
+                record.side = xos_protocol::MarketKind::Venue.code();
+                record.order_id = u64::from(columns::venue(self.engine, value)?);
             }
             "protected" => record.flags |= Flags::PROTECTED,
             "window" => record.expires_ns |= milliseconds(value)?,

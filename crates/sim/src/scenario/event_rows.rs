@@ -203,7 +203,13 @@ impl Witness<'_> {
         use CommandKind as Kind;
         matches!(
             self.kind_of(event),
-            Some(Kind::PlaceTrigger | Kind::PlaceBracket | Kind::Transfer | Kind::SetCredentials)
+            Some(
+                Kind::PlaceTrigger
+                    | Kind::PlaceBracket
+                    | Kind::Transfer
+                    | Kind::SetCredentials
+                    | Kind::CollectFees
+            )
         )
     }
 
@@ -217,9 +223,11 @@ impl Witness<'_> {
         let id = event.instrument;
         match kind {
             kind if governance_rows::names_market(kind) => governance_rows::target(self.engine, event),
-            Kind::Deposited | Kind::Withdrawn | Kind::Transferred | Kind::AssetDeployed => {
-                columns::asset_name(self.engine, id)
-            }
+            Kind::Deposited
+            | Kind::Withdrawn
+            | Kind::Transferred
+            | Kind::FeesCollected
+            | Kind::AssetDeployed => columns::asset_name(self.engine, id),
             Kind::SetSplit
             | Kind::SetMerged
             | Kind::QuestionResolved
@@ -238,9 +246,12 @@ impl Witness<'_> {
             Kind::UnderlyingDeployed => columns::underlying_name(self.engine, id),
             Kind::VenueDeployed => columns::venue_name(self.engine, VenueId(event.venue)),
             Kind::Rejected => match self.kind_of(event) {
-                Some(CommandKind::Deposit | CommandKind::Withdraw | CommandKind::Transfer) => {
-                    columns::asset_name(self.engine, id)
-                }
+                Some(
+                    CommandKind::Deposit
+                    | CommandKind::Withdraw
+                    | CommandKind::Transfer
+                    | CommandKind::CollectFees,
+                ) => columns::asset_name(self.engine, id),
                 Some(kind) if is_about_question(kind) => columns::question_name(self.engine, id),
                 _ => columns::instrument_name(self.engine, id),
             },
@@ -389,6 +400,7 @@ fn has_amount(kind: EventKind) -> bool {
             | Kind::Deposited
             | Kind::Withdrawn
             | Kind::Transferred
+            | Kind::FeesCollected
             | Kind::SetSplit
             | Kind::SetMerged
             | Kind::Payout
@@ -426,6 +438,7 @@ fn has_total(kind: EventKind) -> bool {
             | Kind::Deposited
             | Kind::Withdrawn
             | Kind::Transferred
+            | Kind::FeesCollected
             | Kind::Payout
             | Kind::FundingSet
             | Kind::FundingPaid

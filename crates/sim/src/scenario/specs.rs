@@ -140,7 +140,15 @@ fn venue(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<Deplo
     let admission = ClassRule { requires: classes("requires")?, forbids: classes("forbids")? };
     let counterparty =
         ClassRule { requires: classes("counterparty_requires")?, forbids: classes("counterparty_forbids")? };
-    Ok(DeployCommand::Venue(VenueSpec { symbol, fees: venue_fees(words)?, admission, counterparty }))
+    let fees_to = words.number("fees_to", 0)?;
+    let lists = words.take("lists").map(numbers).transpose()?;
+    let fees = venue_fees(words)?;
+    Ok(DeployCommand::Venue(VenueSpec { symbol, fees, admission, counterparty, fees_to, lists }))
+}
+
+/// `lists=1,3`: numbers of instruments; `lists=`: none.
+fn numbers(text: &str) -> Result<Vec<u32>, String> {
+    text.split(',').filter(|part| !part.is_empty()).map(integer).collect()
 }
 
 fn venue_fees(words: &mut Words<'_>) -> Result<Option<Fees>, String> {
@@ -332,6 +340,8 @@ pub(super) fn terms(words: &mut Words<'_>, price_max: i64) -> Result<InstrumentT
             "maker_first" => Matching::MakerFirst,
             other => return Err(format!("matching is {other:?}, expected arrival or maker_first")),
         },
+        fees_to: words.number("fees_to", 0)?,
+        venue: words.number("own_venue", 0)?,
     })
 }
 

@@ -9,7 +9,10 @@ pub(super) fn venue(rng: &mut Rng, number: usize, classes: u32) -> VenueSpec {
     let fees = (!rng.one_in(3)).then(|| fees(rng));
     let admission = if rng.one_in(2) { rule(rng, classes) } else { ClassRule::NONE };
     let counterparty = if rng.one_in(3) { ClassRule::NONE } else { counterparty(rng, classes) };
-    VenueSpec { symbol: format!("VENUE{number}"), fees, admission, counterparty }
+    let mut spec =
+        VenueSpec { symbol: format!("VENUE{number}"), fees, admission, counterparty, ..VenueSpec::default() };
+    super::fees::business(rng, &mut spec);
+    spec
 }
 
 /// So many of the first classes may be named by counterparty rules.

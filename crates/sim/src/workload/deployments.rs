@@ -113,6 +113,8 @@ pub(super) fn terms(rng: &mut Rng, scale: Scale) -> InstrumentTerms {
         fees: fees(rng),
         split: split(rng),
         matching: if rng.one_in(2) { Matching::Arrival } else { Matching::MakerFirst },
+        fees_to: super::fees::payee(rng),
+        venue: 0,
     }
 }
 

@@ -189,6 +189,8 @@ fn deployments() -> [DeployCommand; 2] {
         fees: Fees { maker_ppm: 0, taker_ppm: 350, ceiling_ppm: 0 },
         split: Split::default(),
         matching: Matching::Arrival,
+        fees_to: 0,
+        venue: 0,
     };
     let outcome = |at: i64| OutcomeSpec { symbol: format!("TEAM{at}"), name: format!("team {at}") };
     let question = QuestionSpec {

@@ -137,6 +137,8 @@ fn terms(price_max_ticks: i64) -> InstrumentTerms {
         },
         // A cancel must not overtake the place of its order inside a frame.
         matching: Matching::Arrival,
+        fees_to: 0,
+        venue: 0,
     }
 }
 

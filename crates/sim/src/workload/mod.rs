@@ -5,6 +5,7 @@ mod book;
 mod chaos;
 mod collateral;
 mod deployments;
+mod fees;
 mod implied;
 mod live;
 mod market;

@@ -131,6 +131,8 @@ fn perpetual(number: u32) -> InstrumentSpec {
         fees: Fees::default(),
         split: Split::default(),
         matching: Matching::Arrival,
+        fees_to: 0,
+        venue: 0,
     };
     let product = Product::Perpetual { initial_margin_ppm: 20_000, maintenance_margin_ppm: 10_000 };
     let mut spec = InstrumentSpec::new(format!("PERP{number}"), product, terms);

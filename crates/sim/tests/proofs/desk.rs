@@ -177,6 +177,8 @@ pub(crate) fn terms(fees: Fees) -> InstrumentTerms {
         fees,
         split: Split { protocol_ppm: 0, deployer_ppm: 0, venue_ppm: 0, insurance_ppm: 1_000_000 },
         matching: Matching::Arrival,
+        fees_to: 0,
+        venue: 0,
     }
 }
 

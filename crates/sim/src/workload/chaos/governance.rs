@@ -131,6 +131,9 @@ impl Chaos {
             0 if !self.governed.venues.is_empty() => {
                 let venue = 1 + rng.below(self.governed.venues.len() as u64) as u32;
                 let mut spec = self.governed.venues[venue as usize - 1].clone();
+                if rng.one_in(4) {
+                    crate::workload::fees::business(rng, &mut spec);
+                }
                 match (spec.fees, rng.below(12)) {
                     (_, 0) => spec.symbol.push('x'),
                     (_, 1) => spec.admission.forbids ^= 1,
@@ -226,6 +229,7 @@ fn keep_terms(rng: &mut Rng, old: &InstrumentTerms, terms: &mut InstrumentTerms)
     terms.quote_atoms_per_tick_lot = old.quote_atoms_per_tick_lot;
     terms.price_max_ticks = old.price_max_ticks;
     terms.matching = old.matching;
+    terms.venue = if rng.one_in(40) { old.venue ^ 1 } else { old.venue };
     terms.fees.ceiling_ppm = if rng.one_in(2) { 0 } else { old.fees.highest_ppm() };
     let highest = old.fees.highest_ppm();
     if !rng.one_in(5) {

@@ -7,6 +7,7 @@ mod credentials;
 mod debt;
 mod deployers;
 mod dispute;
+mod fees;
 mod giant;
 mod governance;
 mod implied;
@@ -344,6 +345,9 @@ impl Chaos {
             let mut spec = deployments::perpetual(rng, scale, format!("PERP{number}"));
             spec.oracle = rng.one_in(3).then(|| deployments::oracle(rng, publishers));
             spec.funding = rng.one_in(2).then(|| Box::new(deployments::funding(rng, &spec)));
+            if number == 2 {
+                super::fees::own_venue(rng, 1, &mut spec.terms);
+            }
             perpetuals.push((instruments + number as u32, spec.terms.price_max_ticks));
             bodies.push(DeployCommand::Instrument(spec));
         }
@@ -455,6 +459,7 @@ impl Chaos {
             }
             7..9 => {
                 let mut spec = deployments::perpetual(rng, scale, format!("P{number}"));
+                super::fees::own_venue(rng, 2, &mut spec.terms);
                 if self.publishers > 0 && rng.one_in(2) {
                     spec.oracle = Some(deployments::oracle(rng, self.publishers));
                 }
@@ -466,6 +471,7 @@ impl Chaos {
             _ => {
                 let outcomes = 2 + rng.below(6) as usize;
                 let mut spec = deployments::question(rng, scale, number, outcomes);
+                super::fees::own_venue(rng, 2, &mut spec.terms);
                 if let Some(&(underlying, id, price_max)) = self.groups.last() {
                     spec.link = deployments::underlyings::link(rng, underlying, id, price_max, outcomes);
                 }
