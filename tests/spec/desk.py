@@ -335,9 +335,7 @@ class Desk:
         if row["do"] in {"withdraw_change", "delist", "stake", "unstake", "buy_slot"}:
             return governance_words.send(self, account, self._order(row), words, row, given)
         if row["do"] == "collect_fees":
-            return self.exchange.collect_fees(
-                venue=words.get("of_venue"), instrument=words.get("of"), asset=on, **given
-            )
+            return governance_words.collect(self, on, words, given)
         if row["do"] in {"challenge_resolution", "void_question"}:
             act = self.exchange.void if row["do"] == "void_question" else self.exchange.challenge
             return act(account, on, **given)

@@ -134,3 +134,9 @@ def deployers(desk: Desk) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def collect(desk: Desk, on: str, words: Given, given: Given) -> object:
+    """collect_fees of the asset `on`, `of` an instrument or `of_venue`."""
+    venue, instrument = words.get("of_venue"), words.get("of")
+    return desk.exchange.collect_fees(venue=venue, instrument=instrument, asset=on, **given)

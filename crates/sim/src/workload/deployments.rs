@@ -93,8 +93,7 @@ fn split(rng: &mut Rng) -> Split {
 
 pub(super) fn terms(rng: &mut Rng, scale: Scale) -> InstrumentTerms {
     let lot = scale.lot;
-    let price_max_ticks = rng.between(6, 40);
-    let qty_max_lots = rng.between(5, 40) * lot;
+    let (price_max_ticks, qty_max_lots) = (rng.between(6, 40), rng.between(5, 40) * lot);
     let whole = Amount(i128::from(price_max_ticks) * i128::from(qty_max_lots) * i128::from(scale.k));
     let notional_max = Amount((whole.0 * i128::from(rng.between(1, 8)) / 4).max(1));
     let notional_min = if rng.one_in(2) { Amount(0) } else { Amount(notional_max.0 / 50) };
