@@ -453,7 +453,7 @@ class Desk:
         if not on or on.startswith("#"):
             return int(on[1:] or 0)
         match row["do"]:
-            case "deposit" | "withdraw" | "transfer":
+            case "deposit" | "withdraw" | "transfer" | "collect_fees":
                 return self.exchange.assets.index(on) + 1
             case do if do in ON_QUESTIONS:
                 return self.questions.index(on) + 1

@@ -150,8 +150,8 @@ class Venue(Strict):
     """A front door to the instruments; its fees, if any, replace those of the instrument.
 
     `admission` says whose orders it brings, `counterparty` with whose orders they trade; left out: anybody's.
-    `lists`: the only instruments of all venues that it brings orders for; left out: all of them. `fees_to`: the
-    account that its share of fees is paid to, 0: nobody yet.
+    `lists`: the only instruments of all venues that it brings orders for; left out: all of them.
+    `fees_to`: the account that its share of fees is paid to, 0: nobody yet.
     """
 
     symbol: str
