@@ -9,7 +9,7 @@ from exchange_os.markets.spec import MarketFile
 
 
 def future_instruments(spec: MarketFile, standing: Mapping[str, int], reserved: int) -> dict[str, int]:
-    """Numbers of instruments that stand and of those that the file brings, in the order in which it brings them."""
+    """Numbers of instruments that stand, and of those that the file brings in its order."""
     numbers = dict(standing)
     for instrument in spec.instruments:
         numbers.setdefault(instrument.symbol, len(numbers) + reserved + 1)
