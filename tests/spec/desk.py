@@ -332,10 +332,8 @@ class Desk:
     def _move_or_price(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         """deposit, withdraw, transfer, set_mark, set_index, tick, restart, words of resolvers."""
         act: Callable[..., object]
-        if row["do"] in {"withdraw_change", "delist", "stake", "unstake", "buy_slot"}:
+        if row["do"] in {"withdraw_change", "delist", "stake", "unstake", "buy_slot", "collect_fees"}:
             return governance_words.send(self, account, self._order(row), words, row, given)
-        if row["do"] == "collect_fees":
-            return governance_words.collect(self, on, words, given)
         if row["do"] in {"challenge_resolution", "void_question"}:
             act = self.exchange.void if row["do"] == "void_question" else self.exchange.challenge
             return act(account, on, **given)

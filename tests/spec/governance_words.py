@@ -72,7 +72,7 @@ def changes(desk: Desk) -> list[dict[str, str]]:
 
 
 def send(desk: Desk, account: int, change: int, words: Given, row: Given, given: Given) -> object:
-    """Changes, delistings, stakes and slots, by their own methods."""
+    """Changes, delistings, stakes, slots and fees, by their own methods."""
     exchange = desk.exchange
     do, on = row["do"], words.get("question", row.get("on", ""))
     if do in {"stake", "unstake", "buy_slot"}:
@@ -82,6 +82,9 @@ def send(desk: Desk, account: int, change: int, words: Given, row: Given, given:
         if do == "buy_slot":
             return exchange.buy_slot(account, words.get("slot", "spot"), at_most=amount, **given)
         return getattr(exchange, do)(account, amount, **given)
+    if do == "collect_fees":
+        venue, instrument = words.get("of_venue"), words.get("of")
+        return exchange.collect_fees(venue=venue, instrument=instrument, asset=on or 1, **given)
     if do == "withdraw_change":
         return desk.exchange.withdraw_change(change, account=account, **given)
     return desk.exchange.delist(on, delay_s=int(row["qty"]), account=account, **given)
@@ -134,9 +137,3 @@ def deployers(desk: Desk) -> list[dict[str, str]]:
             }
         )
     return rows
-
-
-def collect(desk: Desk, on: str, words: Given, given: Given) -> object:
-    """collect_fees of the asset `on`, `of` an instrument or `of_venue`."""
-    venue, instrument = words.get("of_venue"), words.get("of")
-    return desk.exchange.collect_fees(venue=venue, instrument=instrument, asset=on, **given)
