@@ -96,6 +96,21 @@ class GovernanceMethods(CommandMethods):
             )
         )
 
+    def start_auction(self, instrument: str | int, ends_ns: int, *, time_ns: int | None = None) -> Receipt:
+        """Collects orders of an instrument, unmatched, until `ends_ns`; then they trade at one price.
+
+        It ends with the first tick at or after that time.
+        """
+        number = self._directory.market(instrument).number
+        return receipt(
+            self._command(
+                CommandKind.START_AUCTION,
+                instrument=number,
+                expires_ns=whole("expires_ns", ends_ns),
+                time_ns=time_ns,
+            )
+        )
+
     def withdraw_change(self, change: int, *, account: int = 0, time_ns: int | None = None) -> Receipt:
         """Takes back an announced change, named by its id."""
         return receipt(

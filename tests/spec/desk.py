@@ -332,7 +332,7 @@ class Desk:
     def _move_or_price(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
         """deposit, withdraw, transfer, set_mark, set_index, tick, restart, words of resolvers."""
         act: Callable[..., object]
-        if row["do"] in {"withdraw_change", "delist", "stake", "unstake", "buy_slot", "collect_fees"}:
+        if row["do"] in governance_words.COMMANDS:
             return governance_words.send(self, account, self._order(row), words, row, given)
         if row["do"] in {"challenge_resolution", "void_question"}:
             act = self.exchange.void if row["do"] == "void_question" else self.exchange.challenge
@@ -390,10 +390,10 @@ class Desk:
             chosen["tif"] = name
         chosen |= {name: words[name] for name in ("self_trade", "venue") if name in words}
         if "gtd" in words:
-            chosen |= {"tif": "gtd", "expires_ns": self._expiry(words["gtd"])}
+            chosen |= {"tif": "gtd", "expires_ns": self.expiry(words["gtd"])}
         return chosen
 
-    def _expiry(self, text: str) -> int:
+    def expiry(self, text: str) -> int:
         wait_ns = nanoseconds(text)
         assert wait_ns is not None, f"gtd is {text!r}"
         return self.time_ns + wait_ns
@@ -462,7 +462,7 @@ class Desk:
             case "gtc" | "ioc" | "fok":
                 return {"tif": int(xos.Tif[name.upper()])}
             case "gtd":
-                return {"tif": int(xos.Tif.GTD), "expires_ns": self._expiry(value)}
+                return {"tif": int(xos.Tif.GTD), "expires_ns": self.expiry(value)}
             case "self_trade":
                 return {"self_trade": int(xos.SelfTrade[value.upper()])}
             case "venue":

@@ -7,7 +7,17 @@ from collections.abc import Callable
 from answers import Event
 from deployment_lines import ON_QUESTIONS
 from desk import Desk
-from governance_words import OF_CHANGE, OF_MARKET, OF_STAKE, SETTLED, WITH_QTY, slot_text, target
+from governance_words import (
+    AUCTIONS,
+    OF_CHANGE,
+    OF_MARKET,
+    OF_STAKE,
+    PRICED,
+    SETTLED,
+    WITH_QTY,
+    slot_text,
+    target,
+)
 
 import exchange_os as xos
 
@@ -242,6 +252,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | _OF_BONDS
         | SETTLED
         | OF_STAKE
+        | PRICED
         | {_KIND.OUTCOME_PAYOUT, _KIND.QUESTION_SETTLED, _KIND.OUTCOME_CREDITED},
         _field("amount"),
     ),
@@ -253,6 +264,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | SETTLED
         | OF_CHANGE
         | OF_STAKE
+        | AUCTIONS
         | {_KIND.PROTECTION_SET, _KIND.CREDENTIALS_SET, _KIND.QUESTION_CLOSED},
         _field("counter_amount"),
     ),

@@ -16,8 +16,14 @@ _KIND = xos.EventKind
 OF_CHANGE = {kind for kind in _KIND if _KIND.CHANGE_ANNOUNCED <= kind <= _KIND.DELISTING_BEGUN}
 OF_MARKET = OF_CHANGE | {_KIND.MARKET_CLOSED, _KIND.STAKE_LOCKED, _KIND.STAKE_RELEASED}
 OF_STAKE = {kind for kind in _KIND if _KIND.STAKED <= kind <= _KIND.STAKE_RELEASED}
-WITH_QTY = {_KIND.DELISTING_BEGUN, _KIND.POSITION_SETTLED, _KIND.MARKET_CLOSED}
+AUCTIONS = {_KIND.AUCTION_STARTED, _KIND.AUCTION_PRICED}
+PRICED = {_KIND.AUCTION_PRICED}
+WITH_QTY = {
+    *(_KIND.DELISTING_BEGUN, _KIND.POSITION_SETTLED, _KIND.MARKET_CLOSED),
+    *(_KIND.AUCTION_PRICED, _KIND.AUCTION_CLOSED),
+}
 SETTLED = {_KIND.POSITION_SETTLED}
+COMMANDS = {"withdraw_change", "delist", "stake", "unstake", "buy_slot", "collect_fees", "start_auction"}
 
 Pairs = dict[str, str]
 
@@ -72,7 +78,7 @@ def changes(desk: Desk) -> list[dict[str, str]]:
 
 
 def send(desk: Desk, account: int, change: int, words: Given, row: Given, given: Given) -> object:
-    """Changes, delistings, stakes, slots and fees, by their own methods."""
+    """Changes, delistings, stakes, slots, fees and auctions, by their own methods."""
     exchange = desk.exchange
     do, on = row["do"], words.get("question", row.get("on", ""))
     if do in {"stake", "unstake", "buy_slot"}:
@@ -82,6 +88,8 @@ def send(desk: Desk, account: int, change: int, words: Given, row: Given, given:
         if do == "buy_slot":
             return exchange.buy_slot(account, words.get("slot", "spot"), at_most=amount, **given)
         return getattr(exchange, do)(account, amount, **given)
+    if do == "start_auction":
+        return exchange.start_auction(on, desk.expiry(words["ends"]), **given)
     if do == "collect_fees":
         venue, instrument = words.get("of_venue"), words.get("of")
         return exchange.collect_fees(venue=venue, instrument=instrument, asset=on or 1, **given)

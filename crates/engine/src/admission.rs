@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use xos_book::RestingOrder;
 use xos_protocol::{
     CLASSES_MAX, CancelReason, ClassRule, ClassSpec, ClientId, CommandRecord, EventFlags, EventKind,
-    EventRecord, Reject, Side, VenueSpec,
+    EventRecord, InstrumentState, Reject, Side, VenueSpec,
 };
 use xos_units::{AccountId, Amount, InstrumentId, Price, VenueId};
 
@@ -294,6 +294,9 @@ impl Engine {
                 let ask = instrument.best_price(Side::Sell, reach);
                 if let (Some(bid), Some(ask)) = (bid, ask)
                     && bid >= ask
+                    && instrument.auction == InstrumentState::Continuous
+                    // An auction that was cut off by the end of its market leaves a book that nobody trades on.
+                    && instrument.state != InstrumentState::Settled
                 {
                     return Err(format!("bid {} meets ask {} on {}", bid.0, ask.0, instrument.id));
                 }

@@ -137,6 +137,8 @@ impl Engine {
         state.changes.is_sorted_by_key(|pending| pending.id)
             && state.changes.iter().all(|pending| stands(pending.kind, pending.target))
             && state.closing.iter().all(|closing| stands(MarketKind::Instrument, closing.instrument))
+            && state.auctions.iter().all(|auction| stands(MarketKind::Instrument, auction.instrument))
+            && state.auctions.is_sorted_by(|one, next| one.instrument < next.instrument)
     }
 }
 

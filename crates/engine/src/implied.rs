@@ -188,7 +188,7 @@ impl Engine {
             );
         }
         match best {
-            Some(best) if !is_better(side, price, best) => {
+            Some(best) if !is_better(side, price, best) && instrument.gate != InstrumentState::Auction => {
                 refused(Reject::PostOnlyWouldCross, price.0, best.0)
             }
             _ => Ok(()),

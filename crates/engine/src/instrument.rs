@@ -51,6 +51,10 @@ pub(crate) struct Instrument {
     pub(crate) is_closed: bool,
     /// What its delisting, where one is announced, lets it accept.
     pub(crate) curb: InstrumentState,
+    /// What its auction, where one is under way, lets it accept.
+    pub(crate) auction: InstrumentState,
+    /// Orders do not simply match here: they collect for an auction, or trade with other outcomes too.
+    pub(crate) matches_apart: bool,
     /// An outcome whose incoming orders trade with all others at once.
     pub(crate) implied: bool,
     /// Tiers and open-interest scaling; none: one rate for every size.
@@ -136,6 +140,7 @@ impl Instrument {
         Self {
             is_restricted: spec.resolution.is_some(),
             implied: spec.implied,
+            matches_apart: spec.implied,
             ..Self::new(id, traded, &spec.terms)
         }
     }
@@ -163,6 +168,8 @@ impl Instrument {
             is_restricted: false,
             is_closed: false,
             curb: InstrumentState::Continuous,
+            auction: InstrumentState::Continuous,
+            matches_apart: false,
             implied: false,
             margin: None,
             halt: None,
@@ -225,13 +232,18 @@ impl Instrument {
         self.state == InstrumentState::Settled || self.oracle.as_ref().is_none_or(|oracle| oracle.is_fresh())
     }
 
-    /// Takes the strictest of state, prices, halt and delisting, after one of them changed.
+    /// Takes the strictest of state, prices, halt, delisting and auction, after one of them changed.
     pub(crate) fn refresh_gate(&mut self) {
+        self.gate = stricter(self.gate_beside_auction(), self.auction);
+        self.matches_apart = self.implied || self.auction != InstrumentState::Continuous;
+    }
+
+    /// What it would accept without its auction.
+    pub(crate) fn gate_beside_auction(&self) -> InstrumentState {
         let prices = self.oracle.as_ref().map_or(InstrumentState::Continuous, |oracle| oracle.admits());
         let halt = self.halt.as_ref().map_or(InstrumentState::Continuous, |halt| halt.status);
         let closed = if self.is_closed { InstrumentState::CancelOnly } else { InstrumentState::Continuous };
-        let stricter = |a, b| if strictness(a) >= strictness(b) { a } else { b };
-        self.gate = stricter(stricter(self.state, closed), stricter(stricter(prices, halt), self.curb));
+        stricter(stricter(self.state, closed), stricter(stricter(prices, halt), self.curb))
     }
 
     /// A new mark: values of one lot and the band follow from it.
@@ -312,8 +324,14 @@ const fn strictness(state: InstrumentState) -> u8 {
         InstrumentState::Continuous => 0,
         InstrumentState::PostOnly => 1,
         InstrumentState::ReduceOnly => 2,
-        InstrumentState::CancelOnly => 3,
-        InstrumentState::Halted => 4,
-        InstrumentState::Settled => 5,
+        InstrumentState::Auction => 3,
+        InstrumentState::Uncrossing => 4,
+        InstrumentState::CancelOnly => 5,
+        InstrumentState::Halted => 6,
+        InstrumentState::Settled => 7,
     }
+}
+
+const fn stricter(a: InstrumentState, b: InstrumentState) -> InstrumentState {
+    if strictness(a) >= strictness(b) { a } else { b }
 }

@@ -4,6 +4,7 @@
 
 mod account;
 mod admission;
+mod auction;
 mod audit;
 mod canonical;
 mod client_ids;
@@ -45,6 +46,7 @@ mod touch;
 mod triggers;
 mod views;
 
+pub use auction::AuctionPrice;
 pub use audit::AuditReport;
 pub use defence::Defence;
 pub use engine::Engine;

@@ -28,6 +28,9 @@ impl Engine {
         if !self.governance.state.closing.is_empty() {
             self.go_on_closing(step);
         }
+        if !self.governance.state.auctions.is_empty() {
+            self.pass_auctions(step);
+        }
         self.look_at_pending(step);
         self.patrol(step.sequence);
     }

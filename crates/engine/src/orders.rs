@@ -8,6 +8,7 @@ mod implied;
 mod implied_plan;
 mod matching;
 mod place;
+pub(crate) use fill::FillSide;
 pub(crate) use iceberg::Iceberg;
 pub(crate) use implied::Leg;
 pub(crate) use place::{Admitted, Asked, check_price, check_qty};

@@ -9,7 +9,7 @@ use crate::scenario::{Hypothesis, Kind};
 use crate::shape;
 use crate::step::Refused;
 use xos_book::RestingOrder;
-use xos_protocol::{CommandKind, CommandRecord, Reject, SelfTrade, Side, Tif};
+use xos_protocol::{CommandKind, CommandRecord, InstrumentState, Reject, SelfTrade, Side, Tif};
 use xos_risk::{Holding, fee_base, liquidation_price, unrealised, worst_side};
 use xos_units::{AccountId, Amount, Ppm, Price, Qty, Requirement, division::fee_up, notional};
 
@@ -176,7 +176,10 @@ impl Engine {
                 walk.holding.fill(side == Side::Buy, price, filled, instrument.k);
             }
         };
-        let left = if instrument.implied {
+        let left = if instrument.gate == InstrumentState::Auction {
+            // It rests until the auction is filled.
+            lots
+        } else if instrument.implied {
             self.walk_with_implied(instrument, command, terms, fill)
         } else {
             let own = command.account();

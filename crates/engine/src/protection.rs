@@ -158,17 +158,28 @@ impl Engine {
         self.breached.push(key);
     }
 
+    /// The flagged orders of breached protections leave, of those that rest.
+    pub(crate) fn pull_breached_resting(&mut self, step: &mut Step) {
+        for (account, instrument) in std::mem::take(&mut self.breached) {
+            self.pull_flagged(step, account, instrument);
+        }
+    }
+
+    fn pull_flagged(&mut self, step: &mut Step, account: AccountId, instrument: InstrumentId) {
+        let flagged = |slot: &xos_book::Slot| self.pool.order(*slot).flags & Flags::PROTECTED != 0;
+        let slots: Vec<_> =
+            self.orders_of(account, Some(instrument), None).into_iter().filter(flagged).collect();
+        for slot in slots {
+            self.cancel_resting(step, slot, CancelReason::Protection);
+        }
+    }
+
     /// The flagged orders of breached protections leave. True: the incoming order was one of them.
     #[cold]
     pub(crate) fn pull_breached(&mut self, step: &mut Step, incoming: &mut Incoming) -> bool {
         let mut ends = false;
         for (account, instrument) in std::mem::take(&mut self.breached) {
-            let flagged = |slot: &xos_book::Slot| self.pool.order(*slot).flags & Flags::PROTECTED != 0;
-            let slots: Vec<_> =
-                self.orders_of(account, Some(instrument), None).into_iter().filter(flagged).collect();
-            for slot in slots {
-                self.cancel_resting(step, slot, CancelReason::Protection);
-            }
+            self.pull_flagged(step, account, instrument);
             let order = &incoming.order;
             ends |= (order.account, order.instrument) == (account, instrument)
                 && order.flags & Flags::PROTECTED != 0

@@ -131,6 +131,21 @@ pub struct ClosingMarket {
     pub settled: u32,
 }
 
+/// An auction of an instrument: it collects orders until its time, then fills them at one price in turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auction {
+    /// Instrument id.
+    pub instrument: u32,
+    /// Logged time at which it is priced, nanoseconds.
+    pub ends_ns: u64,
+    /// Ticks at which it is filled; 0: nothing crosses. None: it still collects orders.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub price: Option<i64>,
+    /// Lots that it has filled.
+    pub filled_lots: i64,
+}
+
 /// All that governs markets beside their specifications; part of the state where it is not empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -153,6 +168,9 @@ pub struct GovernanceState {
     /// The auction of slots.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auction: Option<SlotAuction>,
+    /// Auctions under way, in order of instrument.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub auctions: Vec<Auction>,
 }
 
 impl GovernanceState {

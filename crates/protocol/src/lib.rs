@@ -35,8 +35,8 @@ pub use deployers::{
 pub use event::{EventFlags, EventRecord, Receipt};
 pub use feed::{FeedAction, FeedRecord, Subscription};
 pub use governance::{
-    CHANGE_DELAY_S_MAX, Change, ClosingMarket, DELISTING_WINDOW_S_MAX, GovernanceState, InstrumentUpdate,
-    MeasuredPrice, PendingChange, QuestionUpdate, VenueUpdate,
+    Auction, CHANGE_DELAY_S_MAX, Change, ClosingMarket, DELISTING_WINDOW_S_MAX, GovernanceState,
+    InstrumentUpdate, MeasuredPrice, PendingChange, QuestionUpdate, VenueUpdate,
 };
 pub use limits::{
     COUNTDOWN_MS_MAX, FUNDING_HISTORY_MAX, FUNDING_LEVELS_MAX, Limits, PROFILES_MAX, PROTECTION_MS_MAX,
@@ -47,7 +47,7 @@ pub use liquidation::{
 };
 pub use prices::{FundingSpec, OracleSpec, PublisherSpec, SourceSpec};
 pub use questions::{
-    LaterOutcomes, OutcomeAddition, OutcomeSpec, QuestionPayouts, QuestionSpec, ResolutionSpec,
+    DecidedBy, LaterOutcomes, OutcomeAddition, OutcomeSpec, QuestionPayouts, QuestionSpec, ResolutionSpec,
 };
 pub use reject::Reject;
 pub use session::{
@@ -57,8 +57,8 @@ pub use session::{
 };
 pub use underlying::{PriceRange, QuestionLink, ScenarioSpec, UnderlyingSpec};
 pub use words::{
-    CancelReason, CommandKind, DecidedBy, EventKind, InstrumentState, MarketKind, Matching, PriceSource,
-    PriceStatus, ResolutionStage, SelfTrade, Side, Tif,
+    CancelReason, CommandKind, EventKind, InstrumentState, MarketKind, Matching, PriceSource, PriceStatus,
+    ResolutionStage, SelfTrade, Side, Tif,
 };
 
 /// A 128-bit signed integer as two little-endian halves, so that records keep an 8-byte alignment.

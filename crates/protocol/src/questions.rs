@@ -1,5 +1,6 @@
 //! Questions: their outcomes, who decides them and how, and bodies of commands about them.
 
+use crate::words::words;
 use crate::{InstrumentTerms, QuestionLink};
 use serde::{Deserialize, Serialize};
 use xos_units::{Amount, PPM_ONE};
@@ -140,5 +141,21 @@ impl QuestionPayouts {
     /// All of the unit for the outcome of this place, counted from 0.
     pub fn all_for(at: usize, outcomes: usize) -> Vec<i32> {
         (0..outcomes).map(|other| if other == at { PPM_ONE } else { 0 }).collect()
+    }
+}
+
+words! {
+    /// How a question was decided.
+    DecidedBy: u8 {
+        /// The operator's command.
+        Operator = 0 "operator",
+        /// A proposal that nobody challenged.
+        Proposal = 1 "proposal",
+        /// The votes of the second set of resolvers.
+        Votes = 2 "votes",
+        /// Time: nobody proposed, or no quorum agreed; it is void.
+        Time = 3 "time",
+        /// It was delisted; it is void.
+        Delisting = 4 "delisting",
     }
 }

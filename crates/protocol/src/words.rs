@@ -89,6 +89,8 @@ words! {
         ChallengeResolution = 47 "challenge_resolution",
         /// A resolver of the second set votes for a question to be void.
         VoidQuestion = 48 "void_question",
+        /// Collect orders of an instrument until a time and fill them at one price.
+        StartAuction = 55 "start_auction",
         /// Create an asset, venue, instrument or question (variable body).
         Deploy = 64 "deploy",
         /// Take back an announced change of a market.
@@ -203,6 +205,10 @@ words! {
         Settled = 4 "settled",
         /// Cancels, and orders that must not take.
         PostOnly = 5 "post_only",
+        /// Cancels, and limit orders that rest without a match until they are filled at one price.
+        Auction = 6 "auction",
+        /// Nothing, for a moment: its auction is being filled.
+        Uncrossing = 7 "uncrossing",
     }
 }
 
@@ -279,22 +285,6 @@ words! {
         Delisted = 36 "delisted",
         /// An outcome is being added: any_other is not what it was.
         OutcomeAdded = 31 "outcome_added",
-    }
-}
-
-words! {
-    /// How a question was decided.
-    DecidedBy: u8 {
-        /// The operator's command.
-        Operator = 0 "operator",
-        /// A proposal that nobody challenged.
-        Proposal = 1 "proposal",
-        /// The votes of the second set of resolvers.
-        Votes = 2 "votes",
-        /// Time: nobody proposed, or no quorum agreed; it is void.
-        Time = 3 "time",
-        /// It was delisted; it is void.
-        Delisting = 4 "delisting",
     }
 }
 
@@ -461,6 +451,12 @@ words! {
         ImpliedTrade = 96 "implied_trade",
         /// A resting order's part of such a match, at its own price.
         ImpliedLeg = 97 "implied_leg",
+        /// An auction began; it collects orders until `counter_amount`.
+        AuctionStarted = 100 "auction_started",
+        /// An auction is priced, on the book as it stands: lots that trade, buyers' lots less sellers', the reference price.
+        AuctionPriced = 101 "auction_priced",
+        /// An auction is over: lots that it filled.
+        AuctionClosed = 102 "auction_closed",
         /// A change of a market is announced, and takes effect at `counter_amount`.
         ChangeAnnounced = 105 "change_announced",
         /// An announced change is taken back; by time: its market closed before.

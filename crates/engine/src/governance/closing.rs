@@ -90,6 +90,9 @@ impl Engine {
         let delisted = changes.filter(|pending| matches!(pending.change, Change::Delisting(_)));
         let held: Vec<_> = delisted.map(|pending| (pending.kind, pending.target)).collect();
         held.into_iter().for_each(|(kind, target)| self.curb(kind, target, true));
+        for auction in self.governance.state.auctions.clone() {
+            self.enter_auction(&auction);
+        }
     }
 
     /// The price that stands for settlement now: the index, or the mark where there is none.

@@ -29,7 +29,7 @@ impl Engine {
         let order = self.whole_order(slot);
         let instrument = &self.instruments[order.instrument.index()];
         let post_only = command.flags().0 & Flags::POST_ONLY;
-        check_state(instrument, Flags(order.flags | post_only))?;
+        check_state(instrument, Flags(order.flags | post_only), true)?;
         if command.price != 0 {
             check_price(instrument, command.price())?;
         }

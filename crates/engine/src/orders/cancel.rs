@@ -13,6 +13,9 @@ impl Engine {
         self.known_account(command)?;
         match self.named_order(command) {
             // ---- Everything is checked. Below this line nothing fails. ----
+            Ok(slot) if self.is_uncrossing(self.pool.order(slot).instrument) => {
+                return refused(Reject::InstrumentUncrossing, self.pool.order(slot).instrument.0, 0);
+            }
             Ok(slot) => self.cancel_resting(step, slot, CancelReason::Requested),
             Err(refused) => self.cancel_waiting(step, command, refused)?,
         }
@@ -68,9 +71,13 @@ impl Engine {
         if command.instrument != 0 && command.instrument().index() >= self.instruments.len() {
             return refused(Reject::UnknownInstrument, command.instrument, self.instruments.len() as i128);
         }
+        if command.instrument != 0 && self.is_uncrossing(command.instrument()) {
+            return refused(Reject::InstrumentUncrossing, command.instrument, 0);
+        }
         // ---- Everything is checked. Below this line nothing fails. ----
         let instrument = (command.instrument != 0).then(|| command.instrument());
-        let slots = self.orders_of(account, instrument, command.side());
+        let mut slots = self.orders_of(account, instrument, command.side());
+        slots.retain(|slot| !self.is_uncrossing(self.pool.order(*slot).instrument));
         let wanted = command.side();
         let waiting =
             self.triggers_of(account, instrument, |trigger| wanted.is_none_or(|side| side == trigger.side));

@@ -16,16 +16,16 @@ use xos_units::{
 
 /// One side of a fill.
 #[derive(Clone, Copy)]
-pub(super) struct FillSide {
-    pub(super) account: AccountId,
-    pub(super) order: OrderId,
-    pub(super) venue: VenueId,
-    pub(super) side: Side,
+pub(crate) struct FillSide {
+    pub(crate) account: AccountId,
+    pub(crate) order: OrderId,
+    pub(crate) venue: VenueId,
+    pub(crate) side: Side,
 }
 
 impl FillSide {
     #[inline(always)]
-    pub(super) fn of(order: &RestingOrder) -> Self {
+    pub(crate) fn of(order: &RestingOrder) -> Self {
         Self { account: order.account, order: order.id, venue: order.venue, side: order.side }
     }
 }
@@ -133,16 +133,22 @@ impl Engine {
             self.count_protected(step, &incoming.order, resting, lots);
         }
         if self.instruments[incoming.at].triggers > 0 {
-            self.traded(step, incoming, resting, lots);
+            self.traded(step, &incoming.order, resting, lots);
         }
     }
 
     /// What a trade means to orders that wait.
     #[cold]
-    fn traded(&mut self, step: &mut Step, incoming: &Incoming, resting: &RestingOrder, lots: Qty) {
-        self.price_reached(incoming.at, PriceSource::Last);
-        if incoming.order.account != resting.account {
-            for order in [&incoming.order, resting] {
+    pub(crate) fn traded(
+        &mut self,
+        step: &mut Step,
+        incoming: &RestingOrder,
+        resting: &RestingOrder,
+        lots: Qty,
+    ) {
+        self.price_reached(resting.instrument.index(), PriceSource::Last);
+        if incoming.account != resting.account {
+            for order in [incoming, resting] {
                 if order.flags & Flags::BRACKET != 0 {
                     self.arm_exits(order.id, lots);
                 }
@@ -179,7 +185,7 @@ impl Engine {
 
     /// What the two sides exchange.
     #[inline(always)]
-    fn deliver(
+    pub(crate) fn deliver(
         &mut self,
         sequence: u64,
         at: usize,
@@ -212,7 +218,7 @@ impl Engine {
 
     /// Who has some of an asset may have changed with a fill in spot, its fees included.
     #[cold]
-    fn spot_moved(&mut self, at: usize, accounts: [AccountId; 2]) {
+    pub(crate) fn spot_moved(&mut self, at: usize, accounts: [AccountId; 2]) {
         if let Traded::Spot { base, quote, .. } = self.instruments[at].traded {
             for account in accounts {
                 self.asset_moved(account, base);
@@ -222,7 +228,7 @@ impl Engine {
     }
 
     #[inline(always)]
-    fn pay_fees(
+    pub(crate) fn pay_fees(
         &mut self,
         sequence: u64,
         at: usize,
@@ -283,7 +289,7 @@ impl Engine {
 
     /// Moves one side's position and, for a perpetual, posts what it realised.
     #[inline(never)]
-    pub(super) fn move_position(
+    pub(crate) fn move_position(
         &mut self,
         sequence: u64,
         at: usize,
@@ -377,7 +383,7 @@ impl Engine {
     }
 
     #[inline(always)]
-    pub(super) fn emit_closed(
+    pub(crate) fn emit_closed(
         &self,
         step: &mut Step,
         at: usize,

@@ -6,15 +6,18 @@ use crate::margin::reducible;
 use crate::orders::{Incoming, is_reduce_only};
 use crate::step::Step;
 use xos_book::{RestingOrder, Slot};
-use xos_protocol::{CancelReason, SelfTrade};
+use xos_protocol::{CancelReason, InstrumentState, SelfTrade};
 use xos_units::Qty;
 
 impl Engine {
     /// Matches, and tells what was passed over because the two might not trade.
     #[inline(always)]
-    pub(crate) fn match_and_tell(&mut self, step: &mut Step, incoming: &mut Incoming, implied: bool) -> bool {
+    pub(crate) fn match_and_tell(&mut self, step: &mut Step, incoming: &mut Incoming, apart: bool) -> bool {
         let trades = self.last_trade_id;
-        let cancelled = if implied {
+        let cancelled = if apart {
+            if self.instruments[incoming.at].gate == InstrumentState::Auction {
+                return false;
+            }
             self.match_with_implied(step, incoming)
         } else {
             self.match_incoming(step, incoming)

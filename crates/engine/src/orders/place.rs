@@ -1,6 +1,7 @@
 //! Place: the ladder of checks, a marked line, and what cannot fail any more.
 
 use crate::account::Class;
+use crate::auction::check_collected;
 use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
@@ -104,11 +105,11 @@ impl Engine {
     #[inline(always)]
     pub(crate) fn work(&mut self, step: &mut Step, incoming: &mut Incoming) {
         let instrument = &self.instruments[incoming.at];
-        let (is_scaled, implied) = (instrument.margin.is_some(), instrument.implied);
+        let (is_scaled, apart) = (instrument.margin.is_some(), instrument.matches_apart);
         if is_scaled {
             self.instruments[incoming.at].hold_open_interest(true);
         }
-        let cancelled = self.match_and_tell(step, incoming, implied);
+        let cancelled = self.match_and_tell(step, incoming, apart);
         if is_scaled {
             self.instruments[incoming.at].hold_open_interest(false);
         }
@@ -143,6 +144,7 @@ impl Engine {
         let best = self.instruments[incoming.at].best_within(side, incoming.reach(), limit);
         if let Some(best) = best
             && incoming.reaches(best)
+            && self.instruments[incoming.at].gate != InstrumentState::Auction
         {
             let (price, at) = (incoming.order.price.0, incoming.at + 1);
             let detail = format!("an order rests at {price} and meets {} on instrument {at}", best.0);
@@ -184,12 +186,12 @@ impl Engine {
         if instrument.is_restricted | self.accounts[command.account().index()].isolated.is_some() {
             self.check_trades_here(command.account(), instrument, reduce_only)?;
         }
-        check_state(instrument, flags)?;
+        let rests = matches!(words.tif, Tif::Gtc | Tif::Gtd);
+        check_state(instrument, flags, rests)?;
         if self.admission.restricts {
             self.check_listed(instrument, command.venue())?;
             self.check_admitted(command.account(), command.venue())?;
         }
-        let rests = matches!(words.tif, Tif::Gtc | Tif::Gtd);
         if rests {
             self.check_profile(command.account(), command.venue())?;
         }
@@ -394,7 +396,7 @@ impl Engine {
 }
 
 #[inline(always)]
-pub(crate) fn check_state(instrument: &Instrument, flags: Flags) -> Result<(), Refused> {
+pub(crate) fn check_state(instrument: &Instrument, flags: Flags, rests: bool) -> Result<(), Refused> {
     let reject = match instrument.gate {
         InstrumentState::Continuous => return Ok(()),
         InstrumentState::ReduceOnly if flags.has(Flags::REDUCE_ONLY) => return Ok(()),
@@ -404,6 +406,8 @@ pub(crate) fn check_state(instrument: &Instrument, flags: Flags) -> Result<(), R
         InstrumentState::CancelOnly => Reject::InstrumentCancelOnly,
         InstrumentState::Halted => Reject::InstrumentHalted,
         InstrumentState::Settled => Reject::InstrumentSettled,
+        InstrumentState::Auction => return check_collected(instrument, flags, rests),
+        InstrumentState::Uncrossing => Reject::InstrumentUncrossing,
     };
     refused(reject, instrument.id.0, 0)
 }

@@ -74,7 +74,7 @@ impl World {
     }
 
     /// Whether the two orders accept each other.
-    fn are_eligible(&self, one: &Order, other: &Order) -> bool {
+    pub(super) fn are_eligible(&self, one: &Order, other: &Order) -> bool {
         let accepts = |rule: ClassRule, classes: u32| {
             bits(rule.requires).all(|bit| has(classes, bit))
                 && bits(rule.forbids).all(|bit| !has(classes, bit))

@@ -14,6 +14,9 @@ impl World {
         command: &CommandRecord,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
+        if let Ok(at) = self.find_order(command) {
+            self.check_not_uncrossing(self.orders[at].instrument)?;
+        }
         match (self.find_order(command), self.find_trigger(command)) {
             (Ok(at), _) => self.cancel_resting(cause, at, CancelReason::Requested, events),
             (Err(_), Some(at)) => {
@@ -49,9 +52,14 @@ impl World {
     ) -> Result<(), Refusal> {
         if command.instrument != 0 {
             check_id(command.instrument, self.instruments.len(), Reject::UnknownInstrument)?;
+            self.check_not_uncrossing(command.instrument)?;
         }
+        let frozen: Vec<u32> = (1..=self.instruments.len() as u32)
+            .filter(|id| self.check_not_uncrossing(*id).is_err())
+            .collect();
         let is_meant = |order: &Order| {
-            order.account == command.account
+            !frozen.contains(&order.instrument)
+                && order.account == command.account
                 && (command.instrument == 0 || command.instrument == order.instrument)
                 && (command.side == 2 || command.side == order.side.code())
         };

@@ -384,6 +384,7 @@ fn new_instrument(
         halt,
         is_closed,
         winds_down,
+        auction: InstrumentState::Continuous,
     }
 }
 

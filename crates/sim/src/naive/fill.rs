@@ -93,7 +93,7 @@ impl World {
     }
 
     /// Assets and prices change hands; a perpetual exchanges nothing here.
-    fn exchange(&mut self, taker: &Order, maker: &Order, lots: i64, price: i64) {
+    pub(super) fn exchange(&mut self, taker: &Order, maker: &Order, lots: i64, price: i64) {
         let (buyer, seller) = match taker.side {
             Side::Buy => (Party::Account(taker.account), Party::Account(maker.account)),
             Side::Sell => (Party::Account(maker.account), Party::Account(taker.account)),
@@ -110,7 +110,7 @@ impl World {
         }
     }
 
-    fn charge(&mut self, taker: &Order, maker: &Order, taker_fee: i128, maker_fee: i128) {
+    pub(super) fn charge(&mut self, taker: &Order, maker: &Order, taker_fee: i128, maker_fee: i128) {
         let asset = self.instrument(taker.instrument).quote();
         let rebate = (-maker_fee).max(0);
         self.post(Party::Account(taker.account), Party::Account(maker.account), asset, rebate);

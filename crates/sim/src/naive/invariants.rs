@@ -1,7 +1,7 @@
 //! What must hold after every command, whatever the command was.
 
 use super::state::{Holding, House, SETTLEMENT, World};
-use xos_protocol::Side;
+use xos_protocol::{InstrumentState, Side};
 
 impl World {
     pub(super) fn check_invariants(&self) -> Result<(), String> {
@@ -119,6 +119,8 @@ impl World {
                 return Err(format!("resting order {order:?} has impossible lots"));
             }
             if order.side == Side::Buy
+                && self.instrument(order.instrument).auction == InstrumentState::Continuous
+                && self.instrument(order.instrument).state != InstrumentState::Settled
                 && let Some(ask) = self.orders.iter().find(|ask| self.may_meet(ask, order))
             {
                 return Err(format!("bid {} at {} meets ask {}", order.id, order.price, ask.id));

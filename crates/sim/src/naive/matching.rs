@@ -175,23 +175,26 @@ impl World {
             }
             lots = lots.min(closable);
         }
-        let instrument = self.instrument(resting.instrument);
-        if resting.account == incoming.account {
+        if resting.account == incoming.account || self.affords_fill(resting, lots) {
             return Ok(lots);
         }
+        Err(CancelReason::Unaffordable)
+    }
+
+    /// Whether the owner of a resting order can pay for, or margin, a fill of some of its lots.
+    pub(super) fn affords_fill(&self, resting: &Order, lots: i64) -> bool {
+        let instrument = self.instrument(resting.instrument);
+        let closable = self.holding(resting.account, resting.instrument).closable_by(resting.side);
         let standing = self.standing(resting.account);
         let headroom = self.headroom(&standing);
         if instrument.is_spot() {
-            let passes = headroom >= 0 || self.gain_of_spot_fill(resting, lots) >= 0;
-            return if passes { Ok(lots) } else { Err(CancelReason::Unaffordable) };
+            return headroom >= 0 || self.gain_of_spot_fill(resting, lots) >= 0;
         }
         let equity = headroom + self.initial_margin(&standing);
         let loss = instrument.loss_against_mark(resting.side, resting.price, lots);
         let reducing = Reducing { before: 0, lots, equity, loss };
-        if lots <= closable && self.bears(&standing, resting.instrument, &reducing) {
-            return Ok(lots);
-        }
-        if headroom - loss >= 0 { Ok(lots) } else { Err(CancelReason::Unaffordable) }
+        let bears = lots <= closable && self.bears(&standing, resting.instrument, &reducing);
+        bears || headroom - loss >= 0
     }
 
     fn is_outside_band(&self, order: &Order) -> bool {

@@ -6,6 +6,7 @@
 
 mod admission;
 mod amend;
+mod auction;
 mod conversion;
 mod countdowns;
 mod deleveraging;
@@ -406,6 +407,7 @@ impl World {
             CommandKind::Stake => self.stake(cause, command, events),
             CommandKind::Unstake => self.unstake(cause, command, events),
             CommandKind::BuySlot => self.buy_slot(cause, command, events),
+            CommandKind::StartAuction => self.start_auction(cause, command, events),
             CommandKind::Restart => {
                 self.restart(cause, events);
                 Ok(())
@@ -418,6 +420,7 @@ impl World {
                 self.end_stages(cause, events);
                 self.go_on_settling(cause, events);
                 self.go_on_closing(cause, events);
+                self.end_auctions(cause, events);
                 self.look(cause, events);
                 Ok(())
             }

@@ -135,8 +135,15 @@ fn middle(mut prices: Vec<i64>) -> i64 {
 }
 
 impl Instrument {
-    /// What an instrument accepts: the strictest of its own state, what its prices allow and its halt.
+    /// What an instrument accepts: the strictest of its own state, what its prices allow, its halt and its auction.
     pub(super) fn accepts(&self) -> InstrumentState {
+        use InstrumentState::{CancelOnly, Continuous, Halted, Settled};
+        let others = self.accepts_beside_auction();
+        let is_stricter = matches!(others, CancelOnly | Halted | Settled);
+        if is_stricter || self.auction == Continuous { others } else { self.auction }
+    }
+
+    pub(super) fn accepts_beside_auction(&self) -> InstrumentState {
         use InstrumentState::{CancelOnly, Continuous, Halted, PostOnly, ReduceOnly, Settled};
         let of_prices = match self.oracle.as_ref().map(|oracle| oracle.status) {
             None | Some(PriceStatus::Live) => Continuous,

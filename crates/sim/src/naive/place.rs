@@ -66,6 +66,10 @@ impl World {
     /// An incoming order matches, and its remainder rests or is cancelled.
     pub(super) fn take_and_keep(&mut self, cause: &Cause, mut order: Order, events: &mut Vec<EventRecord>) {
         let id = order.id;
+        if self.instrument(order.instrument).accepts() == InstrumentState::Auction {
+            self.keep_remainder(cause, order, events);
+            return;
+        }
         match self.take(cause, &mut order, events) {
             Left::Nothing => {}
             Left::Remainder => self.keep_remainder(cause, order, events),
@@ -210,6 +214,9 @@ impl World {
 
     /// 320.
     pub(super) fn check_post_only(&self, order: &Order) -> Result<(), Refusal> {
+        if self.instrument(order.instrument).accepts() == InstrumentState::Auction {
+            return Ok(());
+        }
         let sign = order.side.sign();
         let direct = self.best_met_by(order).map(|at| self.orders[at].price);
         let implied = self.implied_price(order.instrument, order.side);
@@ -322,6 +329,14 @@ pub(super) fn check_state(instrument: &Instrument, order: &Order) -> Result<(), 
         InstrumentState::CancelOnly => refuse(Reject::InstrumentCancelOnly, order.instrument, 0),
         InstrumentState::ReduceOnly => {
             check(order.is_reduce_only(), Reject::InstrumentReduceOnly, order.instrument, 0)
+        }
+        InstrumentState::Uncrossing => refuse(Reject::InstrumentUncrossing, order.instrument, 0),
+        InstrumentState::Auction => {
+            let only_reduces = instrument.accepts_beside_auction() == InstrumentState::ReduceOnly;
+            let passes = order.is_reduce_only() || !only_reduces;
+            check(passes, Reject::InstrumentReduceOnly, order.instrument, 0)?;
+            let rests = matches!(order.tif, Tif::Gtc | Tif::Gtd) && !order.flags.has(Flags::MARKET);
+            check(rests, Reject::InstrumentInAuction, order.instrument, 0)
         }
     }
 }

@@ -55,6 +55,7 @@ fn instrument(terms: InstrumentTerms, kind: Kind) -> Instrument {
         halt: None,
         is_closed: false,
         winds_down: false,
+        auction: InstrumentState::Continuous,
     }
 }
 

@@ -121,6 +121,7 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
             check_byte(command.side <= 3, command.side, SIDE)?;
             check_only(command, &[SIDE, ACCOUNT, AMOUNT])
         }
+        CommandKind::StartAuction => check_only(command, &[INSTRUMENT, EXPIRES]),
         CommandKind::Delist => {
             check_byte(command.side <= 2, command.side, SIDE)?;
             check_only(command, &[SIDE, ACCOUNT, INSTRUMENT, QTY])

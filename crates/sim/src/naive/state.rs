@@ -135,6 +135,8 @@ pub(super) struct Instrument {
     pub(super) is_closed: bool,
     /// Its delisting is announced, and it has positions.
     pub(super) winds_down: bool,
+    /// What its auction, if it is in one, lets it accept.
+    pub(super) auction: InstrumentState,
 }
 
 impl Instrument {

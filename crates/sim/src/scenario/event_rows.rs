@@ -358,6 +358,8 @@ fn has_qty(kind: EventKind) -> bool {
                 | Kind::Payout
                 | Kind::QuestionSettled
                 | Kind::QuestionDeployed
+                | Kind::AuctionPriced
+                | Kind::AuctionClosed
                 | Kind::DelistingBegun
                 | Kind::PositionSettled
                 | Kind::MarketClosed
@@ -416,6 +418,7 @@ fn has_amount(kind: EventKind) -> bool {
             | Kind::FundingSet
             | Kind::FundingPaid
             | Kind::PositionSettled
+            | Kind::AuctionPriced
             | Kind::CancelAllAfterSet
             | Kind::CredentialsSet
             | Kind::ProtectionSet
@@ -443,6 +446,8 @@ fn has_total(kind: EventKind) -> bool {
             | Kind::FundingSet
             | Kind::FundingPaid
             | Kind::PositionSettled
+            | Kind::AuctionStarted
+            | Kind::AuctionPriced
             | Kind::CredentialsSet
     )
 }

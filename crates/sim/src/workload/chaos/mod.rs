@@ -1,6 +1,7 @@
 //! Chaos: a small world in which everything collides, and every kind of command, right and wrong.
 
 mod accounts;
+mod auctions;
 mod commands;
 mod crash;
 mod credentials;
