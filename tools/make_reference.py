@@ -92,7 +92,7 @@ def words_of(enumeration: type[IntEnum] | type[IntFlag]) -> dict[str, str]:
         path = "command.rs" if name == "Flags" else "event.rs"
         source = (ROOT / PROTOCOL / path).read_text(encoding="utf-8")
         return meanings(source, f"impl {name} {{", r"pub const (\w+): u8")
-    path = "deployers.rs" if name == "SlotKind" else "words.rs"
+    path = {"SlotKind": "deployers.rs", "DecidedBy": "questions.rs"}.get(name, "words.rs")
     source = (ROOT / PROTOCOL / path).read_text(encoding="utf-8")
     return meanings(source, f"    {name}: ", r'\w+ = \d+ "(\w+)"')
 
