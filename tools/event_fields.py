@@ -41,6 +41,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     },
     "trade": {
         "side": "of the incoming order",
+        "flags": "NOT_PUBLIC",
         **dict.fromkeys(("venue", "account", "instrument", "order_id", "price"), ""),
         "qty": "filled",
         "remaining": "what the incoming order has left",
@@ -54,6 +55,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
     },
     "implied_trade": {
         "side": "of the incoming order",
+        "flags": "NOT_PUBLIC",
         **dict.fromkeys(("venue", "account", "instrument", "order_id"), ""),
         "price": "what the other outcomes leave of one unit",
         "qty": "complete sets created (buy) or redeemed (sell)",
@@ -63,6 +65,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "counter_amount": "sets outstanding after",
     },
     "implied_leg": {
+        "flags": "NOT_PUBLIC",
         **dict.fromkeys(("side", "venue", "account", "instrument", "order_id", "price"), ""),
         "qty": "filled",
         "remaining": "what the resting order has left",

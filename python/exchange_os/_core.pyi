@@ -453,6 +453,7 @@ class Flags(IntFlag):
     PROTECTED = 16
 
 class EventFlags(IntFlag):
+    NOT_PUBLIC = 16
     OF_TIME = 32
     KEPT_PRIORITY = 64
     RETRY = 128

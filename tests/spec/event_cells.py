@@ -106,6 +106,8 @@ def _event(desk: Desk, event: Event) -> str:
         words.append("again")
     if event["flags"] & xos.EventFlags.OF_TIME:
         words.append("of time")
+    if event["kind"] in _TRADE | _TAKEN | _LEG and event["flags"] & xos.EventFlags.NOT_PUBLIC:
+        words.append("not public")
     return " ".join(words)
 
 
@@ -225,7 +227,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "left": (_ORDER - {_KIND.PNL_REALISED}, _field("remaining")),
     "venue": (_EVERY, _venue("venue")),
     "display": ({_KIND.ORDER_ACCEPTED, _KIND.ORDER_AMENDED}, _not_zero("amount")),
-    "flags": (_EVERY, lambda _, event: flags_text(event["flags"])),
+    "flags": (_EVERY - _TRADE - _TAKEN - _LEG, lambda _, event: flags_text(event["flags"])),
     "id": (
         _EVERY
         - _TRADE

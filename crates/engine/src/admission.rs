@@ -236,13 +236,28 @@ impl Engine {
         if self.admission.dividing == 0 { ALL } else { self.profiles.look_up(Profile::PLAIN).reach }
     }
 
-    /// Whether an order that trades at this price passes a better public one.
+    /// Whether a trade at this price is public: it passes no better public order of either side.
     #[inline(always)]
-    pub(crate) fn passes_public(&self, at: usize, side: Side, price: Price) -> bool {
-        self.admission.dividing != 0
-            && self.instruments[at]
-                .best_price(side.opposite(), self.public_reach())
-                .is_some_and(|public| is_better(side.opposite(), public, price))
+    pub(crate) fn is_public(&self, at: usize, price: Price) -> bool {
+        self.admission.dividing == 0 || self.is_public_where_divided(at, price)
+    }
+
+    #[inline(never)]
+    fn is_public_where_divided(&self, at: usize, price: Price) -> bool {
+        let passes = |side| self.best_public(at, side).is_some_and(|best| is_better(side, best, price));
+        !passes(Side::Buy) && !passes(Side::Sell)
+    }
+
+    /// The same in an auction, where public orders of both sides wait for their turn.
+    pub(crate) fn is_public_in_auction(&self, at: usize, price: Price) -> bool {
+        let (bid, ask) = (self.best_public(at, Side::Buy), self.best_public(at, Side::Sell));
+        let (buys, sells) = (bid.is_some_and(|bid| bid >= price), ask.is_some_and(|ask| ask <= price));
+        self.admission.dividing == 0
+            || (buys || ask.is_none_or(|ask| ask >= price)) && (sells || bid.is_none_or(|bid| bid <= price))
+    }
+
+    fn best_public(&self, at: usize, side: Side) -> Option<Price> {
+        self.instruments[at].best_price(side, self.public_reach())
     }
 
     /// Invariant 8 of a fill, from both profiles: each accepts the other, and the resting order claims no class that its

@@ -104,16 +104,16 @@ impl Halt {
 }
 
 impl Engine {
-    /// Stops the incoming order and halts its instrument if its next trade would print too far away. One that passed
-    /// better public orders says nothing of the market: it is stopped, and the market goes on.
+    /// Stops the incoming order and halts its instrument if its next trade would print too far away. One whose trade would
+    /// not be public says nothing of the market: it is stopped, and the market goes on.
     #[cold]
     pub(crate) fn halts_before(&mut self, step: &mut Step, incoming: &mut Incoming, price: Price) -> bool {
         let at = incoming.at;
-        let passes = self.passes_public(at, incoming.order.side, price);
+        let is_public = self.is_public(at, price);
         let Some(halt) = &mut self.instruments[at].halt else { return false };
         let side = incoming.order.side;
         let Some(reference) = halt.stops(step.time_ns, side, price) else { return false };
-        if passes {
+        if !is_public {
             self.cancel_incoming(step, incoming, CancelReason::Volatility);
             return true;
         }

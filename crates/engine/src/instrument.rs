@@ -262,6 +262,15 @@ impl Instrument {
         }
     }
 
+    /// A trade was public: stops watch its price, and a halt measures from it.
+    #[inline(always)]
+    pub(crate) fn printed(&mut self, time_ns: u64, price: Price) {
+        self.last = price;
+        if let Some(halt) = &mut self.halt {
+            halt.traded(time_ns, price);
+        }
+    }
+
     /// One of its prices; 0: never set.
     pub(crate) fn price_of(&self, source: PriceSource) -> Price {
         match source {

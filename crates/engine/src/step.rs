@@ -1,7 +1,7 @@
 //! One command on its way: where its events go, and how it is refused.
 
 use xos_protocol::{CancelReason, ClientId, CommandRecord, EventKind, EventRecord, Flags, Int128, Reject};
-use xos_units::{Amount, Qty};
+use xos_units::{Amount, Price, Qty};
 
 use xos_book::RestingOrder;
 
@@ -43,6 +43,14 @@ impl Step<'_> {
             ..EventRecord::ZERO
         });
         self.events.last_mut().expect("just pushed")
+    }
+
+    /// The price at which the incoming order traded last.
+    pub(crate) fn last_traded(&self) -> Option<Price> {
+        let is_trade = |event: &&EventRecord| {
+            event.kind == EventKind::Trade.code() || event.kind == EventKind::ImpliedTrade.code()
+        };
+        self.events.iter().rev().find(is_trade).map(|event| Price(event.price))
     }
 
     /// Adds an event; sequence, time and client id are filled in.

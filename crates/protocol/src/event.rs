@@ -15,6 +15,8 @@ impl EventFlags {
     pub const KEPT_PRIORITY: u8 = 0x40;
     /// The start of the frame caused it, not a command: liquidations that were due.
     pub const OF_TIME: u8 = 0x20;
+    /// A trade that is no public price: it fires no stop and is not `last`.
+    pub const NOT_PUBLIC: u8 = 0x10;
 }
 
 /// What a receipt of deleveraging says of how the lots were divided.

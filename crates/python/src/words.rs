@@ -49,6 +49,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ];
     add(module, "IntFlag", "Flags", named(&flags))?;
     let event_flags = [
+        ("NOT_PUBLIC", EventFlags::NOT_PUBLIC),
         ("OF_TIME", EventFlags::OF_TIME),
         ("KEPT_PRIORITY", EventFlags::KEPT_PRIORITY),
         ("RETRY", EventFlags::RETRY),

@@ -70,6 +70,8 @@ pub const TURNS: &[&str] = &[
     "steps of one order, two or more",
     "implied leg of the taker's own account",
     "rebate of an implied leg",
+    "trade that is not public",
+    "part of a step that is not public",
     "collateral converted outside a liquidation",
     "collateral converted in a liquidation",
     "conversion that found less than was needed",
@@ -119,6 +121,7 @@ impl Coverage {
                 self.turn("rebate capped by the taker's fee", counter < 0 && -counter == amount);
                 self.turn("trade of an account with itself", event.account == event.counter_account());
                 self.turn("amend that traded", event.order_id != event.sequence);
+                self.turn("trade that is not public", event.flags == EventFlags::NOT_PUBLIC);
             }
             Some(EventKind::ImpliedTrade) => {
                 self.turn("sets created by implied liquidity", event.side == 0);
@@ -129,6 +132,7 @@ impl Coverage {
             Some(EventKind::ImpliedLeg) => {
                 self.turn("implied leg of the taker's own account", event.account == event.counter_account());
                 self.turn("rebate of an implied leg", amount < 0);
+                self.turn("part of a step that is not public", event.flags == EventFlags::NOT_PUBLIC);
             }
             Some(EventKind::PnlRealised) => {
                 let opposite = if event.side == 0 { 1 } else { -1 };

@@ -7,7 +7,7 @@ use crate::margin::reducible;
 use crate::orders::{FillSide, is_reduce_only};
 use crate::step::{Step, wide};
 use xos_book::{RestingOrder, Slot};
-use xos_protocol::{CancelReason, EventKind, Flags, SelfTrade, Side};
+use xos_protocol::{CancelReason, EventFlags, EventKind, Flags, SelfTrade, Side};
 use xos_risk::{Closed, fee_base};
 use xos_units::{Amount, InstrumentId, Ppm, Price, Qty, division::fee_up};
 
@@ -132,10 +132,8 @@ impl Engine {
         for order in orders {
             self.unreserve(sequence, order, lots);
         }
-        let instrument = &mut self.instruments[at];
-        instrument.last = price;
-        if let Some(halt) = &mut instrument.halt {
-            halt.traded(step.time_ns, price);
+        if self.is_public_in_auction(at, price) {
+            self.instruments[at].printed(step.time_ns, price);
         }
         let sides = orders.map(|order| FillSide::of(&order));
         self.deliver(sequence, at, &sides[0], &sides[1], price, lots);
@@ -227,7 +225,9 @@ impl Engine {
     ) {
         let [taker, maker] = orders;
         self.last_trade_id += 1;
+        let is_public = self.is_public_in_auction(at, price);
         let event = step.push(EventKind::Trade);
+        event.flags = if is_public { 0 } else { EventFlags::NOT_PUBLIC };
         event.side = taker.side.code();
         event.venue = taker.venue.0;
         event.account = taker.account.0;

@@ -8,7 +8,7 @@ use crate::orders::Incoming;
 use crate::step::{Step, wide};
 use xos_book::{RestingOrder, Slot};
 use xos_ledger::{Fee, Party, Reason, SETTLEMENT};
-use xos_protocol::{EventKind, Flags, PriceSource, SelfTrade, Side};
+use xos_protocol::{EventFlags, EventKind, Flags, PriceSource, SelfTrade, Side};
 use xos_risk::{Closed, Holding, fee_base, fees_of_fill};
 use xos_units::{
     AccountId, Amount, AssetId, OrderId, Ppm, Price, Qty, VenueId, division::share_down, notional,
@@ -66,7 +66,11 @@ impl Engine {
         self.last_trade_id += 1;
         let resting_left = resting.remaining - lots;
         let hidden = if resting.is_iceberg { self.hidden(resting.id) } else { Qty::ZERO };
+        let is_public = self.is_public(incoming.at, price);
         let event = step.push(EventKind::Trade);
+        if !is_public {
+            event.flags = EventFlags::NOT_PUBLIC;
+        }
         event.side = incoming.order.side.code();
         event.venue = incoming.order.venue.0;
         event.account = incoming.order.account.0;
@@ -83,12 +87,8 @@ impl Engine {
 
         // The resting side gives its reserve back before it pays.
         self.unreserve(sequence, resting, lots);
-        self.instruments[incoming.at].last = price;
-        if self.instruments[incoming.at].halt.is_some()
-            && !self.passes_public(incoming.at, incoming.order.side, price)
-            && let Some(halt) = &mut self.instruments[incoming.at].halt
-        {
-            halt.traded(step.time_ns, price);
+        if is_public {
+            self.instruments[incoming.at].printed(step.time_ns, price);
         }
         let (taker, maker) = (FillSide::of(&incoming.order), FillSide::of(resting));
         self.deliver(sequence, incoming.at, &taker, &maker, price, lots);

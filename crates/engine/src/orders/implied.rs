@@ -10,7 +10,7 @@ use crate::orders::{Incoming, is_reduce_only};
 use crate::step::{Step, wide};
 use xos_book::{NO_SLOT, RestingOrder, Slot};
 use xos_ledger::{Party, Reason, SETTLEMENT};
-use xos_protocol::{CancelReason, EventKind, Flags, PriceSource, SelfTrade, Side, Tif};
+use xos_protocol::{CancelReason, EventFlags, EventKind, Flags, PriceSource, SelfTrade, Side, Tif};
 use xos_risk::fee_base;
 use xos_units::division::{fee_up, portion_down, share_down};
 use xos_units::{AccountId, Amount, Ppm, Price, Qty, QuestionId, notional};
@@ -237,13 +237,19 @@ impl Engine {
     ) {
         self.last_trade_id += 1;
         let sets = self.questions[question.index()].sets;
+        let flags = self.flags_of_part(incoming.at, price);
         let event = step.push_order(EventKind::ImpliedTrade, &incoming.order);
-        (event.flags, event.price, event.qty) = (0, price.0, lots.0);
+        (event.flags, event.price, event.qty) = (flags, price.0, lots.0);
         event.detail = [0; 32];
         event.set_counterpart(0, 0, 0, 0, self.last_trade_id);
         event.amount = wide(fee);
         event.counter_amount = wide(Amount(sets.into()));
         self.pay_question(step.sequence, question, incoming.at, &incoming.order, price, lots);
+    }
+
+    /// Plain orders, which a step meets, are not the only public ones: it may pass better ones.
+    fn flags_of_part(&self, at: usize, price: Price) -> u8 {
+        if self.is_public(at, price) { 0 } else { EventFlags::NOT_PUBLIC }
     }
 
     fn trade_leg(
@@ -258,8 +264,9 @@ impl Engine {
         let left = resting.remaining - lots;
         let hidden = if resting.is_iceberg { self.hidden(resting.id) } else { Qty::ZERO };
         self.last_trade_id += 1;
+        let flags = self.flags_of_part(leg.at, leg.price);
         let event = step.push_order(EventKind::ImpliedLeg, &resting);
-        (event.flags, event.qty, event.remaining) = (0, lots.0, (left + hidden).0);
+        (event.flags, event.qty, event.remaining) = (flags, lots.0, (left + hidden).0);
         event.detail = [0; 32];
         let counterpart = (taker.id.0, taker.account.0, taker.venue.0, taker.remaining.0);
         event.set_counterpart(counterpart.0, counterpart.1, counterpart.2, counterpart.3, self.last_trade_id);
@@ -318,7 +325,9 @@ impl Engine {
         (price, lots): (Price, Qty),
         replenished: Option<Slot>,
     ) {
-        self.instruments[at].last = price;
+        if self.is_public(at, price) {
+            self.instruments[at].printed(step.time_ns, price);
+        }
         let side = FillSide::of(order);
         let closed = self.move_position(step.sequence, at, &side, price, lots);
         self.emit_closed(step, at, &side, price, closed);

@@ -25,8 +25,10 @@ impl Engine {
         if self.instruments[incoming.at].may_have_skipped(incoming) {
             if !cancelled && incoming.order.remaining > Qty::ZERO {
                 self.tell_skips(step, incoming, incoming.order.price);
-            } else if self.last_trade_id != trades {
-                self.tell_skips(step, incoming, self.instruments[incoming.at].last);
+            } else if self.last_trade_id != trades
+                && let Some(reached) = step.last_traded()
+            {
+                self.tell_skips(step, incoming, reached);
             }
         }
         cancelled

@@ -93,11 +93,31 @@ impl World {
         self.are_eligible(order, &plain)
     }
 
-    /// Whether a trade at this price of an order of this side passes a better order that accepts plain ones.
-    pub(super) fn passes_public(&self, instrument: u32, side: Side, price: i64) -> bool {
-        let other_side = |o: &&Order| o.instrument == instrument && o.side != side;
-        let is_better = |o: &Order| if side == Side::Buy { o.price < price } else { o.price > price };
-        self.orders.iter().filter(other_side).any(|o| is_better(o) && self.accepts_plain(o))
+    /// Whether no order that accepts plain ones bids more or asks less than this.
+    pub(super) fn is_public(&self, instrument: u32, price: i64) -> bool {
+        self.dividing() == 0
+            || !self.publics(instrument).any(|(side, other)| match side {
+                Side::Buy => other > price,
+                Side::Sell => other < price,
+            })
+    }
+
+    /// Whether those that do have somebody to trade with at it.
+    pub(super) fn is_public_in_auction(&self, instrument: u32, price: i64) -> bool {
+        let is_there = |side: Side, accepts: &dyn Fn(i64) -> bool| {
+            self.publics(instrument).any(|(its, other)| its == side && accepts(other))
+        };
+        let asks_less = is_there(Side::Sell, &|ask| ask < price);
+        let bids_more = is_there(Side::Buy, &|bid| bid > price);
+        let (buys, sells) =
+            (is_there(Side::Buy, &|bid| bid >= price), is_there(Side::Sell, &|ask| ask <= price));
+        self.dividing() == 0 || (!asks_less || buys) && (!bids_more || sells)
+    }
+
+    /// Side and price of the orders that accept plain ones.
+    fn publics(&self, instrument: u32) -> impl Iterator<Item = (Side, i64)> {
+        let orders = self.orders.iter().filter(move |o| o.instrument == instrument && self.accepts_plain(o));
+        orders.map(|o| (o.side, o.price))
     }
 
     /// Whether a resting order and one that an account places through no venue accept each other.

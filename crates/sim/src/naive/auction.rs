@@ -1,6 +1,7 @@
 //! Section 28: auctions.
 
 use super::events::{Cause, Fill};
+use super::fill::flagged;
 use super::money::fee_up;
 use super::refusal::{Refusal, check, check_id, refuse};
 use super::state::{Kind, Order, World};
@@ -228,6 +229,7 @@ impl World {
             self.settle_funding(cause, id, orders[1].account, events);
         }
         let fees = orders.map(|order| self.fee_in_auction(order, price, lots));
+        let is_public = self.is_public_in_auction(id, price);
         for order in orders {
             let at = self.orders.iter().position(|resting| resting.id == order.id).expect("it rests");
             self.orders[at].lose(lots);
@@ -242,12 +244,12 @@ impl World {
             after
         });
         self.last_trade_id += 1;
-        let instrument = self.instrument_mut(id);
-        instrument.last = price;
-        instrument.halt.iter_mut().for_each(|halt| halt.traded(cause.time_ns, price));
+        if is_public {
+            self.print(cause, id, price);
+        }
         let (taker_fee, maker_fee, trade_id) = (fees[0], fees[1], self.last_trade_id);
         let fill = Fill { taker: &taker, maker: &maker, lots, taker_fee, maker_fee, trade_id };
-        events.push(cause.trade(&fill));
+        events.push(flagged(cause.trade(&fill), is_public));
         self.exchange(&taker, &maker, lots, price);
         self.charge(&taker, &maker, taker_fee, maker_fee);
         let taker_closed = if with_itself { None } else { self.move_position(&taker, lots, price) };

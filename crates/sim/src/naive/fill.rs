@@ -3,7 +3,7 @@
 use super::events::{Cause, Closed, Fill};
 use super::money::{fee_up, share_down};
 use super::state::{Holding, House, Kind, Order, Party, SETTLEMENT, World};
-use xos_protocol::{EventRecord, Flags, PriceSource, SelfTrade, Side, Tif};
+use xos_protocol::{EventFlags, EventRecord, Flags, PriceSource, SelfTrade, Side, Tif};
 use xos_units::{Amount, Qty, division};
 
 impl World {
@@ -30,13 +30,13 @@ impl World {
             self.orders.remove(at);
         }
         self.last_trade_id += 1;
-        let passes = self.passes_public(incoming.instrument, incoming.side, price);
-        let instrument = self.instrument_mut(incoming.instrument);
-        instrument.last = price;
-        instrument.halt.iter_mut().filter(|_| !passes).for_each(|halt| halt.traded(cause.time_ns, price));
+        let is_public = self.is_public(incoming.instrument, price);
+        if is_public {
+            self.print(cause, incoming.instrument, price);
+        }
         let trade_id = self.last_trade_id;
         let fill = Fill { taker: incoming, maker: &resting, lots, taker_fee, maker_fee, trade_id };
-        events.push(cause.trade(&fill));
+        events.push(flagged(cause.trade(&fill), is_public));
 
         self.exchange(incoming, &resting, lots, price);
         self.charge(incoming, &resting, taker_fee, maker_fee);
@@ -68,6 +68,13 @@ impl World {
         if resting.remaining == 0 {
             self.entry_left(cause, resting.id, events);
         }
+    }
+
+    /// What a public trade tells the instrument.
+    pub(super) fn print(&mut self, cause: &Cause, instrument: u32, price: i64) {
+        let instrument = self.instrument_mut(instrument);
+        instrument.last = price;
+        instrument.halt.iter_mut().for_each(|halt| halt.traded(cause.time_ns, price));
     }
 
     /// Fee of the taker and of the maker (negative: rebate).
@@ -169,6 +176,11 @@ impl World {
         let (position_after, realised_after) = (holding.position, holding.realised);
         Some(Closed { lots: close, realised, position_after, realised_after })
     }
+}
+
+/// The event of a trade, which says whether the trade is public.
+pub(super) fn flagged(event: EventRecord, is_public: bool) -> EventRecord {
+    EventRecord { flags: if is_public { 0 } else { EventFlags::NOT_PUBLIC }, ..event }
 }
 
 /// Who moves lots in which direction without an order of its own.

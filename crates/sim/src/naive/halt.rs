@@ -56,10 +56,10 @@ impl World {
         price: i64,
         events: &mut Vec<EventRecord>,
     ) -> bool {
-        let passes = self.passes_public(incoming.instrument, incoming.side, price);
+        let is_public = self.is_public(incoming.instrument, price);
         let Some(halt) = &mut self.instrument_mut(incoming.instrument).halt else { return false };
         let Some(reference) = halt.forbids(cause.time_ns, incoming.side, price) else { return false };
-        if passes {
+        if !is_public {
             events.push(cause.cancelled(incoming, CancelReason::Volatility, incoming.remaining, 0));
             return true;
         }

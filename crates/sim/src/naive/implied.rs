@@ -1,6 +1,7 @@
 //! Section 25: orders of one outcome trade with those of all others.
 
 use super::events::{Cause, Closed};
+use super::fill::flagged;
 use super::matching::Reached;
 use super::money::{fee_up, share_down};
 use super::state::{House, Order, Party, SETTLEMENT, World};
@@ -209,7 +210,7 @@ impl World {
         };
         event.detail = [0; 32];
         event.set_counterpart(0, 0, 0, 0, self.last_trade_id);
-        events.push(event);
+        events.push(flagged(event, self.is_public(incoming.instrument, price)));
         let rebates: i128 = fees.iter().map(|fee| (-fee).max(0)).sum();
         self.divide_fee(incoming, fee - rebates);
         self.trade_part(cause, id, incoming, price, lots, events);
@@ -231,7 +232,7 @@ impl World {
             event.detail = [0; 32];
             let taker = (incoming.id, incoming.account, incoming.venue, incoming.remaining);
             event.set_counterpart(taker.0, taker.1, taker.2, taker.3, self.last_trade_id);
-            events.push(event);
+            events.push(flagged(event, self.is_public(leg, order.price)));
             let rebate = (-fee).max(0);
             self.post(Party::Account(incoming.account), Party::Account(order.account), SETTLEMENT, rebate);
             self.divide_fee(&order, fee.max(0));
@@ -280,7 +281,9 @@ impl World {
         let value = self.instrument(order.instrument).value(price, lots) * i128::from(order.side.sign());
         let collateral = Party::House(House::Question(question));
         self.post(Party::Account(order.account), collateral, SETTLEMENT, value);
-        self.instrument_mut(order.instrument).last = price;
+        if self.is_public(order.instrument, price) {
+            self.print(cause, order.instrument, price);
+        }
         let closed: Option<Closed> = self.move_position(order, lots, price);
         if let Some(closed) = closed {
             events.push(cause.pnl_realised(order, price, &closed));

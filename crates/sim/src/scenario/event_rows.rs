@@ -93,7 +93,7 @@ impl Witness<'_> {
             "price" if has_price(kind) || event.price != 0 => event.price.to_string(),
             "left" if has_left(kind) => event.remaining.to_string(),
             "venue" => columns::venue_name(self.engine, VenueId(event.venue)),
-            "flags" => columns::flags_text(event.flags),
+            "flags" => columns::flags_text(if is_trade(kind) { 0 } else { event.flags }),
             "id" if !is_of_trade(kind) && kind != EventKind::ChangeAnnounced => {
                 columns::short_text(&event.client_id())
             }
@@ -281,7 +281,14 @@ fn event_text(event: &EventRecord, kind: EventKind) -> String {
     let kept = if event.flags & EventFlags::KEPT_PRIORITY == 0 { "" } else { " kept" };
     let again = if event.flags & EventFlags::RETRY == 0 { "" } else { " again" };
     let of_time = if event.flags & EventFlags::OF_TIME == 0 { "" } else { " of time" };
-    format!("{}{detail}{kept}{again}{of_time}", kind.name())
+    let not_public =
+        if event.flags & EventFlags::NOT_PUBLIC == 0 || !is_trade(kind) { "" } else { " not public" };
+    format!("{}{detail}{kept}{again}{of_time}{not_public}", kind.name())
+}
+
+/// Whose fourth bit does not say that an order is protected.
+fn is_trade(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Trade | EventKind::ImpliedTrade | EventKind::ImpliedLeg)
 }
 
 fn is_about_order(kind: EventKind) -> bool {
