@@ -89,15 +89,15 @@ def test_a_share_that_pays_above_a_price_offsets_a_short_perpetual(exchange: xos
     exchange.set_margin_mode(1, "scenario")
     assert exchange.risk(1).initial_margin == 16_000  # 16 %
     _trade(exchange, 1, 2, "YES", "0.3", 20_000)
-    # At +12 %, 109,760 to 114,240, NO is near; from +16 % on YES pays 20,000.
+    # From +16 % on YES pays 20,000: of +500 % 3.2 % count, (500,000 - 20,000) * 0.032.
     risk = exchange.risk(1)
-    assert (risk.initial_margin, risk.maintenance_margin) == (12_000, 8_000)
+    assert (risk.initial_margin, risk.maintenance_margin) == (15_360, 8_000)
     assert risk.equity == exchange.balance(1, "USD").total
     assert exchange.risk(2).initial_margin == 20_000
 
     (found,) = exchange.scenario_risk(1).underlyings
     assert exchange.scenario_risk(1).margin_mode == "scenario"
-    assert (found.underlying, found.initial_margin, found.maintenance_margin) == ("BTC", 12_000, 8_000)
+    assert (found.underlying, found.initial_margin, found.maintenance_margin) == ("BTC", 15_360, 8_000)
     assert found.initial_margin_without_offsets == 20_000
     assert found.maintenance_margin_without_offsets == 10_000
     losses = {(of.shock_ppm, of.weight_ppm): (of.loss, of.offset) for of in found.losses}
@@ -105,7 +105,7 @@ def test_a_share_that_pays_above_a_price_offsets_a_short_perpetual(exchange: xos
     assert losses[120_000, 1_000_000] == (12_000, 0)
     assert losses[160_000, 1_000_000] == (16_000, 20_000)
     assert losses[-160_000, 1_000_000] == (-16_000, 0)
-    assert losses[5_000_000, 32_000] == (16_000, 20_000)
+    assert losses[5_000_000, 32_000] == (16_000, 640)
     assert found.initial_margin == max(loss - offset for loss, offset in losses.values())
 
 

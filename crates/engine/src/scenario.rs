@@ -63,7 +63,7 @@ pub struct UnderlyingRisk {
     pub initial: (Amount, Amount),
     /// Maintenance margin, and what it would be without offsets.
     pub maintenance: (Amount, Amount),
-    /// Loss of the perpetuals in each scenario, weighted, and what questions offset of it.
+    /// Loss of the perpetuals in each scenario, and what questions offset of it, both weighted.
     pub losses: Vec<(Amount, Amount)>,
 }
 
@@ -150,7 +150,7 @@ impl Engine {
                     positions.maintenance(terms).ceil(),
                     positions.maintenance_without_offsets().ceil(),
                 ),
-                losses: losses.map(|(loss, offset)| (loss.ceil(), offset)).collect(),
+                losses: losses.collect(),
             })
         };
         Some((0..self.scenarios.underlyings.len()).filter_map(of).collect())

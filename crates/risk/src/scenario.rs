@@ -116,11 +116,9 @@ impl ScenarioGroup {
     /// Initial margin of the perpetuals: the worst scenario, no less than the floor and than maintenance margin, no more
     /// than without offsets.
     pub fn initial(&self, terms: &ScenarioTerms) -> Requirement {
-        let (mut most, mut greatest) = (self.floor(terms), Requirement::ZERO);
+        let mut most = self.floor(terms);
         for scenario in &terms.scenarios {
-            let (loss, offset) = self.loss(*scenario, terms);
-            most = most.max(loss - offset.as_requirement());
-            greatest = greatest.max(loss);
+            most = most.max(self.weighted(*scenario, self.offset_near(*scenario, terms)));
         }
         for question in &self.questions {
             let is_far = |outcome: &&LinkedOutcome| {
@@ -128,23 +126,30 @@ impl ScenarioGroup {
             };
             let far = question.outcomes.iter().filter(is_far).map(|outcome| outcome.payout).min();
             if let Some(payout) = far {
-                most = most.max(greatest - (payout - question.worst_case()).as_requirement());
+                let offset = payout - question.worst_case();
+                let losses = terms.scenarios.iter().map(|scenario| self.weighted(*scenario, offset));
+                most = losses.fold(most, Requirement::max);
             }
         }
         self.offset(most, |perpetual| perpetual.initial).max(self.maintenance(terms))
     }
 
-    /// What a scenario loses on the perpetuals, weighted, negative where it gains; and what questions offset of it.
-    pub fn loss(&self, scenario: Scenario, terms: &ScenarioTerms) -> (Requirement, Amount) {
+    /// What a scenario loses on the perpetuals, weighted, negative where it gains; and what questions offset of it, weighted
+    /// like the loss.
+    pub fn loss(&self, scenario: Scenario, terms: &ScenarioTerms) -> (Amount, Amount) {
+        let loss = self.weighted(scenario, Amount::ZERO).ceil();
+        (loss, loss - self.weighted(scenario, self.offset_near(scenario, terms)).ceil())
+    }
+
+    fn offset_near(&self, scenario: Scenario, terms: &ScenarioTerms) -> Amount {
         let near = |question: &LinkedQuestion| question.offset_near(scenario.shock, terms.width);
-        let offset = self.questions.iter().map(near).fold(Amount::ZERO, |sum, offset| sum + offset);
-        (self.shocked(scenario), offset)
+        self.questions.iter().map(near).fold(Amount::ZERO, |sum, offset| sum + offset)
     }
 
     /// Maintenance margin of the perpetuals: a part of the worst scenario and of the floor, no more than without
     /// offsets. Questions offset nothing here: liquidation cannot turn them into money.
     pub fn maintenance(&self, terms: &ScenarioTerms) -> Requirement {
-        let losses = terms.scenarios.iter().map(|scenario| self.shocked(*scenario));
+        let losses = terms.scenarios.iter().map(|scenario| self.weighted(*scenario, Amount::ZERO));
         let most = losses.fold(self.floor(terms), Requirement::max).share_up(terms.maintenance);
         self.offset(most, |perpetual| perpetual.maintenance)
     }
@@ -166,12 +171,14 @@ impl ScenarioGroup {
         })
     }
 
-    fn shocked(&self, scenario: Scenario) -> Requirement {
+    /// The part that counts of what a scenario loses on the perpetuals, less what questions offset. The weight is of the
+    /// scenario: it counts no less of a loss than of what stands against it.
+    fn weighted(&self, scenario: Scenario, offset: Amount) -> Requirement {
         let loss = self.sum(|perpetual| {
             let lots = if scenario.shock.0 < 0 { perpetual.highest } else { perpetual.lowest };
             Requirement::ZERO - Amount(widening(perpetual.mark_value, lots)).times(scenario.shock)
         });
-        loss.share_up(scenario.weight)
+        (loss - offset.as_requirement()).share_up(scenario.weight)
     }
 }
 
@@ -251,13 +258,18 @@ mod tests {
 
     #[test]
     fn a_share_offsets_the_perpetual_where_its_outcome_is_near() {
-        // Short 10 perpetuals, long YES above 1,100 paying 1,600. At +12 % the price is 1,098 to 1,142, so NO is near:
-        // 1,200. At +16 % and beyond only YES: 1,600 less 1,600.
-        assert_eq!(asked(vec![perpetual(-10, 0, 0)], vec![above(0, 1_600)]), 1_200);
-        // Short YES and long perpetuals: at -16 %, 1,600 lost and the 1,600 that equity keeps for YES are free.
-        assert_eq!(asked(vec![perpetual(10, 0, 0)], vec![above(0, -1_600)]), 800);
-        // A smaller stake frees less; the 24 % of -66 % lose 1,584.
-        assert_eq!(asked(vec![perpetual(10, 0, 0)], vec![above(0, -300)]), 1_300);
+        // Short 10 perpetuals, long YES above 1,100 paying 1,600. At +16 %: 1,600 less 1,600. At +500 %, weighted:
+        // 3.2 % of 50,000 less 1,600.
+        assert_eq!(asked(vec![perpetual(-10, 0, 0)], vec![above(0, 1_600)]), 1_549);
+        // Without tails: at +12 % the price is 1,098 to 1,142, so NO is near: 1,200.
+        let mut calm = usual();
+        calm.scenarios.truncate(8);
+        assert_eq!(group(vec![perpetual(-10, 0, 0)], vec![above(0, 1_600)]).initial(&calm).ceil().0, 1_200);
+        // Short YES and long perpetuals: at -16 %, 1,600 lost and the 1,600 that equity keeps for YES are free; at -66 %
+        // 24 % of 6,600 less 1,600.
+        assert_eq!(asked(vec![perpetual(10, 0, 0)], vec![above(0, -1_600)]), 1_200);
+        // A smaller stake frees less: 24 % of 6,600 less 300.
+        assert_eq!(asked(vec![perpetual(10, 0, 0)], vec![above(0, -300)]), 1_512);
         // The same against a short perpetual offsets nothing.
         assert_eq!(asked(vec![perpetual(-10, 0, 0)], vec![above(0, -1_600)]), 1_600);
     }
@@ -271,8 +283,8 @@ mod tests {
             question
         };
         // YES above 1,010: at +4 % NO is near no more; half of the 1,600 stays.
-        assert_eq!(asked(vec![perpetual(-10, 0, 0)], vec![near(5_000)]), 800);
-        let hedged = group(vec![perpetual(-10, 0, 0)], vec![near(5_000)]);
+        assert_eq!(asked(vec![perpetual(-10, 0, 0)], vec![near(30_000)]), 800);
+        let hedged = group(vec![perpetual(-10, 0, 0)], vec![near(30_000)]);
         assert_eq!(hedged.maintenance(&usual()), Amount(800).as_requirement());
     }
 
@@ -335,12 +347,13 @@ mod tests {
                     let of = |lots: i64| -i128::from(lots) * 1_000 * i128::from(scenario.shock.0);
                     loss += of(perpetual.lowest).max(of(perpetual.highest));
                 }
-                loss = loss * i128::from(scenario.weight.0) / 1_000_000;
                 for question in &group.questions {
                     let near = question.outcomes.iter().filter(|o| question.is_near(o, scenario.shock, terms.width));
                     let least = near.map(|outcome| outcome.payout.0).min().expect("some outcome is near");
                     loss -= 1_000_000 * (least - question.worst_case().0);
                 }
+                // Never below the worst single scenario, the account as a whole weighted.
+                loss = loss * i128::from(scenario.weight.0) / 1_000_000;
                 prop_assert!(asked >= (whole - first) + Requirement(loss).min(first));
             }
             let maintenance = group.maintenance(&terms);

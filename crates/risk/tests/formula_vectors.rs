@@ -225,16 +225,16 @@ fn scenarios(rows: &mut Vec<Row>) {
         ("short 1,000,000 alone: +16 %, or +100 % at 16 %", &[-1_000], None, "160000, 80000"),
         ("long and short 1,000,000: 1 % of both", &[1_000, -1_000], None, "20000, 10000"),
         (
-            "short 1,000,000, 200,000 shares of yes above 110 % of the mark: +12 % leaves no near",
+            "short 1,000,000, 200,000 shares of yes above 110 % of the mark: 3.2 % of +500 % less them",
             &[-1_000],
             Some(200_000),
-            "120000, 80000",
+            "153600, 80000",
         ),
         (
-            "long 1,000,000, short 30,000 shares of yes: their stake is free at -16 %",
+            "long 1,000,000, short 30,000 shares of yes: their stake is free at -66 %, of which 24 % count",
             &[1_000],
             Some(-30_000),
-            "130000, 80000",
+            "151200, 80000",
         ),
     ];
     for (vector, lots, payout, stated) in cases {

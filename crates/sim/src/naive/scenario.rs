@@ -42,9 +42,15 @@ impl World {
         begins_below && (ends_above || range.high > reference.terms.price_max_ticks)
     }
 
-    /// l_s: the weighted loss of the perpetuals.
-    fn shocked_loss(&self, standing: &Standing, spec: &UnderlyingSpec, scenario: &ScenarioSpec) -> i128 {
-        let mut loss = 0;
+    /// The weighted loss of the perpetuals less what questions pay.
+    fn shocked_loss(
+        &self,
+        standing: &Standing,
+        spec: &UnderlyingSpec,
+        scenario: &ScenarioSpec,
+        paid: i128,
+    ) -> i128 {
+        let mut loss = -ONE * paid;
         for &id in &spec.instruments {
             let instrument = self.instrument(id);
             let (buys, sells) = (standing.lots(id, Side::Buy), standing.lots(id, Side::Sell));
@@ -59,7 +65,7 @@ impl World {
 
     /// l
     fn greatest_loss(&self, standing: &Standing, spec: &UnderlyingSpec) -> i128 {
-        let losses = spec.scenarios.iter().map(|scenario| self.shocked_loss(standing, spec, scenario));
+        let losses = spec.scenarios.iter().map(|scenario| self.shocked_loss(standing, spec, scenario, 0));
         losses.max().expect("at least one").max(0)
     }
 
@@ -87,21 +93,23 @@ impl World {
         let linked = self.linked_to(standing, underlying);
         let mut most = self.at_rate(standing, spec, |_| i128::from(spec.floor_ppm));
         for scenario in &spec.scenarios {
-            let mut after = self.shocked_loss(standing, spec, scenario);
+            let mut paid = 0;
             for &(id, question, link) in &linked {
                 let values = question.instruments().zip(&link.ranges);
                 let near = values.filter(|(_, range)| self.is_near(link, **range, scenario, width));
                 let least = near.map(|(outcome, _)| self.value_if_wins(standing, question, outcome)).min();
-                after -= ONE * (least.expect("the ranges have no gap") - self.worst_case(standing, id));
+                paid += least.expect("the ranges have no gap") - self.worst_case(standing, id);
             }
-            most = most.max(after);
+            most = most.max(self.shocked_loss(standing, spec, scenario, paid));
         }
-        let greatest = self.greatest_loss(standing, spec);
         for &(id, question, link) in &linked {
             for (outcome, range) in question.instruments().zip(&link.ranges) {
                 if !spec.scenarios.iter().any(|scenario| self.is_near(link, *range, scenario, width)) {
-                    let value = self.value_if_wins(standing, question, outcome);
-                    most = most.max(greatest - ONE * (value - self.worst_case(standing, id)));
+                    let paid =
+                        self.value_if_wins(standing, question, outcome) - self.worst_case(standing, id);
+                    for scenario in &spec.scenarios {
+                        most = most.max(self.shocked_loss(standing, spec, scenario, paid));
+                    }
                 }
             }
         }
