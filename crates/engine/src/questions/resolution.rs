@@ -9,6 +9,7 @@ use xos_protocol::{
     CommandRecord, DecidedBy, EventFlags, EventKind, Int128, QuestionPayouts, Reject, ResolutionSpec,
     ResolutionStage,
 };
+use xos_units::division::portion_down;
 use xos_units::{AccountId, Amount, QuestionId};
 
 /// How far a question with resolvers is.
@@ -317,7 +318,7 @@ impl Engine {
         self.begin_settlement(step, id);
     }
 
-    /// Everybody who was right, or could not know, has the bond back. Of the bond of whoever lost a dispute half goes to
+    /// Everybody who was right, or could not know, has the bond back, but for half of a challenge that found no quorum. Of the bond of whoever lost a dispute half goes to
     /// the other side, the rest in equal parts to the votes that agreed; bonds of votes that did not go to insurance.
     fn settle_bonds(&mut self, step: &mut Step, id: QuestionId, payouts_ppm: &[i32], by: DecidedBy) {
         let question = &self.questions[id.index()];
@@ -337,8 +338,14 @@ impl Engine {
         let agreed: Vec<AccountId> =
             votes.iter().filter(|vote| is_right(vote)).map(|vote| vote.account).collect();
         for account in proposer.map(|(account, _)| account).into_iter().chain(challenger) {
+            // A challenge that time decided held everybody up, and nobody knows for what.
+            let is_vain = by == DecidedBy::Time && challenger == Some(account);
+            let back = if is_vain { portion_down(bond, 1, 2) } else { bond };
             if dispute.is_none_or(|(_, loser)| loser != account) {
-                self.move_bond(step, EventKind::BondReturned, id, Some(account), account, bond);
+                self.move_bond(step, EventKind::BondReturned, id, Some(account), account, back);
+            }
+            if is_vain {
+                self.move_bond(step, EventKind::BondForfeited, id, None, account, bond - back);
             }
         }
         for vote in &votes {
@@ -351,9 +358,9 @@ impl Engine {
             self.move_bond(step, kind, id, to, account, second_bond);
         }
         if let Some((winner, loser)) = dispute {
-            let half = xos_units::division::portion_down(bond, 1, 2);
+            let half = portion_down(bond, 1, 2);
             self.move_bond(step, EventKind::BondAwarded, id, Some(winner), winner, half);
-            let part = xos_units::division::portion_down(bond - half, 1, agreed.len().max(1) as i128);
+            let part = portion_down(bond - half, 1, agreed.len().max(1) as i128);
             let mut left = bond - half;
             for account in agreed {
                 self.move_bond(step, EventKind::BondAwarded, id, Some(account), account, part);

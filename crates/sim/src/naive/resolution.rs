@@ -289,7 +289,13 @@ impl World {
             (true, false) => (challenger, proposer),
         };
         for account in [proposer, challenger] {
-            if account != 0 && account != loser {
+            if account == 0 || account == loser {
+                continue;
+            }
+            if account == challenger && resolution.decided_by == DecidedBy::Time {
+                self.pay_bond(cause, EventKind::BondReturned, id, account, bond / 2, events);
+                self.forfeit(cause, id, account, bond - bond / 2, events);
+            } else {
                 self.pay_bond(cause, EventKind::BondReturned, id, account, bond, events);
             }
         }
