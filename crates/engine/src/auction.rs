@@ -1,6 +1,7 @@
 //! Auctions: an instrument collects orders without matching them, then fills what crosses at one price, in turns of
 //! bounded work. What pairs trade is in `auction/uncross.rs`.
 
+mod phases;
 mod price;
 mod uncross;
 
@@ -22,6 +23,12 @@ pub(crate) fn check_collected(instrument: &Instrument, flags: Flags, rests: bool
         return refused(Reject::InstrumentInAuction, instrument.id.0, 0);
     }
     Ok(())
+}
+
+fn push_started(step: &mut Step, id: InstrumentId, ends_ns: u64) {
+    let event = step.push(EventKind::AuctionStarted);
+    event.instrument = id.0;
+    event.counter_amount = wide(Amount(ends_ns.into()));
 }
 
 impl Engine {
@@ -46,9 +53,7 @@ impl Engine {
         let place = auctions.partition_point(|other| other.instrument < id.0);
         auctions.insert(place, auction);
         self.enter_auction(&auction);
-        let event = step.push(EventKind::AuctionStarted);
-        event.instrument = id.0;
-        event.counter_amount = wide(Amount(ends_ns.into()));
+        push_started(step, id, ends_ns);
     }
 
     /// The auction that an instrument is in.

@@ -2,7 +2,8 @@
 
 mod terms;
 
-use self::terms::{check_funding, check_halt, check_margin};
+pub(crate) use self::terms::check_reopening;
+use self::terms::{check_funding, check_halt, check_margin, check_phase_times};
 use crate::collateral::Collateral;
 use crate::defence::{Defence, Switches};
 use crate::engine::Engine;
@@ -13,8 +14,8 @@ use crate::step::{Refused, Step, refused};
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::{
     AssetSpec, CHANGE_DELAY_S_MAX, DELISTING_WINDOW_S_MAX, DeployCommand, EventKind, EventRecord, Fees,
-    InstrumentSpec, InstrumentTerms, LIQUIDATION_COOLDOWN_MS_MAX, Matching, OracleSpec, PROFILES_MAX,
-    Product, QuestionSpec, Reject, VenueSpec,
+    InstrumentSpec, InstrumentTerms, LIQUIDATION_COOLDOWN_MS_MAX, MarketKind, Matching, OracleSpec,
+    PROFILES_MAX, Product, QuestionSpec, Reject, VenueSpec,
 };
 use xos_units::{
     AMOUNT_ATOMS_BOUND, AccountId, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price,
@@ -182,6 +183,7 @@ impl Engine {
         check_count(self.instruments.len(), self.limits.instruments_max as usize)?;
         self.check_instrument_symbol(&spec.symbol)?;
         self.check_instrument(&spec, None)?;
+        check_phase_times(step.time_ns, &spec.terms.phases, None)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         if !self.defends(Defence::OpenInterestScaling)
             && let Some(margin) = &mut spec.margin
@@ -194,6 +196,7 @@ impl Engine {
             instrument: id.0,
             ..Default::default()
         });
+        self.begin_phases(step, MarketKind::Instrument, id.0);
         Ok(())
     }
 
@@ -234,6 +237,7 @@ impl Engine {
         if let Some(halt) = &spec.halt {
             check_halt(halt)?;
         }
+        check_reopening(&spec.terms.phases, spec.halt.is_some() || spec.oracle.is_some())?;
         self.check_market_bounds(spec)
     }
 
@@ -347,6 +351,7 @@ impl Engine {
         }
         check_terms(&spec.terms, spec.ticks_per_unit, self.switches)?;
         self.check_terms_business(&spec.terms)?;
+        check_reopening(&spec.terms.phases, false)?;
         self.check_link(&spec)?;
         if let Some(resolution) = &spec.resolution {
             self.check_resolution(step.time_ns, resolution, spec.outcomes.len())?;
@@ -357,6 +362,8 @@ impl Engine {
         }
         self.check_later(&spec)?;
         self.check_fee_bound(Some(&spec.terms.fees))?;
+        let close_ns = spec.resolution.as_ref().map(|resolution| resolution.close_ns);
+        check_phase_times(step.time_ns, &spec.terms.phases, close_ns)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let outcomes = spec.outcomes.len();
         let id = self.add_question(spec);
@@ -377,6 +384,7 @@ impl Engine {
                 ..Default::default()
             });
         }
+        self.begin_phases(step, MarketKind::Question, id.0);
         Ok(())
     }
 

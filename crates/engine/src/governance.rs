@@ -8,6 +8,7 @@ mod fixed;
 
 use crate::engine::Engine;
 use crate::step::{Refused, Step, refused};
+use std::collections::BTreeSet;
 use xos_protocol::{
     Change, EventFlags, EventKind, GovernanceState, Int128, MarketKind, PendingChange, Reject,
 };
@@ -19,6 +20,8 @@ const NEVER_NS: u64 = u64::MAX;
 #[derive(Debug)]
 pub(crate) struct Governance {
     pub(crate) state: GovernanceState,
+    /// Markets whose trading is to close, by time.
+    pub(crate) closes: BTreeSet<(u64, MarketKind, u32)>,
     /// Logged time from which a frame has something to do; 0: every frame has.
     due_ns: u64,
 }
@@ -31,19 +34,20 @@ impl Default for Governance {
 
 impl Governance {
     pub(crate) fn of(state: GovernanceState) -> Self {
-        let mut governance = Self { state, due_ns: NEVER_NS };
+        let mut governance = Self { state, closes: BTreeSet::new(), due_ns: NEVER_NS };
         governance.refresh();
         governance
     }
 
-    /// Finds when it has to act next, after its changes have changed.
+    /// Finds when it has to act next, after its changes, or what is to close, have changed.
     pub(crate) fn refresh(&mut self) {
         let due = |pending: &PendingChange| match (&pending.change, pending.kind) {
             // Its price is measured with every frame.
             (Change::Delisting(_), MarketKind::Instrument) => 0,
             _ => pending.effective_ns,
         };
-        self.due_ns = self.state.changes.iter().map(due).min().unwrap_or(NEVER_NS);
+        let close_ns = self.closes.first().map(|(close_ns, ..)| *close_ns);
+        self.due_ns = self.state.changes.iter().map(due).chain(close_ns).min().unwrap_or(NEVER_NS);
     }
 
     #[inline(always)]
@@ -58,9 +62,10 @@ impl Governance {
 }
 
 impl Engine {
-    /// Time passed: settlement prices are measured, and changes whose time has come take effect.
+    /// Time passed: trading closes, settlement prices are measured, and changes whose time has come take effect.
     #[cold]
     pub(crate) fn govern(&mut self, step: &mut Step, before_ns: u64) {
+        self.close_trading(step);
         self.measure(before_ns, step.time_ns);
         loop {
             let due = |pending: &&PendingChange| pending.effective_ns <= step.time_ns;

@@ -39,6 +39,12 @@ impl Halt {
         }
     }
 
+    /// An auction printed: nothing before it is a reference any more.
+    pub(crate) fn reopened(&mut self, time_ns: u64, price: Price) {
+        self.prices.clear();
+        self.prices.push_back((time_ns / SECOND_NS, price));
+    }
+
     fn is_old(&self, traded: u64, second: u64) -> bool {
         traded + u64::from(self.spec.window_s) <= second
     }
@@ -142,9 +148,13 @@ impl Engine {
             let Some(halt) = &mut self.instruments[at].halt else { continue };
             let due = halt.due(step.time_ns);
             if due != halt.status {
+                let was_halted = halt.status == InstrumentState::CancelOnly;
                 halt.status = due;
                 self.instruments[at].refresh_gate();
                 self.emit_halt(step, at, Price::ZERO, Price::ZERO);
+                if was_halted {
+                    self.reopen_by_auction(step, at);
+                }
                 self.prices_reached(at);
             }
         }

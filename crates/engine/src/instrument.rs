@@ -10,8 +10,8 @@ use crate::oracle::Oracle;
 use crate::tiers::PerpetualMargin;
 use xos_book::Book;
 use xos_protocol::{
-    Fees, InstrumentSpec, InstrumentState, InstrumentTerms, Matching, PriceSource, Product, QuestionSpec,
-    Split,
+    Fees, InstrumentSpec, InstrumentState, InstrumentTerms, Matching, Phases, PriceSource, Product,
+    QuestionSpec, Split,
 };
 use xos_risk::OutcomeTerms;
 use xos_units::{AccountId, Amount, AssetId, InstrumentId, PPM_ONE, Ppm, Price, Qty, QuestionId, VenueId};
@@ -49,6 +49,9 @@ pub(crate) struct Instrument {
     pub(crate) is_restricted: bool,
     /// Its question trades no more.
     pub(crate) is_closed: bool,
+    /// The time to which it trades has come.
+    pub(crate) is_over: bool,
+    pub(crate) phases: Phases,
     /// What its delisting, where one is announced, lets it accept.
     pub(crate) curb: InstrumentState,
     /// What its auction, where one is under way, lets it accept.
@@ -167,6 +170,8 @@ impl Instrument {
             margin_value: 0,
             is_restricted: false,
             is_closed: false,
+            is_over: false,
+            phases: terms.phases,
             curb: InstrumentState::Continuous,
             auction: InstrumentState::Continuous,
             matches_apart: false,
@@ -215,6 +220,17 @@ impl Instrument {
         self.refresh_gate();
     }
 
+    /// The time to which it trades has come: it accepts cancels.
+    pub(crate) fn end(&mut self) {
+        self.is_over = true;
+        self.refresh_gate();
+    }
+
+    /// Whether it is closed by its question, or by time.
+    pub(crate) fn trades_no_more(&self) -> bool {
+        self.is_closed | self.is_over
+    }
+
     /// It is no outcome yet.
     pub(crate) fn reserve(&mut self) {
         self.implied = false;
@@ -242,7 +258,8 @@ impl Instrument {
     pub(crate) fn gate_beside_auction(&self) -> InstrumentState {
         let prices = self.oracle.as_ref().map_or(InstrumentState::Continuous, |oracle| oracle.admits());
         let halt = self.halt.as_ref().map_or(InstrumentState::Continuous, |halt| halt.status);
-        let closed = if self.is_closed { InstrumentState::CancelOnly } else { InstrumentState::Continuous };
+        let closed =
+            if self.trades_no_more() { InstrumentState::CancelOnly } else { InstrumentState::Continuous };
         stricter(stricter(self.state, closed), stricter(stricter(prices, halt), self.curb))
     }
 

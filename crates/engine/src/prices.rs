@@ -134,6 +134,9 @@ impl Engine {
         if changed {
             instrument.refresh_gate();
             self.emit_status(step, at);
+            if status == PriceStatus::Recovering {
+                self.reopen_by_auction(step, at);
+            }
             if is_fresh {
                 self.look_at_holders(at);
             }

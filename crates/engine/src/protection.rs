@@ -67,7 +67,7 @@ impl Engine {
         if instrument.state == InstrumentState::Settled {
             return refused(Reject::InstrumentSettled, command.instrument, 0);
         }
-        if instrument.is_closed {
+        if instrument.trades_no_more() {
             return refused(Reject::InstrumentCancelOnly, command.instrument, 0);
         }
         let words = command.expires_ns;

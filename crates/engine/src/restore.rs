@@ -88,6 +88,7 @@ impl Engine {
             return source.malformed("end of the state");
         }
         engine.read_session(&mut Source { bytes, at: session_at })?;
+        engine.restore_phases();
         if let Some(violation) = &engine.violation {
             return Err(RestoreError::Unsound(violation.detail.clone()));
         }

@@ -224,6 +224,7 @@ pub(crate) fn perpetual(symbol: &str, fees: Fees) -> InstrumentSpec {
             matching: Matching::Arrival,
             fees_to: 0,
             venue: 0,
+            phases: xos_protocol::Phases::default(),
         },
     }
 }

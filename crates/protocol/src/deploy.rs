@@ -5,8 +5,8 @@
 use crate::atoms;
 use crate::{
     ClassRule, ClassSpec, DeployAs, FundingSpec, GovernanceSpec, InstrumentUpdate, Limits, LiquidationSpec,
-    Matching, OracleSpec, OutcomeAddition, PublisherSpec, QuestionPayouts, QuestionSpec, QuestionUpdate,
-    UnderlyingSpec, VenueUpdate,
+    Matching, OracleSpec, OutcomeAddition, Phases, PublisherSpec, QuestionPayouts, QuestionSpec,
+    QuestionUpdate, UnderlyingSpec, VenueUpdate,
 };
 use serde::{Deserialize, Serialize};
 use xos_units::{Amount, PPM_ONE};
@@ -202,6 +202,9 @@ pub struct InstrumentTerms {
     /// The only venue whose orders it takes; 0: every venue's.
     #[serde(default, skip_serializing_if = "is_shared")]
     pub venue: u16,
+    /// When it trades, and how it reopens; left out: always, and at once.
+    #[serde(default, skip_serializing_if = "Phases::are_none")]
+    pub phases: Phases,
 }
 
 /// Spot or perpetual.
@@ -418,6 +421,7 @@ mod tests {
             matching: Matching::Arrival,
             fees_to: 0,
             venue: 0,
+            phases: crate::Phases::default(),
         };
         let product = Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 };
         let mut spec = InstrumentSpec::new("BTC-PERP".into(), product, terms);

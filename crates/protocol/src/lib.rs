@@ -14,6 +14,7 @@ mod governance;
 pub mod layout;
 mod limits;
 mod liquidation;
+mod phases;
 mod prices;
 mod questions;
 mod reject;
@@ -45,6 +46,7 @@ pub use limits::{
 pub use liquidation::{
     HedgeSpec, LIQUIDATION_COOLDOWN_MS_MAX, LiquidationPolicy, LiquidationSpec, TrancheSpec,
 };
+pub use phases::{Phases, REOPEN_AUCTION_S_MAX};
 pub use prices::{FundingSpec, OracleSpec, PublisherSpec, SourceSpec};
 pub use questions::{
     DecidedBy, LaterOutcomes, OutcomeAddition, OutcomeSpec, QuestionPayouts, QuestionSpec, ResolutionSpec,

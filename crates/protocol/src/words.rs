@@ -457,6 +457,8 @@ words! {
         AuctionPriced = 101 "auction_priced",
         /// An auction is over: lots that it filled.
         AuctionClosed = 102 "auction_closed",
+        /// Time passed, and an instrument, or a question, trades no more; it still accepts cancels.
+        TradingClosed = 103 "trading_closed",
         /// A change of a market is announced, and takes effect at `counter_amount`.
         ChangeAnnounced = 105 "change_announced",
         /// An announced change is taken back; by time: its market closed before.

@@ -55,6 +55,7 @@ fn perpetual() -> InstrumentSpec {
         matching: Matching::Arrival,
         fees_to: 0,
         venue: 0,
+        phases: xos_protocol::Phases::default(),
     };
     let product = Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 };
     let liquidation = Some(Box::new(LiquidationSpec::default()));

@@ -56,6 +56,7 @@ fn question() -> QuestionSpec {
         matching: Matching::Arrival,
         fees_to: 0,
         venue: 0,
+        phases: xos_protocol::Phases::default(),
     };
     let outcomes = ["A", "B", "C"].map(|name| OutcomeSpec { symbol: name.into(), name: name.into() });
     let (symbol, text) = ("Q".into(), "Which of three?".into());

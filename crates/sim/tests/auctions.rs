@@ -80,6 +80,7 @@ fn perpetual() -> InstrumentSpec {
             orders_per_account_max: 100,
             fees_to: 0,
             venue: 0,
+            phases: xos_protocol::Phases::default(),
             band_ppm: 0,
             fees: Fees { maker_ppm: 100, taker_ppm: 500, ceiling_ppm: 0 },
             split: Split::default(),

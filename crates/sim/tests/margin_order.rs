@@ -28,6 +28,7 @@ fn perpetual(number: u32) -> InstrumentSpec {
         matching: Matching::Arrival,
         fees_to: 0,
         venue: 0,
+        phases: xos_protocol::Phases::default(),
     };
     let product = Product::Perpetual { initial_margin_ppm: 33_333, maintenance_margin_ppm: 17_777 };
     let tier = |from: i128, initial_ppm| MarginTier {

@@ -97,6 +97,7 @@ fn perpetual() -> InstrumentSpec {
             matching: Matching::Arrival,
             fees_to: 0,
             venue: 0,
+            phases: xos_protocol::Phases::default(),
         },
     }
 }

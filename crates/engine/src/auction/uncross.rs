@@ -133,7 +133,13 @@ impl Engine {
             self.unreserve(sequence, order, lots);
         }
         if self.is_public_in_auction(at, price) {
-            self.instruments[at].printed(step.time_ns, price);
+            let instrument = &mut self.instruments[at];
+            instrument.printed(step.time_ns, price);
+            if pair.is_fixed
+                && let Some(halt) = &mut instrument.halt
+            {
+                halt.reopened(step.time_ns, price);
+            }
         }
         let sides = orders.map(|order| FillSide::of(&order));
         self.deliver(sequence, at, &sides[0], &sides[1], price, lots);

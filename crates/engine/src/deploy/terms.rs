@@ -1,8 +1,10 @@
-//! Bounds of margin, funding and halts.
+//! Bounds of margin, funding, halts and phases.
 
 use super::check_bounds;
 use crate::step::{Refused, refused};
-use xos_protocol::{FundingSpec, HaltSpec, InstrumentSpec, MarginSpec, Product, Reject};
+use xos_protocol::{
+    FundingSpec, HaltSpec, InstrumentSpec, MarginSpec, Phases, Product, REOPEN_AUCTION_S_MAX, Reject,
+};
 use xos_units::{AMOUNT_ATOMS_BOUND, PPM_ONE, RATE_ONE};
 
 /// Fields 51 to 57, and 62.
@@ -53,4 +55,28 @@ pub(super) fn check_halt(halt: &HaltSpec) -> Result<(), Refused> {
     check_bounds(i128::from(halt.window_s), 1..=600, 102)?;
     check_bounds(i128::from(halt.pause_s), 1..=86_400, 103)?;
     check_bounds(i128::from(halt.post_only_s), 0..=86_400, 104)
+}
+
+/// Field 173: only what may be held back reopens.
+pub(crate) fn check_reopening(phases: &Phases, may_be_held_back: bool) -> Result<(), Refused> {
+    let most = if may_be_held_back { REOPEN_AUCTION_S_MAX } else { 0 };
+    check_bounds(i128::from(phases.reopen_auction_s), 0..=most.into(), 173)
+}
+
+/// Fields 171 and 172 of what is deployed now; resolvers, if there are any, take over at their close time.
+pub(super) fn check_phase_times(
+    now_ns: u64,
+    phases: &Phases,
+    resolvers_close_ns: Option<u64>,
+) -> Result<(), Refused> {
+    let Phases { pre_open_until_ns: open_ns, close_ns, .. } = *phases;
+    let last_ns = i128::from(resolvers_close_ns.unwrap_or(u64::MAX));
+    let (after_now, open) = (i128::from(now_ns) + 1, i128::from(open_ns));
+    if open_ns != 0 {
+        check_bounds(open, after_now..=last_ns - i128::from(resolvers_close_ns.is_some()), 171)?;
+    }
+    if close_ns != 0 {
+        check_bounds(close_ns.into(), after_now.max(open + 1)..=last_ns, 172)?;
+    }
+    Ok(())
 }

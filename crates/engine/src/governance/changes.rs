@@ -1,7 +1,7 @@
 //! Changes of instruments, venues and questions: how they are announced and taken back, and what they do.
 
 use super::{check_standing, fixed, push_change};
-use crate::deploy::{check_bounds, check_fees, check_terms};
+use crate::deploy::{check_bounds, check_fees, check_reopening, check_terms};
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
 use crate::oracle::NS_PER_S;
@@ -106,6 +106,7 @@ impl Engine {
         check_terms(&terms, spec.ticks_per_unit, self.switches)?;
         self.check_fee_bound(Some(&terms.fees))?;
         self.check_terms_business(&terms)?;
+        check_reopening(&terms.phases, false)?;
         terms.fees = fixed::under_ceiling(spec.terms.fees, terms.fees)?;
         if spec.terms == terms {
             return refused(Reject::NothingChanges, target, 0);
@@ -197,6 +198,7 @@ impl Instrument {
         (self.notional_min, self.notional_max) = (terms.notional_min, terms.notional_max);
         (self.position_max, self.orders_max) = (terms.position_max_lots, terms.orders_per_account_max);
         (self.fees, self.split, self.band_ppm) = (terms.fees, terms.split, terms.band_ppm);
+        self.phases = terms.phases;
         (self.band_low, self.band_high) = (Price(i64::MIN), Price(i64::MAX));
     }
 

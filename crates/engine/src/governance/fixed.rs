@@ -13,7 +13,7 @@ fn check_fixed(fields: &Fixed, target: u32) -> Result<(), Refused> {
     }
 }
 
-fn terms(before: &InstrumentTerms, after: &InstrumentTerms) -> [(bool, i128); 6] {
+fn terms(before: &InstrumentTerms, after: &InstrumentTerms) -> [(bool, i128); 8] {
     let ceiling = after.fees.ceiling_ppm;
     [
         (before.quote_atoms_per_tick_lot == after.quote_atoms_per_tick_lot, 2),
@@ -21,6 +21,8 @@ fn terms(before: &InstrumentTerms, after: &InstrumentTerms) -> [(bool, i128); 6]
         (before.price_max_ticks == after.price_max_ticks, 3),
         (before.matching == after.matching, 185),
         (before.venue == after.venue, 142),
+        (before.phases.pre_open_until_ns == after.phases.pre_open_until_ns, 171),
+        (before.phases.close_ns == after.phases.close_ns, 172),
         (ceiling == 0 || ceiling == before.fees.highest_ppm(), 186),
     ]
 }

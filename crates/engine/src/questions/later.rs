@@ -180,6 +180,7 @@ impl Engine {
         event.instrument = added.0;
         event.order_id = id.0.into();
         event.qty = credited.into();
+        self.begin_pre_open(step, added);
         self.check_open_interest(step.sequence, added.index());
         self.check_sets_locked(step.sequence, id);
     }

@@ -40,7 +40,7 @@ impl Engine {
         if instrument.state == InstrumentState::Settled {
             return refused(Reject::InstrumentSettled, instrument.id.0, 0);
         }
-        if instrument.is_closed {
+        if instrument.trades_no_more() {
             return refused(Reject::InstrumentCancelOnly, instrument.id.0, 0);
         }
         if self.admission.restricts {

@@ -71,6 +71,7 @@ impl Mix {
             matching: Matching::MakerFirst,
             fees_to: 0,
             venue: 0,
+            phases: xos_protocol::Phases::default(),
         };
         let product = Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 };
         let spec = InstrumentSpec::new("BTC-PERP".into(), product, terms);

@@ -61,6 +61,7 @@ pub(crate) fn market(exchange: &mut Exchange) {
         matching: Matching::Arrival,
         fees_to: 0,
         venue: 0,
+        phases: xos_protocol::Phases::default(),
     };
     let product = Product::Perpetual { initial_margin_ppm: 50_000, maintenance_margin_ppm: 25_000 };
     let mut events = Vec::new();

@@ -264,6 +264,7 @@ fn perpetual(symbol: u32) -> DeployCommand {
             matching: Matching::Arrival,
             fees_to: 0,
             venue: 0,
+            phases: xos_protocol::Phases::default(),
         },
     })
 }

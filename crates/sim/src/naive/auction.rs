@@ -27,14 +27,7 @@ impl World {
         }
         check(ends_ns > cause.time_ns, Reject::AuctionEndsNotInFuture, ends_ns, cause.time_ns)?;
         // Nothing below can fail.
-        self.governance.auctions.push(Auction { instrument: id, ends_ns, price: None, filled_lots: 0 });
-        self.governance.auctions.sort_by_key(|auction| auction.instrument);
-        self.instrument_mut(id).auction = InstrumentState::Auction;
-        events.push(EventRecord {
-            instrument: id,
-            counter_amount: Int128::new(ends_ns.into()),
-            ..cause.event(EventKind::AuctionStarted)
-        });
+        self.begin_auction(cause, id, ends_ns, events);
         Ok(())
     }
 
@@ -105,7 +98,7 @@ impl World {
         self.governance.auctions.iter_mut().find(|auction| auction.instrument == id).expect("it is under way")
     }
 
-    fn close_auction(&mut self, cause: &Cause, id: u32, events: &mut Vec<EventRecord>) {
+    pub(super) fn close_auction(&mut self, cause: &Cause, id: u32, events: &mut Vec<EventRecord>) {
         let filled = self.auction_mut(id).filled_lots;
         self.governance.auctions.retain(|auction| auction.instrument != id);
         self.instrument_mut(id).auction = InstrumentState::Continuous;
@@ -246,6 +239,10 @@ impl World {
         self.last_trade_id += 1;
         if is_public {
             self.print(cause, id, price);
+            let fixed = self.auction_mut(id).price;
+            for halt in self.instrument_mut(id).halt.iter_mut().filter(|_| fixed == Some(price)) {
+                halt.prices = vec![(cause.time_ns / 1_000_000_000, price)];
+            }
         }
         let (taker_fee, maker_fee, trade_id) = (fees[0], fees[1], self.last_trade_id);
         let fill = Fill { taker: &taker, maker: &maker, lots, taker_fee, maker_fee, trade_id };

@@ -7,9 +7,10 @@ use super::oracle::Oracle;
 use super::refusal::{Refusal, check, refuse};
 use super::resolution::Resolution;
 use super::state::{Instrument, Kind, Question, SETTLEMENT, World};
+use super::terms::{check_funding, check_margin};
 use xos_protocol::{
-    AssetSpec, DeployCommand, EventKind, EventRecord, Fees, FundingSpec, InstrumentSpec, InstrumentState,
-    InstrumentTerms, OracleSpec, Product, PublisherSpec, QuestionSpec, Reject, UnderlyingSpec, VenueSpec,
+    AssetSpec, DeployCommand, EventKind, EventRecord, Fees, InstrumentSpec, InstrumentState, InstrumentTerms,
+    OracleSpec, Product, PublisherSpec, QuestionSpec, Reject, UnderlyingSpec, VenueSpec,
 };
 use xos_units::{AMOUNT_ATOMS_BOUND, PRICE_TICKS_BOUND, QTY_LOTS_BOUND};
 
@@ -172,6 +173,7 @@ impl World {
         check_room(standing, self.limits.instruments_max)?;
         check_symbol(&spec.symbol, self.instruments.iter().map(|i| &i.symbol))?;
         self.check_instrument(&spec, false)?;
+        super::phases::check_171(cause.time_ns, spec.terms.phases, None)?;
         let kind = match spec.product {
             Product::Spot { base, quote, base_atoms_per_lot } => {
                 Kind::Spot { base, quote, base_atoms_per_lot: base_atoms_per_lot.into() }
@@ -188,6 +190,7 @@ impl World {
             (1..=self.accounts.len() as u32).for_each(|account| self.look_at_debt(account));
         }
         events.push(EventRecord { instrument: standing + 1, ..cause.event(EventKind::InstrumentDeployed) });
+        self.begin_pre_open(cause, standing + 1, events);
         Ok(())
     }
 
@@ -211,6 +214,7 @@ impl World {
             bound(103, halt.pause_s, (1..=86_400).contains(&halt.pause_s))?;
             bound(104, halt.post_only_s, halt.post_only_s <= 86_400)?;
         }
+        super::phases::check_173(spec.terms.phases, spec.halt.is_some() || spec.oracle.is_some())?;
         self.check_market_bounds(spec)
     }
 
@@ -292,6 +296,8 @@ impl World {
         bound(211, outcomes, !spec.implied || outcomes - 1 <= meetings)?;
         self.check_later(&spec)?;
         self.check_fee_bound(spec.terms.fees)?;
+        let resolvers_ns = spec.resolution.as_ref().map(|resolution| resolution.close_ns);
+        super::phases::check_171(cause.time_ns, spec.terms.phases, resolvers_ns)?;
         let rule = spec.resolution.as_ref().map(|resolution| resolution.rule.as_bytes());
         let detail = rule.map_or([0; 32], |rule| *blake3::hash(rule).as_bytes());
         let id = self.questions.len() as u32 + 1;
@@ -319,6 +325,7 @@ impl World {
             instrument.is_closed = true;
             self.instruments.push(instrument);
         }
+        let opened = spec.outcomes.len() as u32;
         let resolution = spec.resolution.as_deref().cloned().map(Resolution::new);
         self.questions.push(Question {
             spec,
@@ -330,6 +337,7 @@ impl World {
             resolution,
             adding: None,
         });
+        (first..first + opened).for_each(|id| self.begin_pre_open(cause, id, events));
         Ok(())
     }
 
@@ -354,6 +362,7 @@ impl World {
         bound(20, terms.price_max_ticks, fits)?;
         check_terms(terms, unit)?;
         self.check_terms_140(terms)?;
+        super::phases::check_173(terms.phases, false)?;
         spec.link.as_ref().map_or(Ok(()), |link| self.check_link(link, spec.outcomes.len()))
     }
 }
@@ -369,7 +378,7 @@ fn new_instrument(
     let halt = spec.as_ref().and_then(|spec| spec.halt.as_deref()).copied().map(Halt::new);
     let state = InstrumentState::Continuous;
     let (mark, index, last) = (0, 0, 0);
-    let (is_closed, winds_down) = (false, false);
+    let (is_closed, is_over, winds_down) = (false, false, false);
     Instrument {
         symbol,
         spec,
@@ -383,47 +392,10 @@ fn new_instrument(
         funding,
         halt,
         is_closed,
+        is_over,
         winds_down,
         auction: InstrumentState::Continuous,
     }
-}
-
-/// Fields 42 to 48.
-fn check_funding(spec: &FundingSpec, product: &Product) -> Result<(), Refusal> {
-    let percent = 10_000_000_000;
-    bound(42, spec.interval_h, matches!(product, Product::Perpetual { .. }))?;
-    bound(43, spec.interval_h, matches!(spec.interval_h, 1 | 4 | 8))?;
-    bound(44, spec.interest, (-percent..=percent).contains(&spec.interest))?;
-    bound(45, spec.clamp, (0..=percent).contains(&spec.clamp))?;
-    bound(46, spec.cap, (1..=10 * percent).contains(&spec.cap))?;
-    let impact = spec.impact_notional.0;
-    bound(47, impact, (1..1 << 80).contains(&impact))?;
-    bound(48, spec.sample_s, (1..=60).contains(&spec.sample_s))
-}
-
-/// Fields 51 to 57.
-fn check_margin(spec: &InstrumentSpec) -> Result<(), Refusal> {
-    let is_perpetual = matches!(spec.product, Product::Perpetual { .. });
-    bound(62, 1, !spec.isolated_only || is_perpetual)?;
-    let Some(margin) = &spec.margin else { return Ok(()) };
-    let Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm } = spec.product else {
-        return refuse(Reject::SpecOutOfBounds, 1, 51);
-    };
-    bound(52, margin.tiers.len() as i128, margin.tiers.len() <= 16)?;
-    let mut below = (0, initial_margin_ppm, maintenance_margin_ppm);
-    for tier in &margin.tiers {
-        let (from, initial, maintenance) = (tier.notional_from.0, tier.initial_ppm, tier.maintenance_ppm);
-        bound(53, from, from > below.0 && from < AMOUNT_ATOMS_BOUND)?;
-        bound(54, initial, initial >= below.1 && initial <= 1_000_000)?;
-        bound(55, maintenance, maintenance >= below.2 && maintenance <= initial)?;
-        below = (from, initial, maintenance);
-    }
-    if let Some(bounds) = &margin.open_interest_scaling {
-        let (lower, upper) = (bounds.lower.0, bounds.upper.0);
-        bound(56, lower, (0..AMOUNT_ATOMS_BOUND).contains(&lower))?;
-        bound(57, upper, upper > lower && upper < AMOUNT_ATOMS_BOUND)?;
-    }
-    Ok(())
 }
 
 /// Digits, perhaps a point and digits, and something other than zero among them.

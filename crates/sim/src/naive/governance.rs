@@ -147,6 +147,7 @@ impl World {
         check_terms(&terms, old.ticks_per_unit)?;
         self.check_fee_bound(terms.fees)?;
         self.check_terms_140(&terms)?;
+        super::phases::check_173(terms.phases, false)?;
         terms.fees = check_ceiling(old.terms.fees, terms.fees)?;
         check(terms != old.terms, Reject::NothingChanges, id, 0)?;
         self.announce_change(cause, asked, Change::Terms(Box::new(terms)), events);
@@ -457,6 +458,8 @@ fn check_fixed_terms(id: u32, old: &InstrumentTerms, new: &InstrumentTerms) -> R
     fixed(3, old.price_max_ticks == new.price_max_ticks)?;
     fixed(185, old.matching == new.matching)?;
     fixed(142, old.venue == new.venue)?;
+    fixed(171, old.phases.pre_open_until_ns == new.phases.pre_open_until_ns)?;
+    fixed(172, old.phases.close_ns == new.phases.close_ns)?;
     fixed(186, new.fees.ceiling_ppm == 0 || new.fees.ceiling_ppm == highest(old.fees))
 }
 

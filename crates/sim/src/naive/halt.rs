@@ -108,6 +108,9 @@ impl World {
                 counter_amount: Int128::new(until_ns.into()),
                 ..cause.event(EventKind::VolatilityHalt)
             });
+            if before == InstrumentState::CancelOnly {
+                self.reopen(cause, id, events);
+            }
             self.reach_all(id);
         }
     }

@@ -153,6 +153,7 @@ impl World {
             qty: adding.credited.into(),
             ..cause.event(EventKind::OutcomeOpened)
         });
+        self.begin_pre_open(cause, added, events);
         true
     }
 

@@ -31,6 +31,7 @@ mod matching;
 mod money;
 mod oracle;
 mod pending;
+mod phases;
 mod place;
 mod prices;
 #[cfg(test)]
@@ -43,6 +44,7 @@ mod retry;
 mod scenario;
 mod slippage;
 mod state;
+mod terms;
 mod trigger_checks;
 mod triggers;
 
@@ -207,6 +209,7 @@ impl NaiveEngine {
         self.world.run_out_credentials(&cause, events);
         self.world.run_out_countdowns(&cause, events);
         self.world.close_questions(&cause, events);
+        self.world.close_trading(&cause, events);
         self.world.govern(&cause, before_ns, events);
         self.world.look_of_time(&cause, events);
         self.world.forget_empty_holdings();

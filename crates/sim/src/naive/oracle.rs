@@ -152,7 +152,7 @@ impl Instrument {
             Some(PriceStatus::Recovering) => CancelOnly,
         };
         let of_halt = self.halt.as_ref().map(|halt| halt.status);
-        let of_question = if self.is_closed { CancelOnly } else { Continuous };
+        let of_question = if self.is_closed || self.is_over { CancelOnly } else { Continuous };
         let of_delisting = if self.winds_down { ReduceOnly } else { Continuous };
         for strict in [Settled, Halted, CancelOnly, ReduceOnly, PostOnly] {
             let is_strict = [self.state, of_prices, of_question, of_delisting].contains(&strict);
@@ -227,9 +227,12 @@ impl World {
     ) {
         let oracle = self.instrument_mut(id).oracle.as_mut().expect("only asked of instruments with one");
         if oracle.status != status {
-            oracle.status = status;
+            let before = std::mem::replace(&mut oracle.status, status);
             let event = cause.event(EventKind::PriceStatusSet);
             events.push(EventRecord { instrument: id, side: status.code(), ..event });
+            if before == PriceStatus::Recovering {
+                self.reopen(cause, id, events);
+            }
             if matches!(status, PriceStatus::Live | PriceStatus::Reopening) {
                 self.look_at_holders_of(id);
             }

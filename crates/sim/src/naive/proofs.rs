@@ -30,6 +30,7 @@ fn terms(rng: &mut Rng, fees: Fees, price_max_ticks: i64) -> InstrumentTerms {
         matching: Matching::Arrival,
         fees_to: 0,
         venue: 0,
+        phases: xos_protocol::Phases::default(),
     }
 }
 
@@ -54,6 +55,7 @@ fn instrument(terms: InstrumentTerms, kind: Kind) -> Instrument {
         funding: None,
         halt: None,
         is_closed: false,
+        is_over: false,
         winds_down: false,
         auction: InstrumentState::Continuous,
     }

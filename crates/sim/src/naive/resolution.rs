@@ -74,7 +74,7 @@ impl World {
         let instrument = self.instrument(id);
         let is_settled = instrument.state == InstrumentState::Settled;
         check(!is_settled, Reject::InstrumentSettled, id, 0)?;
-        check(!instrument.is_closed, Reject::InstrumentCancelOnly, id, 0)
+        check(!instrument.is_closed && !instrument.is_over, Reject::InstrumentCancelOnly, id, 0)
     }
 
     fn check_bond(&self, account: u32, bond: i128) -> Result<(), Refusal> {

@@ -133,6 +133,8 @@ pub(super) struct Instrument {
     pub(super) halt: Option<Halt>,
     /// Its question trades no more.
     pub(super) is_closed: bool,
+    /// The time to which it trades has come.
+    pub(super) is_over: bool,
     /// Its delisting is announced, and it has positions.
     pub(super) winds_down: bool,
     /// What its auction, if it is in one, lets it accept.

@@ -454,6 +454,7 @@ fn has_total(kind: EventKind) -> bool {
             | Kind::FundingPaid
             | Kind::PositionSettled
             | Kind::AuctionStarted
+            | Kind::TradingClosed
             | Kind::AuctionPriced
             | Kind::CredentialsSet
     )

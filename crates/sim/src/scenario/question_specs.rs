@@ -26,7 +26,7 @@ pub(super) fn question(
         text,
         outcomes,
         ticks_per_unit,
-        terms: terms(words, ticks_per_unit - 1)?,
+        terms: terms(words, ticks_per_unit - 1, desk.time_ns)?,
         link: link(words, desk.engine)?,
         resolution,
         implied: words.take("implied") == Some("yes"),

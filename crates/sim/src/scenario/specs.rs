@@ -3,13 +3,14 @@
 use super::columns::{integer, symbol_or_number};
 use super::commands::Desk;
 use super::governance_rows;
+use super::parse::nanoseconds;
 use super::question_specs::{addition, payouts, question};
 use super::underlying_specs::underlying;
 use xos_engine::Engine;
 use xos_protocol::{
     AssetSpec, ClassRule, ClassSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec,
     InstrumentSpec, InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier,
-    Matching, OpenInterestBounds, OracleSpec, Product, PublisherSpec, SourceSpec, Split, TrancheSpec,
+    Matching, OpenInterestBounds, OracleSpec, Phases, Product, PublisherSpec, SourceSpec, Split, TrancheSpec,
     VenueSpec,
 };
 use xos_units::{Amount, AssetId};
@@ -122,8 +123,8 @@ fn deployment(
         "publisher" => {
             DeployCommand::Publisher(PublisherSpec { symbol, key: words.text("key", &"0".repeat(64)) })
         }
-        "spot" => spot(symbol, words, engine)?,
-        "perpetual" => perpetual(symbol, words, engine)?,
+        "spot" => spot(symbol, words, desk)?,
+        "perpetual" => perpetual(symbol, words, desk)?,
         "underlying" => underlying(symbol, words, engine)?,
         "outcome" => addition(symbol, words, desk)?,
         "settle" => DeployCommand::SettleQuestion(payouts(&symbol, words, desk)?),
@@ -166,7 +167,8 @@ fn fees(words: &mut Words<'_>) -> Result<Fees, String> {
     })
 }
 
-fn spot(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<DeployCommand, String> {
+fn spot(symbol: String, words: &mut Words<'_>, desk: &Desk<'_>) -> Result<DeployCommand, String> {
+    let engine = desk.engine;
     let mut asset = |name: &str| -> Result<u32, String> {
         let text = words.take(name).ok_or(format!("spot needs {name}=asset"))?;
         let find = |id| engine.assets().get(AssetId(id).index()).map(|spec| spec.symbol.as_str());
@@ -174,7 +176,7 @@ fn spot(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<Deploy
     };
     let (base, quote) = (asset("base")?, asset("quote")?);
     let product = Product::Spot { base, quote, base_atoms_per_lot: words.number("lot_atoms", 1)? };
-    instrument(symbol, product, words, engine)
+    instrument(symbol, product, words, desk)
 }
 
 /// What spot instruments and perpetuals may say, in its place or not.
@@ -182,15 +184,16 @@ fn instrument(
     symbol: String,
     product: Product,
     words: &mut Words<'_>,
-    engine: &Engine,
+    desk: &Desk<'_>,
 ) -> Result<DeployCommand, String> {
+    let engine = desk.engine;
     let (margin, oracle, funding) = (margin(words)?, oracle(words, engine)?, funding(words)?);
     let liquidation = liquidation(words, engine)?;
     let halt = halt(words)?;
     let collateral = words.take("collateral").map_or(Ok(Vec::new()), collateral)?;
     let conversion_slippage_ppm = words.take("conversion").map(ppm).transpose()?;
     let isolated_only = words.take("margin_mode") == Some("isolated");
-    let spec = InstrumentSpec::new(symbol, product, terms(words, 1_000_000)?);
+    let spec = InstrumentSpec::new(symbol, product, terms(words, 1_000_000, desk.time_ns)?);
     let funding = funding.map(Box::new);
     let spec = InstrumentSpec { margin, oracle, funding, collateral, liquidation, halt, ..spec };
     Ok(DeployCommand::Instrument(InstrumentSpec { isolated_only, conversion_slippage_ppm, ..spec }))
@@ -205,12 +208,12 @@ fn collateral(text: &str) -> Result<Vec<CollateralTier>, String> {
     text.split(',').map(tier).collect()
 }
 
-fn perpetual(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<DeployCommand, String> {
+fn perpetual(symbol: String, words: &mut Words<'_>, desk: &Desk<'_>) -> Result<DeployCommand, String> {
     let product = Product::Perpetual {
         initial_margin_ppm: words.ppm("im", 100_000)?,
         maintenance_margin_ppm: words.ppm("mm", 50_000)?,
     };
-    instrument(symbol, product, words, engine)
+    instrument(symbol, product, words, desk)
 }
 
 /// `liquidation=ladder` or `full`, then `slice`, `full_below`, `cooldown_ms`, `liquidation_fee`, `backstop`, `draw_max`,
@@ -320,7 +323,7 @@ fn oracle(words: &mut Words<'_>, engine: &Engine) -> Result<Option<OracleSpec>, 
     }))
 }
 
-pub(super) fn terms(words: &mut Words<'_>, price_max: i64) -> Result<InstrumentTerms, String> {
+pub(super) fn terms(words: &mut Words<'_>, price_max: i64, now_ns: u64) -> Result<InstrumentTerms, String> {
     Ok(InstrumentTerms {
         quote_atoms_per_tick_lot: words.number("k", 1)?,
         tick_size: words.text("tick", "1"),
@@ -342,7 +345,21 @@ pub(super) fn terms(words: &mut Words<'_>, price_max: i64) -> Result<InstrumentT
         },
         fees_to: words.number("fees_to", 0)?,
         venue: words.number("own_venue", 0)?,
+        phases: phases(words, now_ns)?,
     })
+}
+
+/// `pre_open=+10s trading_close=+1h reopen_s=60`: times from now on.
+fn phases(words: &mut Words<'_>, now_ns: u64) -> Result<Phases, String> {
+    let mut time = |name: &str| match words.take(name) {
+        None => Ok(0),
+        Some(text) => {
+            let ahead_ns = text.strip_prefix('+').and_then(nanoseconds).ok_or(format!("{name}=+1h"))?;
+            Ok::<u64, String>(now_ns.saturating_add(ahead_ns))
+        }
+    };
+    let (pre_open_until_ns, close_ns) = (time("pre_open")?, time("trading_close")?);
+    Ok(Phases { pre_open_until_ns, close_ns, reopen_auction_s: words.number("reopen_s", 0)? })
 }
 
 /// `protocol:70%,venue:30%`; who is not named gets nothing.

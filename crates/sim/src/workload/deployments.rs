@@ -114,6 +114,7 @@ pub(super) fn terms(rng: &mut Rng, scale: Scale) -> InstrumentTerms {
         matching: if rng.one_in(2) { Matching::Arrival } else { Matching::MakerFirst },
         fees_to: super::fees::payee(rng),
         venue: 0,
+        phases: xos_protocol::Phases::default(),
     }
 }
 

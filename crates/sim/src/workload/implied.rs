@@ -191,6 +191,7 @@ fn deployments() -> [DeployCommand; 2] {
         matching: Matching::Arrival,
         fees_to: 0,
         venue: 0,
+        phases: xos_protocol::Phases::default(),
     };
     let outcome = |at: i64| OutcomeSpec { symbol: format!("TEAM{at}"), name: format!("team {at}") };
     let question = QuestionSpec {

@@ -139,6 +139,7 @@ fn terms(price_max_ticks: i64) -> InstrumentTerms {
         matching: Matching::Arrival,
         fees_to: 0,
         venue: 0,
+        phases: xos_protocol::Phases::default(),
     }
 }
 

@@ -133,6 +133,7 @@ fn perpetual(number: u32) -> InstrumentSpec {
         matching: Matching::Arrival,
         fees_to: 0,
         venue: 0,
+        phases: xos_protocol::Phases::default(),
     };
     let product = Product::Perpetual { initial_margin_ppm: 20_000, maintenance_margin_ppm: 10_000 };
     let mut spec = InstrumentSpec::new(format!("PERP{number}"), product, terms);

@@ -179,6 +179,7 @@ pub(crate) fn terms(fees: Fees) -> InstrumentTerms {
         matching: Matching::Arrival,
         fees_to: 0,
         venue: 0,
+        phases: xos_protocol::Phases::default(),
     }
 }
 

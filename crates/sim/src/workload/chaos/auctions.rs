@@ -1,10 +1,63 @@
-//! Auctions: begun for a moment, most often, so that they end.
+//! Auctions: begun for a moment, most often, so that they end. Trading phases, given to what is deployed just before it
+//! is, as their times have to be near.
 
 use super::Chaos;
-use crate::workload::command;
-use xos_protocol::{CommandKind, CommandRecord};
+use crate::workload::{Body, Frame, command};
+use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Deployable, InstrumentTerms, Phases};
+
+const SECOND_NS: u64 = 1_000_000_000;
 
 impl Chaos {
+    /// A frame as it was planned, or with phases where it deploys an instrument or a question.
+    pub(super) fn with_phases(&mut self, mut frame: Frame) -> Frame {
+        let Body::Deploy(body) = &mut frame.body else { return frame };
+        let Ok(mut command) = DeployCommand::from_bytes(body) else { return frame };
+        let (terms, reopens) = match &mut command {
+            DeployCommand::Instrument(spec) => {
+                let reopens = spec.halt.is_some() || spec.oracle.is_some();
+                (&mut spec.terms, reopens)
+            }
+            DeployCommand::Question(spec) => (&mut spec.terms, false),
+            DeployCommand::DeployAs(asked) => match &mut asked.market {
+                Deployable::Instrument(spec) => {
+                    let reopens = spec.halt.is_some() || spec.oracle.is_some();
+                    (&mut spec.terms, reopens)
+                }
+                Deployable::Question(spec) => (&mut spec.terms, false),
+                Deployable::Venue(_) => return frame,
+            },
+            _ => return frame,
+        };
+        if !self.rng.percent(25) && !reopens {
+            return frame;
+        }
+        self.draw_phases(frame.time_ns, terms, reopens);
+        *body = command.to_bytes();
+        frame
+    }
+
+    fn draw_phases(&mut self, now_ns: u64, terms: &mut InstrumentTerms, reopens: bool) {
+        let rng = &mut self.rng;
+        let mut phases = Phases::default();
+        if rng.one_in(3) {
+            phases.pre_open_until_ns = now_ns + 1 + rng.below(2 * SECOND_NS);
+        }
+        if rng.one_in(10) {
+            phases.close_ns = now_ns + 1 + rng.below(200 * SECOND_NS);
+            phases.close_ns = phases.close_ns.max(phases.pre_open_until_ns + 1);
+        }
+        if reopens && rng.percent(60) {
+            phases.reopen_auction_s = *rng.pick(&[1, 1, 1, 2, 30]);
+        }
+        match rng.below(40) {
+            0 => phases.pre_open_until_ns = now_ns,
+            1 => phases.close_ns = *rng.pick(&[1, now_ns, phases.pre_open_until_ns]),
+            2 => phases.reopen_auction_s = *rng.pick(&[1, 86_400, 86_401]),
+            _ => {}
+        }
+        terms.phases = phases;
+    }
+
     pub(super) fn draw_auction(&mut self) -> CommandRecord {
         let instrument = if self.rng.one_in(30) { 99 } else { self.instrument() };
         let ahead_ns = match self.rng.below(12) {

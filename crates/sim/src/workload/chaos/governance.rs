@@ -230,13 +230,17 @@ fn keep_terms(rng: &mut Rng, old: &InstrumentTerms, terms: &mut InstrumentTerms)
     terms.price_max_ticks = old.price_max_ticks;
     terms.matching = old.matching;
     terms.venue = if rng.one_in(40) { old.venue ^ 1 } else { old.venue };
+    let reopen_auction_s = *rng.pick(&[old.phases.reopen_auction_s, old.phases.reopen_auction_s, 0, 1, 2]);
+    terms.phases = xos_protocol::Phases { reopen_auction_s, ..old.phases };
     terms.fees.ceiling_ppm = if rng.one_in(2) { 0 } else { old.fees.highest_ppm() };
     let highest = old.fees.highest_ppm();
     if !rng.one_in(5) {
         terms.fees.taker_ppm = terms.fees.taker_ppm.min(highest);
         terms.fees.maker_ppm = terms.fees.maker_ppm.min(terms.fees.taker_ppm).max(-terms.fees.taker_ppm);
     }
-    match rng.below(40) {
+    match rng.below(44) {
+        40 => terms.phases.pre_open_until_ns ^= 1,
+        41 => terms.phases.close_ns ^= 1,
         0 => terms.quote_atoms_per_tick_lot ^= 1,
         1 => terms.price_max_ticks += 1,
         2 => terms.lot_size = "0.5".into(),

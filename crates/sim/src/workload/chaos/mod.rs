@@ -145,10 +145,9 @@ impl Chaos {
                 self.plan_squeeze();
             }
         }
-        let frame = match self.set_up.pop_front() {
-            Some(frame) => frame,
-            None => self.draw_frame(),
-        };
+        let planned = self.set_up.pop_front();
+        let frame = planned.unwrap_or_else(|| self.draw_frame());
+        let frame = self.with_phases(frame);
         self.pending = match &frame.body {
             Body::Deploy(body) => DeployCommand::from_bytes(body).ok().map(deployers::brought),
             Body::Commands(_) => None,
