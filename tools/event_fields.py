@@ -341,6 +341,11 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "counter_amount": "reference price, ticks",
     },
     "auction_closed": {"instrument": "", "qty": "lots that it filled"},
+    "trading_closed": {
+        "side": "kind of market",
+        "instrument": "or question",
+        "counter_amount": "the time to which it traded, logged ns",
+    },
     "change_announced": {**_CHANGE, "client_id": "BLAKE3 of the new specification"},
     "change_withdrawn": _CHANGE,
     "change_effective": _CHANGE,

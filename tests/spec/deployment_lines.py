@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
-from governance_words import terms_of, update_of
+from governance_words import phases_of, terms_of, update_of
 from resolution_words import resolution_of
 
 ON_QUESTIONS = {"split_set", "merge_set", "resolve_question", "challenge_resolution", "void_question"}
@@ -89,7 +89,7 @@ def _instrument(
         spec["conversion_slippage_ppm"] = ppm(pairs.pop("conversion"))
     if pairs.pop("margin_mode", "cross") == "isolated":
         spec["isolated_only"] = True
-    return {"instrument": spec | {"terms": _terms(pairs, 1_000_000)}}
+    return {"instrument": spec | {"terms": _terms(pairs, 1_000_000, numbers.time_ns)}}
 
 
 def _margin(pairs: dict[str, str]) -> dict[str, Any]:
@@ -251,7 +251,7 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> di
                     "ticks_per_unit": unit,
                     "implied": pairs.pop("implied", "no") == "yes",
                     "link": _link(pairs, numbers),
-                    "terms": _terms(pairs, unit - 1),
+                    "terms": _terms(pairs, unit - 1, numbers.time_ns),
                 }
                 | resolution
             }
@@ -308,7 +308,7 @@ def _fees(pairs: dict[str, str]) -> dict[str, int]:
     return {f"{name}_ppm": ppm(pairs.pop(name, "0")) for name in ("maker", "taker", "ceiling")}
 
 
-def _terms(pairs: dict[str, str], price_max: int) -> dict[str, Any]:
+def _terms(pairs: dict[str, str], price_max: int, now_ns: int) -> dict[str, Any]:
     shares = dict.fromkeys(("protocol", "deployer", "venue", "insurance"), 0)
     for part in pairs.pop("split", "protocol:100%").split(","):
         name, share = part.split(":")
@@ -331,4 +331,5 @@ def _terms(pairs: dict[str, str], price_max: int) -> dict[str, Any]:
         "matching": pairs.pop("matching", "arrival"),
         "fees_to": int(pairs.pop("fees_to", "0")),
         "venue": int(pairs.pop("own_venue", "0")),
+        "phases": phases_of(pairs, now_ns),
     }

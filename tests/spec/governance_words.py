@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from scenario_file import nanoseconds
+
 import exchange_os as xos
 
 if TYPE_CHECKING:
@@ -14,9 +16,9 @@ if TYPE_CHECKING:
 
 _KIND = xos.EventKind
 OF_CHANGE = {kind for kind in _KIND if _KIND.CHANGE_ANNOUNCED <= kind <= _KIND.DELISTING_BEGUN}
-OF_MARKET = OF_CHANGE | {_KIND.MARKET_CLOSED, _KIND.STAKE_LOCKED, _KIND.STAKE_RELEASED}
+OF_MARKET = OF_CHANGE | {_KIND.MARKET_CLOSED, _KIND.TRADING_CLOSED, _KIND.STAKE_LOCKED, _KIND.STAKE_RELEASED}
 OF_STAKE = {kind for kind in _KIND if _KIND.STAKED <= kind <= _KIND.STAKE_RELEASED}
-AUCTIONS = {_KIND.AUCTION_STARTED, _KIND.AUCTION_PRICED}
+AUCTIONS = {_KIND.AUCTION_STARTED, _KIND.AUCTION_PRICED, _KIND.TRADING_CLOSED}
 PRICED = {_KIND.AUCTION_PRICED}
 WITH_QTY = {
     *(_KIND.DELISTING_BEGUN, _KIND.POSITION_SETTLED, _KIND.MARKET_CLOSED),
@@ -46,6 +48,19 @@ def update_of(
     content = {"terms": spec["terms"]} if deployed == "question" else {"spec": spec}
     account = numbers.accounts[who] if who else 0
     return {f"update_{deployed}": {deployed: number, "account": account, "delay_s": wait_s, **content}}
+
+
+def phases_of(pairs: Pairs, now_ns: int) -> dict[str, int]:
+    """`pre_open=+10s trading_close=+1h reopen_s=60`: times from now on."""
+    times = {"pre_open_until_ns": "pre_open", "close_ns": "trading_close"}
+    found = {field: now_ns + _ahead(pairs.pop(name)) for field, name in times.items() if name in pairs}
+    return found | {"reopen_auction_s": int(pairs.pop("reopen_s", "0"))}
+
+
+def _ahead(text: str) -> int:
+    wait_ns = nanoseconds(text)
+    assert wait_ns is not None, text
+    return wait_ns
 
 
 def market_name(desk: Desk, kind: int, number: int) -> str:

@@ -312,6 +312,7 @@ impl Engine {
                     && instrument.auction == InstrumentState::Continuous
                     // An auction that was cut off by the end of its market leaves a book that nobody trades on.
                     && instrument.state != InstrumentState::Settled
+                    && !instrument.is_over
                 {
                     return Err(format!("bid {} meets ask {} on {}", bid.0, ask.0, instrument.id));
                 }

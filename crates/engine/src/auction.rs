@@ -35,6 +35,9 @@ impl Engine {
     pub(crate) fn start_auction(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
         let at = self.live_instrument(command)?;
         self.check_unsettled(at)?;
+        if self.instruments[at].is_over {
+            return refused(Reject::InstrumentCancelOnly, command.instrument, 0);
+        }
         if let Some(auction) = self.auction_of(command.instrument()) {
             return refused(Reject::AuctionUnderWay, command.instrument, auction.ends_ns);
         }

@@ -22,6 +22,7 @@ impl World {
         check_id(id, self.instruments.len(), Reject::UnknownInstrument)?;
         let is_settled = self.instrument(id).state == InstrumentState::Settled;
         check(!is_settled, Reject::InstrumentSettled, id, 0)?;
+        check(!self.instrument(id).is_over, Reject::InstrumentCancelOnly, id, 0)?;
         if let Some(auction) = self.governance.auctions.iter().find(|auction| auction.instrument == id) {
             return refuse(Reject::AuctionUnderWay, id, auction.ends_ns);
         }

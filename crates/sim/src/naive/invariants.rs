@@ -121,6 +121,7 @@ impl World {
             if order.side == Side::Buy
                 && self.instrument(order.instrument).auction == InstrumentState::Continuous
                 && self.instrument(order.instrument).state != InstrumentState::Settled
+                && !self.instrument(order.instrument).is_over
                 && let Some(ask) = self.orders.iter().find(|ask| self.may_meet(ask, order))
             {
                 return Err(format!("bid {} at {} meets ask {}", order.id, order.price, ask.id));

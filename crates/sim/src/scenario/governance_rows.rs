@@ -49,8 +49,9 @@ pub(super) fn announcement(words: &mut Words<'_>, desk: &Desk<'_>) -> Result<(u3
 
 /// Whether an event is about a change, or the end, of a market.
 pub(super) fn is_of_market(kind: EventKind) -> bool {
-    (EventKind::ChangeAnnounced..=EventKind::MarketClosed).contains(&kind)
-        && kind != EventKind::PositionSettled
+    kind == EventKind::TradingClosed
+        || (EventKind::ChangeAnnounced..=EventKind::MarketClosed).contains(&kind)
+            && kind != EventKind::PositionSettled
 }
 
 /// Whether it names the change by the command that announced it.
