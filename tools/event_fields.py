@@ -151,6 +151,14 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         **_MOVED,
         "counter_amount": "total of the sender after",
     },
+    "fee_cap_set": {"account": "", "venue": "", "qty": "the cap, ppm; -1: none any more"},
+    "referrer_set": {"account": "", "order_id": "the account that brought it"},
+    "fee_divided": {
+        **dict.fromkeys(("side", "venue", "account", "instrument", "order_id"), "of the payer"),
+        "amount": "the fee; of a taker less the rebate",
+        "counter_amount": "what rounding received",
+        "client_id": "ppm of deployer, venue, referrer, insurance, protocol; referrer (u32 each); trade",
+    },
     "fees_collected": {
         "side": "of whom: 0 the deployer of an instrument, 1 a venue",
         "account": "who is paid",

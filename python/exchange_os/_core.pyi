@@ -120,6 +120,8 @@ class CommandKind(IntEnum):
     RESTART = 38
     SET_CREDENTIALS = 41
     COLLECT_FEES = 44
+    SET_FEE_CAP = 45
+    SET_REFERRER = 46
     CHALLENGE_RESOLUTION = 47
     VOID_QUESTION = 48
     START_AUCTION = 55
@@ -280,6 +282,9 @@ class EventKind(IntEnum):
     CREDENTIALS_EXPIRED = 72
     LIQUIDITY_SKIPPED = 73
     FEES_COLLECTED = 75
+    FEE_CAP_SET = 76
+    REFERRER_SET = 77
+    FEE_DIVIDED = 78
     OUTCOME_PAYOUT = 80
     QUESTION_SETTLED = 81
     QUESTION_CLOSED = 82
@@ -420,6 +425,10 @@ class Reject(IntEnum):
     OF_ANOTHER_VENUE = 432
     NOBODY_TO_PAY = 433
     NOTHING_TO_COLLECT = 434
+    FEE_CAP_OUT_OF_BOUNDS = 435
+    FEE_ABOVE_CAP = 436
+    REFERRER_OF_ONE_OWNER = 437
+    REFERRER_STANDS = 438
     NOT_GENESIS = 501
     MALFORMED_DEPLOYMENT = 502
     SETTLEMENT_ASSET_MISSING = 503
@@ -726,6 +735,14 @@ class Exchange:
 
     def governance(self) -> bytes:
         """Announced changes and what else governs markets, as MessagePack by field name."""
+
+    def fee_rates(
+        self, account: int, venue: int, instrument: int, /
+    ) -> tuple[tuple[int, int] | None, int, int, int, int | None] | None:
+        """What an account is charged through a venue on an instrument (0: by the venue's own fees)."""
+
+    def referrer(self, account: int, /) -> int | None:
+        """The account that brought an account."""
 
     def locked_stake(self, account: int) -> int:
         """Atoms of a deployer's stake that its markets lock now."""

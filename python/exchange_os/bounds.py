@@ -24,6 +24,8 @@ BOUNDS: dict[str, tuple[int, int]] = {
     "qty": (-(2**63), 2**63 - 1),
     "display": (-(2**63), 2**63 - 1),
     "payout": (-(2**63), 2**63 - 1),
+    "ppm": (-(2**63), 2**63 - 1),
+    "referrer": (0, _U64),
     "expires_ns": (0, _U64),
     "time_ns": (0, _U64),
     "published_ns": (0, _U64),

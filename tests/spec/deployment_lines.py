@@ -194,17 +194,7 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> di
             asset = {"symbol": symbol, "decimals": int(pairs.pop("decimals", "2"))}
             return {"asset": asset | ({"debt_max": pairs.pop("debt_max")} if "debt_max" in pairs else {})}
         case "venue":
-            rules = {
-                "admission": _rule(pairs, ("requires", "forbids"), numbers.classes),
-                "counterparty": _rule(
-                    pairs, ("counterparty_requires", "counterparty_forbids"), numbers.classes
-                ),
-            }
-            business: dict[str, Any] = {"fees_to": int(pairs.pop("fees_to", "0"))}
-            if "lists" in pairs:
-                business["lists"] = [int(number) for number in pairs.pop("lists").split(",") if number]
-            fees = _fees(pairs) if pairs else None
-            return {"venue": {"symbol": symbol, "fees": fees, **rules, **business}}
+            return _venue(symbol, pairs, numbers)
         case "class":
             counterparty = pairs.pop("counterparty", None) is not None
             return {"class": {"symbol": symbol, "counterparty": counterparty}}
@@ -304,13 +294,34 @@ def _link(pairs: dict[str, str], numbers: Numbers) -> dict[str, Any] | None:
     }
 
 
+def _venue(symbol: str, pairs: dict[str, str], numbers: Numbers) -> dict[str, Any]:
+    rules = {
+        "admission": _rule(pairs, ("requires", "forbids"), numbers.classes),
+        "counterparty": _rule(pairs, ("counterparty_requires", "counterparty_forbids"), numbers.classes),
+    }
+    business: dict[str, Any] = {"fees_to": int(pairs.pop("fees_to", "0"))}
+    if "lists" in pairs:
+        business["lists"] = [int(number) for number in pairs.pop("lists").split(",") if number]
+    if "tiers" in pairs:
+        business["tiers"] = [_tier(tier) for tier in pairs.pop("tiers").split(",")]
+    fees = _fees(pairs) if pairs else None
+    return {"venue": {"symbol": symbol, "fees": fees, **rules, **business}}
+
+
+def _tier(text: str) -> dict[str, Any]:
+    volume, maker, taker = text.split(":")
+    return {"volume_from": volume, "maker_ppm": ppm(maker), "taker_ppm": ppm(taker)}
+
+
 def _fees(pairs: dict[str, str]) -> dict[str, int]:
     return {f"{name}_ppm": ppm(pairs.pop(name, "0")) for name in ("maker", "taker", "ceiling")}
 
 
 def _terms(pairs: dict[str, str], price_max: int, now_ns: int) -> dict[str, Any]:
-    shares = dict.fromkeys(("protocol", "deployer", "venue", "insurance"), 0)
-    for part in pairs.pop("split", "protocol:100%").split(","):
+    shares = dict.fromkeys(("protocol", "deployer", "venue", "insurance", "referrer"), 0)
+    parts = pairs.pop("split", "protocol:100%").split(",")
+    receipts = "receipts" in parts
+    for part in parts[: len(parts) - receipts]:
         name, share = part.split(":")
         assert name in shares, f"{name!r} has no share"
         shares[name] = ppm(share)
@@ -327,7 +338,7 @@ def _terms(pairs: dict[str, str], price_max: int, now_ns: int) -> dict[str, Any]
         "orders_per_account_max": int(pairs.pop("orders_max", "100")),
         "band_ppm": ppm(pairs.pop("band", "0")),
         "fees": _fees(pairs),
-        "split": {f"{name}_ppm": share for name, share in shares.items()},
+        "split": {f"{name}_ppm": share for name, share in shares.items()} | {"receipts": receipts},
         "matching": pairs.pop("matching", "arrival"),
         "fees_to": int(pairs.pop("fees_to", "0")),
         "venue": int(pairs.pop("own_venue", "0")),

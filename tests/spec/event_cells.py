@@ -15,6 +15,8 @@ from governance_words import (
     PRICED,
     SETTLED,
     WITH_QTY,
+    divided_to,
+    parts_text,
     slot_text,
     target,
 )
@@ -64,6 +66,7 @@ _TRANSFERS = {
     *(xos.CommandKind.DEPOSIT, xos.CommandKind.WITHDRAW, xos.CommandKind.TRANSFER),
     xos.CommandKind.COLLECT_FEES,
 }
+_DIVIDED = {_KIND.FEE_DIVIDED}
 _ON_QUESTIONS = {xos.CommandKind[name.upper()] for name in ON_QUESTIONS}
 
 Cell = Callable[[Desk, Event], str]
@@ -179,7 +182,7 @@ def _order(name: str) -> Cell:
 
 def _order_id(desk: Desk, event: Event) -> str:
     of_words = {xos.CommandKind.PLACE_TRIGGER, xos.CommandKind.PLACE_BRACKET, *_TRANSFERS}
-    of_words |= {xos.CommandKind.SET_CREDENTIALS}
+    of_words |= {xos.CommandKind.SET_CREDENTIALS, xos.CommandKind.SET_REFERRER, xos.CommandKind.SET_FEE_CAP}
     if event["kind"] == _KIND.REJECTED and desk.kinds.get(event["sequence"]) in of_words:
         return ""
     return desk.order_name(event["order_id"])
@@ -193,6 +196,13 @@ def _state(desk: Desk, event: Event) -> str:
     if event["kind"] == _KIND.PRICE_STATUS_SET:
         return xos.PriceStatus(event["side"]).name.lower()
     return xos.InstrumentState(event["side"]).name.lower()
+
+
+def _to(desk: Desk, event: Event) -> str:
+    if event["kind"] not in _DIVIDED:
+        return desk.account_name(event["order_id"])
+    referrer = divided_to(event)
+    return desk.account_name(referrer) if referrer else ""
 
 
 def _maker_fee(desk: Desk, event: Event) -> str:
@@ -213,7 +223,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | _REJECTED
         | _SETS
         | _COUNTDOWN
-        | {_KIND.COLLATERAL_CONVERTED}
+        | {_KIND.COLLATERAL_CONVERTED, _KIND.FEE_CAP_SET}
         | _WAITING
         | _FIRED
         | _PROTECTION
@@ -234,6 +244,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         - _SKIPPED
         - _TAKEN
         - _LEG
+        - _DIVIDED
         - {_KIND.CHANGE_ANNOUNCED}
         - {_KIND.TRANCHE_TOOK_OVER, _KIND.DELEVERAGED},
         lambda _, event: event["client_id"].decode(errors="replace"),
@@ -246,6 +257,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "position": ({_KIND.PNL_REALISED, _KIND.PROTECTION_BREACHED} | _OF_POSITIONS, _field("remaining")),
     "amount": (
         _TOTAL
+        | _DIVIDED
         | _FUNDING
         | _OF_LIQUIDATION
         | _SETS
@@ -260,6 +272,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     ),
     "total": (
         _TOTAL
+        | _DIVIDED
         | _FUNDING
         | _OF_LIQUIDATION
         | _OF_BONDS
@@ -293,12 +306,13 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "requires": (_SKIPPED, _rule(0)),
     "forbids": (_SKIPPED, _rule(32)),
     "had": (_CREDENTIALS, _classes("remaining")),
-    "to": ({_KIND.TRANSFERRED}, _account("order_id")),
+    "to": ({_KIND.TRANSFERRED, _KIND.REFERRER_SET, _KIND.FEE_DIVIDED}, _to),
+    "parts": (_DIVIDED, parts_text),
     "maker": (_TRADE | _SKIPPED, _account("counter_account")),
     "maker order": (_TRADE | _SKIPPED, _order("counter_order_id")),
     "maker left": (_TRADE, _field("counter_remaining")),
     "maker venue": (_TRADE | _SKIPPED, _venue("counter_venue")),
-    "trade": (_TRADE | _TAKEN | _LEG, _field("trade_id")),
+    "trade": (_TRADE | _TAKEN | _LEG | _DIVIDED, _field("trade_id")),
     "taker fee": (_TRADE | _TAKEN, _field("amount")),
     "maker fee": (_TRADE | _LEG, _maker_fee),
     "taker": (_LEG, _account("counter_account")),

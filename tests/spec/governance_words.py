@@ -25,7 +25,9 @@ WITH_QTY = {
     *(_KIND.AUCTION_PRICED, _KIND.AUCTION_CLOSED),
 }
 SETTLED = {_KIND.POSITION_SETTLED}
-COMMANDS = {"withdraw_change", "delist", "stake", "unstake", "buy_slot", "collect_fees", "start_auction"}
+COMMANDS = {"withdraw_change", "delist", "stake", "unstake", "buy_slot", "collect_fees", "start_auction"} | {
+    *("set_fee_cap", "set_referrer"),
+}
 
 Pairs = dict[str, str]
 
@@ -61,6 +63,25 @@ def _ahead(text: str) -> int:
     wait_ns = nanoseconds(text)
     assert wait_ns is not None, text
     return wait_ns
+
+
+def divided_to(event: Event) -> int:
+    """The referrer who received a part of a fee."""
+    return int.from_bytes(event["client_id"].ljust(32, b"\0")[20:24], "little")
+
+
+def parts_text(desk: Desk, event: Event) -> str:
+    """Who received a fee: deployer, venue, referrer, insurance and protocol, atoms."""
+    detail = event["client_id"].ljust(32, b"\0")
+    rates = [int.from_bytes(detail[at : at + 4], "little") for at in range(0, 20, 4)]
+    shares = [event["amount"] * ppm // 1_000_000 for ppm in rates]
+    told = [
+        found
+        for found in desk.exchange.fee_receipts(account=event["account"])
+        if (found.sequence, found.trade_id) == (event["sequence"], event["trade_id"])
+    ]
+    assert all(sum(found.parts.values()) == found.fee for found in told), "a receipt does not add up"
+    return ":".join(map(str, shares))
 
 
 def market_name(desk: Desk, kind: int, number: int) -> str:
@@ -108,6 +129,11 @@ def send(desk: Desk, account: int, change: int, words: Given, row: Given, given:
     if do == "collect_fees":
         venue, instrument = words.get("of_venue"), words.get("of")
         return exchange.collect_fees(venue=venue, instrument=instrument, asset=on or 1, **given)
+    if do == "set_fee_cap":
+        ppm = int(row["qty"])
+        return exchange.set_fee_cap(account, words.get("venue", 0), None if ppm == -1 else ppm, **given)
+    if do == "set_referrer":
+        return exchange.set_referrer(account, desk.account(words["to"]), **given)
     if do == "withdraw_change":
         return desk.exchange.withdraw_change(change, account=account, **given)
     return desk.exchange.delist(on, delay_s=int(row["qty"]), account=account, **given)

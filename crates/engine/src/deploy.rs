@@ -129,6 +129,7 @@ impl Engine {
         self.ledger.add_venue();
         self.admission.restricts |= !spec.admission.is_none() || spec.lists.is_some();
         self.admission.shunned |= spec.counterparty.forbids;
+        self.charges_apart |= !spec.tiers.is_empty();
         self.venues.push(spec);
     }
 
@@ -462,12 +463,7 @@ pub(crate) fn check_terms(terms: &InstrumentTerms, ticks: i64, switches: Switche
     check_bounds(i128::from(terms.orders_per_account_max), 1..=i128::MAX, 9)?;
     check_bounds(i128::from(terms.band_ppm), 0..=999_999, 10)?;
     check_fees(&terms.fees)?;
-    let split = [
-        terms.split.protocol_ppm,
-        terms.split.deployer_ppm,
-        terms.split.venue_ppm,
-        terms.split.insurance_ppm,
-    ];
+    let split = terms.split.parts();
     let sum: i128 = split.iter().map(|ppm| i128::from(*ppm)).sum();
     if split.iter().any(|ppm| !(0..=PPM_ONE).contains(ppm)) || sum != i128::from(PPM_ONE) {
         return refused(Reject::SpecOutOfBounds, sum, 13);

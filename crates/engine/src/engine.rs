@@ -79,6 +79,8 @@ pub struct Engine {
     pub(crate) triggers_due: bool,
     pub(crate) liquidations: Liquidations,
     pub(crate) governance: Governance,
+    /// Some venue has tiers, or some account a cap.
+    pub(crate) charges_apart: bool,
     pub(crate) last_trade_id: u64,
     pub(crate) maker_first_instruments: usize,
     /// By parent and perpetual.
@@ -142,6 +144,7 @@ impl Engine {
             triggers_due: false,
             liquidations: Liquidations::default(),
             governance: Governance::default(),
+            charges_apart: false,
             last_trade_id: 0,
             maker_first_instruments: 0,
             isolated: BTreeMap::new(),
@@ -369,6 +372,8 @@ impl Engine {
             CommandKind::ChallengeResolution => self.challenge_resolution(step, command),
             CommandKind::VoidQuestion => self.void_question(step, command),
             CommandKind::CollectFees => self.collect_fees(step, command),
+            CommandKind::SetFeeCap => self.set_fee_cap(step, command),
+            CommandKind::SetReferrer => self.set_referrer(step, command),
             CommandKind::WithdrawChange => self.withdraw_change(step, command),
             CommandKind::Delist => self.delist(step, command),
             CommandKind::Stake => self.stake(step, command),

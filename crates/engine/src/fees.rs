@@ -17,7 +17,7 @@ impl Engine {
             check_bounds((*id).into(), below + 1..=self.limits.instruments_max.into(), 141)?;
             below = i128::from(*id);
         }
-        Ok(())
+        Self::check_tiers(spec)
     }
 
     /// Fields 140 and 142 of an instrument or of the outcomes of a question.

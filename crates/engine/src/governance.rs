@@ -97,6 +97,7 @@ impl Engine {
             Change::Venue(spec) => {
                 push_change(step, EventKind::ChangeEffective, &pending);
                 self.admission.restricts |= spec.lists.is_some();
+                self.charges_apart |= !spec.tiers.is_empty();
                 self.venues[target as usize - 1] = (**spec).clone();
             }
             Change::Terms(terms) => {
@@ -144,6 +145,7 @@ impl Engine {
             && state.closing.iter().all(|closing| stands(MarketKind::Instrument, closing.instrument))
             && state.auctions.iter().all(|auction| stands(MarketKind::Instrument, auction.instrument))
             && state.auctions.is_sorted_by(|one, next| one.instrument < next.instrument)
+            && self.knows_whom_it_charges()
     }
 }
 

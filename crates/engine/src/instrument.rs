@@ -79,6 +79,8 @@ pub(crate) struct Instrument {
     pub(crate) band_ppm: i32,
     pub(crate) fees: Fees,
     pub(crate) split: Split,
+    /// A referrer has a share of its fees, or receipts follow them.
+    pub(crate) divides_apart: bool,
     /// Resting orders: of the plain profile, of the others from the first on; bits of the groups that have orders, and the
     /// only group if there is but one; where there are several the best price of each side. See `groups.rs`.
     pub(crate) book: Book,
@@ -103,6 +105,11 @@ pub(crate) struct Instrument {
     pub(crate) spec: Option<Box<InstrumentSpec>>,
     /// The only venue whose orders it takes; 0: every venue's.
     pub(crate) own_venue: VenueId,
+}
+
+/// Whether a fee is divided apart from the common way.
+pub(crate) fn divides_apart(split: &Split) -> bool {
+    split.referrer_ppm != 0 || split.receipts
 }
 
 impl Instrument {
@@ -191,6 +198,7 @@ impl Instrument {
             band_ppm: terms.band_ppm,
             fees: terms.fees,
             split: terms.split,
+            divides_apart: divides_apart(&terms.split),
             book: Book::default(),
             others: Vec::new(),
             occupied: 1,

@@ -7,6 +7,7 @@ mod admission;
 mod auction;
 mod audit;
 mod canonical;
+mod charges;
 mod client_ids;
 mod collateral;
 mod countdowns;
@@ -48,6 +49,7 @@ mod views;
 
 pub use auction::AuctionPrice;
 pub use audit::AuditReport;
+pub use charges::ChargeView;
 pub use defence::Defence;
 pub use engine::Engine;
 pub use frame::{FrameError, FrameHeader, Violation};

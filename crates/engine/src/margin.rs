@@ -242,6 +242,13 @@ impl Engine {
         }
     }
 
+    /// What an account is charged: the schedule, lowered by its volume and its cap.
+    #[inline(always)]
+    pub(crate) fn rates(&self, account: AccountId, venue: VenueId, instrument: &Instrument) -> Fees {
+        let fees = self.fees(venue, instrument);
+        if self.charges_apart { self.lowered(account, venue, fees) } else { fees }
+    }
+
     /// Reserve of one lot of an order: settlement atoms for perpetuals and outcomes, for spot the asset paid.
     #[inline(always)]
     pub(crate) fn reserve_per_lot(
@@ -344,7 +351,7 @@ impl Engine {
     ) -> bool {
         let delivered = Amount(i128::from(base_atoms_per_lot)).times_lots(lots);
         let value = notional(resting.price, lots, instrument.k);
-        let fee = fee_up(value, Ppm(self.fees(resting.venue, instrument).maker_ppm.max(0)));
+        let fee = fee_up(value, Ppm(self.rates(resting.account, resting.venue, instrument).maker_ppm.max(0)));
         let (more_base, more_quote) = match resting.side {
             Side::Buy => (delivered, -value - fee),
             Side::Sell => (-delivered, value - fee),

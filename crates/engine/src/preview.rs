@@ -164,7 +164,7 @@ impl Engine {
         if lots == Qty::ZERO {
             return walk;
         }
-        let fees = self.fees(command.venue(), instrument);
+        let fees = self.rates(command.account(), command.venue(), instrument);
         let terms = Terms { side, mode, lots };
         let mut fill = |price: Price, filled: Qty, with_itself: bool| {
             walk.taken += filled;

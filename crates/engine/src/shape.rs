@@ -62,6 +62,8 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::SetInstrumentState => &[TIF..INSTRUMENT, ORDER_ID..END],
         CommandKind::ResolveQuestion => &[SIDE..INSTRUMENT, PRICE..END],
         CommandKind::CollectFees => &[TIF..INSTRUMENT, PRICE..END],
+        CommandKind::SetFeeCap => &[SIDE..ACCOUNT, INSTRUMENT..ORDER_ID, PRICE..QTY, EXPIRES..END],
+        CommandKind::SetReferrer => &[SIDE..ACCOUNT, INSTRUMENT..ORDER_ID, PRICE..END],
         CommandKind::StartAuction => &[SIDE..INSTRUMENT, ORDER_ID..EXPIRES, AMOUNT..END],
         CommandKind::WithdrawChange => &[SIDE..ACCOUNT, INSTRUMENT..ORDER_ID, PRICE..END],
         CommandKind::Stake | CommandKind::Unstake => &[SIDE..ACCOUNT, INSTRUMENT..AMOUNT, CLIENT_ID..END],

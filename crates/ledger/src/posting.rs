@@ -64,6 +64,8 @@ pub enum Reason {
     InsuranceReceived = 14,
     /// A share of fees was paid out.
     FeesCollected = 20,
+    /// A share of a fee, to the referrer or, where there is none, to the protocol.
+    Referral = 21,
     /// A bond was given.
     BondGiven = 25,
     /// A bond went back.

@@ -4,12 +4,12 @@
 
 use crate::atoms;
 use crate::{
-    ClassRule, ClassSpec, DeployAs, FundingSpec, GovernanceSpec, InstrumentUpdate, Limits, LiquidationSpec,
+    ClassSpec, DeployAs, Fees, FundingSpec, GovernanceSpec, InstrumentUpdate, Limits, LiquidationSpec,
     Matching, OracleSpec, OutcomeAddition, Phases, PublisherSpec, QuestionPayouts, QuestionSpec,
-    QuestionUpdate, UnderlyingSpec, VenueUpdate,
+    QuestionUpdate, Split, UnderlyingSpec, VenueSpec, VenueUpdate,
 };
 use serde::{Deserialize, Serialize};
-use xos_units::{Amount, PPM_ONE};
+use xos_units::Amount;
 
 /// What a variable frame carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,72 +91,6 @@ impl AssetSpec {
     }
 }
 
-/// A venue.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VenueSpec {
-    /// Unique among venues.
-    pub symbol: String,
-    /// Fees of orders that this venue brings; none: the instrument's own.
-    #[serde(default)]
-    pub fees: Option<Fees>,
-    /// Classes of the accounts whose orders it brings; left out: anybody's.
-    #[serde(default, skip_serializing_if = "ClassRule::is_none")]
-    pub admission: ClassRule,
-    /// Classes of the accounts with whom its orders trade; left out: anybody.
-    #[serde(default, skip_serializing_if = "ClassRule::is_none")]
-    pub counterparty: ClassRule,
-    /// Account that may be paid its share of fees; 0: nobody yet.
-    #[serde(default, skip_serializing_if = "is_nobody")]
-    pub fees_to: u32,
-    /// Numbers, rising, of the instruments of all venues whose orders it brings; left out: all of them. Its own
-    /// instruments need not be named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lists: Option<Vec<u32>>,
-}
-
-/// Maker and taker fee in ppm of the fee base; a negative maker fee is a rebate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fees {
-    /// -100,000 to 100,000; not below minus the taker fee.
-    pub maker_ppm: i32,
-    /// 0 to 100,000.
-    pub taker_ppm: i32,
-    /// Highest rate that a later change may give; orders reserve for it. 0: the higher of the two rates.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub ceiling_ppm: i32,
-}
-
-impl Fees {
-    /// The rate that orders reserve for, and that no change passes.
-    #[inline(always)]
-    pub const fn highest_ppm(&self) -> i32 {
-        let rate = if self.maker_ppm > self.taker_ppm { self.maker_ppm } else { self.taker_ppm };
-        if rate > self.ceiling_ppm { rate } else { self.ceiling_ppm }
-    }
-}
-
-/// Who receives a fee, in ppm of it; the four add up to one million.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Split {
-    /// The protocol.
-    pub protocol_ppm: i32,
-    /// The instrument's deployer.
-    pub deployer_ppm: i32,
-    /// The venue that brought the order.
-    pub venue_ppm: i32,
-    /// The insurance fund.
-    pub insurance_ppm: i32,
-}
-
-impl Default for Split {
-    fn default() -> Self {
-        Self { protocol_ppm: PPM_ONE, deployer_ppm: 0, venue_ppm: 0, insurance_ppm: 0 }
-    }
-}
-
 /// What every product has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -197,7 +131,7 @@ pub struct InstrumentTerms {
     #[serde(default = "maker_first", with = "matching_name")]
     pub matching: Matching,
     /// Account that may be paid the deployer's share of fees; 0: nobody yet.
-    #[serde(default, skip_serializing_if = "is_nobody")]
+    #[serde(default, skip_serializing_if = "crate::venue::is_nobody")]
     pub fees_to: u32,
     /// The only venue whose orders it takes; 0: every venue's.
     #[serde(default, skip_serializing_if = "is_shared")]
@@ -355,16 +289,6 @@ impl InstrumentSpec {
             halt,
         }
     }
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_zero(rate: &i32) -> bool {
-    *rate == 0
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn is_nobody(account: &u32) -> bool {
-    *account == 0
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)]

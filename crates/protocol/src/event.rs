@@ -1,6 +1,6 @@
 //! The fixed 128-byte event record.
 
-use crate::{CancelReason, ClientId, EventKind, Int128};
+use crate::{CancelReason, ClientId, EventKind, Int128, Split};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Bits of [`EventRecord::flags`]. The low bits repeat the order's [`crate::Flags`] where an order is accepted or
@@ -32,6 +32,17 @@ pub struct Receipt {
     pub queue_lots: i64,
     /// Lots that the round closed.
     pub closed_lots: i64,
+}
+
+/// What a receipt of a fee says of how it was divided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeeDivision {
+    /// The parts, ppm of the fee.
+    pub split: Split,
+    /// Account that received the referrer's part; 0: nobody, the protocol did.
+    pub referrer: u32,
+    /// Number of the trade.
+    pub trade_id: u64,
 }
 
 /// One event. Fields that a kind does not use are zero; `docs/reference/records.md` has the table by kind.
@@ -155,6 +166,31 @@ impl EventRecord {
             bankrupts: word(8),
             queue_lots: long(16),
             closed_lots: long(24),
+        }
+    }
+    /// Puts what a receipt of a fee says beside its amounts.
+    pub fn set_division(&mut self, division: &FeeDivision) {
+        let words = division.split.parts().map(|ppm| ppm as u32).into_iter().chain([division.referrer]);
+        for (at, word) in words.enumerate() {
+            self.detail[4 * at..4 * at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        self.detail[24..32].copy_from_slice(&division.trade_id.to_le_bytes());
+    }
+    /// What a receipt of a fee says; meaningless in other kinds.
+    pub fn division(&self) -> FeeDivision {
+        let word = |at: usize| u32::from_le_bytes(self.detail[at..at + 4].try_into().expect("four bytes"));
+        let ppm = |place: usize| word(4 * place) as i32;
+        FeeDivision {
+            split: Split {
+                deployer_ppm: ppm(0),
+                venue_ppm: ppm(1),
+                referrer_ppm: ppm(2),
+                insurance_ppm: ppm(3),
+                protocol_ppm: ppm(4),
+                receipts: true,
+            },
+            referrer: word(20),
+            trade_id: self.trade_id(),
         }
     }
     /// The client id of the causing command; meaningless in a trade.

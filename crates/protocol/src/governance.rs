@@ -3,8 +3,8 @@
 use crate::atoms;
 use crate::deployers::kind_code;
 use crate::{
-    DeployedMarket, Deployer, GovernanceSpec, InstrumentSpec, InstrumentTerms, MarketKind, SlotAuction,
-    VenueSpec,
+    Charges, DeployedMarket, Deployer, GovernanceSpec, InstrumentSpec, InstrumentTerms, MarketKind,
+    SlotAuction, VenueSpec,
 };
 use serde::{Deserialize, Serialize};
 use xos_units::Amount;
@@ -171,12 +171,31 @@ pub struct GovernanceState {
     /// Auctions under way, in order of instrument.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub auctions: Vec<Auction>,
+    /// What the fees of accounts depend on.
+    #[serde(skip_serializing_if = "Charges::is_empty")]
+    pub charges: Charges,
 }
 
 impl GovernanceState {
     /// Its canonical bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         rmp_serde::to_vec_named(self).expect("a state always serialises")
+    }
+
+    /// Everything but what the fees of accounts depend on, of which there may be much.
+    #[must_use]
+    pub fn without_charges(&self) -> Self {
+        let Self { changes, closing, terms, deployers, markets, auction, auctions, charges: _ } = self;
+        Self {
+            changes: changes.clone(),
+            closing: closing.clone(),
+            terms: terms.clone(),
+            deployers: deployers.clone(),
+            markets: markets.clone(),
+            auction: *auction,
+            auctions: auctions.clone(),
+            charges: Charges::default(),
+        }
     }
 
     /// Whether there is nothing.

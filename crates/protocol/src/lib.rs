@@ -20,20 +20,21 @@ mod questions;
 mod reject;
 mod session;
 mod underlying;
+mod venue;
 pub mod wire_layout;
 mod words;
 
 pub use admission::{CLASSES_MAX, ClassRule, ClassSpec};
 pub use command::{ClientId, CommandRecord, EXITS_BIT, Flags, TriggerWords};
 pub use deploy::{
-    AssetSpec, CollateralTier, DeployCommand, Fees, HaltSpec, InstrumentSpec, InstrumentTerms, MarginSpec,
-    MarginTier, OpenInterestBounds, Product, Split, VenueSpec,
+    AssetSpec, CollateralTier, DeployCommand, HaltSpec, InstrumentSpec, InstrumentTerms, MarginSpec,
+    MarginTier, OpenInterestBounds, Product,
 };
 pub use deployers::{
     DeployAs, Deployable, DeployedMarket, Deployer, GovernanceSpec, MarketBounds, RELEASE_WAIT_S_MAX,
     SLOT_AUCTION_S_MAX, SlotAuction, SlotKind, Slots, Stakes,
 };
-pub use event::{EventFlags, EventRecord, Receipt};
+pub use event::{EventFlags, EventRecord, FeeDivision, Receipt};
 pub use feed::{FeedAction, FeedRecord, Subscription};
 pub use governance::{
     Auction, CHANGE_DELAY_S_MAX, Change, ClosingMarket, DELISTING_WINDOW_S_MAX, GovernanceState,
@@ -58,6 +59,7 @@ pub use session::{
     Resumption, SCHEMA_ID, SessionCode, Taken, WIRE_VERSION,
 };
 pub use underlying::{PriceRange, QuestionLink, ScenarioSpec, UnderlyingSpec};
+pub use venue::{Charges, DayVolume, Fees, Split, VenueSpec, VolumeTier};
 pub use words::{
     CancelReason, CommandKind, EventKind, InstrumentState, MarketKind, Matching, PriceSource, PriceStatus,
     ResolutionStage, SelfTrade, Side, Tif,

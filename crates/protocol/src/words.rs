@@ -85,6 +85,10 @@ words! {
         SetCredentials = 41 "set_credentials",
         /// Pay what a venue, or the deployer of an instrument, has of fees to the account that its specification names.
         CollectFees = 44 "collect_fees",
+        /// Set or remove the highest fee rate at which an account trades through a venue.
+        SetFeeCap = 45 "set_fee_cap",
+        /// Say, once, who brought an account: it gets the referrer's share of the account's fees.
+        SetReferrer = 46 "set_referrer",
         /// Challenge the payouts that a resolver proposed.
         ChallengeResolution = 47 "challenge_resolution",
         /// A resolver of the second set votes for a question to be void.
@@ -423,6 +427,12 @@ words! {
         LiquiditySkipped = 73 "liquidity_skipped",
         /// A share of fees was paid to the account that it is for.
         FeesCollected = 75 "fees_collected",
+        /// A cap of fees stands, anew, or is gone (`qty` -1).
+        FeeCapSet = 76 "fee_cap_set",
+        /// An account has a referrer.
+        ReferrerSet = 77 "referrer_set",
+        /// Receipt of a fee: who received which part of it.
+        FeeDivided = 78 "fee_divided",
         /// A question is settled with this share of its unit for an outcome.
         OutcomePayout = 80 "outcome_payout",
         /// Everybody is paid: what rounding left of the question's collateral went to rounding.

@@ -10,7 +10,7 @@ use xos_units::AccountId;
 impl Exchange {
     /// Announced changes and what else governs markets, as MessagePack by field name.
     fn governance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = self.engine(py, |engine| engine.governance().to_bytes())?;
+        let bytes = self.engine(py, |engine| engine.governance().without_charges().to_bytes())?;
         Ok(PyBytes::new(py, &bytes))
     }
 

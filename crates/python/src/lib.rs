@@ -2,6 +2,7 @@
 
 mod adl;
 mod bench;
+mod charges;
 mod debt;
 mod exchange;
 mod fault;

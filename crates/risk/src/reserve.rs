@@ -69,6 +69,23 @@ mod tests {
     }
 
     proptest! {
+        /// Whoever cuts a fill into many pays no less for it and is given no more, whatever the parts.
+        #[test]
+        fn a_fill_cut_into_parts_costs_no_less(
+            parts in proptest::collection::vec(1i128..1_000_000_000, 1..20), taker in 0i32..100_001, maker in -100_000i32..100_001
+        ) {
+            let (taker, maker) = (Ppm(taker), Ppm(maker.max(-taker)));
+            let whole = fees_of_fill(Amount(parts.iter().sum()), taker, maker);
+            let (mut taken, mut made) = (Amount::ZERO, Amount::ZERO);
+            for part in parts {
+                let (taker_fee, maker_fee) = fees_of_fill(Amount(part), taker, maker);
+                prop_assert!(taker_fee + maker_fee >= Amount::ZERO);
+                taken += taker_fee;
+                made += maker_fee;
+            }
+            prop_assert!(taken >= whole.0 && made >= whole.1 && taken + made >= whole.0 + whole.1);
+        }
+
         /// However an order is cut into fills, and at whatever better prices, its reserve covers them.
         #[test]
         fn a_reserve_covers_any_way_to_fill(

@@ -8,7 +8,8 @@ from typing import Any
 
 from exchange_os.markets.lines import Path
 from exchange_os.markets.scale import Contradiction
-from exchange_os.markets.spec import Issuer, MarketFile, Rule, Venue
+from exchange_os.markets.spec import Issuer, MarketFile
+from exchange_os.markets.venues import Rule, Venue
 
 _SIDES = ("requires", "forbids")
 

@@ -12,6 +12,7 @@ from exchange_os import _core
 from exchange_os.exact import plain_text as text
 from exchange_os.markets.lines import Path
 from exchange_os.markets.spec import Asset, Funding, Perpetual, Question, Spot, Terms
+from exchange_os.markets.venues import VolumeTier
 
 K_BOUND = 1 << 32
 
@@ -82,6 +83,15 @@ def atoms_per_tick_lot(item: Terms, quote: Money) -> int:
             f"{K_BOUND - 1}, so that a fill never rounds",
         )
     return int(k)
+
+
+def tier_body(tier: VolumeTier, place: int, settlement: Money) -> dict[str, Any]:
+    """A tier of a venue as the engine reads it."""
+    try:
+        volume = atoms("volume_from", tier.volume_from, settlement)
+    except Contradiction as error:
+        raise Contradiction(("tiers", place, "volume_from"), str(error)) from None
+    return {"volume_from": str(volume), "maker_ppm": tier.maker_ppm, "taker_ppm": tier.taker_ppm}
 
 
 def terms_body(

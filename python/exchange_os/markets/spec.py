@@ -7,58 +7,16 @@ they have no exact decimal value.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import msgspec
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    create_model,
-)
+from pydantic import AwareDatetime, BeforeValidator, Field, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError
 
 from exchange_os import _core
-from exchange_os.bounds import shown
-
-
-class Strict(BaseModel):
-    """No unknown field, no silent conversion, no later change."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
-
-
-_PLACES_MAX = 60
-
-
-def _exact(value: object) -> Decimal:
-    if isinstance(value, float):
-        raise PydanticCustomError(
-            "float",
-            '{value} is a float and has no exact value; write it as text: "{value}"',
-            {"value": value},
-        )
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-        raise PydanticCustomError("number", "expected a decimal number as text or a whole number")
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
-        raise PydanticCustomError("number", "{value} is no decimal number", {"value": shown(repr(value))})
-    # Beyond this no bound of the engine reaches, and exact arithmetic on it could take for ever.
-    exponent = int(number.as_tuple().exponent)
-    if exponent < -_PLACES_MAX or number.adjusted() >= _PLACES_MAX:
-        raise PydanticCustomError(
-            "number",
-            "{value} has digits more than {most} places from the decimal point, the most is {most}",
-            {"value": shown(value), "most": _PLACES_MAX},
-        )
-    return number
+from exchange_os.markets.model import Number, Strict
+from exchange_os.markets.venues import Fees, Split, Venue
 
 
 def _word(value: object) -> object:
@@ -72,13 +30,6 @@ def _word(value: object) -> object:
     return value
 
 
-Number = Annotated[
-    Decimal,
-    BeforeValidator(_exact),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^[+-]?(\d+\.?\d*|\.\d+)$"}]}
-    ),
-]
 MatchingName = Annotated[
     str,
     BeforeValidator(_word),
@@ -113,53 +64,12 @@ class Asset(Strict):
     """Of the settlement asset: the most that one account may owe; beyond it its collateral is converted."""
 
 
-class Fees(Strict):
-    """Fees in ppm of the fee base. A negative maker fee is a rebate."""
-
-    maker_ppm: int = 0
-    taker_ppm: int = 0
-    ceiling_ppm: int = 0
-    """The highest rate that a later change may give, for which orders reserve; 0: the higher of the two."""
-
-
-class Split(Strict):
-    """Who receives a fee, in ppm of it; the four add up to 1,000,000."""
-
-    protocol_ppm: int = 0
-    deployer_ppm: int = 0
-    venue_ppm: int = 0
-    insurance_ppm: int = 0
-
-
 class Class(Strict):
     """Something that an issuer vouches for of an account. Only with `counterparty` may the counterparty rule
     of a venue name it: such classes divide the books."""
 
     symbol: str
     counterparty: bool = False
-
-
-class Rule(Strict):
-    """Classes that an account must have, all of them, and classes that it must not have."""
-
-    requires: list[str] = []
-    forbids: list[str] = []
-
-
-class Venue(Strict):
-    """A front door to the instruments; its fees, if any, replace those of the instrument.
-
-    `admission` says whose orders it brings, `counterparty` with whose orders they trade; left out: anybody's.
-    `lists`: the only instruments of all venues that it brings orders for; left out: all of them.
-    `fees_to`: the account that its share of fees is paid to, 0: nobody yet.
-    """
-
-    symbol: str
-    fees: Fees | None = None
-    admission: Rule | None = None
-    counterparty: Rule | None = None
-    fees_to: int = 0
-    lists: list[str] | None = None
 
 
 class Key(Strict):

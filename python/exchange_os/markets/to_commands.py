@@ -32,6 +32,7 @@ from exchange_os.markets.scale import (
     steps,
     terms_body,
     ticks_per_unit,
+    tier_body,
 )
 from exchange_os.markets.spec import (
     LIMIT_DEFAULTS,
@@ -42,8 +43,8 @@ from exchange_os.markets.spec import (
     Question,
     Spot,
     Underlying,
-    Venue,
 )
+from exchange_os.markets.venues import Venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +247,10 @@ class _Planner:
         return next(iter(self.assets.values()))
 
     def _venue(self, item: Venue) -> dict[str, Any]:
-        content = item.model_dump(exclude={"admission", "counterparty", "lists"})
+        content = item.model_dump(exclude={"admission", "counterparty", "lists", "tiers"})
+        content["tiers"] = [
+            tier_body(tier, place, self._settlement()) for place, tier in enumerate(item.tiers)
+        ]
         if item.lists is not None:
             numbers = future_instruments(self.loaded.spec, self.standing.instruments, self.standing.reserved)
             content["lists"] = listed(item.lists, numbers)

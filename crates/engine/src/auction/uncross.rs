@@ -124,8 +124,13 @@ impl Engine {
         self.check_pair(sequence, orders, price, lots);
         let instrument = &self.instruments[at];
         let base = fee_base(instrument.outcome_terms(), price, lots, instrument.k);
-        let fees = orders
-            .map(|order| fee_up(base, Ppm(self.fees(order.venue, &self.instruments[at]).maker_ppm.max(0))));
+        let fees = orders.map(|order| {
+            let rates = self.rates(order.account, order.venue, instrument);
+            fee_up(base, Ppm(rates.maker_ppm.max(0)))
+        });
+        if self.charges_apart {
+            self.count_volumes(at, base, orders.map(|order| (order.account, order.venue)));
+        }
         let hidden = orders.map(|order| if order.is_iceberg { self.hidden(order.id) } else { Qty::ZERO });
         let left = orders.map(|order| order.remaining - lots);
         self.tell_trade(step, at, orders, price, lots, [left[0] + hidden[0], left[1] + hidden[1]], fees);
@@ -143,7 +148,7 @@ impl Engine {
         }
         let sides = orders.map(|order| FillSide::of(&order));
         self.deliver(sequence, at, &sides[0], &sides[1], price, lots);
-        self.pay_fees(sequence, at, &sides[0], &sides[1], fees[0], fees[1]);
+        self.pay_fees(step, at, &sides[0], &sides[1], fees[0], fees[1]);
         if !self.collaterals.is_empty() {
             self.spot_moved(at, [taker.account, maker.account]);
         }

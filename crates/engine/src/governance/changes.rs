@@ -3,7 +3,7 @@
 use super::{check_standing, fixed, push_change};
 use crate::deploy::{check_bounds, check_fees, check_reopening, check_terms};
 use crate::engine::Engine;
-use crate::instrument::{Instrument, Traded};
+use crate::instrument::{Instrument, Traded, divides_apart};
 use crate::oracle::NS_PER_S;
 use crate::step::{Refused, Step, refused};
 use crate::tiers::PerpetualMargin;
@@ -199,6 +199,7 @@ impl Instrument {
         (self.position_max, self.orders_max) = (terms.position_max_lots, terms.orders_per_account_max);
         (self.fees, self.split, self.band_ppm) = (terms.fees, terms.split, terms.band_ppm);
         self.phases = terms.phases;
+        self.divides_apart = divides_apart(&terms.split);
         (self.band_low, self.band_high) = (Price(i64::MIN), Price(i64::MAX));
     }
 

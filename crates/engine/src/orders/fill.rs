@@ -47,13 +47,15 @@ impl Engine {
         self.check_fill(sequence, incoming, resting, lots);
         let instrument = &self.instruments[incoming.at];
         let price = resting.price;
-        let instrument_fees =
-            (self.fees(incoming.order.venue, instrument), self.fees(resting.venue, instrument));
+        let mut fees = (self.fees(incoming.order.venue, instrument), self.fees(resting.venue, instrument));
         let base = fee_base(instrument.outcome_terms(), price, lots, instrument.k);
+        if self.charges_apart {
+            fees = self.lowered_of_fill(&incoming.order, resting, base, fees);
+        }
         // A liquidation order pays a fee of its own, after it.
         let pays = incoming.order.id != LIQUIDATION_ORDER;
-        let taker_ppm = if pays { instrument_fees.0.taker_ppm } else { 0 };
-        let rates = (Ppm(taker_ppm), Ppm(instrument_fees.1.maker_ppm));
+        let taker_ppm = if pays { fees.0.taker_ppm } else { 0 };
+        let rates = (Ppm(taker_ppm), Ppm(fees.1.maker_ppm));
         let (mut taker_fee, mut maker_fee) = fees_of_fill(base, rates.0, rates.1);
         if !self.defends(Defence::FeesRoundUp) {
             (taker_fee, maker_fee) =
@@ -74,7 +76,7 @@ impl Engine {
         event.side = incoming.order.side.code();
         event.venue = incoming.order.venue.0;
         event.account = incoming.order.account.0;
-        event.instrument = instrument.id.0;
+        event.instrument = incoming.order.instrument.0;
         event.order_id = incoming.order.id.0;
         event.price = price.0;
         event.qty = lots.0;
@@ -92,7 +94,7 @@ impl Engine {
         }
         let (taker, maker) = (FillSide::of(&incoming.order), FillSide::of(resting));
         self.deliver(sequence, incoming.at, &taker, &maker, price, lots);
-        self.pay_fees(sequence, incoming.at, &taker, &maker, taker_fee, maker_fee);
+        self.pay_fees(step, incoming.at, &taker, &maker, taker_fee, maker_fee);
         if !self.collaterals.is_empty() {
             self.spot_moved(incoming.at, [taker.account, maker.account]);
         }
@@ -230,7 +232,7 @@ impl Engine {
     #[inline(always)]
     pub(crate) fn pay_fees(
         &mut self,
-        sequence: u64,
+        step: &mut Step,
         at: usize,
         taker: &FillSide,
         maker: &FillSide,
@@ -240,12 +242,12 @@ impl Engine {
         let quote = self.instruments[at].quote();
         if maker_fee < Amount::ZERO {
             let (from, to) = (Party::User(taker.account), Party::User(maker.account));
-            let result = self.ledger.post(from, to, quote, -maker_fee, Reason::Rebate, sequence);
-            self.money(sequence, result);
-            self.split_fee(sequence, at, taker, quote, taker_fee + maker_fee);
+            let result = self.ledger.post(from, to, quote, -maker_fee, Reason::Rebate, step.sequence);
+            self.money(step.sequence, result);
+            self.split_fee(step, at, taker, quote, taker_fee + maker_fee);
         } else {
-            self.split_fee(sequence, at, taker, quote, taker_fee);
-            self.split_fee(sequence, at, maker, quote, maker_fee);
+            self.split_fee(step, at, taker, quote, taker_fee);
+            self.split_fee(step, at, maker, quote, maker_fee);
         }
     }
 
@@ -253,7 +255,7 @@ impl Engine {
     #[inline(never)]
     pub(super) fn split_fee(
         &mut self,
-        sequence: u64,
+        step: &mut Step,
         at: usize,
         payer: &FillSide,
         quote: AssetId,
@@ -261,6 +263,9 @@ impl Engine {
     ) {
         if fee == Amount::ZERO {
             return;
+        }
+        if self.instruments[at].divides_apart {
+            return self.divide_apart(step, at, payer, quote, fee);
         }
         let (instrument, split) = (self.instruments[at].id, self.instruments[at].split);
         let mut rest = fee;
@@ -282,9 +287,9 @@ impl Engine {
             insurance,
             protocol,
             rounding: rest,
-            sequence,
+            sequence: step.sequence,
         });
-        self.money(sequence, result);
+        self.money(step.sequence, result);
     }
 
     /// Moves one side's position and, for a perpetual, posts what it realised.

@@ -19,10 +19,10 @@ use xos_units::{AccountId, Amount, Ppm, Price, Qty, QuestionId, notional};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leg {
     /// Index of its instrument.
-    at: usize,
-    slot: Slot,
+    pub(crate) at: usize,
+    pub(crate) slot: Slot,
     account: AccountId,
-    price: Price,
+    pub(crate) price: Price,
     /// Fee of the maker; below 0 the rebate that it would have.
     fee: Amount,
 }
@@ -182,11 +182,14 @@ impl Engine {
         self.check_step(step.sequence, incoming, price, lots, legs);
         let fee = self.taker_fee(incoming, price, lots);
         let rebates = self.leg_fees(lots, fee, legs);
+        if self.charges_apart {
+            self.count_step(incoming, price, lots, legs);
+        }
         self.questions[question.index()].sets += incoming.order.side.sign() * lots.0;
         incoming.order.remaining -= lots;
         self.trade_taker(step, incoming, question, price, lots, fee);
         let taker = FillSide::of(&incoming.order);
-        self.split_fee(step.sequence, incoming.at, &taker, SETTLEMENT, fee - rebates);
+        self.split_fee(step, incoming.at, &taker, SETTLEMENT, fee - rebates);
         self.finish_part(step, incoming.at, &incoming.order, (price, lots), None);
         for leg in legs.iter() {
             self.trade_leg(step, incoming, question, leg, lots);
@@ -198,7 +201,8 @@ impl Engine {
     fn taker_fee(&self, incoming: &Incoming, price: Price, lots: Qty) -> Amount {
         let instrument = &self.instruments[incoming.at];
         let base = fee_base(instrument.outcome_terms(), price, lots, instrument.k);
-        fee_up(base, Ppm(self.fees(incoming.order.venue, instrument).taker_ppm))
+        let order = &incoming.order;
+        fee_up(base, Ppm(self.rates(order.account, order.venue, instrument).taker_ppm))
     }
 
     /// Fills in the fee of each leg; gives what the rebates among them add up to, never more than the taker's fee.
@@ -207,7 +211,8 @@ impl Engine {
         for leg in legs.iter_mut() {
             let instrument = &self.instruments[leg.at];
             let base = fee_base(instrument.outcome_terms(), leg.price, lots, instrument.k);
-            let maker_ppm = self.fees(self.pool.order(leg.slot).venue, instrument).maker_ppm;
+            let order = self.pool.order(leg.slot);
+            let maker_ppm = self.rates(order.account, order.venue, instrument).maker_ppm;
             if maker_ppm >= 0 {
                 leg.fee = fee_up(base, Ppm(maker_ppm));
             } else {
@@ -279,7 +284,7 @@ impl Engine {
             let result = self.ledger.post(from, to, SETTLEMENT, -leg.fee, Reason::Rebate, sequence);
             self.money(sequence, result);
         } else {
-            self.split_fee(sequence, leg.at, &FillSide::of(&resting), SETTLEMENT, leg.fee);
+            self.split_fee(step, leg.at, &FillSide::of(&resting), SETTLEMENT, leg.fee);
         }
         if left > Qty::ZERO {
             self.instruments[leg.at].book.shrink(&mut self.pool, leg.slot, lots);

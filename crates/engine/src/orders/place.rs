@@ -191,6 +191,7 @@ impl Engine {
         if self.admission.restricts {
             self.check_listed(instrument, command.venue())?;
             self.check_admitted(command.account(), command.venue())?;
+            self.check_cap(command.account(), command.venue(), instrument)?;
         }
         if rests {
             self.check_profile(command.account(), command.venue())?;

@@ -17,6 +17,9 @@ impl Engine {
             return source.malformed("governance");
         }
         self.refresh_curbs();
+        if !self.governance.state.charges.caps.is_empty() {
+            self.heed_caps();
+        }
         let (asset, staked) = self.staked();
         if staked > Amount::ZERO {
             self.restore_house(source, Party::Stakes, asset, staked)?;

@@ -46,6 +46,7 @@ impl Engine {
         if self.admission.restricts {
             self.check_listed(instrument, trigger.venue)?;
             self.check_admitted(trigger.account, trigger.venue)?;
+            self.check_cap(trigger.account, trigger.venue, instrument)?;
         }
         let flags = Flags(trigger.flags);
         let rests = trigger.tif == Tif::Gtc;

@@ -38,7 +38,7 @@ pub(super) fn trade(
 /// A trade elsewhere pays 10,000 atoms of fees into the insurance fund.
 pub(super) fn fill_fund(world: &mut World) {
     let mut spec = perpetual("PAYS", Fees { maker_ppm: 0, taker_ppm: 100_000, ceiling_ppm: 0 });
-    spec.terms.split = Split { protocol_ppm: 0, deployer_ppm: 0, venue_ppm: 0, insurance_ppm: 1_000_000 };
+    spec.terms.split = Split { insurance_ppm: 1_000_000, ..Split::NOTHING };
     let pays = world.deploy(&DeployCommand::Instrument(spec))[0].instrument;
     set_mark(world, pays, 100);
     let (one, other) = (world.account(1_000_000), world.account(1_000_000));

@@ -234,8 +234,13 @@ impl Orders {
 }
 
 fn perpetual(symbol: u32) -> DeployCommand {
-    let split =
-        Split { protocol_ppm: 500_000, deployer_ppm: 200_000, venue_ppm: 200_000, insurance_ppm: 100_000 };
+    let split = Split {
+        protocol_ppm: 500_000,
+        deployer_ppm: 200_000,
+        venue_ppm: 200_000,
+        insurance_ppm: 100_000,
+        ..Split::NOTHING
+    };
     DeployCommand::Instrument(InstrumentSpec {
         conversion_slippage_ppm: None,
         symbol: format!("SYM{symbol}-PERP"),

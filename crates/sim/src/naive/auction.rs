@@ -4,7 +4,7 @@ use super::events::{Cause, Fill};
 use super::fill::flagged;
 use super::money::fee_up;
 use super::refusal::{Refusal, check, check_id, refuse};
-use super::state::{Kind, Order, World};
+use super::state::{Order, World};
 use std::collections::BTreeSet;
 use xos_protocol::{
     Auction, CancelReason, CommandRecord, EventKind, EventRecord, Flags, InstrumentState, Int128,
@@ -224,6 +224,7 @@ impl World {
         }
         let fees = orders.map(|order| self.fee_in_auction(order, price, lots));
         let is_public = self.is_public_in_auction(id, price);
+        self.count_fill(orders[0], orders[1], self.fee_base(id, price, lots));
         for order in orders {
             let at = self.orders.iter().position(|resting| resting.id == order.id).expect("it rests");
             self.orders[at].lose(lots);
@@ -249,7 +250,7 @@ impl World {
         let fill = Fill { taker: &taker, maker: &maker, lots, taker_fee, maker_fee, trade_id };
         events.push(flagged(cause.trade(&fill), is_public));
         self.exchange(&taker, &maker, lots, price);
-        self.charge(&taker, &maker, taker_fee, maker_fee);
+        self.charge(cause, [&taker, &maker], [taker_fee, maker_fee], events);
         let taker_closed = if with_itself { None } else { self.move_position(&taker, lots, price) };
         let maker_closed = if with_itself { None } else { self.move_position(&maker, lots, price) };
         self.look_after_fill(&taker, &maker, price, taker_fee, taker_closed.as_ref());
@@ -278,11 +279,7 @@ impl World {
 
     /// What a maker pays, and no rebate.
     fn fee_in_auction(&self, order: &Order, price: i64, lots: i64) -> i128 {
-        let instrument = self.instrument(order.instrument);
-        let base = match instrument.kind {
-            Kind::Spot { .. } | Kind::Perpetual { .. } => instrument.value(price, lots),
-            Kind::Outcome { unit_ticks, .. } => instrument.value(price.min(unit_ticks - price), lots),
-        };
-        fee_up(base, self.fees(order.venue, order.instrument).maker_ppm.max(0))
+        let base = self.fee_base(order.instrument, price, lots);
+        fee_up(base, self.rates(order).maker_ppm.max(0))
     }
 }

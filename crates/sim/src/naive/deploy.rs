@@ -457,7 +457,8 @@ pub(super) fn check_terms(terms: &InstrumentTerms, highest: i64) -> Result<(), R
     bound(10, terms.band_ppm, (0..1_000_000).contains(&terms.band_ppm))?;
     check_fees(terms.fees)?;
     let split = terms.split;
-    let parts = [split.protocol_ppm, split.deployer_ppm, split.venue_ppm, split.insurance_ppm];
+    let fixed = [split.protocol_ppm, split.deployer_ppm, split.venue_ppm, split.insurance_ppm];
+    let parts: Vec<i32> = fixed.into_iter().chain([split.referrer_ppm]).collect();
     let sum: i128 = parts.iter().map(|&part| i128::from(part)).sum();
     let is_whole = parts.iter().all(|part| (0..=1_000_000).contains(part)) && sum == 1_000_000;
     bound(13, sum, is_whole)?;

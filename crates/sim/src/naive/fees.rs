@@ -10,12 +10,12 @@ impl World {
     /// 507 of a venue: 140, 141.
     pub(super) fn check_venue_140(&self, spec: &VenueSpec) -> Result<(), Refusal> {
         bound(140, spec.fees_to, spec.fees_to <= self.limits.accounts_max)?;
-        let Some(lists) = &spec.lists else { return Ok(()) };
+        let lists = spec.lists.as_deref().unwrap_or_default();
         for (place, &id) in lists.iter().enumerate() {
             let rises = place == 0 || id > lists[place - 1];
             bound(141, id, id >= 1 && rises && id <= self.limits.instruments_max)?;
         }
-        Ok(())
+        Self::check_venue_143(spec)
     }
 
     /// 507 of terms: 140, 142.

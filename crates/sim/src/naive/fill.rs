@@ -23,6 +23,8 @@ impl World {
             self.settle_funding(cause, incoming.instrument, maker, events);
         }
         let (taker_fee, maker_fee) = self.fees_of_fill(incoming, &self.orders[at], lots);
+        let (maker, base) = (self.orders[at].clone(), self.fee_base(incoming.instrument, price, lots));
+        self.count_fill(incoming, &maker, base);
         incoming.remaining -= lots;
         self.orders[at].lose(lots);
         let resting = self.orders[at].clone();
@@ -39,7 +41,7 @@ impl World {
         events.push(flagged(cause.trade(&fill), is_public));
 
         self.exchange(incoming, &resting, lots, price);
-        self.charge(incoming, &resting, taker_fee, maker_fee);
+        self.charge(cause, [incoming, &resting], [taker_fee, maker_fee], events);
         // An account that trades with itself moves no position.
         let with_itself = incoming.account == resting.account;
         let taker_closed = if with_itself { None } else { self.move_position(incoming, lots, price) };
@@ -77,20 +79,24 @@ impl World {
         instrument.halt.iter_mut().for_each(|halt| halt.traded(cause.time_ns, price));
     }
 
-    /// Fee of the taker and of the maker (negative: rebate).
-    fn fees_of_fill(&self, taker: &Order, maker: &Order, lots: i64) -> (i128, i128) {
-        let instrument = self.instrument(maker.instrument);
-        let price = maker.price;
-        let base = match instrument.kind {
+    /// What a rate is taken of.
+    pub(super) fn fee_base(&self, instrument: u32, price: i64, lots: i64) -> i128 {
+        let instrument = self.instrument(instrument);
+        match instrument.kind {
             Kind::Spot { .. } | Kind::Perpetual { .. } => instrument.value(price, lots),
             Kind::Outcome { unit_ticks, .. } => instrument.value(price.min(unit_ticks - price), lots),
-        };
+        }
+    }
+
+    /// Fee of the taker and of the maker (negative: rebate).
+    fn fees_of_fill(&self, taker: &Order, maker: &Order, lots: i64) -> (i128, i128) {
+        let base = self.fee_base(maker.instrument, maker.price, lots);
         let taker_fee = match taker.id {
             // A liquidation order pays a fee of its own, after it.
             0 => 0,
-            _ => fee_up(base, self.fees(taker.venue, taker.instrument).taker_ppm),
+            _ => fee_up(base, self.rates(taker).taker_ppm),
         };
-        let maker_ppm = self.fees(maker.venue, maker.instrument).maker_ppm;
+        let maker_ppm = self.rates(maker).maker_ppm;
         let maker_fee = if maker_ppm >= 0 {
             fee_up(base, maker_ppm)
         } else {
@@ -117,32 +123,18 @@ impl World {
         }
     }
 
-    pub(super) fn charge(&mut self, taker: &Order, maker: &Order, taker_fee: i128, maker_fee: i128) {
+    pub(super) fn charge(
+        &mut self,
+        cause: &Cause,
+        [taker, maker]: [&Order; 2],
+        [taker_fee, maker_fee]: [i128; 2],
+        events: &mut Vec<EventRecord>,
+    ) {
         let asset = self.instrument(taker.instrument).quote();
         let rebate = (-maker_fee).max(0);
         self.post(Party::Account(taker.account), Party::Account(maker.account), asset, rebate);
-        self.divide_fee(taker, taker_fee - rebate);
-        self.divide_fee(maker, maker_fee.max(0));
-    }
-
-    /// What the payer of a fee owes goes to those whom the instrument names.
-    pub(super) fn divide_fee(&mut self, payer: &Order, fee: i128) {
-        let instrument = self.instrument(payer.instrument);
-        let (asset, split) = (instrument.quote(), instrument.terms.split);
-        let from = Party::Account(payer.account);
-        let mut left = fee;
-        let shares = [
-            (House::Deployer(payer.instrument), split.deployer_ppm),
-            (House::Venue(payer.venue), split.venue_ppm),
-            (House::Insurance, split.insurance_ppm),
-            (House::Protocol, split.protocol_ppm),
-        ];
-        for (receiver, ppm) in shares {
-            let share = share_down(fee, ppm);
-            self.post(from, Party::House(receiver), asset, share);
-            left -= share;
-        }
-        self.post(from, Party::House(House::Rounding), asset, left);
+        self.divide_fee(cause, taker, taker_fee - rebate, events);
+        self.divide_fee(cause, maker, maker_fee.max(0), events);
     }
 
     /// Moves lots of a position that no order trades.

@@ -192,11 +192,9 @@ impl World {
         events: &mut Vec<EventRecord>,
     ) {
         let (id, side) = (self.question_of(incoming.instrument), incoming.side);
-        let fee = fee_up(
-            self.outcome_base(incoming.instrument, price, lots),
-            self.fees(incoming.venue, incoming.instrument).taker_ppm,
-        );
+        let fee = fee_up(self.fee_base(incoming.instrument, price, lots), self.rates(incoming).taker_ppm);
         let fees = self.leg_fees(side, lots, fee, legs);
+        self.count_step(incoming, price, lots, legs);
         self.questions[id as usize - 1].sets += side.sign() * lots;
         incoming.remaining -= lots;
         self.last_trade_id += 1;
@@ -212,8 +210,9 @@ impl World {
         event.set_counterpart(0, 0, 0, 0, self.last_trade_id);
         events.push(flagged(event, self.is_public(incoming.instrument, price)));
         let rebates: i128 = fees.iter().map(|fee| (-fee).max(0)).sum();
-        self.divide_fee(incoming, fee - rebates);
-        self.trade_part(cause, id, incoming, price, lots, events);
+        self.pay_question(id, incoming, price, lots);
+        self.divide_fee(cause, incoming, fee - rebates, events);
+        self.trade_part(cause, incoming, price, lots, events);
         let mut traded = vec![incoming.account];
         for (&leg, &fee) in legs.iter().zip(&fees) {
             let at = self.first_of(&self.orders, leg, side).expect("every leg has one");
@@ -233,10 +232,11 @@ impl World {
             let taker = (incoming.id, incoming.account, incoming.venue, incoming.remaining);
             event.set_counterpart(taker.0, taker.1, taker.2, taker.3, self.last_trade_id);
             events.push(flagged(event, self.is_public(leg, order.price)));
+            self.pay_question(id, &order, order.price, lots);
             let rebate = (-fee).max(0);
             self.post(Party::Account(incoming.account), Party::Account(order.account), SETTLEMENT, rebate);
-            self.divide_fee(&order, fee.max(0));
-            self.trade_part(cause, id, &order, order.price, lots, events);
+            self.divide_fee(cause, &order, fee.max(0), events);
+            self.trade_part(cause, &order, order.price, lots, events);
             if order.remaining == 0 {
                 self.entry_left(cause, order.id, events);
             }
@@ -245,9 +245,22 @@ impl World {
         traded.into_iter().for_each(|account| self.look_at_debt(account));
     }
 
-    fn outcome_base(&self, instrument: u32, price: i64, lots: i64) -> i128 {
-        let unit = self.question(self.question_of(instrument)).spec.ticks_per_unit;
-        self.instrument(instrument).value(price.min(unit - price), lots)
+    /// Volume of a leg, unless it has the owner of the incoming order; and of that, unless a leg has its owner.
+    fn count_step(&mut self, incoming: &Order, price: i64, lots: i64, legs: &[u32]) {
+        let owner = |world: &World, order: &Order| world.account(order.account).owner;
+        let mut meets_itself = false;
+        for &leg in legs {
+            let order =
+                self.orders[self.first_of(&self.orders, leg, incoming.side).expect("it is there")].clone();
+            if owner(self, &order) == owner(self, incoming) {
+                meets_itself = true;
+            } else {
+                self.count_volume(&order, self.fee_base(leg, order.price, lots));
+            }
+        }
+        if !meets_itself {
+            self.count_volume(incoming, self.fee_base(incoming.instrument, price, lots));
+        }
     }
 
     /// The maker fee of each leg, negative: a rebate; together the rebates are no more than the taker's fee.
@@ -255,8 +268,8 @@ impl World {
         let mut fees = Vec::new();
         for &leg in legs {
             let order = &self.orders[self.first_of(&self.orders, leg, side).expect("every leg has one")];
-            let base = self.outcome_base(leg, order.price, lots);
-            let ppm = self.fees(order.venue, leg).maker_ppm;
+            let base = self.fee_base(leg, order.price, lots);
+            let ppm = self.rates(order).maker_ppm;
             fees.push(if ppm >= 0 { fee_up(base, ppm) } else { -share_down(base, -ppm) });
         }
         let wanted: i128 = fees.iter().map(|fee| (-fee).max(0)).sum();
@@ -268,19 +281,21 @@ impl World {
         fees
     }
 
-    /// Money and position of one part, and what sees its price.
+    /// A buyer pays the question, a seller is paid by it.
+    fn pay_question(&mut self, question: u32, order: &Order, price: i64, lots: i64) {
+        let value = self.instrument(order.instrument).value(price, lots) * i128::from(order.side.sign());
+        self.post(Party::Account(order.account), Party::House(House::Question(question)), SETTLEMENT, value);
+    }
+
+    /// Position of one part, and what sees its price.
     fn trade_part(
         &mut self,
         cause: &Cause,
-        question: u32,
         order: &Order,
         price: i64,
         lots: i64,
         events: &mut Vec<EventRecord>,
     ) {
-        let value = self.instrument(order.instrument).value(price, lots) * i128::from(order.side.sign());
-        let collateral = Party::House(House::Question(question));
-        self.post(Party::Account(order.account), collateral, SETTLEMENT, value);
         if self.is_public(order.instrument, price) {
             self.print(cause, order.instrument, price);
         }

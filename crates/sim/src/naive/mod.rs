@@ -7,6 +7,7 @@
 mod admission;
 mod amend;
 mod auction;
+mod charges;
 mod conversion;
 mod countdowns;
 mod deleveraging;
@@ -200,6 +201,7 @@ impl NaiveEngine {
     /// Orders expire, countdowns run out, then client ids are forgotten.
     fn let_time_pass(&mut self, first_sequence: u64, time_ns: u64, events: &mut Vec<EventRecord>) {
         let before_ns = std::mem::replace(&mut self.last_time_ns, time_ns);
+        self.world.time_ns = time_ns;
         let cause = Cause { sequence: first_sequence, time_ns, client_id: [0; 32] };
         let mut expired = self.world.take_out(|o| o.tif == Tif::Gtd && o.expires_ns <= time_ns);
         expired.sort_by_key(|o| (o.expires_ns, o.id));
@@ -334,8 +336,8 @@ impl NaiveEngine {
 fn names_account(kind: CommandKind) -> bool {
     use CommandKind::{
         Amend, AmendTrigger, BuySlot, Cancel, CancelAllAfter, ChallengeResolution, Deposit, MassCancel,
-        MergeSet, Place, PlaceBracket, PlaceTrigger, SetCredentials, SetLeverage, SetMarginMode,
-        SetProtection, SplitSet, Stake, Transfer, Unstake, VoidQuestion, Withdraw,
+        MergeSet, Place, PlaceBracket, PlaceTrigger, SetCredentials, SetFeeCap, SetLeverage, SetMarginMode,
+        SetProtection, SetReferrer, SplitSet, Stake, Transfer, Unstake, VoidQuestion, Withdraw,
     };
     matches!(
         kind,
@@ -361,6 +363,8 @@ fn names_account(kind: CommandKind) -> bool {
             | Stake
             | Unstake
             | BuySlot
+            | SetFeeCap
+            | SetReferrer
     )
 }
 
@@ -405,6 +409,8 @@ impl World {
             CommandKind::VoidQuestion => self.vote_void(cause, command, events),
             CommandKind::PublishPrice => self.publish(cause, command, events),
             CommandKind::CollectFees => self.collect_fees(cause, command, events),
+            CommandKind::SetFeeCap => self.set_fee_cap(cause, command, events),
+            CommandKind::SetReferrer => self.set_referrer(cause, command, events),
             CommandKind::WithdrawChange => self.withdraw_change(cause, command, events),
             CommandKind::Delist => self.delist(cause, command, events),
             CommandKind::Stake => self.stake(cause, command, events),

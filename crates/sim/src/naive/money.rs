@@ -355,7 +355,7 @@ impl World {
         let instrument = self.instrument(order.instrument);
         let Kind::Spot { base, quote, base_atoms_per_lot } = instrument.kind else { return 0 };
         let value = instrument.value(order.price, lots);
-        let fee = fee_up(value, self.fees(order.venue, order.instrument).maker_ppm.max(0));
+        let fee = fee_up(value, self.rates(order).maker_ppm.max(0));
         let sign = i128::from(order.side.sign());
         let changes = [(base, sign * base_atoms_per_lot * i128::from(lots)), (quote, -sign * value - fee)];
         let gain = |(asset, more): (u32, i128)| {

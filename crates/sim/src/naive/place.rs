@@ -100,6 +100,7 @@ impl World {
         check_state(instrument, order)?;
         self.check_listed(order.instrument, order.venue)?;
         self.check_admitted(order.account, order.venue)?;
+        self.check_cap(order.account, order.venue, order.instrument)?;
         if matches!(tif, Tif::Gtc | Tif::Gtd) {
             self.check_profiles(order)?;
         }

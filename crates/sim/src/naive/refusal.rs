@@ -115,6 +115,8 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
             check_byte(command.side <= 1, command.side, SIDE)?;
             check_only(command, &[SIDE, INSTRUMENT, ORDER_ID])
         }
+        CommandKind::SetFeeCap => check_only(command, &[ACCOUNT, ORDER_ID, QTY]),
+        CommandKind::SetReferrer => check_only(command, &[ACCOUNT, ORDER_ID]),
         CommandKind::WithdrawChange => check_only(command, &[ACCOUNT, ORDER_ID]),
         CommandKind::Stake | CommandKind::Unstake => check_only(command, &[ACCOUNT, AMOUNT]),
         CommandKind::BuySlot => {

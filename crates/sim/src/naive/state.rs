@@ -323,6 +323,8 @@ pub(super) struct World {
     pub(super) liquidations: Liquidations,
     /// Announced changes, markets that are being closed.
     pub(super) governance: xos_protocol::GovernanceState,
+    /// Time of the frame.
+    pub(super) time_ns: u64,
 }
 
 impl World {

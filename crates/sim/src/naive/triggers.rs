@@ -147,6 +147,7 @@ impl World {
         self.check_not_over(id)?;
         self.check_listed(trigger.instrument, trigger.venue)?;
         self.check_admitted(trigger.account, trigger.venue)?;
+        self.check_cap(trigger.account, trigger.venue, trigger.instrument)?;
         check(!(market && tif == Tif::Gtc), Reject::MarketTif, tif.code(), 0)?;
         let may_rest = tif == Tif::Gtc && !market;
         check(!flags.has(Flags::POST_ONLY) || may_rest, Reject::PostOnlyTif, tif.code(), 0)?;

@@ -62,6 +62,10 @@ impl Desk<'_> {
         for option in cell("options").split_whitespace() {
             self.option(&mut record, option)?;
         }
+        if kind == CommandKind::SetFeeCap && record.venue != 0 {
+            // A cap is not sent through the venue that it is for.
+            record.order_id = std::mem::take(&mut record.venue).into();
+        }
         Ok(record)
     }
 
@@ -79,7 +83,7 @@ impl Desk<'_> {
             (Kind::Tick | Kind::Restart | Kind::Deploy, "") => Ok(0),
             (Kind::AmendTrigger | Kind::SetMarginMode | Kind::WithdrawChange | Kind::Delist, "") => Ok(0),
             (Kind::Stake | Kind::Unstake | Kind::BuySlot, "") => Ok(0),
-            (Kind::SetCredentials, _) => Ok(0),
+            (Kind::SetCredentials | Kind::SetFeeCap | Kind::SetReferrer, _) => Ok(0),
             (_, "") => only("instrument", self.engine.instrument_count()),
             _ => columns::instrument(self.engine, text),
         }

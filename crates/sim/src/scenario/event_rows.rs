@@ -52,6 +52,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "had",
     "requires",
     "forbids",
+    "parts",
 ];
 /// Columns that are zero or empty wherever a table leaves them out.
 pub(super) const ZERO_IF_ABSENT: &[&str] = &["taker fee", "maker fee"];
@@ -141,7 +142,12 @@ impl Witness<'_> {
             }
             "classes" if is_of_credentials(kind) => columns::classes_text(self.engine, event.qty),
             "had" if is_of_credentials(kind) => columns::classes_text(self.engine, event.remaining),
-            "to" if kind == EventKind::Transferred => {
+            "parts" if kind == EventKind::FeeDivided => governance_rows::parts_text(event),
+            "trade" if kind == EventKind::FeeDivided => event.trade_id().to_string(),
+            "to" if kind == EventKind::FeeDivided && event.division().referrer != 0 => {
+                self.names.account_name(event.division().referrer)
+            }
+            "to" if matches!(kind, EventKind::Transferred | EventKind::ReferrerSet) => {
                 self.names.account_name(u32::try_from(event.order_id).unwrap_or(u32::MAX))
             }
             "maker" | "maker order" | "maker venue" if kind == EventKind::LiquiditySkipped => {
@@ -209,6 +215,8 @@ impl Witness<'_> {
                     | Kind::Transfer
                     | Kind::SetCredentials
                     | Kind::CollectFees
+                    | Kind::SetReferrer
+                    | Kind::SetFeeCap
             )
         )
     }
@@ -322,7 +330,11 @@ fn is_waiting(kind: EventKind) -> bool {
 fn is_of_trade(kind: EventKind) -> bool {
     matches!(
         kind,
-        EventKind::Trade | EventKind::TrancheTookOver | EventKind::Deleveraged | EventKind::LiquiditySkipped
+        EventKind::Trade
+            | EventKind::TrancheTookOver
+            | EventKind::Deleveraged
+            | EventKind::LiquiditySkipped
+            | EventKind::FeeDivided
     ) || is_implied(kind)
 }
 
@@ -370,6 +382,7 @@ fn has_qty(kind: EventKind) -> bool {
                 | Kind::DelistingBegun
                 | Kind::PositionSettled
                 | Kind::MarketClosed
+                | Kind::FeeCapSet
                 | Kind::OutcomeAdded
                 | Kind::OutcomeCredited
                 | Kind::OutcomeOpened
@@ -410,6 +423,7 @@ fn has_amount(kind: EventKind) -> bool {
             | Kind::Withdrawn
             | Kind::Transferred
             | Kind::FeesCollected
+            | Kind::FeeDivided
             | Kind::SetSplit
             | Kind::SetMerged
             | Kind::Payout
@@ -449,6 +463,7 @@ fn has_total(kind: EventKind) -> bool {
             | Kind::Withdrawn
             | Kind::Transferred
             | Kind::FeesCollected
+            | Kind::FeeDivided
             | Kind::Payout
             | Kind::FundingSet
             | Kind::FundingPaid

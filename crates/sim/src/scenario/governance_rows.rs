@@ -9,7 +9,7 @@ use xos_protocol::{
     Change, DeployAs, DeployCommand, Deployable, EventKind, EventRecord, GovernanceSpec, InstrumentUpdate,
     MarketBounds, MarketKind, QuestionUpdate, SlotKind, Slots, Stakes, VenueUpdate,
 };
-use xos_units::{Amount, VenueId};
+use xos_units::{Amount, Ppm, VenueId, division::share_down};
 
 /// What `update perpetual BTC ... delay_s=60 by=ann` announces: the words of a deployment, but for the market that stands.
 pub(super) fn update(
@@ -69,6 +69,13 @@ pub(super) fn market_name(engine: &Engine, kind: u8, target: u32) -> String {
 
 pub(super) fn target(engine: &Engine, event: &EventRecord) -> String {
     market_name(engine, event.side, event.instrument)
+}
+
+/// Who received a fee: deployer, venue, referrer, insurance and protocol, atoms.
+pub(super) fn parts_text(event: &EventRecord) -> String {
+    let fee = Amount(event.amount.get());
+    let parts = event.division().split.parts().map(|ppm| share_down(fee, Ppm(ppm)).0.to_string());
+    parts.join(":")
 }
 
 /// Rows of `then changes`.

@@ -11,7 +11,7 @@ use xos_protocol::{
     AssetSpec, ClassRule, ClassSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec,
     InstrumentSpec, InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier,
     Matching, OpenInterestBounds, OracleSpec, Phases, Product, PublisherSpec, SourceSpec, Split, TrancheSpec,
-    VenueSpec,
+    VenueSpec, VolumeTier,
 };
 use xos_units::{Amount, AssetId};
 
@@ -143,8 +143,22 @@ fn venue(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<Deplo
         ClassRule { requires: classes("counterparty_requires")?, forbids: classes("counterparty_forbids")? };
     let fees_to = words.number("fees_to", 0)?;
     let lists = words.take("lists").map(numbers).transpose()?;
+    let tiers = words.take("tiers").map_or(Ok(Vec::new()), tiers)?;
     let fees = venue_fees(words)?;
-    Ok(DeployCommand::Venue(VenueSpec { symbol, fees, admission, counterparty, fees_to, lists }))
+    Ok(DeployCommand::Venue(VenueSpec { symbol, fees, admission, counterparty, fees_to, lists, tiers }))
+}
+
+/// `tiers=1000:0:500,5000:-10:300`: volume, maker and taker rate.
+fn tiers(text: &str) -> Result<Vec<VolumeTier>, String> {
+    let tier = |text: &str| {
+        let parts: Vec<&str> = text.split(':').collect();
+        let [volume, maker, taker] = parts[..] else {
+            return Err(format!("{text:?} is not volume:maker:taker"));
+        };
+        let volume_from = Amount(integer(volume)?);
+        Ok(VolumeTier { volume_from, maker_ppm: ppm(maker)?, taker_ppm: ppm(taker)? })
+    };
+    text.split(',').map(tier).collect()
 }
 
 /// `lists=1,3`: numbers of instruments; `lists=`: none.
@@ -364,15 +378,24 @@ fn phases(words: &mut Words<'_>, now_ns: u64) -> Result<Phases, String> {
 
 /// `protocol:70%,venue:30%`; who is not named gets nothing.
 fn split(text: &str) -> Result<Split, String> {
-    let mut split = Split { protocol_ppm: 0, deployer_ppm: 0, venue_ppm: 0, insurance_ppm: 0 };
+    let mut split = Split::NOTHING;
     for part in text.split(',') {
+        if part == "receipts" {
+            split.receipts = true;
+            continue;
+        }
         let (name, share) = part.split_once(':').ok_or(format!("{part:?} is not name:share"))?;
         let field = match name {
             "protocol" => &mut split.protocol_ppm,
             "deployer" => &mut split.deployer_ppm,
             "venue" => &mut split.venue_ppm,
             "insurance" => &mut split.insurance_ppm,
-            _ => return Err(format!("{name:?} has no share; protocol, deployer, venue and insurance can")),
+            "referrer" => &mut split.referrer_ppm,
+            _ => {
+                return Err(format!(
+                    "{name:?} has no share; protocol, deployer, venue, insurance, referrer can"
+                ));
+            }
         };
         *field = ppm(share)?;
     }

@@ -12,6 +12,7 @@ pub(super) fn venue(rng: &mut Rng, number: usize, classes: u32) -> VenueSpec {
     let mut spec =
         VenueSpec { symbol: format!("VENUE{number}"), fees, admission, counterparty, ..VenueSpec::default() };
     super::fees::business(rng, &mut spec);
+    super::fees::tiers(rng, &mut spec);
     spec
 }
 

@@ -88,7 +88,9 @@ fn split(rng: &mut Rng) -> Split {
         part
     };
     let (deployer_ppm, venue_ppm, insurance_ppm) = (part(rng), part(rng), part(rng));
-    Split { protocol_ppm: left, deployer_ppm, venue_ppm, insurance_ppm }
+    let referrer_ppm = if rng.one_in(2) { rng.below(left as u64 + 1) as i32 } else { 0 };
+    let (protocol_ppm, receipts) = (left - referrer_ppm, rng.one_in(2));
+    Split { protocol_ppm, deployer_ppm, venue_ppm, insurance_ppm, referrer_ppm, receipts }
 }
 
 pub(super) fn terms(rng: &mut Rng, scale: Scale) -> InstrumentTerms {

@@ -134,6 +134,7 @@ fn terms(price_max_ticks: i64) -> InstrumentTerms {
             deployer_ppm: 300_000,
             venue_ppm: 200_000,
             insurance_ppm: 100_000,
+            ..Split::NOTHING
         },
         // A cancel must not overtake the place of its order inside a frame.
         matching: Matching::Arrival,

@@ -175,7 +175,7 @@ pub(crate) fn terms(fees: Fees) -> InstrumentTerms {
         orders_per_account_max: 1_000,
         band_ppm: 0,
         fees,
-        split: Split { protocol_ppm: 0, deployer_ppm: 0, venue_ppm: 0, insurance_ppm: 1_000_000 },
+        split: Split { insurance_ppm: 1_000_000, ..Split::NOTHING },
         matching: Matching::Arrival,
         fees_to: 0,
         venue: 0,

@@ -16,12 +16,12 @@ impl Chaos {
         let mut weights = if self.calm {
             [
                 700, 80, 30, 1, 1, 24, 20, 20, 10, 8, 25, 5, 1, 0, 0, 60, 2, 12, 40, 1, 24, 12, 6, 6, 6, 2,
-                4, 120, 6, 3, 3, 4,
+                4, 120, 6, 3, 3, 4, 1, 2,
             ]
         } else {
             [
                 600, 100, 40, 6, 4, 24, 24, 30, 20, 9, 45, 16, 9, 2, 3, 50, 6, 24, 45, 2, 60, 36, 20, 16, 16,
-                5, 16, 120, 16, 8, 6, 10,
+                5, 16, 120, 16, 8, 6, 10, 4, 6,
             ]
         };
         if self.crowd {
@@ -59,6 +59,8 @@ impl Chaos {
             29 => self.draw_governance(),
             30 => self.draw_collect(),
             31 => self.draw_auction(),
+            32 => self.draw_cap(),
+            33 => self.draw_referrer(),
             _ => CommandRecord { kind: *self.rng.pick(&[0, 19, 64, 65_535]), ..self.draw_place() },
         };
         if self.rng.one_in(if self.calm { 120 } else { 16 }) {

@@ -145,6 +145,7 @@ impl Chaos {
                     (None, 4) => spec.fees = Some(deployments::fees(rng)),
                     (None, _) => {}
                 }
+                crate::workload::fees::tiers(rng, &mut spec);
                 let venue = if rng.one_in(20) { 99 } else { venue };
                 DeployCommand::UpdateVenue(Box::new(VenueUpdate { venue, account, delay_s, spec }))
             }
