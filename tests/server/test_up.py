@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import exchange_os as xos
 from exchange_os import cli
+from exchange_os._core import EventKind
+from exchange_os.client import position_of
 from exchange_os.server import load_keys
 
 MARKET = Path(xos.markets.__file__).parent / "templates" / "spot.toml"
@@ -109,6 +112,30 @@ def test_after_kill_9_what_was_answered_is_there_once(tmp_path: Path) -> None:
         orders = exchange.orders(account)
         assert {order.order_id for order in answered} <= {order.order_id for order in orders}
         assert len(orders) == 50
+
+
+def test_a_client_hears_after_a_restart_what_it_missed(tmp_path: Path) -> None:
+    copy: dict[str, Any] = {"drop_copy": True, "session": 7}
+    with up(tmp_path) as (started, process), connect(started) as exchange:
+        account = exchange.open_account("anna")
+        exchange.deposit(account, "USDC", 1_000)
+        with connect(started, **copy) as listener:
+            exchange.buy(account, "ETH-USDC", 10, 1, client_id="o1")
+            assert EventKind.ORDER_ACCEPTED in heard(listener)
+            stood = position_of(listener)
+        exchange.buy(account, "ETH-USDC", 11, 1, client_id="o2")
+        exchange.cancel(account, client_id="o1")
+        process.kill()
+        process.wait(30)
+    with up(tmp_path) as (started, _), connect(started, **copy, resume=stood) as listener:
+        assert heard(listener) == [EventKind.ORDER_ACCEPTED, EventKind.ORDER_CANCELLED]
+        assert position_of(listener) > stood
+
+
+def heard(exchange: xos.Exchange) -> list[int]:
+    """What has come, once a question has been answered: answers follow the events before them."""
+    assert exchange.sequence > 0
+    return [int(kind) for kind in np.atleast_1d(exchange.events()["kind"])]
 
 
 def test_nothing_there_is_said() -> None:

@@ -5,7 +5,7 @@ use crate::error::NodeError;
 use crate::log::Log;
 use crate::machine::Machine;
 use crate::options::{DEPLOY_BYTES_MAX, Options, check_limits};
-use crate::recovery::{Recovery, hash_of_state};
+use crate::recovery::{Recovery, ReplayedEvents, ReplayedTail, hash_of_state};
 use std::borrow::Cow;
 use xos_engine::{Engine, Violation};
 use xos_journal::{JournalError, Position, SnapshotInfo};
@@ -32,6 +32,9 @@ pub struct Exchange {
     /// Sequence at which the next snapshot is due to be taken.
     snapshot_base: u64,
     snapshot_failure: Option<NodeError>,
+    /// Whoever has the exchange says when a due snapshot is taken.
+    snapshots_wait: bool,
+    pub(crate) replayed: ReplayedTail,
 }
 
 impl Exchange {
@@ -42,7 +45,17 @@ impl Exchange {
         options: Options,
     ) -> Self {
         let snapshot_base = recovery.as_ref().and_then(|found| found.snapshot_sequence).unwrap_or(0);
-        Self { machine, log, recovery, options, failure: None, snapshot_base, snapshot_failure: None }
+        Self {
+            machine,
+            log,
+            recovery,
+            options,
+            failure: None,
+            snapshot_base,
+            snapshot_failure: None,
+            snapshots_wait: false,
+            replayed: ReplayedTail::default(),
+        }
     }
 
     /// The engine, for its views. Between calls it stands exactly where the log stands; after a final error
@@ -54,6 +67,12 @@ impl Exchange {
     /// What opening found and did; `None` in memory.
     pub fn recovery(&self) -> Option<&Recovery> {
         self.recovery.as_ref()
+    }
+
+    /// The last events that opening executed again, frame by frame, as many as [`Options::replayed_events_max`] says; a
+    /// second call has none.
+    pub fn take_replayed(&mut self) -> Vec<ReplayedEvents> {
+        self.replayed.take()
     }
 
     /// The end of the log; `None` in memory.
@@ -199,7 +218,9 @@ impl Exchange {
                 return Err(error);
             }
         }
-        self.snapshot_if_due();
+        if !self.snapshots_wait {
+            self.snapshot_if_due();
+        }
         Ok(submitted)
     }
 
@@ -216,7 +237,14 @@ impl Exchange {
         self.failure.get_or_insert(NodeError::Halted(violation)).clone()
     }
 
-    fn snapshot_if_due(&mut self) {
+    /// Whether due snapshots wait for [`Exchange::snapshot_if_due`], so that answers can leave before the exchange
+    /// stands still for one.
+    pub fn let_snapshots_wait(&mut self, wait: bool) {
+        self.snapshots_wait = wait;
+    }
+
+    /// Takes the snapshot that [`Options::snapshot_every_commands`] asks for, if it is due.
+    pub fn snapshot_if_due(&mut self) {
         let Some(every) = self.options.snapshot_every_commands else { return };
         if self.log.is_some() && self.engine().sequence() - self.snapshot_base >= every.max(1) {
             self.snapshot_base = self.engine().sequence();

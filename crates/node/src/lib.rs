@@ -45,6 +45,6 @@ pub use inspect::{Inspector, LoggedFrame, inspect, inspect_on};
 pub use log::Log;
 pub use machine::Failpoint;
 pub use options::{Clock, DEPLOY_BYTES_MAX, Options};
-pub use recovery::Recovery;
+pub use recovery::{Recovery, ReplayedEvents};
 pub use replay::{ReplayOptions, ReplayReport, ReplayedFrame, replay, replay_on};
 pub use verify::{Conservation, VerifyError, VerifyOptions, VerifyReport, verify, verify_on};

@@ -50,12 +50,13 @@ impl Exchange {
             check_limits(limits, payload_bytes_most(&options)).map_err(bad_limit)?;
         }
         let journal = open_journal(disk, &options)?;
-        let (machine, recovery) = recover(&journal, &options, &directory, begun)?;
+        let (machine, recovery, tail) = recover(&journal, &options, &directory, begun)?;
         if recovery.sequence > 0 || options.limits.is_none() {
             check_limits(machine.engine().limits(), journal.payload_bytes_most()).map_err(bad_limit)?;
         }
         let log = Box::new(LocalLog::new(journal, &options));
         let mut exchange = Self::new(machine, Some(log), Some(recovery), options);
+        exchange.replayed = tail;
         exchange.begin_log(&directory)?;
         exchange.say_restarted(&directory)?;
         Ok(exchange)
@@ -67,8 +68,10 @@ impl Exchange {
             return Ok(());
         }
         let restart = CommandRecord { kind: CommandKind::Restart.code(), ..CommandRecord::default() };
-        let said = self.submit(&[restart], None, &mut Vec::new());
-        said.map(|_| ()).map_err(|error| opening(directory, error))
+        let mut events = Vec::new();
+        let said = self.submit(&[restart], None, &mut events).map_err(|error| opening(directory, error))?;
+        self.replayed.note(said.first_sequence, &events);
+        Ok(())
     }
 
     /// Declares the limits in a log without a command, and compares them in one with commands.

@@ -63,6 +63,8 @@ pub struct Options {
     pub durable: bool,
     /// Time of commands that bring none.
     pub clock: Clock,
+    /// How many of the last events of the log, executed again by opening, are kept for [`crate::Exchange::take_replayed`].
+    pub replayed_events_max: usize,
     /// Frames of at least this many commands are synced by a second thread while they execute; for smaller
     /// ones handing over costs more than it gains. `usize::MAX` uses no second thread at all.
     pub overlap_commands: usize,
@@ -84,6 +86,7 @@ impl Default for Options {
             snapshots_kept: 2,
             durable: true,
             clock: Clock::system(),
+            replayed_events_max: 0,
             overlap_commands: 512,
             says_restart: true,
             failpoint: None,

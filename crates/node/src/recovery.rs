@@ -5,10 +5,12 @@ use crate::error::OpenError;
 use crate::machine::Machine;
 use crate::options::Options;
 use crate::replay::{elapsed_ns, replay_frame};
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::Instant;
 use xos_engine::Engine;
 use xos_journal::{Check, Journal, RecoveryReport, SnapshotInfo};
+use xos_protocol::EventRecord;
 
 /// What opening found and did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +50,54 @@ impl fmt::Display for Recovery {
     }
 }
 
+/// The events of one frame that opening has executed again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayedEvents {
+    /// Sequence of the frame's first command.
+    pub first_sequence: u64,
+    /// Its events, the same ones as the first time.
+    pub events: Vec<EventRecord>,
+}
+
+/// The last events of the log, bounded by their number.
+#[derive(Debug, Default)]
+pub(crate) struct ReplayedTail {
+    frames: VecDeque<ReplayedEvents>,
+    events: usize,
+    events_max: usize,
+}
+
+impl ReplayedTail {
+    pub(crate) fn new(events_max: usize) -> Self {
+        Self { events_max, ..Self::default() }
+    }
+
+    pub(crate) fn note(&mut self, first_sequence: u64, events: &[EventRecord]) {
+        if self.events_max == 0 {
+            return;
+        }
+        self.events += events.len();
+        self.frames.push_back(ReplayedEvents { first_sequence, events: events.to_vec() });
+        while self.events > self.events_max
+            && let Some(gone) = self.frames.pop_front()
+        {
+            self.events -= gone.events.len();
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<ReplayedEvents> {
+        self.events = 0;
+        std::mem::take(&mut self.frames).into()
+    }
+}
+
 /// Builds the machine that the log describes.
 pub(crate) fn recover(
     journal: &Journal,
     options: &Options,
     directory: &str,
     begun: Instant,
-) -> Result<(Machine, Recovery), OpenError> {
+) -> Result<(Machine, Recovery, ReplayedTail), OpenError> {
     let (engine, from, skipped) = restore(journal, directory)?;
     let mut machine = Machine::new(engine, options.failpoint);
     // What is newer than the newest snapshot was checked with its chain when the journal was opened.
@@ -65,11 +108,13 @@ pub(crate) fn recover(
     };
     let mut reader = journal.read_from(machine.engine().sequence() + 1, check)?;
     let (mut frames, mut commands) = (0, 0);
-    // Nobody hears of these events again: they were answered, or their commands never were.
+    // They were answered, or their commands never were: only who comes back wants the last of them.
     let mut events = Vec::new();
+    let mut tail = ReplayedTail::new(options.replayed_events_max);
     while let Some(frame) = replay_frame(&mut reader, &mut machine, &mut events)? {
         frames += 1;
         commands += u64::from(frame.count);
+        tail.note(frame.first_sequence, frame.events);
     }
     let recovery = Recovery {
         sequence: machine.engine().sequence(),
@@ -80,7 +125,7 @@ pub(crate) fn recover(
         journal: journal.report().clone(),
         elapsed_ns: elapsed_ns(begun),
     };
-    Ok((machine, recovery))
+    Ok((machine, recovery, tail))
 }
 
 /// The engine of the newest usable snapshot, or a new one where the log still has its first command.

@@ -173,7 +173,8 @@ pub struct MessageHeader {
     pub number_low: u32,
     /// High half.
     pub number_high: u32,
-    /// Root block, `mark`, low half: of taken and events the first sequence of their frame of the log; otherwise zero.
+    /// Root block, `mark`, low half: of taken and events the first sequence of their frame of the log; of a server's
+    /// heartbeat the sequence before which everything has been told; otherwise zero.
     pub mark_low: u32,
     /// High half.
     pub mark_high: u32,
@@ -311,7 +312,7 @@ pub struct Logon {
     pub heartbeat_ms: u32,
     /// The number of the next command the client will send: the first that it has seen no outcome of.
     pub next_number: u64,
-    /// With [`LogonFlags::RESUME`]: mark of the last events message received.
+    /// With [`LogonFlags::RESUME`]: mark of the last events message received, or a later one of a heartbeat.
     pub resume_mark: u64,
     /// Events of that mark received.
     pub resume_index: u32,

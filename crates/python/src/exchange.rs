@@ -173,8 +173,16 @@ impl Exchange {
         let defaults = Options::default();
         let segment_bytes = segment_bytes.unwrap_or(defaults.segment_bytes);
         let failpoint = fail_at.map(|(sequence, panics)| Failpoint { sequence, panics });
-        let options =
-            Options { limits, durable, snapshot_every_commands, segment_bytes, failpoint, ..defaults };
+        let options = Options {
+            limits,
+            durable,
+            snapshot_every_commands,
+            segment_bytes,
+            // A server over it begins with them.
+            replayed_events_max: events_kept_max,
+            failpoint,
+            ..defaults
+        };
         let waits_for_disk = path.is_some();
         let opened = py.detach(|| {
             catch_unwind(AssertUnwindSafe(|| match &path {

@@ -158,6 +158,11 @@ impl Remote {
             .into_pyobject(py)
     }
 
+    /// Mark of the last events received and how many of it.
+    fn position(&self, py: Python<'_>) -> PyResult<(u64, u32)> {
+        self.with(py, |line| Ok(line.client.position))
+    }
+
     /// Hangs up; a second time does nothing.
     fn close(&self, py: Python<'_>) {
         py.detach(|| *self.line.lock().unwrap_or_else(PoisonError::into_inner) = None);

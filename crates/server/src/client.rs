@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use xos_protocol::{
     BadMessage, Challenge, CommandRecord, EventRecord, Goodbye, LoggedOn, Logon, LogonFlags,
-    MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, Refused, SessionCode, Taken,
+    MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, Refused, Resumption, SessionCode, Taken,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -110,6 +110,8 @@ pub struct Client {
     pub challenge: Challenge,
     /// What it answered to the logon.
     pub logged_on: LoggedOn,
+    /// Mark of the last events received and how many of it: what to resume from.
+    pub position: (u64, u32),
 }
 
 impl Client {
@@ -128,6 +130,7 @@ impl Client {
             next_number: 1,
             challenge: Challenge::default(),
             logged_on: LoggedOn::default(),
+            position: (0, 0),
         };
         client.challenge = client.expect(MessageKind::Challenge)?;
         Ok(client)
@@ -163,6 +166,10 @@ impl Client {
         client.send()?;
         client.logged_on = client.expect(MessageKind::LoggedOn)?;
         client.next_number = client.logged_on.next_number.max(request.next_number);
+        client.position = match request.resume {
+            Some(position) if client.logged_on.resumption == Resumption::Resumed.code() => position,
+            _ => (client.logged_on.durable_sequence + 1, 0),
+        };
         Ok(client)
     }
 
@@ -246,9 +253,21 @@ impl Client {
             Some(header) if unread.len() >= header.length as usize => {
                 let from = self.start + MESSAGE_HEADER_BYTES;
                 self.start += header.length as usize;
+                self.follow(&header);
                 Ok(Some((header, &self.inbox[from..self.start])))
             }
             _ => Ok(None),
+        }
+    }
+
+    /// Events count within their frame; a heartbeat says that all before its mark has been told.
+    fn follow(&mut self, header: &MessageHeader) {
+        let (mark, count) = (header.mark(), u32::from(header.count));
+        match header.kind() {
+            Some(MessageKind::Events) if mark == self.position.0 => self.position.1 += count,
+            Some(MessageKind::Events) => self.position = (mark, count),
+            Some(MessageKind::Heartbeat) if mark > self.position.0 => self.position = (mark, 0),
+            _ => {}
         }
     }
 

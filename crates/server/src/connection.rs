@@ -141,6 +141,11 @@ impl Connection {
         }
     }
 
+    /// Whether something lies unread in the socket: then it was this server that stood still, and not the other side.
+    pub(crate) fn has_unread_bytes(&self) -> bool {
+        self.readable || self.stream.peek(&mut [0]).is_ok_and(|bytes| bytes > 0)
+    }
+
     /// What came and is not taken yet.
     pub(crate) fn unread(&self) -> &[u8] {
         &self.inbox[self.inbox_start..self.inbox_end]

@@ -28,6 +28,8 @@ pub(crate) const LISTENER: Token = Token(usize::MAX);
 pub(crate) const WAKER: Token = Token(usize::MAX - 1);
 /// How often connections are looked at for silence.
 const SWEEP_NS: u64 = 50_000_000;
+/// What one look at the sockets can tell; who is beyond it is told of at the next.
+const EVENTS_PER_POLL: usize = 4_096;
 
 /// Commands of the longest message.
 const COMMANDS_PER_MESSAGE: usize =
@@ -65,6 +67,7 @@ impl Gateway {
         poll: Poll,
         mut listener: Option<TcpListener>,
         directory: Directory,
+        kept: KeptFrames,
         durable_sequence: u64,
     ) -> io::Result<Self> {
         if let Some(listener) = &mut listener {
@@ -72,12 +75,12 @@ impl Gateway {
         }
         let options = shared.options.clone();
         Ok(Self {
-            kept: KeptFrames::new(durable_sequence, options.events_kept),
+            kept,
             options,
             publisher: Publisher::default(),
             shared,
             poll,
-            ready: Events::with_capacity(1_024),
+            ready: Events::with_capacity(EVENTS_PER_POLL),
             listener,
             connections: Vec::new(),
             free: Vec::new(),
@@ -101,11 +104,8 @@ impl Gateway {
 
     /// Waits for sockets, at most so long, and admits what has come.
     pub(crate) fn poll(&mut self, timeout: Duration, batch: &mut Batch) -> io::Result<()> {
-        let timeout = if self.connections.iter().flatten().any(|open| open.readable) {
-            Duration::ZERO
-        } else {
-            timeout
-        };
+        let works = !self.owed.is_empty() || self.connections.iter().flatten().any(|open| open.readable);
+        let timeout = if works { Duration::ZERO } else { timeout };
         match self.poll.poll(&mut self.ready, Some(timeout)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
@@ -241,19 +241,30 @@ impl Gateway {
         for at in 0..self.connections.len() {
             let Some(connection) = &mut self.connections[at] else { continue };
             match &connection.stage {
-                Stage::Waiting if now_ns - connection.opened_ns > logon_ns => {
+                Stage::Waiting
+                    if now_ns.saturating_sub(connection.opened_ns) > logon_ns
+                        && !connection.has_unread_bytes() =>
+                {
                     connection.end(SessionCode::LogonLate, 0, u64::from(self.options.logon_ms));
                 }
                 Stage::Open(session) if !session.is_bound_to(connection.id) => {
                     connection.end(SessionCode::Replaced, 0, 0);
                 }
-                Stage::Open(_) if now_ns - connection.heard_ns > connection.silence_ns => {
+                Stage::Open(_)
+                    if now_ns.saturating_sub(connection.heard_ns) > connection.silence_ns
+                        && !connection.has_unread_bytes() =>
+                {
                     let limit_ms = connection.silence_ns / 1_000_000;
-                    connection.end(SessionCode::Silent, (now_ns - connection.heard_ns) / 1_000_000, limit_ms);
+                    connection.end(
+                        SessionCode::Silent,
+                        now_ns.saturating_sub(connection.heard_ns) / 1_000_000,
+                        limit_ms,
+                    );
                 }
-                Stage::Open(_) if now_ns - connection.said_ns >= heartbeat_ns => {
+                Stage::Open(_) if now_ns.saturating_sub(connection.said_ns) >= heartbeat_ns => {
                     let heartbeat = Heartbeat { sent_ns: now_ns, echo_ns: 0 };
-                    connection.say(MessageKind::Heartbeat, 0, &[heartbeat]);
+                    // Everything before the next sequence has been told, whether there was anything to tell or not.
+                    connection.say(MessageKind::Heartbeat, self.durable_sequence + 1, &[heartbeat]);
                     connection.said_ns = now_ns;
                     connection.flush(now_ns);
                 }

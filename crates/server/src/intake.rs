@@ -168,7 +168,7 @@ impl Gateway {
         connection.cancels_on_disconnect = flags.has(LogonFlags::CANCEL_ON_DISCONNECT);
         connection.silence_ns = u64::from(logon.heartbeat_ms) * 2_000_000;
         let resumption = if flags.has(LogonFlags::RESUME) {
-            self.kept.judge(logon.resume_mark, self.durable_sequence)
+            self.kept.judge(logon.resume_mark, logon.resume_index, self.durable_sequence)
         } else {
             Resumption::Fresh
         };

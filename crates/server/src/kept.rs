@@ -3,6 +3,7 @@
 use crate::frame::DurableFrame;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use xos_node::ReplayedEvents;
 use xos_protocol::Resumption;
 
 /// The last frames, bounded by the events in them.
@@ -19,6 +20,19 @@ impl KeptFrames {
     /// Nothing of what the log already holds is kept.
     pub fn new(sequence: u64, events_max: usize) -> Self {
         Self { frames: VecDeque::new(), events: 0, events_max, floor: sequence }
+    }
+
+    /// With the last frames of the log as opening executed them again: who was away over a restart misses nothing.
+    pub fn with_replayed(sequence: u64, events_max: usize, replayed: Vec<ReplayedEvents>) -> Self {
+        let mut kept = Self::new(sequence, events_max);
+        if let Some(first) = replayed.first() {
+            kept.floor = first.first_sequence - 1;
+        }
+        for frame in replayed {
+            let ReplayedEvents { first_sequence: mark, events } = frame;
+            kept.push(Arc::new(DurableFrame { mark, events, ..DurableFrame::default() }));
+        }
+        kept
     }
 
     /// Keeps a frame and lets go of the oldest beyond the limit.
@@ -39,9 +53,10 @@ impl KeptFrames {
         self.floor
     }
 
-    /// Whether everything behind a mark is here.
-    pub fn judge(&self, mark: u64, durable_sequence: u64) -> Resumption {
-        if mark > durable_sequence {
+    /// Whether everything behind a mark is here. The sequence that comes next is a mark too: nothing of it was received.
+    pub fn judge(&self, mark: u64, index: u32, durable_sequence: u64) -> Resumption {
+        let next = durable_sequence + 1;
+        if mark > next || (mark == next && index > 0) {
             Resumption::NotInThisLog
         } else if mark < self.floor {
             Resumption::TooOld
@@ -68,15 +83,34 @@ mod tests {
             Arc::new(DurableFrame { mark, events: vec![EventRecord::ZERO; events], ..Default::default() })
         };
         let mut kept = KeptFrames::new(10, 4);
-        assert_eq!(kept.judge(10, 10), Resumption::Resumed);
-        assert_eq!(kept.judge(9, 10), Resumption::TooOld);
-        assert_eq!(kept.judge(11, 10), Resumption::NotInThisLog);
+        assert_eq!(kept.judge(10, 3, 10), Resumption::Resumed);
+        assert_eq!(kept.judge(9, 3, 10), Resumption::TooOld);
+        assert_eq!(kept.judge(11, 0, 10), Resumption::Resumed);
+        assert_eq!(kept.judge(11, 1, 10), Resumption::NotInThisLog);
+        assert_eq!(kept.judge(12, 0, 10), Resumption::NotInThisLog);
         kept.push(frame(11, 2));
         kept.push(frame(15, 2));
         assert_eq!((kept.oldest_mark(), kept.from(11).count(), kept.from(12).count()), (10, 2, 1));
         kept.push(frame(20, 1));
         // The frame of mark 11 held the sequences up to 14.
         assert_eq!((kept.oldest_mark(), kept.from(0).count()), (14, 2));
-        assert_eq!((kept.judge(11, 20), kept.judge(15, 20)), (Resumption::TooOld, Resumption::Resumed));
+        assert_eq!((kept.judge(11, 0, 20), kept.judge(15, 0, 20)), (Resumption::TooOld, Resumption::Resumed));
+    }
+
+    #[test]
+    fn what_opening_executed_again_is_kept_up_to_the_limit() {
+        let frame = |first_sequence, events| ReplayedEvents {
+            first_sequence,
+            events: vec![EventRecord::ZERO; events],
+        };
+        let all = || vec![frame(6, 2), frame(8, 2), frame(10, 1)];
+        let kept = KeptFrames::with_replayed(10, 5, all());
+        assert_eq!(
+            (kept.oldest_mark(), kept.judge(5, 9, 10), kept.from(5).count()),
+            (5, Resumption::Resumed, 3)
+        );
+        let kept = KeptFrames::with_replayed(10, 4, all());
+        assert_eq!((kept.oldest_mark(), kept.judge(5, 9, 10)), (7, Resumption::TooOld));
+        assert_eq!(KeptFrames::with_replayed(10, 4, Vec::new()).oldest_mark(), 10);
     }
 }

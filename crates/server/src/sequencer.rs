@@ -42,7 +42,14 @@ impl Sequencer {
 
     /// Gives the exchange back.
     pub fn into_exchange(self) -> Exchange {
-        self.exchange.expect(AWAY)
+        let mut exchange = self.exchange.expect(AWAY);
+        exchange.let_snapshots_wait(false);
+        exchange
+    }
+
+    /// Takes a snapshot if one is due; the exchange stands still for it.
+    pub fn snapshot_if_due(&mut self) {
+        self.own().snapshot_if_due();
     }
 
     fn own(&mut self) -> &mut Exchange {

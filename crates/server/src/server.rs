@@ -3,6 +3,7 @@
 use crate::directory::Directory;
 use crate::frame::{Batch, Frames, NODE};
 use crate::gateway::{Gateway, WAKER};
+use crate::kept::KeptFrames;
 use crate::keys::Keyring;
 use crate::options::ServerOptions;
 use crate::questions::{Question, Questions};
@@ -84,7 +85,7 @@ pub struct Server {
 impl Server {
     /// Serves an open exchange at an address; port 0 takes a free one.
     pub fn start(
-        exchange: Exchange,
+        mut exchange: Exchange,
         address: SocketAddr,
         keys: Keyring,
         options: ServerOptions,
@@ -97,10 +98,13 @@ impl Server {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let desk = Arc::new(Desk { jobs: Mutex::default(), waker });
+        let replayed = exchange.take_replayed();
+        exchange.let_snapshots_wait(true);
         let engine = exchange.engine();
+        let kept = KeptFrames::with_replayed(engine.sequence(), shared.options.events_kept, replayed);
         shared.stats.durable_sequence.store(engine.sequence(), Relaxed);
         let directory = Directory::of(engine);
-        let gateway = Gateway::new(shared.clone(), poll, Some(listener), directory, engine.sequence())?;
+        let gateway = Gateway::new(shared.clone(), poll, Some(listener), directory, kept, engine.sequence())?;
         let sequencer = Sequencer::new(exchange, shared.options.frame_commands_max, shared.options.tick_ms);
         let ours = desk.clone();
         let thread = std::thread::Builder::new().name("xos-server".into()).spawn(move || {
@@ -236,6 +240,8 @@ fn serve(mut gateway: Gateway, mut sequencer: Sequencer, desk: &Desk) -> Result<
                 gateway.end_all(SessionCode::Halted);
                 return Err(ServerError::Node(error));
             }
+            // Answers have left: whoever waits for the snapshot waits for nothing that is done.
+            sequencer.snapshot_if_due();
             busy = Instant::now();
         }
         if stopping {

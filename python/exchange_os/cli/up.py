@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from exchange_os.server.node import Node
 
 _STATUS_S = 0.5
+# Of the log's end, for clients that come back after a restart: 128 MiB of events at most.
+_EVENTS_KEPT_MAX = 1 << 20
 
 
 @click.command(name="up")
@@ -88,7 +90,9 @@ def command(
         make_keys(key_path)
     keys = load_keys(key_path)
     begun = time.monotonic()
-    exchange = Exchange.open(data, snapshot_every_commands=snapshot_every)
+    exchange = Exchange.open(
+        data, snapshot_every_commands=snapshot_every, events_kept_max=_EVENTS_KEPT_MAX
+    )
     for market in markets:
         exchange.deploy(market)
     log = open_log(data.parent / "node.log")

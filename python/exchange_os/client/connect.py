@@ -64,6 +64,14 @@ def connect(
     return Exchange(cast("_core.Exchange", RemoteCore(line)))
 
 
+def position_of(exchange: Exchange) -> tuple[int, int]:
+    """How far a connection has heard: what `connect(..., resume=...)` takes, over a restart of the server too."""
+    core: object = exchange._core
+    if not isinstance(core, RemoteCore):
+        raise InvalidArgument("an exchange in this process misses nothing; only a connection has a position")
+    return core.position()
+
+
 def connect_async(address: str = "127.0.0.1:7001", **options: object) -> Awaitable[AsyncExchange]:
     """As `connect`, for asyncio: `exchange = await connect_async(...)`, then `await exchange.place(...)`."""
     return AsyncExchange.over(lambda: connect(address, **options))  # type: ignore[arg-type]

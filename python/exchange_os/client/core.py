@@ -27,6 +27,7 @@ class RemoteCore:
         self.unpublished = line.unpublished
         self.close = line.close
         self.closed = line.closed
+        self.position = line.position
 
     def submit(self, commands: bytes, time_ns: int | None) -> bytes:
         _no_time(time_ns)

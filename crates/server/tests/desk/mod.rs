@@ -5,7 +5,7 @@ use std::time::Duration;
 use xos_node::{Exchange, Options};
 use xos_protocol::{
     AssetSpec, CommandKind, CommandRecord, DeployCommand, Fees, InstrumentSpec, InstrumentTerms, Int128,
-    Matching, Product, SessionCode, Split, Tif,
+    Limits, Matching, Product, SessionCode, Split, Tif,
 };
 use xos_server::{
     Client, ClientError, Key, Keyring, LogonRequest, Outcomes, Proof, Rate, Scopes, Server, ServerOptions,
@@ -147,6 +147,11 @@ pub(crate) fn berts_request() -> LogonRequest {
         credential: xos_server::Credential::Private(BERTS_PRIVATE_KEY),
         ..LogonRequest::with_secret("bert", SECRET)
     }
+}
+
+/// Frames that fit into small segments.
+pub(crate) fn small_frames() -> Limits {
+    Limits { frame_commands_max: 1_024, ..Limits::default() }
 }
 
 pub(crate) fn disk_options() -> Options {
