@@ -90,9 +90,7 @@ def command(
         make_keys(key_path)
     keys = load_keys(key_path)
     begun = time.monotonic()
-    exchange = Exchange.open(
-        data, snapshot_every_commands=snapshot_every, events_kept_max=_EVENTS_KEPT_MAX
-    )
+    exchange = Exchange.open(data, snapshot_every_commands=snapshot_every, events_kept_max=_EVENTS_KEPT_MAX)
     for market in markets:
         exchange.deploy(market)
     log = open_log(data.parent / "node.log")
