@@ -100,7 +100,7 @@ class Scale:
             number = Decimal(value)
         except decimal.InvalidOperation:
             number = Decimal("NaN")
-        if not number.is_finite() or "_" in value:
+        if not number.is_finite() or "_" in value or not value.isascii():
             raise InvalidArgument(f"the {self.noun} is {shown(repr(value))}, which is no decimal number")
         return number
 

@@ -136,3 +136,13 @@ def test_ctrl_c_ends_a_verb_with_130(tmp_path: Path, verb: str) -> None:
     assert ended.returncode == 130, ended.stderr
     assert ended.stderr.strip().endswith(b"xos: interrupted")
     assert b"Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["replay", "--to", "\u0661"], ["lint", "--price", "\u0661", "x.toml"], ["demo", "--size", "\u0661"]],
+)
+def test_digits_of_other_scripts_are_no_numbers(arguments: list[str]) -> None:
+    answer = CliRunner().invoke(cli.main, arguments)
+    assert answer.exit_code == 2, answer.output
+    assert "\u0661" in answer.output

@@ -67,7 +67,19 @@ def test_a_float_is_refused_with_a_type_error(value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "x", "1_0", "nan", "inf", "0x10", Decimal("NaN"), Decimal("sNaN"), Decimal("-Infinity")]
+    "value",
+    [
+        "",
+        "x",
+        "1_0",
+        "nan",
+        "inf",
+        "0x10",
+        "\u0661\u0662",
+        Decimal("NaN"),
+        Decimal("sNaN"),
+        Decimal("-Infinity"),
+    ],
 )
 def test_what_is_no_number_is_refused(value: str | Decimal) -> None:
     with pytest.raises(InvalidArgument, match=r"no (decimal )?number"):

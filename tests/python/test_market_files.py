@@ -83,6 +83,7 @@ CHANGES: list[tuple[str, str, str, str]] = [
     ),
     ("bool", 'qty_max = "100"', "qty_max = true", "qty_max: expected a decimal number"),
     ("no number", 'qty_max = "100"', 'qty_max = "1oo"', "qty_max: '1oo' is no decimal number"),
+    ("digits of another script", 'qty_max = "100"', 'qty_max = "\u0661\u0660"', "is no decimal number"),
     (
         "word",
         'product = "spot"',

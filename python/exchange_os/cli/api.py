@@ -4,15 +4,15 @@ from pathlib import Path
 
 import click
 
+from exchange_os.cli._numbers import IntRange
+
 
 @click.command(name="api")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8555, show_default=True, type=IntRange(0, 65_535), help="Port to listen on.")
 @click.option(
-    "--port", default=8555, show_default=True, type=click.IntRange(0, 65_535), help="Port to listen on."
-)
-@click.option(
-    "--account", type=click.IntRange(1), help="Make a new key with read and trade for this account first."
+    "--account", type=IntRange(1), help="Make a new key with read and trade for this account first."
 )
 def command(directory: Path, host: str, port: int, account: int | None) -> None:
     """Serve the exchange in DIRECTORY over HTTP, compatible with OKX v5, until Ctrl-C or SIGTERM.

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from exchange_os.cli._numbers import IntRange
 from exchange_os.cli._say import FAILED, json_option, say_json, say_pairs
 from exchange_os.errors import Halted, InvalidArgument
 
@@ -22,7 +23,7 @@ def command() -> None:
     "--commands", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Command file."
 )
 @click.option(
-    "--prefill", default=0, type=click.IntRange(min=0), help="Commands of the file that only fill the book."
+    "--prefill", default=0, type=IntRange(min=0), help="Commands of the file that only fill the book."
 )
 @click.option("--expect", help="Totals the file must end with: trades,lots,notional,resting.")
 @click.option(
@@ -30,16 +31,12 @@ def command() -> None:
     type=click.Choice(["steady", "many", "cross", "implied", "storm"]),
     help="A seeded market instead of a file.",
 )
+@click.option("--count", default=1_000_000, show_default=True, type=IntRange(min=1), help="Its commands.")
+@click.option("--accounts", default=10_000, show_default=True, type=IntRange(min=2), help="Its accounts.")
 @click.option(
-    "--count", default=1_000_000, show_default=True, type=click.IntRange(min=1), help="Its commands."
+    "--resting", default=10_000, show_default=True, type=IntRange(min=0), help="Its resting orders."
 )
-@click.option(
-    "--accounts", default=10_000, show_default=True, type=click.IntRange(min=2), help="Its accounts."
-)
-@click.option(
-    "--resting", default=10_000, show_default=True, type=click.IntRange(min=0), help="Its resting orders."
-)
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0, 2**64 - 1), help="Its seed.")
+@click.option("--seed", default=1, show_default=True, type=IntRange(0, 2**64 - 1), help="Its seed.")
 @click.option("--by-kind/--no-by-kind", default=True, help="Also time each kind of command in a second pass.")
 @json_option
 @click.pass_context
@@ -84,15 +81,13 @@ _directory = click.option(
 
 @command.command(name="replay")
 @click.option(
-    "--count", default=1_000_000, show_default=True, type=click.IntRange(min=1), help="Commands of the log."
+    "--count", default=1_000_000, show_default=True, type=IntRange(min=1), help="Commands of the log."
 )
 @click.option(
-    "--batch", default=4_096, show_default=True, type=click.IntRange(1, 65_536), help="Commands of a frame."
+    "--batch", default=4_096, show_default=True, type=IntRange(1, 65_536), help="Commands of a frame."
 )
-@click.option(
-    "--accounts", default=1_000, show_default=True, type=click.IntRange(min=2), help="Their accounts."
-)
-@click.option("--runs", default=3, show_default=True, type=click.IntRange(min=1), help="Replays measured.")
+@click.option("--accounts", default=1_000, show_default=True, type=IntRange(min=2), help="Their accounts.")
+@click.option("--runs", default=3, show_default=True, type=IntRange(min=1), help="Replays measured.")
 @_directory
 @json_option
 def replay(count: int, batch: int, accounts: int, runs: int, directory: Path | None, as_json: bool) -> None:
@@ -121,12 +116,8 @@ def replay(count: int, batch: int, accounts: int, runs: int, directory: Path | N
 
 
 @command.command(name="restart")
-@click.option(
-    "--accounts", default=1_000_000, show_default=True, type=click.IntRange(min=2), help="Accounts."
-)
-@click.option(
-    "--orders", default=1_000_000, show_default=True, type=click.IntRange(min=1), help="Resting orders."
-)
+@click.option("--accounts", default=1_000_000, show_default=True, type=IntRange(min=2), help="Accounts.")
+@click.option("--orders", default=1_000_000, show_default=True, type=IntRange(min=1), help="Resting orders.")
 @_directory
 @json_option
 def restart(accounts: int, orders: int, directory: Path | None, as_json: bool) -> None:
@@ -157,16 +148,16 @@ def restart(accounts: int, orders: int, directory: Path | None, as_json: bool) -
     "--rate",
     default=300_000,
     show_default=True,
-    type=click.IntRange(1, 50_000_000),
+    type=IntRange(1, 50_000_000),
     help="Commands a second.",
 )
-@click.option("--seconds", default=10, show_default=True, type=click.IntRange(1, 3_600), help="For how long.")
-@click.option("--connections", default=8, show_default=True, type=click.IntRange(1, 512), help="Connections.")
+@click.option("--seconds", default=10, show_default=True, type=IntRange(1, 3_600), help="For how long.")
+@click.option("--connections", default=8, show_default=True, type=IntRange(1, 512), help="Connections.")
 @click.option(
     "--subscribers",
     default=0,
     show_default=True,
-    type=click.IntRange(0, 512),
+    type=IntRange(0, 512),
     help="Readers of the book by order.",
 )
 @click.option(
@@ -179,28 +170,24 @@ def restart(accounts: int, orders: int, directory: Path | None, as_json: bool) -
     "--prefill",
     default=2_000,
     show_default=True,
-    type=click.IntRange(min=0),
+    type=IntRange(min=0),
     help="Commands of the file that only fill the book.",
 )
 @click.option(
     "--seed",
     default=1,
     show_default=True,
-    type=click.IntRange(0, 2**64 - 1),
+    type=IntRange(0, 2**64 - 1),
     help="Seed of the market without a file.",
 )
-@click.option(
-    "--accounts", default=1_000, show_default=True, type=click.IntRange(min=2), help="Its accounts."
-)
-@click.option(
-    "--resting", default=2_000, show_default=True, type=click.IntRange(min=0), help="Its resting orders."
-)
+@click.option("--accounts", default=1_000, show_default=True, type=IntRange(min=2), help="Its accounts.")
+@click.option("--resting", default=2_000, show_default=True, type=IntRange(min=0), help="Its resting orders.")
 @click.option("--durable/--volatile", default=True, help="Whether an answer waits for the disk.")
 @click.option(
     "--spin-us",
     default=0,
     show_default=True,
-    type=click.IntRange(0, 1_000_000),
+    type=IntRange(0, 1_000_000),
     help="Look for work so long before sleeping.",
 )
 @_directory

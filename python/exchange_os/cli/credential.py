@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from exchange_os.cli._numbers import IntRange
 from exchange_os.cli._say import json_option, say_json
 
 if TYPE_CHECKING:
@@ -61,9 +62,7 @@ def key(file: Path, curve: str, kid: str, as_json: bool) -> None:
 @click.option("--issuer", required=True, help="The issuer's id, as the market file names it.")
 @click.option("--subject", required=True, help="Owner of the accounts: customer id or wallet.")
 @click.option("--class", "classes", required=True, multiple=True, help="A class that it gives; repeat it.")
-@click.option(
-    "--days", type=click.IntRange(1, 36_500), default=365, show_default=True, help="How long it counts."
-)
+@click.option("--days", type=IntRange(1, 36_500), default=365, show_default=True, help="How long it counts.")
 @click.option("--id", "named", help="Its id; a random one unless said.")
 @json_option
 def issue(
@@ -96,7 +95,7 @@ def issue(
 @click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
 @_market
 @_data
-@click.option("--account", type=click.IntRange(1), help="Whose owner it has to be about.")
+@click.option("--account", type=IntRange(1), help="Whose owner it has to be about.")
 @json_option
 def check(files: tuple[Path, ...], market: Path, data: Path, account: int | None, as_json: bool) -> None:
     """Say what the credential in each FILE gives, or why it counts for nothing. Nothing is changed."""
@@ -116,7 +115,7 @@ def check(files: tuple[Path, ...], market: Path, data: Path, account: int | None
 @click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
 @_market
 @_data
-@click.option("--account", type=click.IntRange(1), required=True, help="Who gets the classes.")
+@click.option("--account", type=IntRange(1), required=True, help="Who gets the classes.")
 @json_option
 def submit(files: tuple[Path, ...], market: Path, data: Path, account: int, as_json: bool) -> None:
     """Give an account the classes of the credentials in FILE..., all of them together, and no others."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from exchange_os.cli._numbers import FloatRange, IntRange
 from exchange_os.cli._progress import progress
 from exchange_os.cli._say import FAILED, json_option, say_json
 
@@ -15,10 +16,10 @@ _BOOKS_SIZE = 0.05
 
 @click.command(name="demo")
 @click.argument("directory", type=click.Path(path_type=Path), default=Path("demo-data"))
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=2026, show_default=True)
+@click.option("--seed", type=IntRange(0, 2**63 - 1), default=2026, show_default=True)
 @click.option(
     "--size",
-    type=click.FloatRange(0, 20, min_open=True),
+    type=FloatRange(0, 20, min_open=True),
     default=1.0,
     show_default=True,
     help="How much is traded, 1 being about a million commands.",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from exchange_os.cli._numbers import IntRange
 from exchange_os.cli._say import json_option, say_json
 
 
@@ -19,7 +20,7 @@ from exchange_os.cli._say import json_option, say_json
 @click.option(
     "--account",
     default=0,
-    type=click.IntRange(min=0),
+    type=IntRange(min=0),
     help="The deployer who brings its markets with a stake; left out: the operator.",
 )
 @json_option

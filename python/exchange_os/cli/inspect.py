@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from exchange_os._core import CommandKind, Flags, SelfTrade, Side, Tif
+from exchange_os.cli._numbers import IntRange
 from exchange_os.cli._say import json_option, say_json
 
 _KINDS = {int(kind) for kind in CommandKind}
@@ -15,13 +16,13 @@ _JOINED = {"kind", "amount_low", "amount_high"}
 
 @click.command(name="inspect")
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--from", "first", default=1, type=click.IntRange(1, 2**64 - 1), help="First sequence.")
-@click.option("--to", "last", type=click.IntRange(1, 2**64 - 1), help="Last sequence.")
+@click.option("--from", "first", default=1, type=IntRange(1, 2**64 - 1), help="First sequence.")
+@click.option("--to", "last", type=IntRange(1, 2**64 - 1), help="Last sequence.")
 @click.option(
     "--limit",
     default=1_000,
     show_default=True,
-    type=click.IntRange(1, 2**63 - 1),
+    type=IntRange(1, 2**63 - 1),
     help="Most commands to print.",
 )
 @json_option

@@ -26,7 +26,8 @@ class _Amount(click.ParamType[Decimal]):
             amount = Decimal(value)
         except InvalidOperation:
             amount = Decimal("NaN")
-        if not amount.is_finite() or amount < 0 or amount.adjusted() > 20:
+        is_foreign = isinstance(value, str) and not value.isascii()
+        if is_foreign or not amount.is_finite() or amount < 0 or amount.adjusted() > 20:
             self.fail(f"{value} is no amount from 0 to 10^20", param, ctx)
         return amount
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exchange_os.cli._numbers import IntRange
 from exchange_os.cli._say import FAILED, json_option, say_json
 
 if TYPE_CHECKING:
@@ -67,10 +68,10 @@ _DATA = click.option(
     help="Directory of the exchange.",
 )
 _DELAY = click.option(
-    "--delay-s", type=click.IntRange(min=0), help="Seconds until it takes effect; the least one if left out."
+    "--delay-s", type=IntRange(min=0), help="Seconds until it takes effect; the least one if left out."
 )
 _ACCOUNT = click.option(
-    "--account", default=0, type=click.IntRange(min=0), help="Who announces it; left out: the operator."
+    "--account", default=0, type=IntRange(min=0), help="Who announces it; left out: the operator."
 )
 
 
@@ -110,7 +111,7 @@ def delist(market: str, data: Path, delay_s: int | None, account: int, as_json: 
 
 
 @command.command(name="withdraw")
-@click.argument("change", type=click.IntRange(min=1))
+@click.argument("change", type=IntRange(min=1))
 @_DATA
 @_ACCOUNT
 def withdraw(change: int, data: Path, account: int) -> None:

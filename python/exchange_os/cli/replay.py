@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from exchange_os.cli._numbers import IntRange
 from exchange_os.cli._progress import progress
 from exchange_os.cli._say import json_option, say_json, say_pairs
 
@@ -12,7 +13,7 @@ from exchange_os.cli._say import json_option, say_json, say_pairs
 @click.command(name="replay")
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--to", "to_sequence", type=click.IntRange(1, 2**64 - 1), help="Stop after the frame with this sequence."
+    "--to", "to_sequence", type=IntRange(1, 2**64 - 1), help="Stop after the frame with this sequence."
 )
 @json_option
 def command(directory: Path, to_sequence: int | None, as_json: bool) -> None:

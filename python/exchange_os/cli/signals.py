@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from exchange_os.cli._numbers import FloatRange, IntRange
 from exchange_os.cli._say import json_option, say_json, say_pairs
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def alert(
 
 @command.command(name="screen")
 @_recording_options
-@click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="How many to print.")
+@click.option("--top", type=IntRange(1), default=20, show_default=True, help="How many to print.")
 @json_option
 def screen(folder: Path, at: str | None, top: int, as_json: bool) -> None:
     """Rank every perpetual in FOLDER by funding divergence, with the best basis trade beside it."""
@@ -160,7 +161,7 @@ def _cell(value: float | None) -> str:
 @click.argument("folder", type=_FOLDER)
 @click.argument("symbol")
 @click.option("--venue", required=True, help="Whose bars and funding are read.")
-@click.option("--interval-s", type=click.IntRange(60), default=28_800, show_default=True, help="Of the bars.")
+@click.option("--interval-s", type=IntRange(60), default=28_800, show_default=True, help="Of the bars.")
 @json_option
 def evaluate(folder: Path, symbol: str, venue: str, interval_s: int, as_json: bool) -> None:
     """Judge the bias of SYMBOL, 8 h ahead, on calls made before their outcome was known.
@@ -199,11 +200,9 @@ def evaluate(folder: Path, symbol: str, venue: str, interval_s: int, as_json: bo
 @click.option(
     "--venue", "venues", multiple=True, required=True, help="ccxt's name of an exchange; repeatable."
 )
-@click.option("--rounds", type=click.IntRange(1), default=1, show_default=True, help="How often to ask.")
-@click.option("--every-s", type=click.FloatRange(1), default=60.0, show_default=True, help="Between rounds.")
-@click.option(
-    "--history-days", type=click.IntRange(0), default=0, help="First fetch settled funding and bars."
-)
+@click.option("--rounds", type=IntRange(1), default=1, show_default=True, help="How often to ask.")
+@click.option("--every-s", type=FloatRange(1), default=60.0, show_default=True, help="Between rounds.")
+@click.option("--history-days", type=IntRange(0), default=0, help="First fetch settled funding and bars.")
 @click.option("--bars", "interval", default="1h", show_default=True, help="Length of those bars.")
 @json_option
 def record(

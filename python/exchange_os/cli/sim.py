@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from exchange_os.cli._numbers import FloatRange, IntRange
 from exchange_os.cli._progress import progress
 from exchange_os.cli._say import FAILED, json_option, say_json
 
@@ -18,9 +19,9 @@ def command() -> None:
 
 
 @command.command(name="adl")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
-@click.option("--accounts", type=click.IntRange(200, 1_000_000), default=20_000, show_default=True)
-@click.option("--markets", type=click.IntRange(1, 10_000), default=162, show_default=True)
+@click.option("--seed", type=IntRange(0, 2**63 - 1), default=1, show_default=True)
+@click.option("--accounts", type=IntRange(200, 1_000_000), default=20_000, show_default=True)
+@click.option("--markets", type=IntRange(1, 10_000), default=162, show_default=True)
 @click.option(
     "--picture",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -58,10 +59,10 @@ def adl(
 
 
 @command.command(name="books")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=2026, show_default=True)
+@click.option("--seed", type=IntRange(0, 2**63 - 1), default=2026, show_default=True)
 @click.option(
     "--size",
-    type=click.FloatRange(0, 5, min_open=True),
+    type=FloatRange(0, 5, min_open=True),
     default=0.6,
     show_default=True,
     help="How much is traded, as of xos demo.",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from exchange_os.cli._numbers import IntRange
 from exchange_os.cli._say import HALTED, say_json
 
 if TYPE_CHECKING:
@@ -50,14 +51,14 @@ _EVENTS_KEPT_MAX = 1 << 20
     "--snapshot-every",
     default=5_000_000,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=IntRange(min=1),
     help="Commands between two snapshots.",
 )
 @click.option(
     "--rate",
     default=50_000,
     show_default=True,
-    type=click.IntRange(min=0),
+    type=IntRange(min=0),
     help="Commands a second of a session; 0: no limit.",
 )
 @click.option(

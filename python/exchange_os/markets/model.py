@@ -33,7 +33,8 @@ def _exact(value: object) -> Decimal:
         number = Decimal(value)
     except InvalidOperation:
         number = Decimal("NaN")
-    if not number.is_finite():
+    # Decimal takes the digits of every script.
+    if not number.is_finite() or (isinstance(value, str) and not value.isascii()):
         raise PydanticCustomError("number", "{value} is no decimal number", {"value": shown(repr(value))})
     # Beyond this no bound of the engine reaches, and exact arithmetic on it could take for ever.
     exponent = int(number.as_tuple().exponent)
