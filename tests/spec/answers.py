@@ -37,8 +37,9 @@ def agree(answer: xos.OrderResult, outcome: Event, events: list[Event]) -> None:
 
 def is_of_time(event: Event) -> bool:
     """Whether time brought it and not the command that it stands with."""
+    if event["flags"] & xos.EventFlags.OF_TIME:
+        return True
     if event["kind"] in {xos.EventKind.ORDER_CANCELLED, xos.EventKind.TRIGGER_CANCELLED}:
         reasons = {xos.CancelReason.EXPIRED, xos.CancelReason.CANCEL_ALL_AFTER, xos.CancelReason.LINKED}
         return event["reason"] in reasons
-    fired = event["kind"] == xos.EventKind.CANCEL_ALL_AFTER_FIRED
-    return bool(fired or event["flags"] & xos.EventFlags.OF_TIME)
+    return bool(event["kind"] == xos.EventKind.CANCEL_ALL_AFTER_FIRED)

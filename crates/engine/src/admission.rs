@@ -155,11 +155,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Credentials whose end has come give no classes any more.
+    /// Credentials whose end has come give no classes any more: a bounded number a frame, the earliest first.
     #[inline(always)]
     pub(crate) fn expire_credentials(&mut self, step: &mut Step) {
-        while let Some(account) = self.admission.due(step.time_ns) {
+        let mut left = self.limits.payouts_per_command_max as usize;
+        while left > 0
+            && let Some(account) = self.admission.due(step.time_ns)
+        {
+            let told = step.events.len();
             self.expire_credential(step, account);
+            left = left.saturating_sub(step.events.len() - told);
         }
     }
 

@@ -57,7 +57,7 @@ pub struct Limits {
     /// Holders that one tick settles the funding of; the others follow with the next ones.
     pub funding_settlements_per_command_max: u32,
     /// Orders that leave and positions that are paid by one command, for questions that are settled, at least 1; the others
-    /// follow with the next ticks.
+    /// follow with the next ticks. As many credentials that end, and orders that leave with them, by one frame.
     pub payouts_per_command_max: u32,
     /// Client ids remembered at a time. Those of deposits do not count and are never forgotten.
     pub client_ids_max: u32,

@@ -234,7 +234,7 @@ impl World {
         Ok(())
     }
 
-    /// Credentials whose end has come, the earliest first.
+    /// Credentials whose end has come, the earliest first, until as many events were told as a turn has work.
     pub(super) fn run_out_credentials(&mut self, cause: &Cause, events: &mut Vec<EventRecord>) {
         let first = events.len();
         let mut due: Vec<(u64, u32)> = Vec::new();
@@ -248,6 +248,9 @@ impl World {
         }
         due.sort_unstable();
         for (_, account) in due {
+            if events.len() - first >= self.limits.payouts_per_command_max as usize {
+                break;
+            }
             let known = self.account_mut(account);
             let before = std::mem::take(&mut known.classes);
             known.credential.iter_mut().for_each(|credential| credential.ends_ns = 0);
