@@ -78,8 +78,8 @@ class GovernanceMethods(CommandMethods):
     ) -> Receipt:
         """Announces that a spot instrument, a perpetual or a question is wound down after the delay.
 
-        Until then positions are only reduced; then orders leave, and positions are settled at the average
-        price of the last `delisting_window_s`. A question pays what it pays when it is void.
+        Until then positions are only reduced, in the last `delisting_auction_s` in an auction; then orders
+        leave, and positions are settled at the average price of the last `delisting_window_s`. A question pays what it pays when it is void.
         """
         directory = self._directory
         is_question = market in directory.questions and market not in directory.markets

@@ -96,7 +96,7 @@ impl Engine {
         }
     }
 
-    fn price_auction(&mut self, step: &mut Step, id: InstrumentId) {
+    pub(crate) fn price_auction(&mut self, step: &mut Step, id: InstrumentId) {
         let AuctionPrice { price, lots, imbalance, reference } = self.auction_price(id);
         if let Some(auction) = self.auction_mut(id) {
             auction.price = Some(price.0);
@@ -122,10 +122,11 @@ impl Engine {
         }
     }
 
-    fn close_auction(&mut self, step: &mut Step, id: InstrumentId) {
+    pub(crate) fn close_auction(&mut self, step: &mut Step, id: InstrumentId) {
         let auctions = &mut self.governance.state.auctions;
         let Some(place) = auctions.iter().position(|auction| auction.instrument == id.0) else { return };
-        let filled = auctions.remove(place).filled_lots;
+        let Auction { filled_lots: filled, price, .. } = auctions.remove(place);
+        self.agree_on_price(step.time_ns, id, price.unwrap_or(0), filled);
         let instrument = &mut self.instruments[id.index()];
         instrument.auction = InstrumentState::Continuous;
         instrument.refresh_gate();

@@ -13,9 +13,9 @@ use crate::questions::Question;
 use crate::step::{Refused, Step, refused};
 use xos_ledger::{Party, SETTLEMENT};
 use xos_protocol::{
-    AssetSpec, CHANGE_DELAY_S_MAX, DELISTING_WINDOW_S_MAX, DeployCommand, EventKind, EventRecord, Fees,
-    InstrumentSpec, InstrumentTerms, LIQUIDATION_COOLDOWN_MS_MAX, MarketKind, Matching, OracleSpec,
-    PROFILES_MAX, Product, QuestionSpec, Reject, VenueSpec,
+    AssetSpec, CHANGE_DELAY_S_MAX, DELISTING_AUCTION_S_MAX, DELISTING_WINDOW_S_MAX, DeployCommand, EventKind,
+    EventRecord, Fees, InstrumentSpec, InstrumentTerms, LIQUIDATION_COOLDOWN_MS_MAX, MarketKind, Matching,
+    OracleSpec, PROFILES_MAX, Product, QuestionSpec, Reject, VenueSpec,
 };
 use xos_units::{
     AMOUNT_ATOMS_BOUND, AccountId, Amount, AssetId, InstrumentId, PPM_ONE, PRICE_TICKS_BOUND, Price,
@@ -50,6 +50,7 @@ impl Engine {
                 check_bounds(i128::from(limits.profiles_max), 1..=PROFILES_MAX as i128, 135)?;
                 check_bounds(i128::from(limits.change_delay_s_min), 0..=CHANGE_DELAY_S_MAX.into(), 181)?;
                 check_bounds(i128::from(limits.delisting_window_s), 1..=DELISTING_WINDOW_S_MAX.into(), 189)?;
+                check_bounds(limits.delisting_auction_s.into(), 0..=DELISTING_AUCTION_S_MAX.into(), 174)?;
                 self.limits = limits;
                 step.emit(EventRecord { kind: EventKind::Ticked.code(), ..Default::default() });
                 Ok(())

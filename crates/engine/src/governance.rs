@@ -5,6 +5,7 @@ mod changes;
 mod closing;
 mod deployers;
 mod fixed;
+mod last_auction;
 
 use crate::engine::Engine;
 use crate::step::{Refused, Step, refused};
@@ -67,11 +68,12 @@ impl Engine {
     pub(crate) fn govern(&mut self, step: &mut Step, before_ns: u64) {
         self.close_trading(step);
         self.measure(before_ns, step.time_ns);
+        self.run_last_auctions(step);
         loop {
             let due = |pending: &&PendingChange| pending.effective_ns <= step.time_ns;
             let changes = self.governance.state.changes.iter();
-            let Some(next) = changes.filter(due).min_by_key(|pending| (pending.effective_ns, pending.id))
-            else {
+            let changes = changes.filter(due).filter(|pending| !self.awaits_auction(pending));
+            let Some(next) = changes.min_by_key(|pending| (pending.effective_ns, pending.id)) else {
                 return;
             };
             let id = next.id;

@@ -11,6 +11,8 @@ use xos_units::Amount;
 
 /// Longest delay of a change, seconds: a year.
 pub const CHANGE_DELAY_S_MAX: u32 = 365 * 24 * 3_600;
+/// Longest auction before the end of a delisted market, seconds: a day.
+pub const DELISTING_AUCTION_S_MAX: u32 = 24 * 3_600;
 /// Longest window of a settlement price, seconds: a day.
 pub const DELISTING_WINDOW_S_MAX: u32 = 24 * 3_600;
 
@@ -100,6 +102,9 @@ pub struct MeasuredPrice {
     pub any_sum: Amount,
     /// So long.
     pub any_ns: u64,
+    /// What at least half of the open interest traded at in the last auction, ticks; none: nothing was agreed on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agreed: Option<i64>,
 }
 
 /// A change that waits for its time.

@@ -37,8 +37,8 @@ pub use deployers::{
 pub use event::{EventFlags, EventRecord, FeeDivision, Receipt};
 pub use feed::{FeedAction, FeedRecord, Subscription};
 pub use governance::{
-    Auction, CHANGE_DELAY_S_MAX, Change, ClosingMarket, DELISTING_WINDOW_S_MAX, GovernanceState,
-    InstrumentUpdate, MeasuredPrice, PendingChange, QuestionUpdate, VenueUpdate,
+    Auction, CHANGE_DELAY_S_MAX, Change, ClosingMarket, DELISTING_AUCTION_S_MAX, DELISTING_WINDOW_S_MAX,
+    GovernanceState, InstrumentUpdate, MeasuredPrice, PendingChange, QuestionUpdate, VenueUpdate,
 };
 pub use limits::{
     COUNTDOWN_MS_MAX, FUNDING_HISTORY_MAX, FUNDING_LEVELS_MAX, Limits, PROFILES_MAX, PROTECTION_MS_MAX,

@@ -75,10 +75,14 @@ pub struct Limits {
     /// Time before its end over which the settlement price of a delisted perpetual is averaged, logged seconds; 1 to a day.
     #[serde(skip_serializing_if = "is_an_hour")]
     pub delisting_window_s: u32,
+    /// Length of the auction before the end of a delisted spot instrument or perpetual, logged seconds; up to a day, 0: none.
+    #[serde(skip_serializing_if = "is_a_minute")]
+    pub delisting_auction_s: u32,
 }
 
 const DAY_S: u32 = 24 * 3_600;
 const HOUR_S: u32 = 3_600;
+const MINUTE_S: u32 = 60;
 
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_a_day(seconds: &u32) -> bool {
@@ -88,6 +92,11 @@ fn is_a_day(seconds: &u32) -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_an_hour(seconds: &u32) -> bool {
     *seconds == HOUR_S
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_a_minute(seconds: &u32) -> bool {
+    *seconds == MINUTE_S
 }
 
 impl Default for Limits {
@@ -117,6 +126,7 @@ impl Default for Limits {
             liquidations_per_command_max: 64,
             change_delay_s_min: DAY_S,
             delisting_window_s: HOUR_S,
+            delisting_auction_s: MINUTE_S,
         }
     }
 }

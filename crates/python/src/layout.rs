@@ -79,16 +79,20 @@ pub(crate) struct AllLimits {
     delay_s: u32,
     #[serde(rename = "delisting_window_s")]
     window_s: u32,
+    #[serde(rename = "delisting_auction_s")]
+    auction_s: u32,
 }
 
 impl AllLimits {
     pub(crate) fn of(mut limits: Limits) -> Self {
         let standard = Limits::default();
         let (delay_s, window_s) = (limits.change_delay_s_min, limits.delisting_window_s);
+        let auction_s = limits.delisting_auction_s;
         // Their defaults are not written, so each stands once.
         (limits.change_delay_s_min, limits.delisting_window_s) =
             (standard.change_delay_s_min, standard.delisting_window_s);
-        Self { limits, delay_s, window_s }
+        limits.delisting_auction_s = standard.delisting_auction_s;
+        Self { limits, delay_s, window_s, auction_s }
     }
 }
 

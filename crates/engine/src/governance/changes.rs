@@ -139,7 +139,8 @@ impl Engine {
         command: &CommandRecord,
     ) -> Result<(), Refused> {
         let id = command.order_id;
-        let Some(pending) = self.governance.state.changes.iter().find(|pending| pending.id == id) else {
+        let is_ahead = |pending: &&PendingChange| pending.id == id && pending.effective_ns > step.time_ns;
+        let Some(pending) = self.governance.state.changes.iter().find(is_ahead) else {
             return refused(Reject::UnknownChange, id, 0);
         };
         if pending.account != command.account {

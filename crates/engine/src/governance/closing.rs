@@ -130,8 +130,21 @@ impl Engine {
         }
     }
 
-    /// The average of the window: of fresh prices, else of any, else what stands.
+    /// What was agreed on, within the band around the average of the window; or that average.
     fn settlement_price(&self, at: usize, measured: &MeasuredPrice) -> Price {
+        let average = self.average_price(at, measured);
+        let instrument = &self.instruments[at];
+        match measured.agreed {
+            Some(agreed) if instrument.band_ppm > 0 => {
+                xos_risk::within(Price(agreed), average, instrument.band_ppm)
+            }
+            Some(agreed) => Price(agreed),
+            None => average,
+        }
+    }
+
+    /// Of fresh prices, else of any, else what stands.
+    fn average_price(&self, at: usize, measured: &MeasuredPrice) -> Price {
         let (sum, ns) = match measured {
             MeasuredPrice { fresh_sum, fresh_ns: 1.., .. } => (fresh_sum.0, measured.fresh_ns),
             MeasuredPrice { any_sum, any_ns: 1.., .. } => (any_sum.0, measured.any_ns),

@@ -56,7 +56,7 @@ impl World {
         }
     }
 
-    fn price_auction(&mut self, cause: &Cause, id: u32, events: &mut Vec<EventRecord>) {
+    pub(super) fn price_auction(&mut self, cause: &Cause, id: u32, events: &mut Vec<EventRecord>) {
         let instrument = self.instrument(id);
         let prices = [instrument.last, instrument.mark, instrument.index];
         let reference = prices.into_iter().find(|price| *price > 0).unwrap_or(0);
@@ -100,7 +100,8 @@ impl World {
     }
 
     pub(super) fn close_auction(&mut self, cause: &Cause, id: u32, events: &mut Vec<EventRecord>) {
-        let filled = self.auction_mut(id).filled_lots;
+        let (filled, price) = (self.auction_mut(id).filled_lots, self.auction_mut(id).price);
+        self.agree(cause.time_ns, id, price.unwrap_or(0), filled);
         self.governance.auctions.retain(|auction| auction.instrument != id);
         self.instrument_mut(id).auction = InstrumentState::Continuous;
         events.push(EventRecord { instrument: id, qty: filled, ..cause.event(EventKind::AuctionClosed) });

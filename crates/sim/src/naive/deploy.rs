@@ -36,8 +36,9 @@ impl World {
             bound(135, profiles, (1..=63).contains(&profiles))?;
             let delay_s = limits.change_delay_s_min;
             bound(181, delay_s, delay_s <= 31_536_000)?;
-            let window_s = limits.delisting_window_s;
+            let (window_s, auction_s) = (limits.delisting_window_s, limits.delisting_auction_s);
             bound(189, window_s, (1..=86_400).contains(&window_s))?;
+            bound(174, auction_s, auction_s <= 86_400)?;
             self.limits = limits;
             events.push(cause.event(EventKind::Ticked));
             return Ok(());

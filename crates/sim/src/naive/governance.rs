@@ -188,7 +188,7 @@ impl World {
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
         let id = command.order_id;
-        let found = self.governance.changes.iter().position(|p| p.id == id);
+        let found = self.governance.changes.iter().position(|p| p.id == id && p.effective_ns > cause.time_ns);
         let Some(at) = found else { return refuse(Reject::UnknownChange, id, 0) };
         let pending = self.governance.changes[at].clone();
         check(pending.account == command.account, Reject::NotTheDeployer, command.account, pending.target)?;
@@ -284,9 +284,16 @@ impl World {
             }
             self.governance.changes[at].change = Change::Delisting(measured);
         }
-        let mut due: Vec<(u64, u64)> =
-            self.governance.changes.iter().map(|pending| (pending.effective_ns, pending.id)).collect();
-        due.retain(|(effective_ns, _)| *effective_ns <= cause.time_ns);
+        self.run_last_auctions(cause, events);
+        let waits =
+            |pending: &PendingChange| self.is_of_instrument(pending) && self.is_in_auction(pending.target);
+        let mut due: Vec<(u64, u64)> = self
+            .governance
+            .changes
+            .iter()
+            .filter(|pending| pending.effective_ns <= cause.time_ns && !waits(pending))
+            .map(|pending| (pending.effective_ns, pending.id))
+            .collect();
         due.sort_unstable();
         let first = events.len();
         for (_, id) in due {
@@ -381,7 +388,8 @@ impl World {
             };
             let holders = (1..=self.accounts.len() as u32).filter(|&a| self.holding(a, id).position != 0);
             begun.qty = holders.count() as i64;
-            begun.price = price.min(self.instrument(id).terms.price_max_ticks);
+            let price = price.min(self.instrument(id).terms.price_max_ticks);
+            begun.price = self.agreed_price(id, measured.agreed, price);
             self.instrument_mut(id).mark = begun.price;
         }
         events.push(begun);

@@ -4,8 +4,10 @@ use super::deploy::bound;
 use super::events::Cause;
 use super::refusal::Refusal;
 use super::state::World;
+
 use xos_protocol::{
-    Auction, EventFlags, EventKind, EventRecord, InstrumentState, Int128, MarketKind, Phases,
+    Auction, Change, EventFlags, EventKind, EventRecord, InstrumentState, Int128, MarketKind, PendingChange,
+    Phases,
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -26,6 +28,74 @@ pub(super) fn check_171(now_ns: u64, phases: Phases, resolvers_ns: Option<u64>) 
 }
 
 impl World {
+    pub(super) fn is_in_auction(&self, id: u32) -> bool {
+        self.governance.auctions.iter().any(|auction| auction.instrument == id)
+    }
+
+    /// A delisting, and not of a question.
+    pub(super) fn is_of_instrument(&self, pending: &PendingChange) -> bool {
+        matches!(pending.change, Change::Delisting(_)) && pending.kind == MarketKind::Instrument
+    }
+
+    /// Section 30.3: the start of a frame.
+    pub(super) fn run_last_auctions(&mut self, cause: &Cause, events: &mut Vec<EventRecord>) {
+        use InstrumentState::{Auction, CancelOnly, Continuous, Halted, PostOnly, ReduceOnly, Settled};
+        let first = events.len();
+        let length_ns = u64::from(self.limits.delisting_auction_s) * SECOND_NS;
+        for pending in self.governance.changes.clone() {
+            if !self.is_of_instrument(&pending) {
+                continue;
+            }
+            let (id, ends_ns) = (pending.target, pending.effective_ns);
+            let accepts = self.instrument(id).accepts();
+            if cause.time_ns < ends_ns {
+                let is_near = cause.time_ns.saturating_add(length_ns) >= ends_ns;
+                let takes = [Continuous, PostOnly, ReduceOnly].contains(&accepts);
+                if is_near && takes && !self.is_in_auction(id) {
+                    self.begin_auction(cause, id, ends_ns, events);
+                }
+            } else if self.is_in_auction(id) && accepts == Auction {
+                self.price_auction(cause, id, events);
+            } else if self.is_in_auction(id) && [CancelOnly, Halted, Settled].contains(&accepts) {
+                self.close_auction(cause, id, events);
+            }
+        }
+        for event in &mut events[first..] {
+            event.flags |= EventFlags::OF_TIME;
+        }
+    }
+
+    /// An auction at this price is over.
+    pub(super) fn agree(&mut self, now_ns: u64, id: u32, price: i64, filled: i64) {
+        let longs: i128 =
+            (1..=self.accounts.len() as u32).map(|a| i128::from(self.holding(a, id).position.max(0))).sum();
+        let instrument = self.instrument(id);
+        let names_it = instrument.is_perpetual() && instrument.oracle.is_none();
+        if !names_it || price == 0 || filled == 0 || i128::from(filled) < longs {
+            return;
+        }
+        for at in 0..self.governance.changes.len() {
+            let pending = self.governance.changes[at].clone();
+            if pending.target == id
+                && pending.effective_ns <= now_ns
+                && self.is_of_instrument(&pending)
+                && let Change::Delisting(measured) = &mut self.governance.changes[at].change
+            {
+                measured.agreed = Some(price);
+            }
+        }
+    }
+
+    pub(super) fn agreed_price(&self, id: u32, agreed: Option<i64>, average: i64) -> i64 {
+        let band = i128::from(self.instrument(id).terms.band_ppm);
+        let width = (i128::from(average) * band / 1_000_000) as i64;
+        match agreed {
+            Some(price) if band > 0 => price.max(average - width).min(average + width),
+            Some(price) => price,
+            None => average,
+        }
+    }
+
     /// A market's phases, whether it is settled, and its instruments.
     fn phased(&self, kind: MarketKind, number: u32) -> (Phases, bool, Vec<u32>) {
         if kind == MarketKind::Question {

@@ -438,6 +438,7 @@ fn limits(words: &[String]) -> Result<Limits, String> {
             .number("liquidations_per_command_max", standard.liquidations_per_command_max)?,
         change_delay_s_min: words.number("change_delay_s_min", standard.change_delay_s_min)?,
         delisting_window_s: words.number("delisting_window_s", standard.delisting_window_s)?,
+        delisting_auction_s: words.number("delisting_auction_s", standard.delisting_auction_s)?,
     };
     words.end()?;
     Ok(limits)

@@ -58,6 +58,7 @@ pub(super) fn limits(rng: &mut Rng) -> Limits {
         liquidations_per_command_max: up_to(1, 3),
         change_delay_s_min: 0,
         delisting_window_s: up_to(1, 2),
+        delisting_auction_s: up_to(0, 2),
     }
 }
 

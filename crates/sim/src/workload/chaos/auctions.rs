@@ -1,13 +1,46 @@
 //! Auctions: begun for a moment, most often, so that they end. Trading phases, given to what is deployed just before it
 //! is, as their times have to be near.
 
-use super::Chaos;
+use super::{Chaos, Known};
 use crate::workload::{Body, Frame, command};
-use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Deployable, InstrumentTerms, Phases};
+use xos_protocol::{CommandKind, CommandRecord, DeployCommand, Deployable, InstrumentTerms, Phases, Side};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
 impl Chaos {
+    /// A delisting, those with positions who want to be out at one price, its time, and ticks.
+    fn plan_last_auction(&mut self) {
+        let number = self.rng.bits();
+        let aimed = self.live.nth_position(number).filter(|(_, id, _)| self.known(*id).question == 0);
+        let Some((_, instrument, _)) = aimed else { return };
+        let Known { price_max, qty_max, .. } = self.known(instrument);
+        let mark = self.live.marks.get(&instrument).copied().unwrap_or(1 + price_max / 2);
+        let price = (mark + self.rng.between(-1, 1)).clamp(1, price_max);
+        let here = self.live.positions.iter().filter(|((_, id), lots)| *id == instrument && **lots != 0);
+        let holders: Vec<(u32, i64)> = here.map(|((account, _), lots)| (*account, *lots)).collect();
+        let delist = CommandRecord { instrument, qty: 1, ..command(CommandKind::Delist) };
+        let state = CommandRecord { instrument, ..command(CommandKind::SetInstrumentState) };
+        let mut script = vec![(0, vec![state, delist]), (1 + self.rng.below(SECOND_NS), Vec::new())];
+        for (account, lots) in holders {
+            let side = if lots > 0 { Side::Sell } else { Side::Buy };
+            let qty = if self.rng.one_in(6) { lots.abs() / 2 } else { lots.abs() };
+            let order =
+                CommandRecord { account, instrument, side: side.code(), price, ..CommandRecord::default() };
+            let flags = xos_protocol::Flags::REDUCE_ONLY;
+            let kind = CommandKind::Place.code();
+            script.push((0, vec![CommandRecord { kind, flags, qty: qty.clamp(1, qty_max), ..order }]));
+        }
+        script.extend((0..1 + self.rng.below(4)).map(|at| (SECOND_NS / (1 + at), Vec::new())));
+        let mut time_ns = self.time_ns;
+        for (wait_ns, mut commands) in script {
+            time_ns += wait_ns;
+            if commands.is_empty() {
+                commands.push(command(CommandKind::Tick));
+            }
+            self.set_up.push_back(Frame::commands(time_ns, commands));
+        }
+    }
+
     /// A frame as it was planned, or with phases where it deploys an instrument or a question.
     pub(super) fn with_phases(&mut self, mut frame: Frame) -> Frame {
         let Body::Deploy(body) = &mut frame.body else { return frame };
@@ -59,6 +92,9 @@ impl Chaos {
     }
 
     pub(super) fn draw_auction(&mut self) -> CommandRecord {
+        if self.set_up.is_empty() && self.rng.one_in(2) {
+            self.plan_last_auction();
+        }
         let instrument = if self.rng.one_in(30) { 99 } else { self.instrument() };
         let ahead_ns = match self.rng.below(12) {
             0 => 0,
