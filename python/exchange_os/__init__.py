@@ -28,6 +28,7 @@ from exchange_os._core import (
     build_info,
 )
 from exchange_os.admission import Credential
+from exchange_os.auctions import Auction
 from exchange_os.client import AsyncExchange, connect, connect_async
 from exchange_os.debts import Convertible, Debt
 from exchange_os.deployers import DeployedMarket, Deployer
@@ -89,6 +90,7 @@ __all__ = [
     "AdlStanding",
     "AlreadyOpen",
     "AsyncExchange",
+    "Auction",
     "Balance",
     "BatchRefused",
     "Book",

@@ -734,6 +734,9 @@ class Exchange:
     def credential(self, account: int) -> tuple[int, int, int, bytes] | None:
         """Classes, end, time of issue and hash of an account's last credential."""
 
+    def auction(self, instrument: int) -> tuple[int, bool, int, int, int, int, int] | None:
+        """Its end, whether it is priced, price, lots, imbalance, reference, lots filled."""
+
     def governance(self) -> bytes:
         """Announced changes and what else governs markets, as MessagePack by field name."""
 

@@ -14,6 +14,7 @@ import numpy as np
 from exchange_os import _core
 from exchange_os._core import EventKind
 from exchange_os.admission import AdmissionMethods
+from exchange_os.auctions import AuctionMethods
 from exchange_os.bounds import directory_text, each, flag, limit_value, mapping, whole, whole_or_none
 from exchange_os.deployers import DeployerMethods
 from exchange_os.directory import Directory, read
@@ -43,7 +44,9 @@ class _Directory:
             return found
 
 
-class Exchange(QuestionMethods, DeployerMethods, FeeMethods, TriggerMethods, AdmissionMethods, Views):
+class Exchange(
+    QuestionMethods, DeployerMethods, AuctionMethods, FeeMethods, TriggerMethods, AdmissionMethods, Views
+):
     """One exchange. Every method may be called from any thread; calls run one after the other.
 
     Numbers are whole units as `Decimal`, int or text and never floats; a value finer than tick, lot or atom

@@ -79,7 +79,8 @@ class GovernanceMethods(CommandMethods):
         """Announces that a spot instrument, a perpetual or a question is wound down after the delay.
 
         Until then positions are only reduced, in the last `delisting_auction_s` in an auction; then orders
-        leave, and positions are settled at the average price of the last `delisting_window_s`. A question pays what it pays when it is void.
+        leave, and positions are settled at the average price of the last `delisting_window_s`. A question
+        pays what it pays when it is void.
         """
         directory = self._directory
         is_question = market in directory.questions and market not in directory.markets
@@ -92,21 +93,6 @@ class GovernanceMethods(CommandMethods):
                 account=account,
                 instrument=number,
                 qty=self._delay(delay_s),
-                time_ns=time_ns,
-            )
-        )
-
-    def start_auction(self, instrument: str | int, ends_ns: int, *, time_ns: int | None = None) -> Receipt:
-        """Collects orders of an instrument, unmatched, until `ends_ns`; then they trade at one price.
-
-        It ends with the first tick at or after that time.
-        """
-        number = self._directory.market(instrument).number
-        return receipt(
-            self._command(
-                CommandKind.START_AUCTION,
-                instrument=number,
-                expires_ns=whole("expires_ns", ends_ns),
                 time_ns=time_ns,
             )
         )

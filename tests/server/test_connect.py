@@ -34,6 +34,20 @@ def test_a_trader_trades_and_sees_its_own(node: Node, operator: xos.Exchange) ->
     assert set(operator.conservation().values()) == {Decimal(0)}
 
 
+def test_everybody_sees_an_auction(node: Node, operator: xos.Exchange) -> None:
+    with anna(node) as hers:
+        assert hers.auction("ETH-USDC") is None
+        ends_ns = operator.time_ns + 3_600_000_000_000
+        operator.start_auction("ETH-USDC", ends_ns)
+        hers.buy(1, "ETH-USDC", 2_000, "0.5")
+        hers.sell(1, "ETH-USDC", 1_999, "0.2")
+        stands = hers.auction("ETH-USDC")
+        assert stands is not None
+        assert (stands.ends_ns, stands.priced, stands.qty) == (ends_ns, False, Decimal("0.2"))
+        assert (stands.price, stands.imbalance) == (1_999, Decimal("0.3"))
+        assert stands == operator.auction("ETH-USDC")
+
+
 def test_what_the_session_refuses_never_reaches_the_log(node: Node, operator: xos.Exchange) -> None:
     before = operator.sequence
     with anna(node) as hers:

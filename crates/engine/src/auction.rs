@@ -8,7 +8,7 @@ mod uncross;
 use crate::engine::Engine;
 use crate::instrument::Instrument;
 use crate::step::{Refused, Step, refused, wide};
-pub use price::AuctionPrice;
+pub use price::{AuctionPrice, AuctionView};
 use xos_protocol::{Auction, CommandRecord, EventKind, Flags, InstrumentState, Reject};
 use xos_units::{Amount, InstrumentId, Price};
 

@@ -47,7 +47,7 @@ mod touch;
 mod triggers;
 mod views;
 
-pub use auction::AuctionPrice;
+pub use auction::{AuctionPrice, AuctionView};
 pub use audit::AuditReport;
 pub use charges::ChargeView;
 pub use defence::Defence;

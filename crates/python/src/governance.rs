@@ -4,7 +4,11 @@ use crate::exchange::Exchange;
 use crate::outcome::integer_of;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt};
-use xos_units::AccountId;
+use xos_engine::AuctionView;
+use xos_units::{AccountId, InstrumentId};
+
+/// End, whether it is priced, price, lots, imbalance, reference, lots filled.
+type AuctionRow = (u64, bool, i64, i128, i128, i64, i64);
 
 #[pymethods]
 impl Exchange {
@@ -12,6 +16,17 @@ impl Exchange {
     fn governance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let bytes = self.engine(py, |engine| engine.governance().without_charges().to_bytes())?;
         Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// Of the auction of an instrument: its end, whether it is priced, the price, lots that trade at it, buyers' lots less
+    /// sellers', reference price, lots filled; none: it is in no auction.
+    fn auction(&self, py: Python<'_>, instrument: u32) -> PyResult<Option<AuctionRow>> {
+        self.engine(py, |engine| {
+            let AuctionView { auction, at } = engine.auction_view(InstrumentId(instrument))?;
+            let is_priced = auction.price.is_some();
+            let (price, reference) = (at.price.0, at.reference.0);
+            Some((auction.ends_ns, is_priced, price, at.lots, at.imbalance, reference, auction.filled_lots))
+        })
     }
 
     /// Atoms of a deployer's stake that its markets lock now.

@@ -10,6 +10,7 @@ from exchange_os.exact import plain_text
 from exchange_os.markets.admission import admission_doubts
 from exchange_os.markets.lines import Path
 from exchange_os.markets.load import Loaded, Problem
+from exchange_os.markets.phases import phase_doubts
 from exchange_os.markets.resolution import doubts, rehearsed
 from exchange_os.markets.spec import Perpetual, Question, Spot
 from exchange_os.markets.to_commands import Deployment, Standing, plan
@@ -119,6 +120,9 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     163: (("resolution", "decide_s"), "1 to 31,536,000"),
     167: (("any_other",), "one of the outcomes"),
     168: (("outcomes_max",), "more than there are, at most outcomes_per_question_max; not with a link"),
+    171: (("phases", "opens"), "later than now, and before resolvers take over"),
+    172: (("phases", "closes"), "later than now and than opens, and not after resolvers take over"),
+    173: (("phases", "reopen_auction_s"), "0 to 86,400"),
     211: (("implied",), "with it at most matches_per_command_max + 1 outcomes"),
 }
 
@@ -179,6 +183,8 @@ def _warnings(loaded: Loaded) -> Iterator[Problem]:
             used |= {instrument.base, instrument.quote}
         for field, message in _suspicions(instrument):
             yield loaded.problem((*path, field), message, "warning")
+        for field, message in phase_doubts(instrument):
+            yield loaded.problem((*path, "phases", field), message, "warning")
     for index, question in enumerate(spec.questions):
         for field, message in _suspicions(question):
             yield loaded.problem(("question", index, field), message, "warning")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -11,11 +10,11 @@ import msgspec
 
 from exchange_os.exact import plain_text as text
 from exchange_os.markets.lines import Path
+from exchange_os.markets.phases import logged_ns
 from exchange_os.markets.scale import Contradiction, Money, atoms
 from exchange_os.markets.spec import Resolution
 
 _ONE = 1_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR_S = 3_600
 _RULE_CHARACTERS = 60
 
@@ -33,10 +32,7 @@ def resolution_body(item: Resolution, outcomes: list[str], money: Money) -> dict
         "decide_s",
     }
     body: dict[str, Any] = item.model_dump(include=kept)
-    closes_ns = (item.closes - _EPOCH) // timedelta(microseconds=1) * 1_000
-    if closes_ns < 0:
-        raise Contradiction(("resolution", "closes"), "it is before 1970")
-    body["close_ns"] = closes_ns
+    body["close_ns"] = logged_ns(item.closes, ("resolution", "closes"))
     body["bond"] = str(atoms(("resolution", "bond"), item.bond, money))
     body["second_bond"] = str(atoms(("resolution", "second_bond"), item.second_bond, money))
     body["void_payouts_ppm"] = _shares(item, outcomes)

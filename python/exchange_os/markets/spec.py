@@ -176,6 +176,17 @@ class Funding(Strict):
     sample_s: int = 5
 
 
+class Phases(Strict):
+    """Until `opens` orders collect for an auction; from `closes` on only cancels count. Neither changes.
+
+    `reopen_auction_s`: length of the auction that follows a halt, or a restart; 0: none.
+    """
+
+    opens: AwareDatetime | None = None
+    closes: AwareDatetime | None = None
+    reopen_auction_s: int = 0
+
+
 class Terms(Strict):
     """What instruments and questions have in common.
 
@@ -196,6 +207,7 @@ class Terms(Strict):
     matching: MatchingName = "maker_first"
     venue: str | None = None
     fees_to: int = 0
+    phases: Phases | None = None
 
 
 class CollateralTier(Strict):

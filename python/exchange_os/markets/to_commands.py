@@ -19,6 +19,7 @@ from exchange_os.markets.later import additions, later_body
 from exchange_os.markets.lines import Path
 from exchange_os.markets.listings import future_instruments, listed, venue_number
 from exchange_os.markets.load import Loaded, Problem
+from exchange_os.markets.phases import phases_body
 from exchange_os.markets.resolution import resolution_body
 from exchange_os.markets.scale import (
     Contradiction,
@@ -271,6 +272,7 @@ class _Planner:
         price_max = steps_of_price(item)
         terms = terms_body(item, quote, price_max, position_max, item.band_ppm)
         terms["venue"] = venue_number(item.venue, self.venues)
+        terms |= phases_body(item)
         if isinstance(item, Spot):
             try:
                 lot = atoms("lot_size", item.lot_size, base)
@@ -390,6 +392,7 @@ class _Planner:
         unit = ticks_per_unit(item)
         terms = terms_body(item, self._settlement(), unit - 1, item.position_max, 0)
         terms["venue"] = venue_number(item.venue, self.venues)
+        terms |= phases_body(item)
         outcomes = [outcome.model_dump() for outcome in item.outcomes]
         content = {
             "symbol": item.symbol,

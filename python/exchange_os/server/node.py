@@ -21,6 +21,7 @@ _WAIT_MS = 200
 PUBLIC = frozenset(
     {
         "account_count",
+        "auction",
         "book",
         "book_with_implied",
         "funding",

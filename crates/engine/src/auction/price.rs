@@ -2,7 +2,7 @@
 
 use crate::admission::ALL;
 use crate::engine::Engine;
-use xos_protocol::Side;
+use xos_protocol::{Auction, Side};
 use xos_units::{InstrumentId, Price};
 
 /// At what an auction would be filled.
@@ -16,6 +16,15 @@ pub struct AuctionPrice {
     pub imbalance: i128,
     /// What decides between prices that are equal otherwise: last price, else mark, else index; 0: none.
     pub reference: Price,
+}
+
+/// How an auction stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuctionView {
+    /// Its end, its price once it has one, and what it filled.
+    pub auction: Auction,
+    /// What would trade now, or what is still to trade.
+    pub at: AuctionPrice,
 }
 
 impl Engine {
@@ -56,6 +65,24 @@ impl Engine {
             }
         }
         best
+    }
+
+    /// How the auction of an instrument stands: while it collects, at what it would be filled now; once it is priced, what of
+    /// it is left.
+    pub fn auction_view(&self, id: InstrumentId) -> Option<AuctionView> {
+        let auction = *self.auction_of(id)?;
+        let mut at = self.auction_price(id);
+        if let Some(price) = auction.price.map(Price) {
+            let (bids, asks) =
+                (self.levels_of_auction(id, Side::Buy), self.levels_of_auction(id, Side::Sell));
+            let lots_of = |levels: &[(Price, i128)], accepts: &dyn Fn(Price) -> bool| -> i128 {
+                levels.iter().filter(|level| accepts(level.0)).map(|level| level.1).sum()
+            };
+            let bought = lots_of(&bids, &|bid| price > Price::ZERO && bid >= price);
+            let sold = lots_of(&asks, &|ask| ask <= price);
+            at = AuctionPrice { price, lots: bought.min(sold), imbalance: bought - sold, ..at };
+        }
+        Some(AuctionView { auction, at })
     }
 
     /// Prices of a side with all their lots, hidden ones too, from the lowest up.
