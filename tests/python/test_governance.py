@@ -131,8 +131,11 @@ def test_a_delisted_perpetual_settles_at_the_average_of_its_window(exchange: xos
     exchange.set_mark("BTC-PERP", 110, time_ns=56 * SECOND_NS)
     events = exchange.subscribe()
     exchange.tick(time_ns=61 * SECOND_NS)
+    assert exchange.auction("BTC-PERP") is None, "its last auction was filled with this tick"
+    exchange.tick(time_ns=62 * SECOND_NS)
     kinds = [xos.EventKind(kind) for array in events for kind in array["kind"].tolist()]
-    assert kinds[0] is xos.EventKind.DELISTING_BEGUN
+    assert kinds[0] is xos.EventKind.AUCTION_PRICED
+    assert kinds.index(xos.EventKind.AUCTION_CLOSED) < kinds.index(xos.EventKind.DELISTING_BEGUN)
     assert kinds[-1] is xos.EventKind.MARKET_CLOSED
     # Half of the window at 100, half at 110.
     assert [exchange.risk(account).equity for account in accounts] == [Decimal(9_975), Decimal("10024.8")]
