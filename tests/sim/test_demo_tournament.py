@@ -4,15 +4,20 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from exchange_os import AlreadyOpen, Exchange, InvalidArgument, Rejected, cli, log
+from exchange_os import AlreadyOpen, EventKind, Exchange, InvalidArgument, Rejected, cli, log, records
 from exchange_os.markets.lint import lint
 from exchange_os.markets.load import load
 from exchange_os.sim import demo, picture, proofs, report
+from exchange_os.sim.own_market import goals_path
 from exchange_os.sim.population import Kind
+from exchange_os.sim.tournament_steps import tournament_steps
+from exchange_os.sim.venues import LICENSED, flagged, forbidden, venues_of
+from exchange_os.sim.world_cup import load_facts
 
 SIZE = 0.02
 
@@ -43,7 +48,14 @@ def test_every_question_is_resolved_and_every_market_has_traded(played: demo.Pla
     assert found["questions"] == found["questions_resolved"] == 117
     assert found["accounts"] >= 200
     assert found["champion"] == "ESP"
-    assert list(found["markets"]) == ["champion", "group winners", "matches", "spot", "perpetuals"]
+    assert list(found["markets"]) == [
+        "champion",
+        "group winners",
+        "matches",
+        "spot",
+        "perpetuals",
+        "goals, own",
+    ]
     for name, market in found["markets"].items():
         assert market["trades"] > 100, name
         assert float(market["fees_usd"]) > 0, name
@@ -83,6 +95,40 @@ def test_accounts_come_through_three_venues_on_the_same_books(played: demo.Playe
         assert exchange.buy(account, "champion.ESP", "0.10", 1, venue="corner", time_ns=1).order_id
 
 
+def test_corner_has_a_market_of_its_own(played: demo.Played) -> None:
+    with Exchange.open(events_kept_max=0) as exchange:
+        exchange.deploy(played.listings.files[0], time_ns=1)
+        account = exchange.open_account("stranger", time_ns=1)
+        exchange.deposit(account, "USD", 100, time_ns=1)
+        exchange.set_mark("GOALS-PERP", 286, time_ns=1)
+        with pytest.raises(Rejected, match="432 "):
+            exchange.buy(account, "GOALS-PERP", 286, "0.1", venue="arena", time_ns=1)
+        assert exchange.buy(account, "GOALS-PERP", 286, "0.1", venue="corner", time_ns=1).order_id
+
+
+def test_the_goals_index_ends_at_the_goals_that_were_scored() -> None:
+    facts = load_facts()
+    times = [step.at_ns for step in tournament_steps(facts, 6, (60,))]
+    path = goals_path(facts, times)
+    assert path[0] == 104 * 275
+    assert path[-1] == 100 * sum(sum(match.goals) for match in facts.matches)
+    assert np.abs(np.diff(path)).max() < path.min() // 20, "no whistle moves it past its band"
+
+
+def test_orders_of_the_licensed_venue_pass_flagged_liquidity_and_never_meet_it(played: demo.Played) -> None:
+    assert played.tape.skips > 10
+    venue = venues_of(played.population, played.seed)
+    warned_of = flagged(played.population, venue)
+    assert 5 < len(warned_of) < 20
+    assert (played.tape.position[warned_of] != 0).any(), "others do meet them"
+    assert played.forbidden == 0
+    trade = np.zeros(2, records.EVENT)
+    trade["kind"] = EventKind.TRADE
+    trade["account"] = np.flatnonzero(venue == LICENSED)[0], warned_of[0]
+    trade["counter_account"] = trade["account"][::-1]
+    assert forbidden(trade, venue, warned_of) == 2
+
+
 def test_who_proposed_what_did_not_happen_lost_his_bond(played: demo.Played) -> None:
     dispute = played.dispute
     assert [part.split(" by ")[0] for part in dispute.timeline] == [
@@ -97,7 +143,7 @@ def test_who_proposed_what_did_not_happen_lost_his_bond(played: demo.Played) -> 
 def test_its_directory_proves_itself(played: demo.Played, folder: Path) -> None:
     found = proofs.prove(played, folder)
     assert [proof.name for proof in found if not proof.holds] == []
-    assert len(found) == 5
+    assert len(found) == 6
     verified = log.verify(folder)
     assert verified.state_hash == played.state_hash
     assert verified.commands == sum(played.tape.commands.values())
@@ -189,7 +235,7 @@ def test_a_reader_gets_tables_and_every_proof(played: demo.Played, folder: Path)
     report.show(found, console)
     text = console.export_text()
     assert played.state_hash in text
-    assert text.count("holds ") == 5
+    assert text.count("holds ") == 6
     assert "conservation USD  users + house = 0.000000" in text
     assert "saved by netting" in text
 

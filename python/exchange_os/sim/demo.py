@@ -26,13 +26,14 @@ from .draws import Draws, Ints
 from .makers import TICK_PPM, Makers
 from .netting import NettingRecord
 from .order_columns import OrderColumns
+from .own_market import OwnMarket, goals_path
 from .population import Population
 from .price_paths import PPM, UNDERLYINGS, index_path
 from .takers import Takers, Touch
 from .tape import NO_ASK, NO_BID, Tape
-from .tournament_markets import Listings
+from .tournament_markets import OWN_SYMBOL, Listings
 from .tournament_steps import Step, tournament_steps
-from .venues import credentials, through_venues, venues_of
+from .venues import credentials, flagged, forbidden, through_venues, venues_of
 from .world_cup import EventKind, Match, TournamentFacts, load_facts, questions
 
 MARKER = "xos-demo.json"
@@ -106,6 +107,8 @@ class Played:
     resolved: int
     accounts_by_venue: list[int]
     dispute: Dispute
+    forbidden: int
+    """Trades between accounts that may not meet."""
 
 
 Progress = Callable[[int, int, int, str], None]
@@ -178,6 +181,8 @@ class Tournament:
         self.listings = Listings(exchange, self.facts, folder / MARKETS)
         self.population = Population(seed, len(self.facts.teams))
         self.venue = venues_of(self.population, seed)
+        self.flagged = flagged(self.population, self.venue)
+        self.forbidden = 0
         self.tape = Tape(self.listings, self.population.count)
         self.beliefs = Beliefs(self.facts, self.listings, self.volume.runs, seed)
         self.makers = Makers(
@@ -190,6 +195,8 @@ class Tournament:
             underlying.symbol: index_path(underlying, times, Draws(seed, _STREAM + place))
             for place, underlying in enumerate(UNDERLYINGS)
         }
+        self.index[OWN_SYMBOL] = goals_path(self.facts, times)
+        self.own_market = OwnMarket(seed, self.population, self.tape, self.venue)
         self.netting = NettingRecord()
         self.odds = Odds()
         self.headline = ""
@@ -227,6 +234,7 @@ class Tournament:
             resolved=sum(exchange.question(key).paying is not None for key in self.listings.number),
             accounts_by_venue=np.bincount(self.venue[1:]).tolist(),
             dispute=dispute,
+            forbidden=self.forbidden,
         )
 
     def _dispute(self) -> Dispute:
@@ -249,7 +257,7 @@ class Tournament:
             self._open_questions(step)
             self._send(self.population.opening(), step.at_ns)
             self._send(self.population.funding(), step.at_ns)
-            self._send(credentials(self.venue, self.seed, step.at_ns), step.at_ns)
+            self._send(credentials(self.population, self.venue, self.seed, step.at_ns), step.at_ns)
         index = {symbol: int(path[place]) for symbol, path in self.index.items()}
         before = {symbol: int(path[max(0, place - 1)]) for symbol, path in self.index.items()}
         which = self._bookmakers(step)
@@ -262,7 +270,8 @@ class Tournament:
             if place > 0:
                 self._open_questions(step)
             first = [self.takers.split_sets(list(step.opens), _SETS_SPLIT)]
-        self._send(np.concatenate([*first, self.makers.requote(which, index)]), step.at_ns)
+        own_quotes = self.own_market.quotes(index[OWN_SYMBOL])
+        self._send(np.concatenate([*first, self.makers.requote(which, index), own_quotes]), step.at_ns)
         self._send(self._takers(step, index, before), step.at_ns)
         self._note_odds(step.at_ns)
         if place % 3 == 0 and len(self.listings.outcomes):
@@ -333,6 +342,7 @@ class Tournament:
                 takers.basket_sales(at_once, touch)
                 parts.append(takers.set_offers(touch, step.at_ns))
         self.crypto_takers.orders(at_once, touch, index, before, looks // 2)
+        self.own_market.take(at_once, index[OWN_SYMBOL], before[OWN_SYMBOL], looks // 8 + 1)
         return np.concatenate([at_once.commands(), *parts])
 
     def _send(self, batch: Commands, time_ns: int) -> Events:
@@ -344,6 +354,7 @@ class Tournament:
         self.submit_seconds += time.perf_counter() - begun
         self.frames += 1
         self.tape.follow(batch, events)
+        self.forbidden += forbidden(events, self.venue, self.flagged)
         return events
 
     def _note_odds(self, time_ns: int) -> None:

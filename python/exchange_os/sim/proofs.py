@@ -31,6 +31,12 @@ def prove(played: Played, folder: Path, advance: Callable[[int, int], object] | 
             all(float(total) == 0 for total in played.conservation.values()),
             ", ".join(f"{asset} {total}" for asset, total in played.conservation.items()),
         ),
+        Proof(
+            "who may not meet",
+            played.forbidden == 0,
+            f"{played.forbidden} trades between licensed and flagged accounts,"
+            f" whose orders were passed {played.tape.skips:,} times",
+        ),
     ]
     try:
         report = log.verify(folder, progress=advance)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .draws import Flags
 from .netting import Basket, Collateral
-from .tournament_markets import ATOMS_PER_TICK_LOT, INSTRUMENTS_MAX, OUTCOME, PERPETUAL, SPOT
+from .tournament_markets import ATOMS_PER_TICK_LOT, INSTRUMENTS_MAX, OUTCOME, OWN_SYMBOL, PERPETUAL, SPOT
 from .venues import VENUES
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def content(played: Played, proofs: list[Proof], picture: str | None, directory:
             "basket": _basket(played.netting.basket),
         },
         "accounts_by_venue": dict(zip(VENUES, played.accounts_by_venue, strict=True)),
+        "orders_that_passed_liquidity": tape.skips,
         "dispute": {
             "question": played.dispute.symbol,
             "timeline": list(played.dispute.timeline),
@@ -88,6 +89,8 @@ def _markets(played: Played) -> dict[str, Flags]:
     """Which instruments belong to a line of the table."""
     listings = played.listings
     found = {name: listings.product == product for name, product in _PAIRS.items()}
+    own = np.arange(INSTRUMENTS_MAX) == listings.perpetual[OWN_SYMBOL]
+    found |= {"perpetuals": found["perpetuals"] & ~own, "goals, own": own}
     families = {}
     for name, prefix in _FAMILIES.items():
         here = np.zeros(INSTRUMENTS_MAX, np.bool_)
@@ -186,6 +189,7 @@ def _lines(found: dict[str, Any]) -> list[tuple[str, str]]:
         )
     doors = ", ".join(f"{name} {count}" for name, count in found["accounts_by_venue"].items())
     lines["venues"] = f"{doors} accounts on the same books; licensed asks for the class kyc"
+    lines["own market"] = "GOALS-PERP stands at corner alone; orders through another venue are refused"
     dispute = found["dispute"]
     lines["a dispute"] = (
         f"{dispute['question']}: {', '.join(dispute['timeline'])}; pays {dispute['paying']},"

@@ -43,6 +43,8 @@ class Tape:
         self.commands: Counter[str] = Counter()
         self.rejects: Counter[str] = Counter()
         self.cancels = 0
+        self.skips = 0
+        """Times that an order passed better liquidity which it may not meet."""
         self.events = 0
         self.fees_by_instrument = np.zeros(INSTRUMENTS_MAX, np.int64)
         self.rebates_by_instrument = np.zeros(INSTRUMENTS_MAX, np.int64)
@@ -73,6 +75,7 @@ class Tape:
         np.subtract.at(self.remaining, trades["counter_order_id"], trades["qty"])
         np.subtract.at(self.remaining, cancelled["order_id"], cancelled["qty"])
         self.cancels += len(cancelled)
+        self.skips += int(np.count_nonzero(kind == EventKind.LIQUIDITY_SKIPPED))
         known = np.concatenate([self.live, accepted["order_id"].astype(np.int64)])
         self.live = known[self.remaining[known] > 0]
         self._trade(trades)

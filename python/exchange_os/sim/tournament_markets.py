@@ -22,6 +22,8 @@ UNIT_TICKS = 1_000
 ATOMS_PER_TICK_LOT = 1_000
 TAKER_PPM, MAKER_PPM = 10_000, -2_000
 SPOT, PERPETUAL, OUTCOME = 1, 2, 3
+OWN_SYMBOL = "GOALS"
+"""What `corner` alone lists a perpetual on: see `own_market`."""
 
 _SPLIT = "{ protocol_ppm = 400000, deployer_ppm = 200000, venue_ppm = 200000, insurance_ppm = 200000 }"
 
@@ -45,10 +47,14 @@ _VENUES = """
 [[class]]
 symbol = "kyc"
 
+[[class]]
+symbol = "flagged"
+counterparty = true
+
 [[issuer]]
 id = "did:web:issuer.example"
 name = "Example Identity"
-classes = ["kyc"]
+classes = ["kyc", "flagged"]
 keys = [{ kid = "1", kty = "OKP", crv = "Ed25519", x = "a9T0Ouxk1qo3p8-6LB15_hBj9AInKVlj_nX7XZVmwPg" }]
 
 [[venue]]
@@ -57,6 +63,7 @@ symbol = "arena"
 [[venue]]
 symbol = "licensed"
 admission = { requires = ["kyc"] }
+counterparty = { forbids = ["flagged"] }
 
 [[venue]]
 symbol = "corner"
@@ -94,6 +101,24 @@ fees = {{ maker_ppm = -50, taker_ppm = 350 }}
 split = {split}
 """
 
+_OWN_PERPETUAL = """
+[[instrument]]
+symbol = "{symbol}-PERP"
+product = "perpetual"
+venue = "corner"
+tick_size = "0.01"
+lot_size = "0.001"
+price_max = 10000
+qty_max = 100
+notional_max = 100000
+position_max = 1000
+band_ppm = 50000
+initial_margin_ppm = 100000
+maintenance_margin_ppm = 50000
+fees = {{ maker_ppm = -50, taker_ppm = 500 }}
+split = {split}
+"""
+
 _QUESTION = """
 [[question]]
 symbol = "{symbol}"
@@ -117,7 +142,7 @@ def step_text(count: int) -> str:
 
 
 def market_file_text(questions: list[Question], names: dict[str, str], opening: bool) -> str:
-    """A market file that lists the questions; the opening one also venues, spot and perpetuals."""
+    """A market file that lists the questions; the opening one also venues, spot, perpetuals."""
     parts = [_SETTLEMENT_ASSET]
     if opening:
         parts += [_MORE_ASSETS, _VENUES]
@@ -127,6 +152,7 @@ def market_file_text(questions: list[Question], names: dict[str, str], opening: 
                 product.format(symbol=underlying.symbol, tick=tick, lot=lot, split=_SPLIT)
                 for product in (_SPOT, _PERPETUAL)
             ]
+        parts.append(_OWN_PERPETUAL.format(symbol=OWN_SYMBOL, split=_SPLIT))
     for question in questions:
         outcomes = ",\n".join(
             f'    {{ symbol = "{question.key}.{code}", name = "{names[code]}" }}'
@@ -181,6 +207,7 @@ class Listings:
         if opening:
             for underlying in UNDERLYINGS:
                 self._note_pair(underlying)
+            self._note_own()
         for question in questions:
             self._note(question)
         self.refresh()
@@ -192,6 +219,12 @@ class Listings:
         self.spot[underlying.symbol], self.perpetual[underlying.symbol] = spot, perpetual
         self.product[spot], self.product[perpetual] = SPOT, PERPETUAL
         self.is_open[[spot, perpetual]] = True
+
+    def _note_own(self) -> None:
+        own = self.exchange.number_of(f"{OWN_SYMBOL}-PERP")
+        self.perpetual[OWN_SYMBOL] = own
+        self.product[own] = PERPETUAL
+        self.is_open[own] = True
 
     def _note(self, question: Question) -> None:
         terms = self.exchange.question(question.key)

@@ -1,6 +1,8 @@
 """The venues of the demonstration, and who comes through which: three front doors to the same books.
 
-`arena` and `corner` take any account; `licensed` takes those whose issuer vouches for them (class `kyc`).
+`arena` and `corner` take any account; `licensed` takes those whose issuer vouches for them (class `kyc`), and
+its orders never meet those of accounts that an issuer warns of (class `flagged`). `corner` has a market of
+its own.
 """
 
 from __future__ import annotations
@@ -9,15 +11,18 @@ import hashlib
 
 import numpy as np
 
-from exchange_os import CommandKind, commands
+from exchange_os import CommandKind, EventKind, commands
 from exchange_os.admission import NEVER_NS
-from exchange_os.records import Commands
+from exchange_os.records import Commands, Events
 
 from .draws import Draws, Ints
 from .population import COUNTS, Kind, Population
 
 VENUES = ("arena", "licensed", "corner")
-LICENSED = 1
+LICENSED, CORNER = 1, 2
+_KYC, _FLAGGED = 1, 2
+"""The bits of the classes, in the order of the market file."""
+_FLAGGED_EVERY = 8
 _SHARES_PER_MILLE = (500, 300, 200)
 _STREAM = 21
 
@@ -35,18 +40,36 @@ def venues_of(population: Population, seed: int) -> Ints:
     return venue
 
 
-def credentials(venue: Ints, seed: int, time_ns: int) -> Commands:
-    """What a gateway sends once it has checked the documents of the accounts of the permissioned venue."""
-    accounts = np.flatnonzero(venue == LICENSED)
+def flagged(population: Population, venue: Ints) -> Ints:
+    """The accounts that an issuer warns of: some of those who trade without a reason at the open venues."""
+    noise = population.of(Kind.NOISE)
+    warned_of: Ints = noise[venue[noise] != LICENSED][::_FLAGGED_EVERY]
+    return warned_of
+
+
+def credentials(population: Population, venue: Ints, seed: int, time_ns: int) -> Commands:
+    """What a gateway sends once it has checked the documents that vouch for accounts or warn of them."""
+    vouched_for, warned_of = np.flatnonzero(venue == LICENSED), flagged(population, venue)
+    accounts = np.concatenate([vouched_for, warned_of])
     batch = commands(len(accounts))
     batch["kind"] = CommandKind.SET_CREDENTIALS
     batch["account"] = accounts
     batch["order_id"] = time_ns
-    batch["qty"] = 1  # the bit of the first class
+    batch["qty"] = np.repeat([_KYC, _FLAGGED], [len(vouched_for), len(warned_of)])
     batch["expires_ns"] = NEVER_NS
     # Every real document has a hash; here the seed and the account stand for it.
     batch["client_id"] = [hashlib.sha256(f"{seed} {account}".encode()).digest() for account in accounts]
     return batch
+
+
+def forbidden(events: Events, venue: Ints, warned_of: Ints) -> int:
+    """Trades between an account of `licensed` and a flagged one."""
+    trades = events[events["kind"] == EventKind.TRADE]
+    sides = trades["account"], trades["counter_account"]
+    return sum(
+        int(np.count_nonzero((venue[one] == LICENSED) & np.isin(other, warned_of)))
+        for one, other in (sides, sides[::-1])
+    )
 
 
 def through_venues(batch: Commands, venue: Ints) -> Commands:
