@@ -139,6 +139,7 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "amount": "end of the freeze, nanoseconds since 1970 UTC",
     },
     "account_opened": {
+        "side": "1: its money is simulated",
         "account": "its number",
         "instrument": "perpetual of an isolated account",
         "order_id": "parent of an isolated account",

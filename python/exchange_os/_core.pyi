@@ -429,6 +429,8 @@ class Reject(IntEnum):
     FEE_ABOVE_CAP = 436
     REFERRER_OF_ONE_OWNER = 437
     REFERRER_STANDS = 438
+    MONEY_IS_SIMULATED = 439
+    INSTRUMENT_IS_SIMULATED = 440
     NOT_GENESIS = 501
     MALFORMED_DEPLOYMENT = 502
     SETTLEMENT_ASSET_MISSING = 503
@@ -744,6 +746,9 @@ class Exchange:
         self, account: int, venue: int, instrument: int, /
     ) -> tuple[tuple[int, int] | None, int, int, int, int | None] | None:
         """What an account is charged through a venue on an instrument (0: by the venue's own fees)."""
+
+    def is_simulated(self, account: int, /) -> bool:
+        """Whether the money of an account is worthless."""
 
     def referrer(self, account: int, /) -> int | None:
         """The account that brought an account."""

@@ -252,11 +252,11 @@ class CommandMethods(Publishing):
 
     # --- accounts and money ---
 
-    def open_account(self, owner: str | bytes, *, time_ns: int | None = None) -> int:
-        """Opens a margin account for an owner (an address or a customer id, up to 32 bytes); its number."""
-        return self._command(
-            CommandKind.OPEN_ACCOUNT, client_id=short_bytes(owner, "owner"), time_ns=time_ns
-        ).account
+    def open_account(self, owner: str | bytes, *, simulated: bool = False, time_ns: int | None = None) -> int:
+        """Opens a margin account for an owner (an address or a customer id, up to 32 bytes); its number.
+        A simulated one has worthless money, which cannot leave, and trades on simulated venues alone."""
+        side, owner_id = int(flag("simulated", simulated)), short_bytes(owner, "owner")
+        return self._command(CommandKind.OPEN_ACCOUNT, side=side, client_id=owner_id, time_ns=time_ns).account
 
     def open_isolated(self, account: int, instrument: str | int, *, time_ns: int | None = None) -> int:
         """Opens the isolated account of an account on a perpetual; its number. Its orders pull their margin

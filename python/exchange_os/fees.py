@@ -126,6 +126,10 @@ class FeeMethods(CommandMethods):
             )
         )
 
+    def is_simulated(self, account: int) -> bool:
+        """Whether the money of an account is worthless: it was opened so, or its parent was."""
+        return self._core.is_simulated(whole("account", account))
+
     def referrer(self, account: int) -> int | None:
         """The account that brought an account, or the parent of an isolated one."""
         return self._core.referrer(whole("account", account))

@@ -89,10 +89,14 @@ def _reasons(array: Events) -> pl.Series:
 def _only_trades_have_counterparts(frame: pl.DataFrame) -> pl.DataFrame:
     """The counterpart of a trade lies over the client id of every other kind: each gets its own columns."""
     trade = pl.col("kind").is_in(["trade", "implied_trade", "implied_leg"])
+    numbered = trade | (pl.col("kind") == "fee_divided")
     counterpart = [name for name in frame.columns if name.startswith("counter_") and name != "counter_amount"]
     return frame.with_columns(
-        *(pl.when(trade).then(pl.col(name)).alias(name) for name in [*counterpart, "trade_id"]),
-        pl.when(~trade & (pl.col("client_id").bin.size() > 0)).then(pl.col("client_id")).alias("client_id"),
+        *(pl.when(trade).then(pl.col(name)).alias(name) for name in counterpart),
+        pl.when(numbered).then(pl.col("trade_id")).alias("trade_id"),
+        pl.when(~numbered & (pl.col("client_id").bin.size() > 0))
+        .then(pl.col("client_id"))
+        .alias("client_id"),
     )
 
 

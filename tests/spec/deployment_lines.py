@@ -302,6 +302,7 @@ def _venue(symbol: str, pairs: dict[str, str], numbers: Numbers) -> dict[str, An
     business: dict[str, Any] = {"fees_to": int(pairs.pop("fees_to", "0"))}
     if "lists" in pairs:
         business["lists"] = [int(number) for number in pairs.pop("lists").split(",") if number]
+    business["simulated"] = pairs.pop("simulated", None) is not None
     if "tiers" in pairs:
         business["tiers"] = [_tier(tier) for tier in pairs.pop("tiers").split(",")]
     fees = _fees(pairs) if pairs else None

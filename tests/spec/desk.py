@@ -293,6 +293,7 @@ class Desk:
         return self.exchange.cancel_all_after(account, Decimal(row["qty"]) / 1_000, **given)
 
     def _open_account(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
+        given["simulated"] = "simulated" in words
         return self.exchange.open_account(words.get("owner", row["account"]), **given)
 
     def _split_set(self, row: Row, account: int, on: str, words: Given, given: Given) -> object:
@@ -470,20 +471,19 @@ class Desk:
                 return {"venue": int(value[1:]) if raw else self.exchange.venues.index(value) + 1}
             case "to" | "parent":
                 return {"order_id": self.account(value)}
-            case "window" | "freeze" | "ago" | "ahead":
-                return {}
             case "below_limit":
                 return {"expires_ns": int(value)}
             case "slot":
                 return {"side": int(xos.SlotKind[value.upper()])}
             case "question":
-                side, number = int(xos.MarketKind.QUESTION), self.questions.index(value) + 1
-                return {"side": side, "instrument": number}
+                return {"side": 2, "instrument": self.questions.index(value) + 1}
             case "state":
                 return {"side": int(xos.InstrumentState[value.upper()])}
             case "pays":
                 raw = value.startswith("#")
                 return {"order_id": int(value[1:]) if raw else self.instruments.index(value) + 1}
+            case "simulated":
+                return {"side": 1}
         return {name.removeprefix("raw."): int(value)} if name.startswith("raw.") else {}
 
 

@@ -69,10 +69,11 @@ class Player:
     def open_account(self, words: tuple[str, ...]) -> list[Event]:
         name, pairs = words[0], [word.partition("=") for word in words[1:]]
         owner = next((value for key, _, value in pairs if key == "owner"), name)
-        rows: list[Row] = [{"do": "open_account", "account": name, "options": f"owner={owner}"}]
+        options = f"owner={owner}" + (" simulated" if "simulated" in words else "")
+        rows: list[Row] = [{"do": "open_account", "account": name, "options": options}]
         rows += [
             {"do": "deposit", "account": name, "on": asset, "amount": amount}
             for asset, _, amount in pairs
-            if asset != "owner"
+            if asset not in {"owner", "simulated"}
         ]
         return [event for row in rows for event in self.desk.frame([row])]

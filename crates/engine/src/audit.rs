@@ -89,6 +89,9 @@ impl Engine {
         if let Err(detail) = self.audit_stakes() {
             return fail(31, detail);
         }
+        if let Err(detail) = self.audit_simulated() {
+            return fail(34, detail);
+        }
         if let Err(detail) = self.audit_health() {
             return fail(18, detail);
         }

@@ -88,6 +88,8 @@ impl Engine {
         };
         self.check_not_isolated(account)?;
         self.check_not_isolated(referrer)?;
+        self.check_money_is_real(account)?;
+        self.check_money_is_real(referrer)?;
         if self.accounts[referrer.index()].owner == self.accounts[account.index()].owner {
             return refused(Reject::ReferrerOfOneOwner, referrer.0, account.0);
         }
@@ -273,6 +275,11 @@ impl Engine {
         quote: AssetId,
         fee: Amount,
     ) {
+        if self.instruments[at].is_simulated {
+            let (from, to) = (Party::User(payer.account), Party::Simulated);
+            let result = self.ledger.post(from, to, quote, fee, Reason::Fee, step.sequence);
+            return self.money(step.sequence, result);
+        }
         let (instrument, split) = (self.instruments[at].id, self.instruments[at].split);
         let referrer = self.referrer(payer.account).filter(|_| split.referrer_ppm != 0);
         let parties = [

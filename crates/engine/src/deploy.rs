@@ -128,7 +128,7 @@ impl Engine {
 
     pub(crate) fn add_venue(&mut self, spec: VenueSpec) {
         self.ledger.add_venue();
-        self.admission.restricts |= !spec.admission.is_none() || spec.lists.is_some();
+        self.admission.restricts |= !spec.admission.is_none() || spec.lists.is_some() || spec.simulated;
         self.admission.shunned |= spec.counterparty.forbids;
         self.charges_apart |= !spec.tiers.is_empty();
         self.venues.push(spec);
@@ -210,6 +210,7 @@ impl Engine {
     ) -> Result<(), Refused> {
         check_terms(&spec.terms, spec.terms.price_max_ticks, self.switches)?;
         self.check_terms_business(&spec.terms)?;
+        self.check_stays_apart(spec.terms.venue, spec.collateral.len())?;
         match spec.product {
             Product::Spot { base, quote, base_atoms_per_lot } => {
                 let exists = |id: u32| AssetId(id).index() < self.assets.len();
@@ -318,7 +319,9 @@ impl Engine {
         id
     }
 
-    fn push_instrument(&mut self, instrument: Instrument) {
+    fn push_instrument(&mut self, mut instrument: Instrument) {
+        instrument.is_simulated = self.is_simulated_venue(instrument.own_venue);
+        instrument.divides_apart |= instrument.is_simulated;
         self.ledger.add_instrument(instrument.quote());
         self.admission.restricts |= instrument.own_venue != VenueId(0);
         self.has_oracles |= instrument.oracle.is_some();
@@ -353,6 +356,7 @@ impl Engine {
         }
         check_terms(&spec.terms, spec.ticks_per_unit, self.switches)?;
         self.check_terms_business(&spec.terms)?;
+        self.check_stays_apart(spec.terms.venue, usize::from(spec.resolution.is_some()))?;
         check_reopening(&spec.terms.phases, false)?;
         self.check_link(&spec)?;
         if let Some(resolution) = &spec.resolution {

@@ -17,6 +17,8 @@ impl Engine {
             check_bounds((*id).into(), below + 1..=self.limits.instruments_max.into(), 141)?;
             below = i128::from(*id);
         }
+        let listed = spec.lists.as_ref().map_or(0, Vec::len);
+        check_bounds(listed as i128, 0..=if spec.simulated { 0 } else { i128::MAX }, 147)?;
         Self::check_tiers(spec)
     }
 
@@ -38,6 +40,9 @@ impl Engine {
             return if own == venue { Ok(()) } else { refused(Reject::OfAnotherVenue, id, own.0) };
         }
         let spec = usize::from(venue.0).checked_sub(1).and_then(|at| self.venues.get(at));
+        if spec.is_some_and(|spec| spec.simulated) {
+            return refused(Reject::NotListed, id, venue.0);
+        }
         match spec.and_then(|spec| spec.lists.as_ref()) {
             Some(lists) if lists.binary_search(&id).is_err() => refused(Reject::NotListed, id, venue.0),
             _ => Ok(()),
@@ -53,7 +58,7 @@ impl Engine {
         let (payer, payee) = self.share_of(command.side == MarketKind::Venue.code(), market)?;
         let payee = AccountId(payee);
         let stands = payee.0 != 0 && payee.index() < self.accounts.len();
-        if !stands || self.is_isolated(payee) {
+        if !stands || self.is_isolated(payee) || self.is_simulated(payee) {
             return refused(Reject::NobodyToPay, market, payee.0);
         }
         let amount = self.ledger.house(payer, asset);

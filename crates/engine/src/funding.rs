@@ -276,7 +276,7 @@ impl Engine {
             let detail = format!("funding of instrument {id}: {} atoms left of {payments} payments", left.0);
             return self.halt(19, sequence, detail);
         }
-        let (clearing, rounding) = (Party::Clearing(id), Party::Rounding);
+        let (clearing, rounding) = (Party::Clearing(id), self.rounding_of(id));
         let result = self.ledger.post(clearing, rounding, SETTLEMENT, left, Reason::Funding, sequence);
         self.money(sequence, result);
     }

@@ -148,6 +148,7 @@ impl Engine {
             && state.auctions.iter().all(|auction| stands(MarketKind::Instrument, auction.instrument))
             && state.auctions.is_sorted_by(|one, next| one.instrument < next.instrument)
             && self.knows_whom_it_charges()
+            && state.simulated.iter().all(|id| *id >= 1 && *id as usize <= self.accounts.len())
     }
 }
 

@@ -81,6 +81,8 @@ pub(crate) struct Instrument {
     pub(crate) split: Split,
     /// A referrer has a share of its fees, or receipts follow them.
     pub(crate) divides_apart: bool,
+    /// Traded with simulated money.
+    pub(crate) is_simulated: bool,
     /// Resting orders: of the plain profile, of the others from the first on; bits of the groups that have orders, and the
     /// only group if there is but one; where there are several the best price of each side. See `groups.rs`.
     pub(crate) book: Book,
@@ -199,6 +201,7 @@ impl Instrument {
             fees: terms.fees,
             split: terms.split,
             divides_apart: divides_apart(&terms.split),
+            is_simulated: false,
             book: Book::default(),
             others: Vec::new(),
             occupied: 1,

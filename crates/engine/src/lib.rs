@@ -41,6 +41,7 @@ mod retry;
 mod scenario;
 mod sets;
 mod shape;
+mod simulated;
 mod step;
 mod tiers;
 mod touch;

@@ -29,8 +29,10 @@ impl Engine {
             self.isolated.insert((isolated.parent, isolated.instrument), next);
         }
         self.ledger.add_user();
+        self.simulate(next, command.side != 0);
         step.emit(EventRecord {
             kind: EventKind::AccountOpened.code(),
+            side: u8::from(self.is_simulated(next)),
             account: next.0,
             instrument: command.instrument,
             order_id: command.order_id,
@@ -70,12 +72,13 @@ impl Engine {
         self.check_not_isolated(command.account())?;
         let amount = self.check_amount(command)?;
         let (account, asset) = (command.account(), command.asset());
-        let supply = -self.ledger.house(Party::External, asset) + amount;
+        let outside = self.source_of_money(account);
+        let supply = -self.ledger.house(outside, asset) + amount;
         if supply.0 >= AMOUNT_ATOMS_BOUND {
             return refused(Reject::SupplyLimit, supply.0, AMOUNT_ATOMS_BOUND - 1);
         }
         // ---- Everything is checked. Below this line nothing fails. ----
-        let (outside, user) = (Party::External, Party::User(account));
+        let user = Party::User(account);
         let result = self.ledger.post(outside, user, asset, amount, Reason::Deposit, step.sequence);
         self.money(step.sequence, result);
         self.asset_moved(account, asset);
@@ -86,6 +89,7 @@ impl Engine {
 
     pub(crate) fn withdraw(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
         self.check_not_isolated(command.account())?;
+        self.check_money_is_real(command.account())?;
         let amount = self.check_amount(command)?;
         let (account, asset) = (command.account(), command.asset());
         let available = self.available(account, asset);
@@ -117,6 +121,7 @@ impl Engine {
             return refused(Reject::AnotherOwner, to.0, from.0);
         }
         self.check_family(from, to, asset)?;
+        self.check_same_money(from, to)?;
         let available = self.available(from, asset);
         if amount > available && self.defends(Defence::WithdrawalCheck) {
             return refused(Reject::InsufficientBalance, amount.0, available.0);

@@ -38,6 +38,7 @@ impl Engine {
         self.check_not_isolated(command.account())?;
         let (question, account, sets) = (self.open_question(command)?, command.account(), command.qty());
         self.check_no_resolver(account, question)?;
+        self.check_money_of_sets(account, question)?;
         let (outcomes, unit) = {
             let asked = &self.questions[question.index()];
             (asked.outcomes as usize, asked.unit)

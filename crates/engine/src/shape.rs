@@ -48,7 +48,7 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::Cancel => &[SIDE..VENUE, PRICE..CLIENT_ID],
         CommandKind::MassCancel => &[TIF..VENUE, PRICE..CLIENT_ID],
         CommandKind::CancelAllAfter => &[SIDE..ACCOUNT, INSTRUMENT..QTY, EXPIRES..END],
-        CommandKind::OpenAccount => &[SIDE..ACCOUNT, PRICE..CLIENT_ID],
+        CommandKind::OpenAccount => &[TIF..ACCOUNT, PRICE..CLIENT_ID],
         CommandKind::Deposit | CommandKind::Withdraw => &[SIDE..ACCOUNT, ORDER_ID..AMOUNT],
         CommandKind::Transfer => &[SIDE..ACCOUNT, PRICE..AMOUNT],
         CommandKind::SplitSet | CommandKind::MergeSet => &[SIDE..ACCOUNT, ORDER_ID..QTY, EXPIRES..CLIENT_ID],
@@ -104,6 +104,8 @@ pub(crate) fn check(command: &CommandRecord, kind: CommandKind) -> Result<(), Re
     let side_max = match kind {
         CommandKind::MassCancel => 2,
         CommandKind::SetMarginMode | CommandKind::CollectFees => 1,
+        // An isolated account is what its parent is.
+        CommandKind::OpenAccount => u8::from(command.instrument == 0 && command.order_id == 0),
         CommandKind::Delist => 2,
         CommandKind::BuySlot => 3,
         _ => u8::MAX,

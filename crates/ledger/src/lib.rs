@@ -30,6 +30,8 @@ pub struct Ledger {
     clearing: Vec<Amount>,
     /// Of each question: collateral, bonds.
     questions: Vec<[Amount; 2]>,
+    /// What stands against simulated money, by asset.
+    simulated: Vec<Amount>,
     /// Sum over every balance of an asset; zero after each posting.
     sums: Vec<Amount>,
     trail: Option<Vec<Posting>>,
@@ -39,6 +41,7 @@ impl Ledger {
     /// Room for one more asset.
     pub fn add_asset(&mut self) {
         self.house.push([Amount::ZERO; 5]);
+        self.simulated.push(Amount::ZERO);
         for row in &mut self.venues {
             row.push(Amount::ZERO);
         }
@@ -153,6 +156,7 @@ impl Ledger {
             Party::Insurance => self.house[asset.index()][2],
             Party::Rounding => self.house[asset.index()][3],
             Party::Stakes => self.house[asset.index()][4],
+            Party::Simulated => self.simulated[asset.index()],
             Party::Venue(VenueId(venue)) => self.venues[venue as usize][asset.index()],
             Party::Deployer(instrument) => match self.deployers[instrument.index()] {
                 (quote, amount) if quote == asset => amount,
@@ -179,6 +183,7 @@ impl Ledger {
             Party::Insurance => (add(&mut self.house[asset.index()][2], by), false),
             Party::Rounding => (add(&mut self.house[asset.index()][3], by), false),
             Party::Stakes => (add(&mut self.house[asset.index()][4], by), false),
+            Party::Simulated => (add(&mut self.simulated[asset.index()], by), true),
             Party::Venue(VenueId(venue)) => (add(&mut self.venues[venue as usize][asset.index()], by), false),
             Party::Deployer(instrument) => {
                 let (quote, amount) = &mut self.deployers[instrument.index()];
@@ -307,7 +312,7 @@ impl Ledger {
     pub fn audit(&self) -> Result<(), LedgerError> {
         let mut sums = vec![Amount::ZERO; self.sums.len()];
         for (at, row) in self.house.iter().enumerate() {
-            sums[at] += row.iter().fold(Amount::ZERO, |sum, amount| sum + *amount);
+            sums[at] += row.iter().fold(self.simulated[at], |sum, amount| sum + *amount);
         }
         for row in &self.venues {
             for (at, amount) in row.iter().enumerate() {
@@ -358,7 +363,7 @@ impl Ledger {
         }
         let questions = (0..self.questions.len()).map(QuestionId::from_index);
         parties.extend(questions.flat_map(|id| [Party::Question(id), Party::Bonds(id)]));
-        parties.push(Party::Stakes);
+        parties.extend([Party::Stakes, Party::Simulated]);
         parties.into_iter().map(|party| (party, self.house(party, asset))).collect()
     }
 

@@ -28,6 +28,8 @@ pub enum Party {
     Bonds(QuestionId),
     /// Stakes of deployers.
     Stakes,
+    /// What stands against simulated money, and receives what it pays: worthless, like it.
+    Simulated,
 }
 
 /// Why money moved.

@@ -47,7 +47,7 @@ pub struct FeeDivision {
 
 /// One event. Fields that a kind does not use are zero; `docs/reference/records.md` has the table by kind.
 ///
-/// Bytes 56 to 88 (`detail`) hold the counterpart of a trade and of skipped liquidity, and in every other kind the client id of the
+/// Bytes 56 to 88 (`detail`) hold the counterpart of a trade and of skipped liquidity, what a receipt says, and in every other kind the client id of the
 /// command that caused the event where it had one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -7,6 +7,7 @@ use crate::{
     SlotAuction, VenueSpec,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use xos_units::Amount;
 
 /// Longest delay of a change, seconds: a year.
@@ -179,6 +180,9 @@ pub struct GovernanceState {
     /// What the fees of accounts depend on.
     #[serde(skip_serializing_if = "Charges::is_empty")]
     pub charges: Charges,
+    /// Accounts whose money is worthless.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub simulated: BTreeSet<u32>,
 }
 
 impl GovernanceState {
@@ -187,10 +191,11 @@ impl GovernanceState {
         rmp_serde::to_vec_named(self).expect("a state always serialises")
     }
 
-    /// Everything but what the fees of accounts depend on, of which there may be much.
+    /// Everything but what is known of single accounts, of which there may be many.
     #[must_use]
-    pub fn without_charges(&self) -> Self {
-        let Self { changes, closing, terms, deployers, markets, auction, auctions, charges: _ } = self;
+    pub fn without_accounts(&self) -> Self {
+        let Self { changes, closing, terms, deployers, markets, auction, auctions, charges: _, simulated: _ } =
+            self;
         Self {
             changes: changes.clone(),
             closing: closing.clone(),
@@ -200,6 +205,7 @@ impl GovernanceState {
             auction: *auction,
             auctions: auctions.clone(),
             charges: Charges::default(),
+            simulated: BTreeSet::new(),
         }
     }
 

@@ -152,6 +152,8 @@ rejects! {
     436 FeeAboveCap true "the taker rate is {value} ppm, above the account's cap for the venue of {limit} ppm",
     437 ReferrerOfOneOwner false "account {value} has the owner of account {limit}, which it would refer",
     438 ReferrerStands false "account {value} has a referrer already: account {limit}",
+    439 MoneyIsSimulated false "account {value} has simulated money, account {limit} or what it asks for has not; they never meet",
+    440 InstrumentIsSimulated false "instrument {value} of venue {limit} is traded with simulated money only",
     501 NotGenesis false "limits can be declared only by the first command; this is {value}",
     502 MalformedDeployment false "the body of the deployment cannot be read",
     503 SettlementAssetMissing false "the first asset must stand before venues, instruments or questions",

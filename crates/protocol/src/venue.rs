@@ -31,6 +31,9 @@ pub struct VenueSpec {
     /// rising volume.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tiers: Vec<VolumeTier>,
+    /// Its instruments, its own alone, are traded with worthless money, by simulated accounts and nobody else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub simulated: bool,
 }
 
 impl VenueSpec {

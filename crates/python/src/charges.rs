@@ -28,6 +28,11 @@ impl Exchange {
         }))
     }
 
+    /// Whether the money of an account is worthless.
+    fn is_simulated(&self, py: Python<'_>, account: u32) -> PyResult<bool> {
+        self.engine(py, |engine| engine.is_simulated(AccountId(account)))
+    }
+
     /// The account that brought an account.
     fn referrer(&self, py: Python<'_>, account: u32) -> PyResult<Option<u32>> {
         let found = self.engine(py, |engine| engine.referrer(AccountId(account)))?;

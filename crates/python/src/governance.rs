@@ -14,7 +14,7 @@ type AuctionRow = (u64, bool, i64, i128, i128, i64, i64);
 impl Exchange {
     /// Announced changes and what else governs markets, as MessagePack by field name.
     fn governance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = self.engine(py, |engine| engine.governance().without_charges().to_bytes())?;
+        let bytes = self.engine(py, |engine| engine.governance().without_accounts().to_bytes())?;
         Ok(PyBytes::new(py, &bytes))
     }
 

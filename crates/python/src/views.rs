@@ -477,5 +477,6 @@ fn party_words(party: Party) -> (&'static str, u32) {
         Party::Question(id) => ("question", id.0),
         Party::Bonds(id) => ("bonds", id.0),
         Party::Stakes => ("stakes", 0),
+        Party::Simulated => ("simulated", 0),
     }
 }

@@ -61,7 +61,9 @@ impl Reader {
         }
         let charges = engine.charges(AccountId(account), xos_units::VenueId(venue), InstrumentId(0));
         self.in_tier += u64::from(charges.is_some_and(|view| view.tier > 0));
-        if divided <= 0 {
+        let of = view.terms.venue;
+        if divided <= 0 || (of != 0 && engine.venues()[usize::from(of) - 1].simulated) {
+            // Fees of simulated money are not divided.
             return;
         }
         if view.terms.split.receipts {
@@ -154,7 +156,7 @@ impl Reader {
 
 #[test]
 fn receipts_add_up_and_nobody_pays_above_a_cap_or_a_reserve() {
-    let seeds = if std::env::var_os("XOS_LONG").is_some() { 0..1_500 } else { 0..150 };
+    let seeds = if std::env::var_os("XOS_LONG").is_some() { 0..1_500 } else { 0..250 };
     let (mut receipts, mut referred, mut capped, mut in_tier, mut compared) = (0, 0, 0, 0, 0);
     for seed in seeds {
         let (mut chaos, mut engine, mut reader) = (Chaos::new(seed), Engine::new(), Reader::default());
@@ -178,4 +180,81 @@ fn receipts_add_up_and_nobody_pays_above_a_cap_or_a_reserve() {
          none above; {compared} deployers have what receipts say"
     );
     assert!(receipts > 3_000 && referred > 200 && capped > 300 && in_tier > 300 && compared > 10);
+}
+
+/// What each of the two worlds has of an asset, everything counted: simulated money and real money.
+fn worlds(engine: &Engine, asset: AssetId) -> [i128; 2] {
+    let is_play = |id: InstrumentId| {
+        let venue = engine.instrument(id).map_or(0, |view| view.terms.venue);
+        venue != 0 && engine.venues()[usize::from(venue) - 1].simulated
+    };
+    let mut sums = [0; 2];
+    for account in (0..engine.account_count()).map(AccountId::from_index) {
+        sums[usize::from(!engine.is_simulated(account))] += engine.balance(account, asset).total.0;
+    }
+    for (party, amount) in engine.house(asset) {
+        let in_play = match party {
+            Party::Simulated => true,
+            Party::Deployer(id) | Party::Clearing(id) => is_play(id),
+            Party::Question(id) | Party::Bonds(id) => {
+                engine.question(id).is_some_and(|view| is_play(view.first))
+            }
+            _ => false,
+        };
+        sums[usize::from(!in_play)] += amount.0;
+    }
+    sums
+}
+
+#[test]
+fn simulated_money_never_meets_any_other() {
+    let seeds = if std::env::var_os("XOS_LONG").is_some() { 0..1_500 } else { 0..150 };
+    let (mut worlds_seen, mut trades, mut kinds) = (0, 0, BTreeMap::<&str, u64>::new());
+    for seed in seeds {
+        let (mut chaos, mut engine) = (Chaos::of_play(seed), Engine::new());
+        let mut first_sequence = 1;
+        let mut simulated = Vec::new();
+        for number in 0..900 {
+            let (frame, mut events) = (chaos.next_frame(), Vec::new());
+            let admitted = Machine::apply(&mut engine, first_sequence, &frame, &mut events).is_ok();
+            for event in &events {
+                match event.kind() {
+                    Some(EventKind::AccountOpened) if event.side == 1 => simulated.push(event.account),
+                    Some(EventKind::Trade) => {
+                        let sides =
+                            [event.account, event.counter_account()].map(|id| simulated.contains(&id));
+                        assert_eq!(sides[0], sides[1], "seed {seed}: money of two kinds traded");
+                        trades += u64::from(sides[0]);
+                    }
+                    Some(EventKind::InsurancePaid | EventKind::FeeDivided) => {
+                        assert!(
+                            !simulated.contains(&event.account),
+                            "seed {seed}: the house dealt with play"
+                        );
+                    }
+                    Some(kind) if simulated.contains(&event.account) => {
+                        *kinds.entry(kind.name()).or_default() += 1;
+                    }
+                    _ => {}
+                }
+            }
+            if number % 20 == 0 || number == 899 {
+                for asset in (0..engine.assets().len()).map(AssetId::from_index) {
+                    assert_eq!(worlds(&engine, asset), [0, 0], "seed {seed}, asset {asset}");
+                }
+                assert!(engine.audit().is_ok(), "seed {seed}: {:?}", engine.audit());
+            }
+            chaos.observe(&frame, admitted, &events);
+            first_sequence += if admitted { frame.sequences() } else { 0 };
+        }
+        worlds_seen += u64::from(!simulated.is_empty());
+    }
+    println!(
+        "{worlds_seen} worlds with simulated money, {trades} trades of it, both worlds 0 to the atom: {kinds:?}"
+    );
+    for kind in ["funding_paid", "payout", "liquidation_fee", "bankruptcy_closed", "deleveraged", "set_split"]
+    {
+        assert!(kinds.contains_key(kind), "no {kind} of simulated money");
+    }
+    assert!(worlds_seen > 50 && trades > 400);
 }

@@ -13,6 +13,7 @@ TEMPLATES = {
     "perpetual": "a perpetual with an oracle, tiers, funding and a liquidation ladder",
     "prediction": "one question with two outcomes",
     "permissioned": "a venue for accounts with a credential and an open one, on one book",
+    "simulated": "a venue for play: worthless money that cannot leave",
 }
 
 

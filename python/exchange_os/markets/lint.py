@@ -105,6 +105,8 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     144: (("tiers",), "volume_from is above 0 and rises from tier to tier, below 2^96 atoms"),
     145: (("tiers",), "taker_ppm is at least 0 and does not rise from tier to tier, from that of fees on"),
     146: (("tiers",), "maker_ppm does not rise, and is not below minus the least taker_ppm of all tiers"),
+    147: (("lists",), "a simulated venue trades its own instruments alone"),
+    148: (("venue",), "what a simulated venue trades is no collateral and has no resolvers"),
     151: (("resolution", "rule"), "1 to 65,536 bytes"),
     152: (("resolution", "sources"), "1 to 16 of them"),
     153: (("resolution", "sources"), "each 1 to 256 bytes"),

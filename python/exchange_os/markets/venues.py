@@ -60,3 +60,5 @@ class Venue(Strict):
     lists: list[str] | None = None
     tiers: list[VolumeTier] = []
     """Rates of accounts that trade much through it, by rising volume; at most 16."""
+    simulated: bool = False
+    """Its own instruments alone, traded by simulated accounts with worthless money."""

@@ -200,7 +200,7 @@ impl Instrument {
         (self.position_max, self.orders_max) = (terms.position_max_lots, terms.orders_per_account_max);
         (self.fees, self.split, self.band_ppm) = (terms.fees, terms.split, terms.band_ppm);
         self.phases = terms.phases;
-        self.divides_apart = divides_apart(&terms.split);
+        self.divides_apart = self.is_simulated || divides_apart(&terms.split);
         (self.band_low, self.band_high) = (Price(i64::MIN), Price(i64::MAX));
     }
 

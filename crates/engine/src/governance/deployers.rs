@@ -100,6 +100,7 @@ impl Engine {
         let account = self.known_account(command)?;
         let asset = AssetId(self.terms_of_governance()?.stake_asset);
         self.check_not_isolated(account)?;
+        self.check_money_is_real(account)?;
         let amount = command.amount.get();
         if amount < 1 {
             return refused(Reject::AmountNotPositive, amount, 1);
@@ -213,6 +214,7 @@ impl Engine {
         }
         let id = AccountId(account);
         self.check_not_isolated(id)?;
+        self.check_money_is_real(id)?;
         let slot = slot_of(&market);
         let kind = usize::from(slot.code());
         let (stake, base) = (terms.stakes.all()[kind], terms.slots.all()[kind]);

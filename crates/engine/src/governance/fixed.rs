@@ -76,6 +76,7 @@ pub(super) fn check_venue(before: &VenueSpec, after: &VenueSpec, target: u32) ->
         (before.admission == after.admission, 131),
         (before.counterparty == after.counterparty, 133),
         (ceiling == 0 || before.fees.is_some_and(|fees| fees.highest_ppm() == ceiling), 186),
+        (before.simulated == after.simulated, 147),
     ];
     check_fixed(&fields, target)
 }

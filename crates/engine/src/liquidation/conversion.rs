@@ -68,6 +68,9 @@ impl Engine {
     /// What of an account's collateral may be sold for its debt, the most valuable first, then by asset.
     pub fn convertible(&self, id: AccountId) -> Vec<Convertible> {
         let mut found = Vec::new();
+        if self.is_simulated(id) {
+            return found;
+        }
         for (asset, balance) in self.ledger.balances(id) {
             let Some(Some(collateral)) = self.collaterals.get(asset.index()) else { continue };
             let Some(slippage) = collateral.slippage else { continue };

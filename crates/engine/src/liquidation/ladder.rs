@@ -142,12 +142,12 @@ impl Engine {
         event.account = id.0;
         event.instrument = instrument;
         event.amount = wide(fee);
-        event.counter_amount = wide(self.ledger.house(Party::Insurance, SETTLEMENT));
+        event.counter_amount = wide(self.told_fund(self.fund_of(id)));
     }
 
     /// Moves money from the insurance fund to an account; a negative amount to the fund.
     pub(crate) fn post_insurance(&mut self, step: &Step, id: AccountId, amount: Amount, reason: Reason) {
-        let (fund, user) = (Party::Insurance, Party::User(id));
+        let (fund, user) = (self.fund_of(id), Party::User(id));
         let (from, to) = if amount >= Amount::ZERO { (fund, user) } else { (user, fund) };
         let result = self.ledger.post(from, to, SETTLEMENT, amount.abs(), reason, step.sequence);
         self.money(step.sequence, result);
@@ -185,6 +185,9 @@ impl Engine {
             return Qty::ZERO;
         }
         let instrument = &self.instruments[at];
+        if self.check_money_kind(id, instrument).is_err() {
+            return Qty::ZERO;
+        }
         let stand = self.accounts[id.index()].stand(instrument.key);
         if stand.is_none() && self.check_room(id, instrument.class(), 1).is_err() {
             return Qty::ZERO;
@@ -259,7 +262,7 @@ impl Engine {
     }
 
     pub(crate) fn draw_insurance(&mut self, step: &mut Step, id: AccountId, at: usize, debt: Amount) {
-        let fund = self.ledger.house(Party::Insurance, SETTLEMENT);
+        let fund = self.told_fund(self.fund_of(id));
         let terms = self.instruments[at].liquidation.as_mut().expect("a closable position has terms");
         let is_capped = self.switches.defends(Defence::InsuranceDrawCap);
         let most = if is_capped { terms.draw_left(step.time_ns) } else { debt };

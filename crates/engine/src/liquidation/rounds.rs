@@ -157,14 +157,15 @@ impl Engine {
         let rounded = if long { paid - value } else { value - paid };
         if rounded > Amount::ZERO {
             let instrument = self.instruments[at].id;
-            let from = Party::Clearing(instrument);
-            let reason = Reason::InsuranceReceived;
-            let result = self.ledger.post(from, Party::Insurance, SETTLEMENT, rounded, reason, step.sequence);
+            let is_simulated = self.instruments[at].is_simulated;
+            let fund = if is_simulated { Party::Simulated } else { Party::Insurance };
+            let (from, reason) = (Party::Clearing(instrument), Reason::InsuranceReceived);
+            let result = self.ledger.post(from, fund, SETTLEMENT, rounded, reason, step.sequence);
             self.money(step.sequence, result);
             let event = step.push(EventKind::InsuranceReceived);
             event.instrument = instrument.0;
             event.amount = wide(rounded);
-            event.counter_amount = wide(self.ledger.house(Party::Insurance, SETTLEMENT));
+            event.counter_amount = wide(self.told_fund(fund));
         }
         self.check_open_interest(step.sequence, at);
         let at_mark = self.instruments[at].value_at_mark(lots);
@@ -243,7 +244,7 @@ impl Engine {
             let event = step.push(EventKind::InsuranceReceived);
             event.account = account.0;
             event.amount = wide(left);
-            event.counter_amount = wide(self.ledger.house(Party::Insurance, SETTLEMENT));
+            event.counter_amount = wide(self.told_fund(self.fund_of(account)));
         }
         if self.liquidations.visits.next(account).is_some() && !self.is_liquidatable(account) {
             self.end_liquidation(step, account);

@@ -189,6 +189,7 @@ impl Engine {
         let rests = matches!(words.tif, Tif::Gtc | Tif::Gtd);
         check_state(instrument, flags, rests)?;
         if self.admission.restricts {
+            self.check_money_kind(command.account(), instrument)?;
             self.check_listed(instrument, command.venue())?;
             self.check_admitted(command.account(), command.venue())?;
             self.check_cap(command.account(), command.venue(), instrument)?;

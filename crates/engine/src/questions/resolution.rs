@@ -152,6 +152,7 @@ impl Engine {
     ) -> Result<(), Refused> {
         let account = self.known_account(command)?;
         self.check_not_isolated(account)?;
+        self.check_money_is_real(account)?;
         let id = command.question();
         let (spec, resolution) = self.undecided(id)?.resolvable(id)?;
         let proposer = match (resolution.stage, &resolution.proposal) {

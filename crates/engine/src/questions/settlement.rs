@@ -142,7 +142,8 @@ impl Engine {
             let detail = format!("question {id} keeps {} atoms after {paid} payouts", rest.0);
             return self.halt(28, step.sequence, detail);
         }
-        let (collateral, rounding) = (Party::Question(id), Party::Rounding);
+        let (collateral, rounding) =
+            (Party::Question(id), self.rounding_of(self.questions[id.index()].first));
         let result = self.ledger.post(collateral, rounding, SETTLEMENT, rest, Reason::Payout, step.sequence);
         self.money(step.sequence, result);
         let event = step.push(EventKind::QuestionSettled);

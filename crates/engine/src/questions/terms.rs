@@ -4,7 +4,7 @@ use crate::deploy::check_bounds;
 use crate::engine::Engine;
 use crate::step::{Refused, refused};
 use xos_protocol::{Reject, ResolutionSpec};
-use xos_units::{AMOUNT_ATOMS_BOUND, PPM_ONE};
+use xos_units::{AMOUNT_ATOMS_BOUND, AccountId, PPM_ONE};
 
 impl Engine {
     pub(crate) fn check_resolution(
@@ -47,7 +47,9 @@ impl Engine {
             let account = (*id as usize).checked_sub(1).and_then(|index| self.accounts.get(index));
             let is_new = account.is_some_and(|account| {
                 let owns = |other: &u32| self.accounts[*other as usize - 1].owner == account.owner;
-                account.isolated.is_none() && !set[..at].iter().chain(before).any(owns)
+                account.isolated.is_none()
+                    && !self.is_simulated(AccountId(*id))
+                    && !set[..at].iter().chain(before).any(owns)
             });
             if !is_new {
                 return refused(Reject::SpecOutOfBounds, *id, 157);

@@ -4,7 +4,7 @@ use super::source::{Read, Source};
 use crate::engine::Engine;
 use crate::governance::Governance;
 use xos_ledger::Party;
-use xos_units::Amount;
+use xos_units::{Amount, AssetId};
 
 impl Engine {
     pub(super) fn read_governance(&mut self, source: &mut Source) -> Read<()> {
@@ -19,6 +19,13 @@ impl Engine {
         self.refresh_curbs();
         if !self.governance.state.charges.caps.is_empty() {
             self.heed_caps();
+        }
+        if !self.governance.state.simulated.is_empty() {
+            self.admission.restricts = true;
+            for asset in (0..self.assets.len()).map(AssetId::from_index) {
+                let against = -self.simulated_money(asset);
+                self.restore_house(source, Party::Simulated, asset, against)?;
+            }
         }
         let (asset, staked) = self.staked();
         if staked > Amount::ZERO {

@@ -44,6 +44,7 @@ impl Engine {
             return refused(Reject::InstrumentCancelOnly, instrument.id.0, 0);
         }
         if self.admission.restricts {
+            self.check_money_kind(trigger.account, instrument)?;
             self.check_listed(instrument, trigger.venue)?;
             self.check_admitted(trigger.account, trigger.venue)?;
             self.check_cap(trigger.account, trigger.venue, instrument)?;

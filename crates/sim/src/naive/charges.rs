@@ -67,6 +67,8 @@ impl World {
         let referrer = u32::try_from(command.order_id).expect("it stands");
         self.check_not_isolated(account)?;
         self.check_not_isolated(referrer)?;
+        self.check_real(account)?;
+        self.check_real(referrer)?;
         let is_another = self.account(referrer).owner != self.account(account).owner;
         check(is_another, Reject::ReferrerOfOneOwner, referrer, account)?;
         let before = self.governance.charges.referrers.get(&account).copied();
@@ -159,6 +161,9 @@ impl World {
         let instrument = self.instrument(payer.instrument);
         let (asset, split) = (instrument.quote(), instrument.terms.split);
         let from = Party::Account(payer.account);
+        if self.trades_simulated(payer.instrument) {
+            return self.post(from, Party::House(House::Simulated), asset, fee);
+        }
         let payer_charged = self.charged(payer.account);
         let referrer = match self.governance.charges.referrers.get(&payer_charged) {
             Some(&referrer) if split.referrer_ppm != 0 => referrer,

@@ -41,6 +41,9 @@ impl World {
 
     fn saleable(&self, account: u32) -> Vec<Saleable> {
         let mut found = Vec::new();
+        if self.is_simulated(account) {
+            return found;
+        }
         for instrument in 1..=self.instruments.len() as u32 {
             let Kind::Spot { base, base_atoms_per_lot, .. } = self.instrument(instrument).kind else {
                 continue;

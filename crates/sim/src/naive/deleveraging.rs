@@ -110,12 +110,13 @@ impl World {
         }
         for (account, rounding) in bankrupt {
             let left = self.health(account).equity.max(0).min(rounding);
-            self.post(Party::Account(account), Party::House(House::Insurance), SETTLEMENT, left);
+            let fund = self.insurance_of(account);
+            self.post(Party::Account(account), Party::House(fund), SETTLEMENT, left);
             if left > 0 {
                 events.push(EventRecord {
                     account,
                     amount: Int128::new(left),
-                    counter_amount: Int128::new(self.house(House::Insurance, SETTLEMENT)),
+                    counter_amount: Int128::new(self.told(fund)),
                     ..cause.event(EventKind::InsuranceReceived)
                 });
             }
@@ -209,11 +210,12 @@ impl World {
         let rounded = (paid - value) * i128::from(sign);
         if rounded > 0 {
             let clearing = Party::House(House::Clearing(instrument));
-            self.post(clearing, Party::House(House::Insurance), SETTLEMENT, rounded);
+            let [fund, _] = self.insurance_and_rounding(instrument);
+            self.post(clearing, Party::House(fund), SETTLEMENT, rounded);
             events.push(EventRecord {
                 instrument,
                 amount: Int128::new(rounded),
-                counter_amount: Int128::new(self.house(House::Insurance, SETTLEMENT)),
+                counter_amount: Int128::new(self.told(fund)),
                 ..cause.event(EventKind::InsuranceReceived)
             });
         }

@@ -199,6 +199,7 @@ impl World {
     pub(super) fn check_instrument(&self, spec: &InstrumentSpec, stands: bool) -> Result<(), Refusal> {
         check_terms(&spec.terms, spec.terms.price_max_ticks)?;
         self.check_terms_140(&spec.terms)?;
+        self.check_stays_apart(spec.terms.venue, spec.collateral.len())?;
         self.check_product(spec)?;
         check_margin(spec)?;
         if let Some(oracle) = &spec.oracle {
@@ -363,6 +364,7 @@ impl World {
         bound(20, terms.price_max_ticks, fits)?;
         check_terms(terms, unit)?;
         self.check_terms_140(terms)?;
+        self.check_stays_apart(terms.venue, usize::from(spec.resolution.is_some()))?;
         super::phases::check_173(terms.phases, false)?;
         spec.link.as_ref().map_or(Ok(()), |link| self.check_link(link, spec.outcomes.len()))
     }

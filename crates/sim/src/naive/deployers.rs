@@ -132,6 +132,7 @@ impl World {
         let asset = self.governance.terms.as_ref().map_or(0, |terms| terms.stake_asset);
         check(asset != 0, Reject::NoGovernance, 0, 0)?;
         self.check_not_isolated(command.account)?;
+        self.check_real(command.account)?;
         let amount = command.amount.get();
         check(amount >= 1, Reject::AmountNotPositive, amount, 1)?;
         check(amount < AMOUNT_ATOMS_BOUND, Reject::AmountAboveMax, amount, AMOUNT_ATOMS_BOUND - 1)?;
@@ -218,6 +219,7 @@ impl World {
         let terms = terms.expect("checked above");
         check_id(account, self.accounts.len(), Reject::UnknownAccount)?;
         self.check_not_isolated(account)?;
+        self.check_real(account)?;
         let (slot, base, stake) = match &market {
             Deployable::Instrument(spec) => {
                 self.check_of_deployer(account, spec, true)?;

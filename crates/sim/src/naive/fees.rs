@@ -15,6 +15,7 @@ impl World {
             let rises = place == 0 || id > lists[place - 1];
             bound(141, id, id >= 1 && rises && id <= self.limits.instruments_max)?;
         }
+        bound(147, lists.len() as i128, !spec.simulated || lists.is_empty())?;
         Self::check_venue_143(spec)
     }
 
@@ -31,7 +32,8 @@ impl World {
             return check(belongs_to == venue, Reject::OfAnotherVenue, instrument, belongs_to);
         }
         let lists = if venue == 0 { None } else { self.venues[usize::from(venue) - 1].lists.as_ref() };
-        let is_listed = lists.is_none_or(|lists| lists.contains(&instrument));
+        let is_listed =
+            !self.is_simulated_venue(venue) && lists.is_none_or(|lists| lists.contains(&instrument));
         check(is_listed, Reject::NotListed, instrument, venue)
     }
 
@@ -56,7 +58,8 @@ impl World {
             (House::Deployer(id), self.instrument(id).terms.fees_to)
         };
         let stands = (1..=self.accounts.len() as u32).contains(&account);
-        check(stands && !self.is_isolated(account), Reject::NobodyToPay, market, account)?;
+        let is_fit = stands && !self.is_isolated(account) && !self.is_simulated(account);
+        check(is_fit, Reject::NobodyToPay, market, account)?;
         let amount = self.house(house, asset);
         check(amount > 0, Reject::NothingToCollect, market, asset)?;
         self.post(Party::House(house), Party::Account(account), asset, amount);

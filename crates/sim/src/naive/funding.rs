@@ -182,7 +182,8 @@ impl World {
         let Some(funding) = self.instrument_mut(id).funding.as_mut() else { return };
         funding.cursor = None;
         let rest = std::mem::take(&mut funding.held);
-        self.post(Party::House(House::Clearing(id)), Party::House(House::Rounding), SETTLEMENT, rest);
+        let [_, rounding] = self.insurance_and_rounding(id);
+        self.post(Party::House(House::Clearing(id)), Party::House(rounding), SETTLEMENT, rest);
     }
 
     /// What the account is still to receive on an instrument; negative: to pay.

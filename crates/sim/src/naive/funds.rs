@@ -32,7 +32,15 @@ impl World {
             classes: 0,
             credential: None,
         });
+        let is_simulated = match isolated {
+            Some((parent, _)) => self.is_simulated(parent),
+            None => command.side == 1,
+        };
+        if is_simulated {
+            self.governance.simulated.insert(next);
+        }
         events.push(EventRecord {
+            side: u8::from(is_simulated),
             account: next,
             instrument: command.instrument,
             order_id: command.order_id,
@@ -57,9 +65,10 @@ impl World {
         self.check_not_isolated(command.account)?;
         self.check_amount(command)?;
         let (asset, amount) = (command.instrument, command.amount.get());
-        let supply = amount - self.house(House::External, asset);
+        let outside = self.outside_of(command.account);
+        let supply = amount - self.house(outside, asset);
         check(supply < AMOUNT_ATOMS_BOUND, Reject::SupplyLimit, supply, AMOUNT_ATOMS_BOUND - 1)?;
-        self.post(Party::House(House::External), Party::Account(command.account), asset, amount);
+        self.post(Party::House(outside), Party::Account(command.account), asset, amount);
         events.push(self.money_moved(cause, EventKind::Deposited, command));
         self.look_at_debt(command.account);
         Ok(())
@@ -72,6 +81,7 @@ impl World {
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
         self.check_not_isolated(command.account)?;
+        self.check_real(command.account)?;
         self.check_amount(command)?;
         let (account, asset, amount) = (command.account, command.instrument, command.amount.get());
         let available = self.available(account, asset);
@@ -97,6 +107,7 @@ impl World {
         let is_own = self.account(to).owner == self.account(from).owner;
         check(is_own, Reject::AnotherOwner, to, from)?;
         self.check_family(from, to, asset)?;
+        self.check_one_kind(from, to)?;
         let available = self.available(from, asset);
         check(amount <= available, Reject::InsufficientBalance, amount, available)?;
         self.post(Party::Account(from), Party::Account(to), asset, amount);
@@ -144,6 +155,7 @@ impl World {
         self.check_sets(command)?;
         let (account, id, lots) = (command.account, command.instrument, command.qty);
         self.check_not_resolver(account, id)?;
+        self.check_kind_of_money(account, self.question(id).first_instrument)?;
         let question = self.question(id).clone();
         let terms = &question.spec.terms;
         check(lots <= terms.qty_max_lots, Reject::QtyAboveMax, lots, terms.qty_max_lots)?;

@@ -120,6 +120,9 @@ impl World {
         fixed(133, old.counterparty == spec.counterparty)?;
         if let (Some(before), Some(after)) = (old.fees, spec.fees) {
             fixed(186, after.ceiling_ppm == 0 || after.ceiling_ppm == highest(before))?;
+        }
+        fixed(147, old.simulated == spec.simulated)?;
+        if let (Some(before), Some(after)) = (old.fees, spec.fees) {
             check_fees(after)?;
             self.check_fee_bound(after)?;
             spec.fees = Some(check_ceiling(before, after)?);

@@ -8,6 +8,7 @@ impl World {
         self.check_conservation()?;
         self.check_positions()?;
         self.check_collateral()?;
+        self.check_worlds_apart()?;
         self.check_books()?;
         self.check_isolation()?;
         self.check_health()?;

@@ -326,12 +326,13 @@ impl World {
         }
         let fee = fee_up(traded, terms.fee_ppm).min(self.health(account).equity.max(0));
         if fee > 0 {
-            self.post(Party::Account(account), Party::House(House::Insurance), SETTLEMENT, fee);
+            let fund = self.insurance_of(account);
+            self.post(Party::Account(account), Party::House(fund), SETTLEMENT, fee);
             events.push(EventRecord {
                 account,
                 instrument,
                 amount: Int128::new(fee),
-                counter_amount: Int128::new(self.house(House::Insurance, SETTLEMENT)),
+                counter_amount: Int128::new(self.told(fund)),
                 ..cause.event(EventKind::LiquidationFee)
             });
         }
@@ -353,6 +354,9 @@ impl World {
             }
             let taker = tranche.account;
             if taker as usize > self.accounts.len() || taker == account || self.is_isolated(taker) {
+                continue;
+            }
+            if self.check_kind_of_money(taker, instrument).is_err() {
                 continue;
             }
             let lots = self.lots_for_tranche(account, taker, instrument, tranche.notional_max.0, price);
@@ -443,7 +447,7 @@ impl World {
             Some(&(drawn_day, drawn)) if drawn_day == day => drawn,
             _ => 0,
         };
-        let paid = debt.min(self.house(House::Insurance, SETTLEMENT)).min(most - today);
+        let paid = debt.min(self.told(self.insurance_of(account))).min(most - today);
         if paid <= 0 {
             return;
         }

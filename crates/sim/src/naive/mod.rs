@@ -43,6 +43,7 @@ mod refusal;
 mod resolution;
 mod retry;
 mod scenario;
+mod simulated;
 mod slippage;
 mod state;
 mod terms;

@@ -98,6 +98,7 @@ impl World {
         let terms = &instrument.terms;
         let tif = order.tif;
         check_state(instrument, order)?;
+        self.check_kind_of_money(order.account, order.instrument)?;
         self.check_listed(order.instrument, order.venue)?;
         self.check_admitted(order.account, order.venue)?;
         self.check_cap(order.account, order.venue, order.instrument)?;

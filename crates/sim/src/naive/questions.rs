@@ -163,7 +163,8 @@ impl World {
             self.pay_out(cause, account, id, events);
         }
         let rest = self.house(House::Question(id), SETTLEMENT);
-        self.post(Party::House(House::Question(id)), Party::House(House::Rounding), SETTLEMENT, rest);
+        let [_, rounding] = self.insurance_and_rounding(self.question(id).first_instrument);
+        self.post(Party::House(House::Question(id)), Party::House(rounding), SETTLEMENT, rest);
         let question = &mut self.questions[id as usize - 1];
         question.is_settled = true;
         events.push(EventRecord {

@@ -88,7 +88,11 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
         CommandKind::SetProtection => check_only(command, &[ACCOUNT, INSTRUMENT, PRICE, QTY, EXPIRES]),
         CommandKind::AmendTrigger => check_zero(command, &[SIDE, TIF, FLAGS, SELF_TRADE, VENUE]),
         CommandKind::CancelAllAfter => check_only(command, &[ACCOUNT, QTY]),
-        CommandKind::OpenAccount => check_only(command, &[ACCOUNT, INSTRUMENT, ORDER_ID, CLIENT_ID]),
+        CommandKind::OpenAccount => {
+            let is_isolated = command.instrument != 0 || command.order_id != 0;
+            check_byte(command.side == 0 || command.side == 1 && !is_isolated, command.side, SIDE)?;
+            check_only(command, &[SIDE, ACCOUNT, INSTRUMENT, ORDER_ID, CLIENT_ID])
+        }
         CommandKind::Deposit | CommandKind::Withdraw => {
             check_only(command, &[ACCOUNT, INSTRUMENT, AMOUNT, CLIENT_ID])
         }

@@ -135,6 +135,7 @@ impl World {
     ) -> Result<(), Refusal> {
         let (id, account, now_ns) = (command.instrument, command.account, cause.time_ns);
         self.check_not_isolated(account)?;
+        self.check_real(account)?;
         let resolution = self.resolution(id)?.clone();
         check(resolution.stage != ResolutionStage::Challenged, Reject::AlreadyChallenged, id, 0)?;
         check(resolution.stage == ResolutionStage::Proposed, Reject::NothingToDecide, id, 0)?;
@@ -403,6 +404,7 @@ impl World {
                 let stands = account >= 1 && account as usize <= self.accounts.len();
                 let is_fit = stands
                     && self.account(account).isolated.is_none()
+                    && !self.is_simulated(account)
                     && !named.iter().any(|&other| self.has_same_owner(other, account));
                 bound(157, account.into(), is_fit)?;
                 named.push(account);

@@ -274,6 +274,7 @@ pub(super) enum House {
     Question(u32),
     Bonds(u32),
     Stakes,
+    Simulated,
 }
 
 /// One side of a posting.

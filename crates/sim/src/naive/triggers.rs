@@ -145,6 +145,7 @@ impl World {
         let instrument = self.instrument(trigger.instrument);
         let (id, flags, tif, market) = (trigger.instrument, trigger.flags, trigger.tif, trigger.is_market());
         self.check_not_over(id)?;
+        self.check_kind_of_money(trigger.account, trigger.instrument)?;
         self.check_listed(trigger.instrument, trigger.venue)?;
         self.check_admitted(trigger.account, trigger.venue)?;
         self.check_cap(trigger.account, trigger.venue, trigger.instrument)?;

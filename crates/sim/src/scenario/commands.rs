@@ -129,6 +129,7 @@ impl Desk<'_> {
                 record.side = xos_protocol::MarketKind::Venue.code();
                 record.order_id = u64::from(columns::venue(self.engine, value)?);
             }
+            "simulated" => record.side = 1,
             "protected" => record.flags |= Flags::PROTECTED,
             "window" => record.expires_ns |= milliseconds(value)?,
             "freeze" => record.expires_ns |= milliseconds(value)? << 32,

@@ -219,17 +219,18 @@ impl<S: Stage> Actor<'_, S> {
     fn open(&mut self, step: &Step, words: &[String]) -> Result<(), Failure> {
         let name = words[0].clone();
         let mut owner = name.clone();
-        let mut credits = Vec::new();
+        let (mut credits, mut side) = (Vec::new(), 0);
         for word in &words[1..] {
             match word.split_once('=') {
                 Some(("owner", text)) => owner = text.to_string(),
                 Some(credit) => credits.push(credit),
+                None if word == "simulated" => side = 1,
                 None => return Err(self.failure(step.line, format!("{word:?} is not asset=amount"))),
             }
         }
         let client_id = short_bytes(&owner).map_err(|what| self.failure(step.line, what))?;
         let kind = CommandKind::OpenAccount.code();
-        let record = CommandRecord { kind, client_id, ..CommandRecord::default() };
+        let record = CommandRecord { kind, side, client_id, ..CommandRecord::default() };
         self.send(step, vec![(String::new(), name.clone())], vec![record], None)?;
         for (asset, amount) in credits {
             let deposit = || {

@@ -143,9 +143,19 @@ fn venue(symbol: String, words: &mut Words<'_>, engine: &Engine) -> Result<Deplo
         ClassRule { requires: classes("counterparty_requires")?, forbids: classes("counterparty_forbids")? };
     let fees_to = words.number("fees_to", 0)?;
     let lists = words.take("lists").map(numbers).transpose()?;
+    let simulated = words.take("simulated").is_some();
     let tiers = words.take("tiers").map_or(Ok(Vec::new()), tiers)?;
     let fees = venue_fees(words)?;
-    Ok(DeployCommand::Venue(VenueSpec { symbol, fees, admission, counterparty, fees_to, lists, tiers }))
+    Ok(DeployCommand::Venue(VenueSpec {
+        symbol,
+        fees,
+        admission,
+        counterparty,
+        fees_to,
+        lists,
+        tiers,
+        simulated,
+    }))
 }
 
 /// `tiers=1000:0:500,5000:-10:300`: volume, maker and taker rate.

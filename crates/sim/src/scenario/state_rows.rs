@@ -321,6 +321,7 @@ impl Sight<'_> {
                     }
                     Party::Question(id) => format!("question {}", columns::question_name(self.engine, id.0)),
                     Party::Stakes => "stakes".into(),
+                    Party::Simulated => "simulated".into(),
                     Party::Bonds(id) => format!("bonds {}", columns::question_name(self.engine, id.0)),
                 };
                 rows.push(vec![name, columns::asset_name(self.engine, asset.0), text(amount.0)]);

@@ -32,8 +32,10 @@ def stress(loaded: Loaded, assumptions: Assumptions = _NOTHING_SAID) -> Stress:
     problems: list[Problem] = []
     taken: dict[str, Taken] = {}
     bond = Decimal(0)
+    # Nobody loses anything where money is worthless.
+    for_play = {venue.symbol for venue in loaded.spec.venues if venue.simulated}
     for index, item in enumerate(loaded.spec.instruments):
-        if not isinstance(item, Perpetual):
+        if not isinstance(item, Perpetual) or item.venue in for_play:
             continue
         here = assumptions.of(item)
         taken[item.symbol] = here

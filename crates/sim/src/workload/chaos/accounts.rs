@@ -12,6 +12,7 @@ impl Chaos {
         for account in 1..=accounts {
             let mut record = command(CommandKind::OpenAccount);
             record.client_id = client_id(1_000_000 + self.rng.below(owners));
+            record.side = self.opens_simulated();
             commands.push(record);
             if self.rng.one_in(3) {
                 commands.push(CommandRecord { account, side: 1, ..command(CommandKind::SetMarginMode) });

@@ -63,6 +63,7 @@ impl Chaos {
             33 => self.draw_referrer(),
             _ => CommandRecord { kind: *self.rng.pick(&[0, 19, 64, 65_535]), ..self.draw_place() },
         };
+        self.go_apart(&mut record);
         if self.rng.one_in(if self.calm { 120 } else { 16 }) {
             self.spoil(&mut record);
         }
@@ -329,6 +330,7 @@ impl Chaos {
         let next = self.live.accounts + 1;
         CommandRecord {
             account: *self.rng.pick(&[0, next, next + 1, 1]),
+            side: self.opens_simulated(),
             client_id: client_id(1_000_000 + self.rng.below(4)),
             ..command(CommandKind::OpenAccount)
         }
@@ -347,7 +349,8 @@ impl Chaos {
         let open = self.draw_open_account();
         let account = if self.rng.one_in(12) { open.account } else { 0 };
         let client_id = owner.unwrap_or(open.client_id);
-        CommandRecord { account, instrument, order_id: parent.into(), client_id, ..open }
+        let side = u8::from(self.rng.one_in(40));
+        CommandRecord { account, side, instrument, order_id: parent.into(), client_id, ..open }
     }
 
     fn asset(&mut self) -> u32 {

@@ -14,6 +14,8 @@ mod governance;
 mod implied;
 mod interval;
 mod later;
+mod prices;
+mod simulated;
 mod squeeze;
 mod triggers;
 
@@ -54,6 +56,7 @@ pub struct Chaos {
     wealth: i128,
     /// Few mistakes and disturbances, so that books grow deep.
     calm: bool,
+    apart: simulated::Apart,
     /// Many makers on questions with implied liquidity.
     crowd: bool,
     time_ns: u64,
@@ -82,18 +85,18 @@ pub struct Chaos {
 impl Chaos {
     /// The chaos of this seed.
     pub fn new(seed: u64) -> Self {
-        Self::with(Rng::new(seed), false)
+        Self::with(Rng::new(seed), false, false)
     }
 
     /// A chaos with many makers on questions with implied liquidity.
     pub fn of_crowd(seed: u64) -> Self {
-        Self::with(Rng::new(seed), true)
+        Self::with(Rng::new(seed), true, false)
     }
 
-    fn with(mut rng: Rng, of_crowd: bool) -> Self {
+    fn with(mut rng: Rng, of_crowd: bool, of_play: bool) -> Self {
         let scale = Scale::draw(&mut rng);
         let wealth = *rng.pick(&[3, 8, 25, 100]);
-        let calm = rng.one_in(3);
+        let (calm, is_apart) = (rng.one_in(3), rng.one_in(6) || of_play);
         let crowd = rng.one_in(6) || of_crowd;
         let time_ns = 1_000_000 + rng.below(1_000);
         let mut chaos = Self {
@@ -101,6 +104,7 @@ impl Chaos {
             scale,
             wealth,
             calm,
+            apart: simulated::Apart { is_on: is_apart, ..Default::default() },
             crowd,
             time_ns,
             next_sequence: 1,
@@ -166,6 +170,7 @@ impl Chaos {
             self.live.observe(event);
             self.observe_deployment(event);
             self.observe_governance(event);
+            self.observe_apart(event);
         }
     }
 
@@ -276,20 +281,6 @@ impl Chaos {
         of_question.map(|(instrument, _)| instrument).collect()
     }
 
-    /// Every source tells where the book starts.
-    fn plan_first_prices(&mut self, instrument: u32, sources: u32, price: i64) {
-        for account in 1..=sources {
-            let told = CommandRecord { account, instrument, price, ..command(CommandKind::PublishPrice) };
-            let told = CommandRecord { expires_ns: self.time_ns, ..told };
-            self.set_up.push_back(Frame::commands(self.time_ns, vec![told]));
-        }
-    }
-
-    fn mark_frame(&self, instrument: u32, price: i64) -> Frame {
-        let record = CommandRecord { instrument, price, ..command(CommandKind::SetMark) };
-        Frame::commands(self.time_ns, vec![record])
-    }
-
     fn plan_set_up(&mut self) {
         let (rng, scale) = (&mut self.rng, self.scale);
         let mut bodies = Vec::new();
@@ -389,6 +380,9 @@ impl Chaos {
             };
             deployments::spoil(rng, &mut body);
             bodies.push(body);
+        }
+        if self.apart.is_on {
+            simulated::set_apart(&mut self.rng, &mut bodies);
         }
         self.plan_governance(&mut bodies);
         self.set_up.extend(bodies.iter().map(|body| Frame::deploy(self.time_ns, body)));
