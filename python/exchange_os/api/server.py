@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from exchange_os.api import account, market, orders
+from exchange_os.api import account, market, openapi, orders, own, reference, v1
 from exchange_os.api.codes import BODY_BYTES_MAX, Refused, Row, code_of
 from exchange_os.api.desk import Desk
 from exchange_os.api.keys import Key, Keys
@@ -68,6 +68,11 @@ PRIVATE: dict[str, tuple[Private, int]] = {
     "trade/fills": (orders.fills, 60),
     "trade/fills-history": (orders.fills, 10),
 }
+PUBLIC |= reference.ENDPOINTS
+PUBLIC |= {path: (each.answer, each.often) for path, each in v1.PUBLIC.items()}
+PRIVATE |= own.ENDPOINTS
+PRIVATE |= {path: (each.answer, each.often) for path, each in v1.PRIVATE.items()}
+
 # These need the scope trade.
 SETTINGS: dict[str, tuple[Private, int]] = {
     "account/set-leverage": (account.set_leverage, 20),
@@ -91,6 +96,7 @@ _RATES = web.AppKey("rates", Rates)
 def application(exchange: Exchange, keys: Keys, *, limits: bool = True) -> web.Application:
     """The application that serves one exchange. `limits=False` takes the rate limits away, for tests."""
     app = web.Application(client_max_size=BODY_BYTES_MAX)
+    app.router.add_get("/api/v1/openapi.json", openapi.serve)
     app[DESK] = Desk(exchange, keys)
     app[_RATES] = Rates(enabled=limits)
     app.router.add_route("*", "/{path:.*}", _handle)
