@@ -312,6 +312,11 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "amount": "what they brought",
         "counter_amount": "total of the settlement asset after",
     },
+    "interest_charged": {
+        "account": "who owes",
+        "amount": "what it paid",
+        "counter_amount": "total of the settlement asset after",
+    },
     "asset_deployed": {"instrument": "number of the asset"},
     "venue_deployed": {"venue": "its number", "instrument": "the same"},
     "instrument_deployed": {"instrument": "its number", "order_id": "question of an outcome, else 0"},

@@ -83,3 +83,31 @@ def test_a_slippage_above_the_haircut_is_an_error_of_the_market_file(tmp_path: P
     path.write_text(MARKET.replace("SLIPPAGE", "100_001"))
     with pytest.raises(xos.MarketFileError, match="haircut of the first tier"):
         xos.open().deploy(path)
+
+
+def test_a_debt_bears_interest_by_the_hour(tmp_path: Path) -> None:
+    path = tmp_path / "market.toml"
+    market = MARKET.replace("SLIPPAGE", "50_000").replace('"100.50"', '"900"\ndebt_interest_ppm = 1_000_000')
+    path.write_text(market)
+    exchange = xos.open()
+    exchange.deploy(path)
+    alice, bob = exchange.open_account("alice"), exchange.open_account("bob")
+    exchange.deposit(alice, "GOLD", 20)
+    exchange.deposit(bob, "USD", 100_000)
+    exchange.set_index("GOLD-USD", 100)
+    exchange.set_mark("BTC-PERP", 100)
+    exchange.sell(bob, "BTC-PERP", 100, 10)
+    exchange.buy(alice, "BTC-PERP", 100, 10)
+    exchange.set_mark("BTC-PERP", 90)
+    exchange.buy(bob, "BTC-PERP", 90, 10)
+    exchange.sell(alice, "BTC-PERP", 90, 10)
+    assert exchange.balance(alice, "USD").total == -100
+    hour_ns = 3_600 * 10**9
+    begin_ns = 500_000 * hour_ns
+    exchange.tick(time_ns=begin_ns)
+    exchange.tick(time_ns=begin_ns + hour_ns - 1)
+    assert exchange.balance(alice, "USD").total == -100
+    exchange.tick(time_ns=begin_ns + hour_ns)
+    # 100 USD at 100 % a year of 8,760 hours: 1.14 cents, rounded up.
+    assert exchange.balance(alice, "USD").total == Decimal("-100.02")
+    assert exchange.house()["insurance"]["USD"] == Decimal("0.02")

@@ -192,7 +192,10 @@ def _spec(kind: str, symbol: str, pairs: dict[str, str], numbers: Numbers) -> di
     match kind:
         case "asset":
             asset = {"symbol": symbol, "decimals": int(pairs.pop("decimals", "2"))}
-            return {"asset": asset | ({"debt_max": pairs.pop("debt_max")} if "debt_max" in pairs else {})}
+            debt = {name: pairs.pop(name) for name in ("debt_max", "debt_interest_ppm") if name in pairs}
+            if "debt_interest_ppm" in debt:
+                debt["debt_interest_ppm"] = int(debt["debt_interest_ppm"])
+            return {"asset": asset | debt}
         case "venue":
             return _venue(symbol, pairs, numbers)
         case "class":

@@ -220,6 +220,11 @@ impl Engine {
             sink.u64(terms.drawn_day);
             sink.amount(terms.drawn);
         }
+        if self.interest_ppm() > 0 {
+            sink.u64(self.interest.hour);
+            sink.u32(self.interest.hours);
+            sink.u32(self.interest.cursor);
+        }
     }
 
     fn write_deployments(&self, sink: &mut impl Sink) {

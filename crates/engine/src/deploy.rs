@@ -85,6 +85,8 @@ impl Engine {
             let bound = if self.assets.is_empty() { AMOUNT_ATOMS_BOUND - 1 } else { -1 };
             check_bounds(most.0, 0..=bound, 82)?;
         }
+        let highest = if self.assets.is_empty() { PPM_ONE } else { 0 };
+        check_bounds(i128::from(spec.debt_interest_ppm), 0..=highest.into(), 93)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         self.add_asset(spec);
         step.emit(EventRecord {

@@ -39,6 +39,7 @@ pub struct Engine {
     pub(crate) assets: Vec<AssetSpec>,
     /// Most that an account may owe in the settlement asset.
     pub(crate) debt_max: Amount,
+    pub(crate) interest: crate::interest::Interest,
     /// Whether that is a limit at all.
     pub(crate) limits_debt: bool,
     /// By asset; empty as long as none is collateral.
@@ -115,6 +116,7 @@ impl Engine {
             pool: OrderPool::default(),
             assets: Vec::new(),
             debt_max: DEBT_UNBOUNDED,
+            interest: crate::interest::Interest::default(),
             limits_debt: false,
             collaterals: Vec::new(),
             venues: Vec::new(),

@@ -23,6 +23,7 @@ mod halt;
 mod holders;
 mod implied;
 mod instrument;
+mod interest;
 mod isolated;
 mod leverage;
 mod liquidation;

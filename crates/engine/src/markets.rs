@@ -19,6 +19,9 @@ impl Engine {
         if self.has_funding {
             self.run_funding(step);
         }
+        if self.interest_ppm() > 0 {
+            self.charge_interest(step);
+        }
         if !self.deadlines.is_empty() {
             self.end_stages(step);
         }

@@ -64,6 +64,8 @@ pub enum Reason {
     InsurancePaid = 13,
     /// What rounding left of a bankrupt account.
     InsuranceReceived = 14,
+    /// Interest on a debt, to the insurance fund.
+    Interest = 15,
     /// A share of fees was paid out.
     FeesCollected = 20,
     /// A share of a fee, to the referrer or, where there is none, to the protocol.

@@ -82,12 +82,19 @@ pub struct AssetSpec {
     /// beyond it the account's other collateral is converted. None: a debt is bounded by margin alone.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "atoms::optional")]
     pub debt_max: Option<Amount>,
+    /// Of the settlement asset: interest on what accounts owe, a year, charged by the hour; 0: none.
+    #[serde(default, skip_serializing_if = "is_free")]
+    pub debt_interest_ppm: i32,
+}
+
+fn is_free(ppm: &i32) -> bool {
+    *ppm == 0
 }
 
 impl AssetSpec {
     /// An asset without anything that may be left out.
     pub fn new(symbol: String, decimals: u8) -> Self {
-        Self { symbol, decimals, debt_max: None }
+        Self { symbol, decimals, debt_max: None, debt_interest_ppm: 0 }
     }
 }
 

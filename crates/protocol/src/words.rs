@@ -10,7 +10,6 @@ macro_rules! words {
         impl $name {
             /// Every word, in numeric order.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
             /// The word with this number, if there is one.
             #[inline(always)]
             pub const fn from_code(code: $repr) -> Option<Self> {
@@ -457,6 +456,8 @@ words! {
         OutcomeCredited = 90 "outcome_credited",
         /// An outcome that was added trades.
         OutcomeOpened = 91 "outcome_opened",
+        /// Interest on a debt went to the insurance fund; the account's total after.
+        InterestCharged = 94 "interest_charged",
         /// A match of an incoming order with all other outcomes of its question at once; a leg for each of them follows.
         ImpliedTrade = 96 "implied_trade",
         /// A resting order's part of such a match, at its own price.

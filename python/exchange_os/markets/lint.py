@@ -67,6 +67,7 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     57: (("open_interest_scaling", "upper"), "above lower, below 2^96 atoms"),
     62: (("margin_mode",), "of a perpetual"),
     82: (("debt_max",), "of the settlement asset, 0 to 2^96 - 1 atoms"),
+    93: (("debt_interest_ppm",), "of the settlement asset, 0 to 1,000,000"),
     83: (("conversion_slippage_ppm",), "only of collateral"),
     84: (("conversion_slippage_ppm",), "0 to the haircut of the first tier"),
     72: (("liquidation", "slice_ppm"), "1 to 1,000,000"),

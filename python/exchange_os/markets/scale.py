@@ -204,6 +204,8 @@ def funding_body(item: Funding, money: Money) -> dict[str, Any]:
 def asset_body(item: Asset) -> dict[str, Any]:
     """An asset as the engine reads it."""
     body: dict[str, Any] = {"symbol": item.symbol, "decimals": item.decimals}
+    if item.debt_interest_ppm:
+        body["debt_interest_ppm"] = item.debt_interest_ppm
     if item.debt_max is not None:
         money = Money(0, item.symbol, min(item.decimals, 18))
         body["debt_max"] = str(atoms(("debt_max",), item.debt_max, money))

@@ -62,6 +62,8 @@ class Asset(Strict):
     ]  # the engine has the true bound; this one keeps 10^decimals short
     debt_max: Number | None = None
     """Of the settlement asset: the most that one account may owe; beyond it its collateral is converted."""
+    debt_interest_ppm: int = 0
+    """Of the settlement asset: interest on what accounts owe, a year, charged by the hour."""
 
 
 class Class(Strict):

@@ -3,11 +3,16 @@
 use super::source::{Read, Source};
 use crate::engine::Engine;
 use crate::governance::Governance;
+use crate::interest::Interest;
 use xos_ledger::Party;
 use xos_units::{Amount, AssetId};
 
 impl Engine {
     pub(super) fn read_governance(&mut self, source: &mut Source) -> Read<()> {
+        if self.interest_ppm() > 0 {
+            let (hour, hours) = (source.u64("hour of interest")?, source.u32("hours of interest")?);
+            self.interest = Interest { hour, hours, cursor: source.u32("account of interest")? };
+        }
         // Without any of it the state ends before.
         if source.at == source.bytes.len() {
             return Ok(());

@@ -79,6 +79,8 @@ impl World {
         if let Some(most) = spec.debt_max {
             bound(82, most.0, standing == 0 && (0..AMOUNT_ATOMS_BOUND).contains(&most.0))?;
         }
+        let interest = spec.debt_interest_ppm;
+        bound(93, interest, interest == 0 || standing == 0 && (0..=1_000_000).contains(&interest))?;
         self.assets.push(spec);
         events.push(EventRecord { instrument: standing + 1, ..cause.event(EventKind::AssetDeployed) });
         Ok(())

@@ -134,6 +134,11 @@ impl World {
                 out.i128(drawn);
             }
         }
+        if self.interest_ppm() > 0 {
+            out.u64(self.charging.hour);
+            out.u32(self.charging.hours);
+            out.u32(self.charging.next);
+        }
     }
 
     fn write_deployments(&self, out: &mut Bytes) {

@@ -23,6 +23,7 @@ mod halt;
 mod hash;
 mod iceberg;
 pub mod implied;
+mod interest;
 mod invariants;
 mod isolated;
 mod later;
@@ -427,6 +428,7 @@ impl World {
                 self.age_prices(cause, events);
                 self.end_halts(cause, events);
                 self.run_funding(cause, events);
+                self.charge_interest(cause, events);
                 self.end_stages(cause, events);
                 self.go_on_settling(cause, events);
                 self.go_on_closing(cause, events);

@@ -322,6 +322,7 @@ pub(super) struct World {
     /// Account and deadline of every countdown of cancel_all_after.
     pub(super) countdowns: BTreeMap<u32, u64>,
     pub(super) liquidations: Liquidations,
+    pub(super) charging: super::interest::Charging,
     /// Announced changes, markets that are being closed.
     pub(super) governance: xos_protocol::GovernanceState,
     /// Time of the frame.

@@ -357,6 +357,7 @@ fn is_of_credentials(kind: EventKind) -> bool {
 
 fn is_of_liquidation(kind: EventKind) -> bool {
     (EventKind::LiquidationStarted..=EventKind::CollateralConverted).contains(&kind)
+        || kind == EventKind::InterestCharged
 }
 
 fn has_qty(kind: EventKind) -> bool {

@@ -113,7 +113,8 @@ fn deployment(
         "asset" => DeployCommand::Asset({
             let debt_max = words.take("debt_max").map(|text| text.parse().map(Amount));
             let debt_max = debt_max.transpose().map_err(|_| "debt_max is atoms")?;
-            AssetSpec { debt_max, ..AssetSpec::new(symbol, words.number("decimals", 2)?) }
+            let debt_interest_ppm = words.number("debt_interest_ppm", 0)?;
+            AssetSpec { debt_max, debt_interest_ppm, ..AssetSpec::new(symbol, words.number("decimals", 2)?) }
         }),
         "venue" => venue(symbol, words, engine)?,
         "class" => {

@@ -9,7 +9,16 @@ use xos_units::Amount;
 pub(super) fn settlement_asset(rng: &mut Rng, scale: Scale) -> AssetSpec {
     let order = i128::from(scale.k) * i128::from(scale.lot);
     let debt_max = *rng.pick(&[None, Some(0), Some(0), Some(0), Some(order * 20)]);
-    AssetSpec { debt_max: debt_max.map(Amount), ..asset(1) }
+    let debt_interest_ppm = *rng.pick(&[0, 0, 1, 1_000_000]);
+    AssetSpec { debt_max: debt_max.map(Amount), debt_interest_ppm, ..asset(1) }
+}
+
+/// One that is refused.
+pub(super) fn bad_settlement_asset(rng: &mut Rng) -> AssetSpec {
+    match rng.below(2) {
+        0 => AssetSpec { debt_max: Some(Amount(*rng.pick(&[-1, 1 << 96]))), ..asset(1) },
+        _ => AssetSpec { debt_interest_ppm: *rng.pick(&[-1, 1_000_001]), ..asset(1) },
+    }
 }
 
 /// Makes one thing wrong in collateral.

@@ -205,8 +205,5 @@ fn deployments() -> [DeployCommand; 2] {
         resolution: None,
         implied: true,
     };
-    [
-        DeployCommand::Asset(AssetSpec { symbol: "USD".into(), decimals: 6, debt_max: None }),
-        DeployCommand::Question(question),
-    ]
+    [DeployCommand::Asset(AssetSpec::new("USD".into(), 6)), DeployCommand::Question(question)]
 }

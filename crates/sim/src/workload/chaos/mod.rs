@@ -307,8 +307,7 @@ impl Chaos {
         bodies.push(DeployCommand::Genesis(limits));
         let assets = 2 + rng.below(2) as usize;
         if rng.one_in(12) {
-            let debt_max = Some(xos_units::Amount(*rng.pick(&[-1, 1 << 96])));
-            bodies.push(DeployCommand::Asset(xos_protocol::AssetSpec { debt_max, ..deployments::asset(1) }));
+            bodies.push(DeployCommand::Asset(collateral::bad_settlement_asset(rng)));
         }
         bodies.push(DeployCommand::Asset(collateral::settlement_asset(rng, scale)));
         bodies.extend((2..=assets).map(|number| DeployCommand::Asset(deployments::asset(number))));
