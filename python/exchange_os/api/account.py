@@ -131,11 +131,11 @@ def positions(desk: Desk, key: Key, fields: Fields) -> list[Row]:
             product = TYPES[instrument.product]
             asked = each.instrument in wanted if wanted else bool(each.qty)
             if product != "SPOT" and kind in {"ANY", product} and asked:
-                rows.append(_position_row(desk, instrument, each, risk, mode))
+                rows.append(position_row(desk, instrument, each, risk, mode))
     return rows
 
 
-def _position_row(desk: Desk, instrument: Instrument, each: Position, risk: RiskSummary, mode: str) -> Row:
+def position_row(desk: Desk, instrument: Instrument, each: Position, risk: RiskSummary, mode: str) -> Row:
     row: Row = blank(_POSITION_EMPTY)
     row |= {
         "instType": TYPES[instrument.product],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from exchange_os.api.codes import Refused
+from exchange_os.api.intake import EventRow, Hear, Intake, Note
 from exchange_os.api.keys import Keys
 from exchange_os.api.numbers import word
 from exchange_os.api.recorder import Recorder
@@ -27,6 +28,13 @@ class Desk:
         self.recorder = Recorder(exchange)
         self.leverage: dict[tuple[int, int, str], int] = {}
         """Chosen through this process, by account, instrument and mode; the engine holds what counts."""
+        self.hearers: list[Hear] = [self.recorder.hear]
+        """Told all events, one after the other."""
+        self.intake = Intake(exchange, self._hear)
+
+    def _hear(self, rows: Sequence[EventRow], notes: Mapping[int, Note]) -> None:
+        for hear in self.hearers:
+            hear(rows, notes)
 
     def instrument(self, fields: Mapping[str, Any]) -> Instrument:
         """The one that a request names by `instId`, as it stands."""

@@ -27,7 +27,7 @@ _STATES = {
     InstrumentState.POST_ONLY: "post_only",
     InstrumentState.SETTLED: "expired",
 }
-_BARS_S = {
+BARS_S = {
     "1s": 1,
     "1m": 60,
     "3m": 180,
@@ -38,7 +38,7 @@ _BARS_S = {
     "2H": 7_200,
     "4H": 14_400,
 }
-_BARS_S |= {"6H": 21_600, "12H": 43_200, "1D": 86_400}
+BARS_S |= {"6H": 21_600, "12H": 43_200, "1D": 86_400}
 _EMPTY = (
     "alias auctionEndTime category contTdSwTime ctMult ctType ctVal ctValCcy expTime groupId listTime "
     "maxPlatOILmt openType optType posLmtAmt posLmtPct preMktSwTime seriesId settleCcy stk"
@@ -154,9 +154,9 @@ def trades(desk: Desk, fields: Fields) -> list[Row]:
 def candles(desk: Desk, fields: Fields) -> list[list[str]]:
     """Candles of the kept trades, newest first; an interval without a trade has none."""
     each, bar = desk.instrument(fields), word(fields, "bar", "1m").removesuffix("utc")
-    if bar not in _BARS_S:
-        raise Refused("51000", f"Parameter bar error: {bar[:20]!r}, expected one of {', '.join(_BARS_S)}.")
-    span_ms, moment = _BARS_S[bar] * 1_000, now_ms()
+    if bar not in BARS_S:
+        raise Refused("51000", f"Parameter bar error: {bar[:20]!r}, expected one of {', '.join(BARS_S)}.")
+    span_ms, moment = BARS_S[bar] * 1_000, now_ms()
     after, before = (int(decimal_of(name, word(fields, name, "-1"))) for name in ("after", "before"))
     past = PastTrades(each, desk.exchange.trades_array())
     spans = past.candles(span_ms, after, before, limit_of(fields, 300, 100))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from exchange_os.api.codes import Refused
 from exchange_os.results import Instrument
 
@@ -14,6 +16,8 @@ _TRADE_BASE = 10**9
 _ID_DIGITS_MAX = 20
 _TEXT_MAX = 64
 ONE = Decimal(1)
+DECODE = msgspec.json.Decoder(float_hook=Decimal).decode
+"""JSON as it was written: a number with a point is a Decimal."""
 
 
 def text(value: Decimal | int | None) -> str:

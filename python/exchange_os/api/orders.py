@@ -1,164 +1,34 @@
-"""Orders: placed, amended, cancelled and looked up by the account of a key."""
+"""Orders looked up by the account of a key: what stands and what was."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from exchange_os._core import Reject, SelfTrade
-from exchange_os.api.codes import BATCH_MAX, Refused, Row, code_of
+from exchange_os.api.codes import Refused, Row
 from exchange_os.api.desk import TYPES, Desk
-from exchange_os.api.keys import Key, now_ms
+from exchange_os.api.keys import Key
 from exchange_os.api.numbers import (
     blank,
-    choice,
     contract,
     decimal_of,
     limit_of,
     ms,
     order_number,
     order_text,
-    quantity,
     size,
     text,
     trade_text,
     word,
 )
 from exchange_os.api.recorder import Past
-from exchange_os.errors import Error, Rejected
 from exchange_os.results import Instrument, Order
-
-if TYPE_CHECKING:
-    from exchange_os.words import OrderOptions
 
 Fields = Mapping[str, Any]
 
-_TYPES = ("limit", "market", "post_only", "fok", "ioc", "optimal_limit_ioc")
-_SELF_TRADES = ("cancel_maker", "cancel_taker", "cancel_both")
 _WALKED_MAX = 400
 _CLIENT_ID_MAX = 32
-_SIDES = ("buy", "sell")
-
-
-def place(desk: Desk, key: Key, fields: Fields) -> Row:
-    """One order; its row of the answer."""
-    each = _named(desk, fields)
-    side, kind = choice(fields, "side", _SIDES), choice(fields, "ordType", _TYPES)
-    mode = choice(
-        fields, "tdMode", ("cash", "cross", "isolated"), "cash" if each.product == "spot" else "cross"
-    )
-    if choice(fields, "posSide", ("net", "long", "short"), "net") != "net":
-        raise Refused("51000", "Parameter posSide error: positions are in net mode, expected net or nothing.")
-    if each.product == "perpetual" and mode == "cash":
-        raise Refused("51000", "Parameter tdMode error: a perpetual is traded cross or isolated.")
-    account = _account(desk, key, each, mode)
-    client_id = _client_id(fields, "clOrdId")
-    options: OrderOptions = {"reduce_only": word(fields, "reduceOnly", "false") == "true"}
-    if each.product == "spot":
-        options["reduce_only"] = False
-    if client_id:
-        options["client_id"] = client_id
-    options["self_trade"] = SelfTrade[choice(fields, "stpMode", _SELF_TRADES, "cancel_maker").upper()]
-    if kind in {"market", "optimal_limit_ioc"}:
-        price, qty = _swept(desk, each, side, fields)
-        options |= {"market": True, "tif": "ioc"}
-    else:
-        price, qty = decimal_of("px", word(fields, "px")), quantity(each, word(fields, "sz"))
-        options |= {
-            "post_only": kind == "post_only",
-            "tif": "fok" if kind == "fok" else "ioc" if kind == "ioc" else "gtc",
-        }
-    tag = word(fields, "tag", "")[:16]
-    desk.recorder.placing = {"ordType": kind, "tdMode": mode, "tag": tag}
-    try:
-        result = desk.exchange.place(account, each.symbol, side, price, qty, **options)  # type: ignore[arg-type]
-    finally:
-        desk.recorder.placing = {}
-    if result.retry:
-        raise Refused("51016", f"Duplicated clOrdId: {client_id} was order {order_text(result.order_id)}.")
-    said = {"ordId": order_text(result.order_id), "clOrdId": client_id, "tag": tag, "ts": str(now_ms())}
-    return {**said, "sCode": "0", "sMsg": "Order placed", "subCode": ""}
-
-
-def cancel(desk: Desk, key: Key, fields: Fields) -> Row:
-    """Takes out an order that is named by ordId or clOrdId."""
-    found = _find(desk, key, fields)
-    each = _named(desk, fields)
-    unknown = "51400" if each.product == "spot" else "51603"
-    if found is None or found.instrument.symbol != each.symbol:
-        raise Refused(unknown, "Cancellation failed: the order does not exist, or not on this instrument.")
-    if found.state == "canceled":
-        raise Refused("51401", "Cancellation failed as the order has been canceled.")
-    if found.state == "filled":
-        raise Refused(
-            "51402" if each.product != "spot" else "51400", "Cancellation failed as the order is completed."
-        )
-    try:
-        desk.exchange.cancel(found.account, found.order_id)
-    except Rejected as error:
-        if error.reject == Reject.UNKNOWN_ORDER:
-            raise Refused(unknown, str(error)) from error
-        raise
-    said = {"ordId": order_text(found.order_id), "clOrdId": found.client_id, "ts": str(now_ms())}
-    return {**said, "tag": found.tag, "sCode": "0", "sMsg": ""}
-
-
-def amend(desk: Desk, key: Key, fields: Fields) -> Row:
-    """Another price or total size of a resting order."""
-    found, each = _find(desk, key, fields), _named(desk, fields)
-    if found is None or found.instrument.symbol != each.symbol:
-        raise Refused(
-            "51503", "Order modification failed: the order does not exist, or not on this instrument."
-        )
-    if found.state in {"canceled", "filled"}:
-        code = "51509" if found.state == "canceled" else "51510"
-        raise Refused(code, f"Order modification failed as the order is {found.state}.")
-    price, qty = word(fields, "newPx", ""), word(fields, "newSz", "")
-    if not price and not qty:
-        raise Refused("50015", "Either parameter newPx or newSz is required.")
-    try:
-        desk.exchange.amend(
-            found.account,
-            each.symbol,
-            found.order_id,
-            price=decimal_of("newPx", price) if price else None,
-            qty=decimal_of("newSz", qty) * contract(each) if qty else None,
-            post_only=found.order_type == "post_only",
-        )
-    except Rejected as error:
-        if error.reject == Reject.POST_ONLY_WOULD_CROSS:
-            raise Refused("51511", str(error)) from error
-        raise
-    said = {"ordId": order_text(found.order_id), "clOrdId": found.client_id, "ts": str(now_ms())}
-    return {**said, "reqId": word(fields, "reqId", ""), "sCode": "0", "sMsg": ""}
-
-
-def batch(
-    one: Callable[[Desk, Key, Fields], Row], desk: Desk, key: Key, given: Sequence[Fields]
-) -> tuple[str, list[Row]]:
-    """Each for itself; code 0 if all went well, 1 if none did, 2 otherwise, and a row for each."""
-    if not given:
-        raise Refused("50014", "Parameter args can not be empty.")
-    if len(given) > BATCH_MAX:
-        raise Refused("51111", f"A batch of {len(given)} orders; the most is {BATCH_MAX}.")
-    rows = [_attempt(one, desk, key, fields) for fields in given]
-    wrong = sum(row["sCode"] != "0" for row in rows)
-    return ("0" if not wrong else "1" if wrong == len(rows) else "2"), rows
-
-
-def _attempt(one: Callable[[Desk, Key, Fields], Row], desk: Desk, key: Key, fields: Fields) -> Row:
-    try:
-        return one(desk, key, fields)
-    except Refused as refused:
-        code, message = refused.code, refused.message
-    except Error as error:
-        code, message = code_of(error)
-    ids = {
-        name: value if isinstance(value := fields.get(name), str) else ""
-        for name in ("ordId", "clOrdId", "tag")
-    }
-    return {**ids, "ts": str(now_ms()), "sCode": code, "sMsg": message, "subCode": ""}
 
 
 # --- what stands and what was ---
@@ -166,7 +36,7 @@ def _attempt(one: Callable[[Desk, Key, Fields], Row], desk: Desk, key: Key, fiel
 
 def order(desk: Desk, key: Key, fields: Fields) -> list[Row]:
     """One order, live or over."""
-    found = _find(desk, key, fields)
+    found = find(desk, key, fields)
     if found is None:
         _refuse_forgotten(desk, fields)
     if found is None or found.instrument.symbol != word(fields, "instId"):
@@ -297,7 +167,7 @@ def accounts(desk: Desk, key: Key) -> list[int]:
     return [key.account, *desk.exchange.isolated_accounts(key.account).values()]
 
 
-def _named(desk: Desk, fields: Fields) -> Instrument:
+def named(desk: Desk, fields: Fields) -> Instrument:
     """By instId or instIdCode; both have to agree."""
     code, name = word(fields, "instIdCode", ""), word(fields, "instId", "")
     if not code:
@@ -310,7 +180,7 @@ def _named(desk: Desk, fields: Fields) -> Instrument:
     return each
 
 
-def _account(desk: Desk, key: Key, each: Instrument, mode: str) -> int:
+def account_of(desk: Desk, key: Key, each: Instrument, mode: str) -> int:
     """The isolated account of an instrument is opened with its first order."""
     if mode != "isolated":
         return key.account
@@ -320,14 +190,14 @@ def _account(desk: Desk, key: Key, each: Instrument, mode: str) -> int:
     return desk.exchange.open_isolated(key.account, each.symbol) if found is None else found
 
 
-def _client_id(fields: Fields, name: str) -> str:
+def client_id_of(fields: Fields, name: str) -> str:
     found = word(fields, name, "")
     if found and not (found.isascii() and found.isalnum() and len(found) <= _CLIENT_ID_MAX):
         raise Refused("51000", f"Parameter {name} error: 1 to {_CLIENT_ID_MAX} letters and digits of ASCII.")
     return found
 
 
-def _swept(desk: Desk, each: Instrument, side: str, fields: Fields) -> tuple[Decimal, Decimal]:
+def swept(desk: Desk, each: Instrument, side: str, fields: Fields) -> tuple[Decimal, Decimal]:
     """Protection price and quantity of a market order: the worst level that it needs as the book stands."""
     sz = decimal_of("sz", word(fields, "sz"))
     by_value = word(fields, "tgtCcy", "quote_ccy" if side == "buy" else "base_ccy") == "quote_ccy"
@@ -355,9 +225,9 @@ def _swept(desk: Desk, each: Instrument, side: str, fields: Fields) -> tuple[Dec
     return price, qty if by_value else sz * contract(each)
 
 
-def _find(desk: Desk, key: Key, fields: Fields) -> Past | None:
+def find(desk: Desk, key: Key, fields: Fields) -> Past | None:
     """An order of the account: as it stands, or as it ended."""
-    number, client_id = word(fields, "ordId", ""), _client_id(fields, "clOrdId")
+    number, client_id = word(fields, "ordId", ""), client_id_of(fields, "clOrdId")
     if not number and not client_id:
         raise Refused("51003", "Either parameter ordId or clOrdId is required.")
     own = accounts(desk, key)
@@ -389,8 +259,8 @@ def _standing(desk: Desk, resting: Order) -> Past:
         account=resting.account,
         instrument=each,
         side=resting.side,
-        price=resting.price,
-        qty=resting.qty,
+        price_ticks=int(resting.price / each.tick_size),
+        qty_lots=int(resting.qty / each.lot_size),
         client_id=resting.client_id.decode("latin-1"),
         order_type="post_only" if resting.flags & 1 else "limit",
         reduce_only=bool(resting.flags & 2),
@@ -399,9 +269,10 @@ def _standing(desk: Desk, resting: Order) -> Past:
         created_ns=0,
         updated_ns=0,
         state="partially_filled" if resting.filled else "live",
-        filled=resting.filled,
-        value=None if resting.filled else Decimal(0),
-        fee=None if resting.filled else Decimal(0),
+        filled_lots=int(resting.filled / each.lot_size),
+        value_steps=None if resting.filled else 0,
+        fee_atoms=None if resting.filled else 0,
+        atom=desk.recorder.atom(each.quote),
     )
 
 

@@ -7,21 +7,45 @@ A request for what it cannot know is refused: an empty list would say that nothi
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
-from exchange_os._core import CancelReason, EventFlags, EventKind, Flags, Side
+from exchange_os._core import CancelReason, EventFlags, EventKind, Flags
 from exchange_os.api.codes import Refused
+from exchange_os.api.intake import (
+    ACCOUNT,
+    AMOUNT,
+    COUNTER_AMOUNT,
+    COUNTERPART,
+    DETAIL,
+    FLAGS,
+    INSTRUMENT,
+    KIND,
+    ORDER,
+    PRICE,
+    QTY,
+    REASON,
+    REMAINING,
+    SEQUENCE,
+    SIDE,
+    TIME,
+    EventRow,
+    Note,
+)
 from exchange_os.exchange import Exchange
-from exchange_os.records import Events, events_from_bytes, integers_128
+from exchange_os.records import events_from_bytes
 from exchange_os.results import Instrument
 
 KEPT_MAX = 100_000
-_HISTORY = (EventKind.TRADE, EventKind.ORDER_ACCEPTED)
-_CHANGES = (EventKind.ORDER_AMENDED, EventKind.ORDER_CANCELLED)
+_TRADE, _ACCEPTED = int(EventKind.TRADE), int(EventKind.ORDER_ACCEPTED)
+_AMENDED, _CANCELLED = int(EventKind.ORDER_AMENDED), int(EventKind.ORDER_CANCELLED)
+_HISTORY = (_TRADE, _ACCEPTED)
+_CHANGES = (_AMENDED, _CANCELLED)
+_RETRY = int(EventFlags.RETRY)
+_MARKET, _POST_ONLY, _REDUCE_ONLY = int(Flags.MARKET), int(Flags.POST_ONLY), int(Flags.REDUCE_ONLY)
 
 
 class Fill(msgspec.Struct, frozen=True):
@@ -47,8 +71,8 @@ class Past(msgspec.Struct):
     account: int
     instrument: Instrument
     side: str
-    price: Decimal
-    qty: Decimal
+    price_ticks: int
+    qty_lots: int
     client_id: str
     order_type: str
     reduce_only: bool
@@ -57,16 +81,39 @@ class Past(msgspec.Struct):
     created_ns: int
     updated_ns: int
     state: str = "live"
-    filled: Decimal = Decimal(0)
-    value: Decimal | None = Decimal(0)
-    """Of its fills; None if some of them are not known, and so the fee."""
-    fee: Decimal | None = Decimal(0)
+    filled_lots: int = 0
+    value_steps: int | None = 0
+    """Of its fills, ticks times lots; None if some of them are not known, and so the fee."""
+    fee_atoms: int | None = 0
     cancel_source: str = ""
     last: Fill | None = None
+    atom: Decimal = Decimal(1)
+    """Of the asset in which fees are paid."""
+
+    @property
+    def price(self) -> Decimal:
+        return self.instrument.tick_size * self.price_ticks
+
+    @property
+    def qty(self) -> Decimal:
+        return self.instrument.lot_size * self.qty_lots
+
+    @property
+    def filled(self) -> Decimal:
+        return self.instrument.lot_size * self.filled_lots
+
+    @property
+    def value(self) -> Decimal | None:
+        each = self.instrument
+        return None if self.value_steps is None else each.tick_size * each.lot_size * self.value_steps
+
+    @property
+    def fee(self) -> Decimal | None:
+        return None if self.fee_atoms is None else self.atom * self.fee_atoms
 
 
 class Recorder:
-    """Reads every event as it is published."""
+    """Is told every event."""
 
     def __init__(self, exchange: Exchange, kept_max: int = KEPT_MAX) -> None:
         self.orders: OrderedDict[int, Past] = OrderedDict()
@@ -74,13 +121,13 @@ class Recorder:
         self._kept_max = kept_max
         self._exchange = exchange
         self._instruments: dict[int, Instrument] = {}
-        self.placing: dict[str, str] = {}
-        """What the request that is being executed says of its order, which no event carries."""
+        self._atoms: dict[str, Decimal] = {}
+        self.hearers: list[Callable[[Past, EventRow, Fill | None], None]] = []
+        """Told of every order that changed, with the event that changed it, and the fill if it was one."""
         gone_to, kept = exchange._core.events_kept()
         missed = gone_to or any(int(kind) in _HISTORY for kind in events_from_bytes(kept)["kind"])
         self.known_after_ns = exchange.time_ns if missed else 0
         """Logged time: every order and fill after it is known; 0 means all that ever were."""
-        self.subscription = exchange.subscribe(self._read)
 
     def instrument(self, number: int) -> Instrument:
         """The terms of an instrument; its prices are those of the first look."""
@@ -101,82 +148,98 @@ class Recorder:
                 503,
             )
 
-    def close(self) -> None:
-        self.subscription.close()
-
-    def _read(self, events: Events) -> None:
-        fees, maker_fees = integers_128(events, "amount"), integers_128(events, "counter_amount")
-        for row, fee, maker_fee in zip(events, fees, maker_fees, strict=True):
-            kind, number = int(row["kind"]), int(row["order_id"])
-            if kind == EventKind.TRADE:
-                self._fill(row, number, int(row["account"]), int(fee), int(row["remaining"]), maker=False)
-                other, left = int(row["counter_order_id"]), int(row["counter_remaining"])
-                self._fill(row, other, int(row["counter_account"]), int(maker_fee), left, maker=True)
-            elif kind == EventKind.ORDER_ACCEPTED:
-                if not int(row["flags"]) & EventFlags.RETRY:
-                    self._accept(row, number)
-            elif kind in _CHANGES and (past := self.orders.get(number)) is not None:
+    def hear(self, rows: Sequence[EventRow], notes: Mapping[int, Note]) -> None:
+        """Events, and what requests said of their orders."""
+        for row in rows:
+            kind = row[KIND]
+            if kind == _TRADE:
+                other, counter_account, _, left, trade_id = COUNTERPART.unpack(row[DETAIL])
+                taker_fee = row[AMOUNT] + (row[AMOUNT + 1] << 64)
+                maker_fee = row[COUNTER_AMOUNT] + (row[COUNTER_AMOUNT + 1] << 64)
+                taker = row[ORDER], row[ACCOUNT], taker_fee, row[REMAINING]
+                self._fill(row, trade_id, *taker, maker=False)
+                self._fill(row, trade_id, other, counter_account, maker_fee, left, maker=True)
+            elif kind == _ACCEPTED:
+                if not row[FLAGS] & _RETRY:
+                    self._accept(row, notes.get(row[SEQUENCE]))
+            elif kind in _CHANGES and (past := self.orders.get(row[ORDER])) is not None:
                 self._change(past, row, kind)
 
-    def _accept(self, row: Any, number: int) -> None:
-        instrument, flags = self.instrument(int(row["instrument"])), int(row["flags"])
-        plain = "market" if flags & Flags.MARKET else "post_only" if flags & Flags.POST_ONLY else "limit"
-        said, time_ns = self.placing, int(row["time_ns"])
-        self.orders[number] = Past(
-            order_id=number,
-            account=int(row["account"]),
+    def atom(self, symbol: str) -> Decimal:
+        """The smallest amount of an asset."""
+        found = self._atoms.get(symbol)
+        if found is None:
+            found = self._atoms[symbol] = self._exchange._directory.asset(symbol).amount.step
+        return found
+
+    def _tell(self, past: Past, row: EventRow, fill: Fill | None) -> None:
+        for hearer in self.hearers:
+            hearer(past, row, fill)
+
+    def _accept(self, row: EventRow, said: Note | None) -> None:
+        instrument, flags, time_ns = self.instrument(row[INSTRUMENT]), row[FLAGS], row[TIME]
+        if said is None:
+            plain = "market" if flags & _MARKET else "post_only" if flags & _POST_ONLY else "limit"
+            said = plain, "cash" if instrument.product == "spot" else "cross", ""
+        past = Past(
+            order_id=row[ORDER],
+            account=row[ACCOUNT],
             instrument=instrument,
-            side=Side(int(row["side"])).name.lower(),
-            price=instrument.tick_size * int(row["price"]),
-            qty=instrument.lot_size * int(row["qty"]),
-            client_id=bytes(row["client_id"]).decode("latin-1"),
-            order_type=said.get("ordType", plain),
-            reduce_only=bool(flags & Flags.REDUCE_ONLY),
-            mode=said.get("tdMode", "cash" if instrument.product == "spot" else "cross"),
-            tag=said.get("tag", ""),
+            side="sell" if row[SIDE] else "buy",
+            price_ticks=row[PRICE],
+            qty_lots=row[QTY],
+            client_id=row[DETAIL].rstrip(b"\0").decode("latin-1"),
+            order_type=said[0],
+            reduce_only=bool(flags & _REDUCE_ONLY),
+            mode=said[1],
+            tag=said[2],
             created_ns=time_ns,
             updated_ns=time_ns,
+            atom=self.atom(instrument.quote),
         )
+        self.orders[row[ORDER]] = past
         if len(self.orders) > self._kept_max:
             _, forgotten = self.orders.popitem(last=False)
             self.known_after_ns = max(self.known_after_ns, forgotten.created_ns)
+        self._tell(past, row, None)
 
-    def _change(self, past: Past, row: Any, kind: int) -> None:
-        past.updated_ns = int(row["time_ns"])
-        if kind == EventKind.ORDER_AMENDED:
-            past.price = past.instrument.tick_size * int(row["price"])
-            past.qty = past.instrument.lot_size * int(row["qty"])
-        elif not int(row["remaining"]):
+    def _change(self, past: Past, row: EventRow, kind: int) -> None:
+        past.updated_ns = row[TIME]
+        if kind == _AMENDED:
+            past.price_ticks, past.qty_lots = row[PRICE], row[QTY]
+        elif not row[REMAINING]:
             past.state = "canceled"
-            past.cancel_source = "1" if int(row["reason"]) == CancelReason.REQUESTED else "0"
+            past.cancel_source = "1" if row[REASON] == CancelReason.REQUESTED else "0"
+        self._tell(past, row, None)
 
-    def _fill(self, row: Any, number: int, account: int, fee: int, left: int, *, maker: bool) -> None:
+    def _fill(
+        self, row: EventRow, trade_id: int, number: int, account: int, fee: int, left: int, *, maker: bool
+    ) -> None:
         if not number:  # the question on the other side of a trade through complete sets
             return
-        instrument, past = self.instrument(int(row["instrument"])), self.orders.get(number)
-        side = Side(int(row["side"]) ^ maker)
-        quote = self._exchange._directory.asset(instrument.quote)
+        instrument, past = self.instrument(row[INSTRUMENT]), self.orders.get(number)
         fill = Fill(
-            trade_id=int(row["trade_id"]),
+            trade_id=trade_id,
             order_id=number,
             account=account,
             instrument=instrument,
             client_id=past.client_id if past else "",
-            side=side.name.lower(),
-            price=instrument.tick_size * int(row["price"]),
-            qty=instrument.lot_size * int(row["qty"]),
-            fee=quote.amount.value(fee),
+            side="sell" if row[SIDE] ^ maker else "buy",
+            price=instrument.tick_size * row[PRICE],
+            qty=instrument.lot_size * row[QTY],
+            fee=self.atom(instrument.quote) * fee,
             maker=maker,
-            time_ns=int(row["time_ns"]),
+            time_ns=row[TIME],
         )
         if len(self.fills) == self._kept_max:
             self.known_after_ns = max(self.known_after_ns, self.fills[0].time_ns)
         self.fills.append(fill)
         if past is None:
             return
-        past.filled += fill.qty
-        past.value = None if past.value is None else past.value + fill.qty * fill.price
-        past.fee = None if past.fee is None else past.fee + fill.fee
+        past.filled_lots += row[QTY]
+        past.value_steps = None if past.value_steps is None else past.value_steps + row[QTY] * row[PRICE]
+        past.fee_atoms = None if past.fee_atoms is None else past.fee_atoms + fee
         past.last = fill
         past.updated_ns = fill.time_ns
         past.state = "partially_filled" if left else "filled"
+        self._tell(past, row, fill)

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import decimal
 import logging
-from collections.abc import Callable, Mapping
-from decimal import Decimal
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from exchange_os.api import account, market, openapi, orders, own, reference, v1
+from exchange_os.api import account, market, openapi, orders, own, placing, reference, sweeping, v1
+from exchange_os.api.channels import Hub
 from exchange_os.api.codes import BODY_BYTES_MAX, Refused, Row, code_of
 from exchange_os.api.desk import Desk
 from exchange_os.api.keys import Key, Keys
+from exchange_os.api.numbers import DECODE
 from exchange_os.api.rates import Rates
+from exchange_os.api.session import Session
 from exchange_os.api.signing import authenticate
 from exchange_os.errors import Error, Rejected
 from exchange_os.exchange import Exchange
 
 Public = Callable[[Desk, Mapping[str, Any]], list[Any]]
 Private = Callable[[Desk, Key, Mapping[str, Any]], list[Row]]
-Single = Callable[[Desk, Key, Mapping[str, Any]], Row]
+Single = placing.Prepare
+Sweep = Callable[[Desk, Key, Mapping[str, Any]], Awaitable[list[Row]]]
 
 _DIGITS = 100
 _ROOT = "/api/v5/"
+_SOCKETS = "/ws/v5/"
+_PLACES = ("public", "private", "business")
 _RATE_OF_ORDERS = 60
 _RATE_OF_BATCHES = 300
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder().encode
 _log = logging.getLogger("exchange_os.api")
 
@@ -79,18 +83,26 @@ SETTINGS: dict[str, tuple[Private, int]] = {
     "account/set-position-mode": (account.set_position_mode, 5),
 }
 SINGLE: dict[str, Single] = {
-    "trade/order": orders.place,
-    "trade/cancel-order": orders.cancel,
-    "trade/amend-order": orders.amend,
+    "trade/order": placing.place,
+    "trade/cancel-order": placing.cancel,
+    "trade/amend-order": placing.amend,
 }
 BATCHES: dict[str, Single] = {
-    "trade/batch-orders": orders.place,
-    "trade/cancel-batch-orders": orders.cancel,
-    "trade/amend-batch-orders": orders.amend,
+    "trade/batch-orders": placing.place,
+    "trade/cancel-batch-orders": placing.cancel,
+    "trade/amend-batch-orders": placing.amend,
 }
+
+SWEEPING: dict[str, tuple[Sweep, int]] = {
+    "trade/mass-cancel": (sweeping.mass_cancel, 5),
+    "trade/cancel-all-after": (sweeping.cancel_all_after, 2),
+    "trade/close-position": (sweeping.close_position, 20),
+}
+_CHANGING = frozenset({*SETTINGS, *SINGLE, *BATCHES, *SWEEPING})
 
 DESK = web.AppKey("desk", Desk)
 _RATES = web.AppKey("rates", Rates)
+_HUB = web.AppKey("hub", Hub)
 
 
 def application(exchange: Exchange, keys: Keys, *, limits: bool = True) -> web.Application:
@@ -99,13 +111,37 @@ def application(exchange: Exchange, keys: Keys, *, limits: bool = True) -> web.A
     app.router.add_get("/api/v1/openapi.json", openapi.serve)
     app[DESK] = Desk(exchange, keys)
     app[_RATES] = Rates(enabled=limits)
+    app[_HUB] = Hub(app[DESK], app[_RATES])
+    for place in _PLACES:
+        app.router.add_get(_SOCKETS + place, _socket)
     app.router.add_route("*", "/{path:.*}", _handle)
 
-    async def close(app: web.Application) -> None:
-        app[DESK].recorder.close()
+    async def start(app: web.Application) -> None:
+        app[DESK].intake.start()
+        app[_HUB].start()
 
+    async def close(app: web.Application) -> None:
+        app[DESK].intake.close()
+
+    async def hang_up(app: web.Application) -> None:
+        await app[_HUB].close()
+
+    app.on_shutdown.append(hang_up)
+    app.on_startup.append(start)
     app.on_cleanup.append(close)
     return app
+
+
+async def _socket(request: web.Request) -> web.StreamResponse:
+    """A WebSocket; a plain request to its path is told so."""
+    if request.headers.get("upgrade", "").lower() != "websocket":
+        return _envelope("50404", "This path speaks WebSocket.", [], 404)
+    session = Session(request.app[_HUB], request, request.path.removeprefix(_SOCKETS))
+    try:
+        request.app[_HUB].enter(session)
+    except Refused as refused:
+        return _envelope(refused.code, refused.message, [], refused.status)
+    return await session.run()
 
 
 async def _handle(request: web.Request) -> web.Response:
@@ -113,7 +149,7 @@ async def _handle(request: web.Request) -> web.Response:
     try:
         body = await request.read()
         with decimal.localcontext(prec=_DIGITS):  # sums and products of 128-bit numbers stay exact
-            code, data = _answer(request, body)
+            code, data = await _answer(request, body)
     except Refused as refused:
         return _envelope(refused.code, refused.message, [], refused.status)
     except web.HTTPRequestEntityTooLarge:
@@ -130,7 +166,7 @@ async def _handle(request: web.Request) -> web.Response:
     return _envelope(code, "", data)
 
 
-def _answer(request: web.Request, body: bytes) -> tuple[str, list[Any]]:
+async def _answer(request: web.Request, body: bytes) -> tuple[str, list[Any]]:
     """Code and rows of a request."""
     path, method = request.path.removeprefix(_ROOT), request.method
     desk, rates, address = request.app[DESK], request.app[_RATES], request.remote or ""
@@ -143,17 +179,21 @@ def _answer(request: web.Request, body: bytes) -> tuple[str, list[Any]]:
         private, often = PRIVATE[path]
         rates.take(path, key.account, often)
         return "0", private(desk, key, dict(request.query))
-    if method != "POST" or path not in {*SETTINGS, *SINGLE, *BATCHES}:
+    if method != "POST" or path not in _CHANGING:
         raise Refused("50404", f"No endpoint {method} {request.path[:100]}.", 404)
     key = _key(request, body, "trade")
     given = _content(body)
     if path in BATCHES:
         many = given if isinstance(given, list) else [given]
         rates.take(path, key.account, _RATE_OF_BATCHES, max(1, len(many)))
-        return orders.batch(BATCHES[path], desk, key, [_object(each) for each in many])
+        return await placing.batch(BATCHES[path], desk, key, [_object(each) for each in many])
     if path in SINGLE:
         rates.take(path, key.account, _RATE_OF_ORDERS)
-        return orders.batch(SINGLE[path], desk, key, [_object(given)])
+        return await placing.batch(SINGLE[path], desk, key, [_object(given)])
+    if path in SWEEPING:
+        sweep, often = SWEEPING[path]
+        rates.take(path, key.account, often)
+        return "0", await sweep(desk, key, _object(given))
     change, often = SETTINGS[path]
     rates.take(path, key.account, often)
     return "0", change(desk, key, _object(given))
@@ -168,7 +208,7 @@ def _content(body: bytes) -> Any:
     if not body:
         raise Refused("50000", "Body can not be empty.", 400)
     try:
-        return _decode(body)
+        return DECODE(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused("50002", f"JSON syntax error: {error}", 400) from None
 

@@ -72,6 +72,31 @@ def authenticate(
     return key
 
 
+def login(keys: Keys, arg: Mapping[str, object], address: str) -> Key:
+    """The key of a WebSocket login, which signs the timestamp, in seconds as written, + GET + a path."""
+    name, passphrase, timestamp, signed = (
+        str(arg.get(each, "")) for each in ("apiKey", "passphrase", "timestamp", "sign")
+    )
+    try:
+        apart_s = now_ms() / 1_000 - float(timestamp)
+    except ValueError:
+        raise Refused("60004", f"Invalid timestamp: {timestamp[:40]!r}, expected seconds.") from None
+    if not abs(apart_s) <= SKEW_MS_MAX / 1_000:
+        raise Refused("60006", f"Timestamp request expired: it is {apart_s:.0f} s off the clock here.")
+    key = keys.find(name)
+    if key is None:
+        raise Refused("60005", "Invalid apiKey.")
+    if not hmac.compare_digest(key.passphrase.encode(), passphrase.encode()):
+        raise Refused("60009", "Login failed: the passphrase is another.")
+    if not _fits(key, f"{timestamp}GET/users/self/verify".encode(), signed):
+        raise Refused("60007", "Invalid sign.")
+    if key.expires_ms is not None and now_ms() >= key.expires_ms:
+        raise Refused("60009", f"Login failed: the API key ended at {key.expires_ms} ms.")
+    if key.addresses and address not in key.addresses:
+        raise Refused("60009", f"Login failed: the address {address} is not on the list of this API key.")
+    return key
+
+
 def _check_time(timestamp: str) -> None:
     try:
         moment = datetime.fromisoformat(timestamp)

@@ -246,6 +246,54 @@ def wire(
         ctx.exit(FAILED)
 
 
+@command.command(name="api")
+@click.option(
+    "--orders",
+    default=20_000,
+    show_default=True,
+    type=click.IntRange(100),
+    help="Single orders; batches: 5 times.",
+)
+@click.option(
+    "--rate",
+    default=1_000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Orders a second of the second run.",
+)
+@click.option("--connections", default=32, show_default=True, type=click.IntRange(1, 512), help="Of HTTP.")
+@_directory
+@json_option
+def api(orders: int, rate: int, connections: int, directory: Path | None, as_json: bool) -> None:
+    """Load the public interface: signed single orders over HTTP, batches of 20 over WebSocket.
+
+    Every answer is durable. One process serves, another sends; the orders rest, and are counted in the end.
+    """
+    import asyncio
+
+    from exchange_os.cli._bench_api import measure
+
+    with TemporaryDirectory(prefix="xos-bench-", dir=directory, ignore_cleanup_errors=True) as folder:
+        report = asyncio.run(measure(Path(folder) / "exchange", orders, rate, connections))
+    if as_json:
+        say_json(report)
+        return
+    singles, paced, batches = (
+        report[name] for name in ("rest_singles", "rest_singles_at_rate", "ws_batches")
+    )
+    say_pairs(
+        f"api: {singles['orders_per_s']:,} single orders a second over HTTP",
+        {
+            "their p50, p99 in ms": f"{singles['p50_ms']}, {singles['p99_ms']}",
+            f"at {rate:,} a second": f"{paced['p50_ms']}, {paced['p99_ms']}",
+            "in batches over WebSocket, a second": f"{batches['orders_per_s']:,}",
+            "µs of the server's CPU an order": f"{singles['server_cpu_us_per_order']}, "
+            f"in batches {batches['server_cpu_us_per_order']}",
+            "refused": singles["refused"] + paced["refused"] + batches["refused"],
+        },
+    )
+
+
 def _measured(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Measures in a thread of its own, so that Ctrl-C ends the program while Rust is at work."""
     done: list[dict[str, Any]] = []
