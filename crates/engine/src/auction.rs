@@ -59,9 +59,14 @@ impl Engine {
         push_started(step, id, ends_ns);
     }
 
+    /// They are kept in order of instrument.
+    fn place_of_auction(&self, id: InstrumentId) -> Option<usize> {
+        self.governance.state.auctions.binary_search_by_key(&id.0, |auction| auction.instrument).ok()
+    }
+
     /// The auction that an instrument is in.
     pub fn auction_of(&self, id: InstrumentId) -> Option<&Auction> {
-        self.governance.state.auctions.iter().find(|auction| auction.instrument == id.0)
+        self.place_of_auction(id).map(|place| &self.governance.state.auctions[place])
     }
 
     /// Lets the instrument accept what its auction does.
@@ -112,7 +117,7 @@ impl Engine {
     }
 
     fn auction_mut(&mut self, id: InstrumentId) -> Option<&mut Auction> {
-        self.governance.state.auctions.iter_mut().find(|auction| auction.instrument == id.0)
+        self.place_of_auction(id).map(|place| &mut self.governance.state.auctions[place])
     }
 
     fn go_on_uncrossing(&mut self, step: &mut Step, id: InstrumentId, meetings_left: &mut u32) {
@@ -123,9 +128,8 @@ impl Engine {
     }
 
     pub(crate) fn close_auction(&mut self, step: &mut Step, id: InstrumentId) {
-        let auctions = &mut self.governance.state.auctions;
-        let Some(place) = auctions.iter().position(|auction| auction.instrument == id.0) else { return };
-        let Auction { filled_lots: filled, price, .. } = auctions.remove(place);
+        let Some(place) = self.place_of_auction(id) else { return };
+        let Auction { filled_lots: filled, price, .. } = self.governance.state.auctions.remove(place);
         self.agree_on_price(step.time_ns, id, price.unwrap_or(0), filled);
         let instrument = &mut self.instruments[id.index()];
         instrument.auction = InstrumentState::Continuous;

@@ -25,6 +25,7 @@ _STATES = {
     InstrumentState.CONTINUOUS: "live",
     InstrumentState.REDUCE_ONLY: "live",
     InstrumentState.POST_ONLY: "post_only",
+    InstrumentState.AUCTION: "preopen",
     InstrumentState.SETTLED: "expired",
 }
 BARS_S = {

@@ -68,7 +68,7 @@ def phase_doubts(item: Spot | Perpetual | Question) -> Iterator[tuple[str, str]]
     if isinstance(item, Perpetual) and phases.closes is not None:
         yield (
             "closes",
-            "positions stay when trading closes: delist it for the same time, so that they are settled",
+            "positions stay when trading closes, and are not liquidated: delist it for a time before",
         )
     halt = None if isinstance(item, Question) else item.halt
     if halt is not None and phases.reopen_auction_s and halt.post_only_s > phases.reopen_auction_s:
