@@ -23,6 +23,8 @@ class Desk:
     """Shared by all requests of an application."""
 
     def __init__(self, exchange: Exchange, keys: Keys) -> None:
+        from exchange_os.api.algo import Algos
+
         self.exchange = exchange
         self.keys = keys
         self.recorder = Recorder(exchange)
@@ -31,6 +33,7 @@ class Desk:
         self.hearers: list[Hear] = [self.recorder.hear]
         """Told all events, one after the other."""
         self.intake = Intake(exchange, self._hear)
+        self.algos = Algos(self)
 
     def _hear(self, rows: Sequence[EventRow], notes: Mapping[int, Note]) -> None:
         for hear in self.hearers:

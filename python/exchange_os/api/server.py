@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from exchange_os.api import account, market, openapi, orders, own, placing, reference, sweeping, v1
+from exchange_os.api import account, algo, market, openapi, orders, own, placing, reference, sweeping, v1
 from exchange_os.api.channels import Hub
 from exchange_os.api.codes import BODY_BYTES_MAX, Refused, Row, code_of
 from exchange_os.api.desk import Desk
@@ -67,6 +67,9 @@ PRIVATE: dict[str, tuple[Private, int]] = {
     "asset/currencies": (account.currencies, 12),
     "trade/order": (orders.order, 60),
     "trade/orders-pending": (orders.pending, 60),
+    "trade/order-algo": (algo.order, 20),
+    "trade/orders-algo-pending": (algo.pending, 20),
+    "trade/orders-algo-history": (algo.history, 20),
     "trade/orders-history": (orders.history, 40),
     "trade/orders-history-archive": (orders.history, 20),
     "trade/fills": (orders.fills, 60),
@@ -94,11 +97,13 @@ BATCHES: dict[str, Single] = {
 }
 
 SWEEPING: dict[str, tuple[Sweep, int]] = {
+    "trade/order-algo": (algo.place, 20),
     "trade/mass-cancel": (sweeping.mass_cancel, 5),
     "trade/cancel-all-after": (sweeping.cancel_all_after, 2),
     "trade/close-position": (sweeping.close_position, 20),
 }
-_CHANGING = frozenset({*SETTINGS, *SINGLE, *BATCHES, *SWEEPING})
+ALGO_BATCHES: dict[str, Any] = {"trade/cancel-algos": algo.cancel, "trade/amend-algos": algo.amend}
+_CHANGING = frozenset({*ALGO_BATCHES, *SETTINGS, *SINGLE, *BATCHES, *SWEEPING})
 
 DESK = web.AppKey("desk", Desk)
 _RATES = web.AppKey("rates", Rates)
@@ -187,6 +192,10 @@ async def _answer(request: web.Request, body: bytes) -> tuple[str, list[Any]]:
         many = given if isinstance(given, list) else [given]
         rates.take(path, key.account, _RATE_OF_BATCHES, max(1, len(many)))
         return await placing.batch(BATCHES[path], desk, key, [_object(each) for each in many])
+    if path in ALGO_BATCHES:
+        many = given if isinstance(given, list) else [given]
+        rates.take(path, key.account, 20, max(1, len(many)))
+        return await ALGO_BATCHES[path](desk, key, [_object(each) for each in many])  # type: ignore[no-any-return]
     if path in SINGLE:
         rates.take(path, key.account, _RATE_OF_ORDERS)
         return await placing.batch(SINGLE[path], desk, key, [_object(given)])

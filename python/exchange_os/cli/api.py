@@ -6,6 +6,8 @@ import click
 
 from exchange_os.cli._numbers import IntRange
 
+_SWITCH_S = 0.000_5
+
 
 @click.command(name="api")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
@@ -20,6 +22,8 @@ def command(directory: Path, host: str, port: int, account: int | None) -> None:
     Keys lie in DIRECTORY.control.db, their secrets sealed by the file beside it. Ready-made lines for ccxt
     are printed for a new key.
     """
+    import sys
+
     from aiohttp import web
 
     from exchange_os.api import Keys, application
@@ -39,5 +43,7 @@ def command(directory: Path, host: str, port: int, account: int | None) -> None:
                 f'okx.urls["api"] = {{"rest": "http://{host}:{port}"}}\n'
                 "print(okx.fetch_balance())\n"
             )
+        # The thread that sends commands waits so long at most for the event loop to let it.
+        sys.setswitchinterval(_SWITCH_S)
         web.run_app(application(exchange, keys), host=host, port=port, print=click.echo)
         keys.close()
