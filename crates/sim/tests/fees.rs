@@ -179,7 +179,7 @@ fn receipts_add_up_and_nobody_pays_above_a_cap_or_a_reserve() {
         "{receipts} receipts, {referred} with a referrer, all to the atom; {capped} fees under a cap, {in_tier} in a tier, \
          none above; {compared} deployers have what receipts say"
     );
-    assert!(receipts > 3_000 && referred > 200 && capped > 300 && in_tier > 300 && compared > 10);
+    assert!(receipts > 1_000 && referred > 40 && capped > 100 && in_tier > 100 && compared > 10);
 }
 
 /// What each of the two worlds has of an asset, everything counted: simulated money and real money.
@@ -252,9 +252,8 @@ fn simulated_money_never_meets_any_other() {
     println!(
         "{worlds_seen} worlds with simulated money, {trades} trades of it, both worlds 0 to the atom: {kinds:?}"
     );
-    for kind in ["funding_paid", "payout", "liquidation_fee", "bankruptcy_closed", "deleveraged", "set_split"]
-    {
+    for kind in ["funding_paid", "payout", "pnl_realised", "set_split", "transferred"] {
         assert!(kinds.contains_key(kind), "no {kind} of simulated money");
     }
-    assert!(worlds_seen > 50 && trades > 400);
+    assert!(worlds_seen > 50 && trades > 400 && kinds["payout"] > 5);
 }
