@@ -852,8 +852,9 @@ class Exchange:
     ) -> tuple[int, list[tuple[int, int, int, int]], list[tuple[int, int, int, int]]]:
         """Sequence, and price, lots, orders, implied lots of the best levels of bids and asks."""
 
-    def liquidations(self) -> list[tuple[int, int, int, int]]:
-        """Account, next visit, equity and requirement of every account in liquidation."""
+    def liquidations(self) -> list[tuple[int, int, int, int, tuple[int, int] | None]]:
+        """Account, next visit, equity and requirement of every account in liquidation; start and what was
+        freed, if it has a clock."""
 
     def debt(self, account: int, /) -> tuple[int, list[tuple[int, int, int, int, int]]] | None:
         """What an account owes; asset, instrument, lots, lowest price and value of what may be sold."""

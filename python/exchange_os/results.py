@@ -250,12 +250,17 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Liquidation(msgspec.Struct, frozen=True):
-    """An account in liquidation. `next_visit_ns` is 0 when it is its turn as soon as prices or time move."""
+    """An account in liquidation. `next_visit_ns` is 0 when it is its turn as soon as prices or time move.
+
+    `since_ns` and `freed` (of the shortage, by its orders) are kept while a market has the policy `growing`.
+    """
 
     account: int
     equity: Decimal
     maintenance_margin: Decimal
     next_visit_ns: int
+    since_ns: int | None = None
+    freed: Decimal | None = None
 
 
 class AdlStanding(msgspec.Struct, frozen=True):

@@ -340,8 +340,15 @@ class Views(DebtViews):
         """Accounts in liquidation."""
         money = self._directory.assets[1].amount
         return [
-            Liquidation(account, money.value(equity), money.value(maintenance), next_visit_ns)
-            for account, next_visit_ns, equity, maintenance in self._core.liquidations()
+            Liquidation(
+                account,
+                money.value(equity),
+                money.value(maintenance),
+                next_visit_ns,
+                clock and clock[0],
+                clock and money.value(clock[1]),
+            )
+            for account, next_visit_ns, equity, maintenance, clock in self._core.liquidations()
         ]
 
     def insurance_fund(self) -> Decimal:

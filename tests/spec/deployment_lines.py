@@ -158,7 +158,7 @@ def _halt(pairs: dict[str, str]) -> dict[str, Any]:
 
 
 def _liquidation(pairs: dict[str, str], assets: dict[str, int]) -> dict[str, Any]:
-    """`liquidation=ladder` or `full` and its other terms; what a line leaves out stays at its default."""
+    """`liquidation=ladder`, `full` or `growing` and its other terms; what is left out has its default."""
     if "liquidation" not in pairs:
         return {}
     terms: dict[str, Any] = {"policy": pairs.pop("liquidation")}
@@ -171,6 +171,15 @@ def _liquidation(pairs: dict[str, str], assets: dict[str, int]) -> dict[str, Any
         "draw_max": ("insurance_draw_max", _atoms),
     }
     terms |= {field: read(pairs.pop(name)) for name, (field, read) in names.items() if name in pairs}
+    if "growth" in pairs:
+        duration, initial, small = pairs.pop("growth").split(":")
+        terms["growth"] = {
+            "duration_s": int(duration),
+            "initial_ppm": ppm(initial),
+            "small_shortage": _atoms(small),
+        }
+    if "spread" in pairs:
+        terms |= {"price": "fillable", "spread_ppm": ppm(pairs.pop("spread"))}
     if "tranche" in pairs:
         account, cap = pairs.pop("tranche").split(":")
         terms["tranche"] = {"account": int(account), "notional_max": _atoms(cap)}

@@ -220,6 +220,14 @@ impl Engine {
             sink.u64(terms.drawn_day);
             sink.amount(terms.drawn);
         }
+        if liquidations.growing {
+            sink.count(liquidations.clocks.len());
+            for (account, clock) in &liquidations.clocks {
+                sink.u32(account.0);
+                sink.u64(clock.start_ns);
+                sink.amount(clock.freed);
+            }
+        }
         if self.interest_ppm() > 0 {
             sink.u64(self.interest.hour);
             sink.u32(self.interest.hours);

@@ -3,7 +3,7 @@
 mod terms;
 
 pub(crate) use self::terms::check_reopening;
-use self::terms::{check_funding, check_halt, check_margin, check_phase_times};
+use self::terms::{check_funding, check_halt, check_liquidation_policy, check_margin, check_phase_times};
 use crate::collateral::Collateral;
 use crate::defence::{Defence, Switches};
 use crate::engine::Engine;
@@ -278,7 +278,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Fields 71 to 81.
+    /// Fields 71 to 81, 86 to 90.
     fn check_liquidation(&self, spec: &InstrumentSpec) -> Result<(), Refused> {
         let Some(terms) = &spec.liquidation else { return Ok(()) };
         if !matches!(spec.product, Product::Perpetual { .. }) {
@@ -303,7 +303,7 @@ impl Engine {
             check_bounds(i128::from(hedge.asset), 2..=self.assets.len() as i128, 80)?;
             check_bounds(i128::from(hedge.atoms_per_lot), 1..=i128::from(i64::MAX), 81)?;
         }
-        Ok(())
+        check_liquidation_policy(terms)
     }
 
     pub(crate) fn add_instrument(&mut self, spec: InstrumentSpec) -> InstrumentId {
@@ -331,6 +331,7 @@ impl Engine {
         self.has_funding |= instrument.funding.is_some();
         self.maker_first_instruments += usize::from(instrument.matching == Matching::MakerFirst);
         self.liquidations.wanted |= instrument.liquidation.is_some();
+        self.liquidations.growing |= instrument.is_growing();
         let spec = instrument.spec.as_ref();
         self.liquidations.converts |= spec.is_some_and(|spec| spec.conversion_slippage_ppm.is_some());
         self.instruments.push(instrument);

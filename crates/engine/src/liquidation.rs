@@ -2,6 +2,7 @@
 //! is below its maintenance requirement stands in [`ladder`].
 
 mod adl;
+mod clocks;
 mod conversion;
 mod health;
 mod ladder;
@@ -10,6 +11,7 @@ mod rounds;
 mod terms;
 mod views;
 
+pub(crate) use clocks::Clock;
 pub use conversion::Convertible;
 pub(crate) use conversion::DEBT_UNBOUNDED;
 pub(crate) use ladder::LIQUIDATION_ORDER;
@@ -90,6 +92,10 @@ pub(crate) struct Liquidations {
     /// Whether any perpetual can be liquidated, and whether any collateral can be converted: until then nothing is looked at.
     pub(crate) wanted: bool,
     pub(crate) converts: bool,
+    /// Whether a perpetual frees shortages little by little: only then there are clocks.
+    pub(crate) growing: bool,
+    /// Of accounts in liquidation.
+    pub(crate) clocks: BTreeMap<AccountId, Clock>,
     /// What this look closes at its end; empty between looks.
     bankrupt: rounds::Bankrupt,
 }
@@ -103,6 +109,8 @@ impl Default for Liquidations {
             repayments: Schedule::default(),
             wanted: false,
             converts: false,
+            growing: false,
+            clocks: BTreeMap::new(),
             bankrupt: rounds::Bankrupt::default(),
         }
     }
@@ -202,6 +210,7 @@ impl Engine {
     pub(crate) fn end_liquidation(&mut self, step: &mut Step, account: AccountId) {
         let health = self.health(account);
         self.liquidations.visits.set(account, None);
+        self.liquidations.clocks.remove(&account);
         let event = step.push(EventKind::LiquidationEnded);
         event.account = account.0;
         event.amount = wide(health.equity);

@@ -3,6 +3,7 @@
 mod choices;
 mod governance;
 mod icebergs;
+mod liquidations;
 mod prices;
 mod questions;
 mod source;
@@ -383,26 +384,6 @@ impl Engine {
                 return source.malformed("protection");
             }
             self.protections.insert((instrument, account), protection);
-        }
-        Ok(())
-    }
-
-    fn read_liquidations(&mut self, source: &mut Source) -> Read<()> {
-        self.liquidations.cursor = AccountId(source.u32("cursor")?);
-        for _ in 0..source.count(4, "pending accounts")? {
-            let account = self.read_account(source)?;
-            self.liquidations.pending.insert(account);
-        }
-        for _ in 0..source.count(12, "accounts in liquidation")? {
-            let (account, next_ns) = (self.read_account(source)?, source.u64("next visit")?);
-            self.liquidations.visits.set(account, Some(next_ns));
-        }
-        for _ in 0..source.count(12, "accounts that repay")? {
-            let (account, next_ns) = (self.read_account(source)?, source.u64("next visit")?);
-            self.liquidations.repayments.set(account, Some(next_ns));
-        }
-        for terms in self.instruments.iter_mut().filter_map(|instrument| instrument.liquidation.as_mut()) {
-            (terms.drawn_day, terms.drawn) = (source.u64("day")?, source.amount("drawn")?);
         }
         Ok(())
     }

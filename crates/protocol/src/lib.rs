@@ -45,7 +45,8 @@ pub use limits::{
     SLIPPAGE_PPM_MAX,
 };
 pub use liquidation::{
-    HedgeSpec, LIQUIDATION_COOLDOWN_MS_MAX, LiquidationPolicy, LiquidationSpec, TrancheSpec,
+    GrowthSpec, HedgeSpec, LIQUIDATION_COOLDOWN_MS_MAX, LIQUIDATION_GROWTH_S_MAX, LIQUIDATION_SPREAD_PPM_MAX,
+    LiquidationPolicy, LiquidationPrice, LiquidationSpec, TrancheSpec,
 };
 pub use phases::{Phases, REOPEN_AUCTION_S_MAX};
 pub use prices::{FundingSpec, OracleSpec, PublisherSpec, SourceSpec};

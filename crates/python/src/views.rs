@@ -345,12 +345,14 @@ impl Exchange {
         })
     }
 
-    /// Account, next visit, equity and requirement of every account in liquidation.
+    /// Account, next visit, equity and requirement of every account in liquidation; start and what was freed, if it has
+    /// a clock.
     fn liquidations<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let found = self.engine(py, Engine::liquidations)?;
         let row = |view: LiquidationView| {
             let (equity, maintenance) = (integer_of(py, view.equity.0), integer_of(py, view.maintenance.0));
-            (view.account.0, view.next_visit_ns, equity, maintenance)
+            let clock = view.clock.map(|(start_ns, freed)| (start_ns, integer_of(py, freed.0)));
+            (view.account.0, view.next_visit_ns, equity, maintenance, clock)
         };
         PyList::new(py, found.into_iter().map(row).collect::<Vec<_>>())
     }

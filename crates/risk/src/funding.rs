@@ -1,4 +1,4 @@
-//! Funding: premium, rate and payment. Formulas F1, F2 and F3 of the market systems reference; rates in 1e-12.
+//! Funding: premium, rate and payment. Formulas F1 and F2 of the market systems reference; rates in 1e-12.
 
 use xos_units::{Amount, Price, RATE_ONE, Rate, funding_down};
 
@@ -61,16 +61,6 @@ pub fn funding_rate(premium: Rate, terms: &FundingTerms) -> Rate {
     Rate((eight_hours * i64::from(terms.interval_h) / 8).clamp(-cap, cap))
 }
 
-/// Orderly's curve (F3): slope 1 up to 0.5 %, 2 up to 1.5 %, then 4; odd.
-pub fn piecewise(premium: Rate) -> Rate {
-    const HALF_PERCENT: i64 = RATE_ONE / 200;
-    let size = premium.0.abs();
-    let bent = size.min(HALF_PERCENT)
-        + 2 * (size - HALF_PERCENT).clamp(0, 2 * HALF_PERCENT)
-        + 4 * (size - 3 * HALF_PERCENT).max(0);
-    Rate(bent * premium.0.signum())
-}
-
 /// What funding moves to an account (negative: from it): -(lots x index x k x rate), rounded down to the atom, so that
 /// a payer pays up to the next atom and a receiver receives down.
 #[inline]
@@ -123,13 +113,6 @@ mod tests {
     }
 
     #[test]
-    fn f3_piecewise() {
-        for (x, f) in [(4, 4), (10, 15), (20, 45), (-20, -45), (5, 5), (15, 25), (0, 0)] {
-            assert_eq!(piecewise(Rate(x * PERCENT / 10)), Rate(f * PERCENT / 10), "{x}");
-        }
-    }
-
-    #[test]
     fn impact_walks_the_book() {
         let levels = [(Price(100), 5u128), (Price(90), 10)];
         let walk = |notional| impact_of(levels.into_iter(), Amount(notional), 2);
@@ -159,12 +142,6 @@ mod tests {
             let sum: i128 = lots.iter().map(|&lots| payment(lots, Price(index), k, Rate(rate)).0).sum();
             let left = -(sum + payment(-short, Price(index), k, Rate(rate)).0);
             prop_assert!(left >= 0 && left <= lots.len() as i128, "{left}");
-        }
-
-        #[test]
-        fn the_curve_is_continuous_and_grows(x in -RATE_ONE..RATE_ONE) {
-            let step = piecewise(Rate(x + 1)).0 - piecewise(Rate(x)).0;
-            prop_assert!((1..=4).contains(&step));
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod adl;
 mod bankruptcy;
 mod collateral;
 mod funding;
+mod growth;
 mod liquidation_price;
 mod position;
 mod prices;
@@ -13,7 +14,8 @@ mod tiers;
 
 pub use bankruptcy::Closing;
 pub use collateral::{Haircut, collateral_value};
-pub use funding::{FundingTerms, Impact, funding_rate, impact_of, payment, piecewise, premium};
+pub use funding::{FundingTerms, Impact, funding_rate, impact_of, payment, premium};
+pub use growth::Growth;
 pub use liquidation_price::liquidation_price;
 pub use position::{Closed, Holding};
 pub use prices::{

@@ -4,10 +4,9 @@
 use std::fmt::Write as _;
 use xos_risk::adl::Standing;
 use xos_risk::{
-    Closing, FundingTerms, Impact, LinkedOutcome, LinkedQuestion, OpenInterestScaling, OutcomeStand,
+    Closing, FundingTerms, Growth, Impact, LinkedOutcome, LinkedQuestion, OpenInterestScaling, OutcomeStand,
     OutcomeTerms, Quote, Scenario, ScenarioGroup, ScenarioTerms, ShockedPerpetual, Standard, Tiers,
-    funding_rate, index_of, liquidation_price, median_of_three, piecewise, premium, reserve_per_lot,
-    worst_case,
+    funding_rate, index_of, liquidation_price, median_of_three, premium, reserve_per_lot, worst_case,
 };
 use xos_units::{Amount, Ppm, Price, Qty, Rate, Requirement, notional};
 
@@ -77,11 +76,6 @@ fn funding(rows: &mut Vec<Row>) {
         let vector = format!("impact bid {bid}, ask {ask}, index 100");
         rows.push(row("F2", "premium", "premium", vector, stated, found));
     }
-    for (ppm, stated) in [(4_000, "0.4 %"), (10_000, "1.5 %"), (20_000, "4.5 %"), (-20_000, "-4.5 %")] {
-        let vector = format!("premium {}", percent(rate_ppm(ppm)));
-        let found = percent(piecewise(rate_ppm(ppm)));
-        rows.push(row("F3", "Orderly's curve", "piecewise", vector, stated, found));
-    }
 }
 
 fn margin(rows: &mut Vec<Row>) {
@@ -141,6 +135,25 @@ fn margin(rows: &mut Vec<Row>) {
         "2420000",
         found,
     ));
+}
+
+/// F18: a shortage of 1,000, freed in a minute from a tenth on; the reference states the formula, these are its values.
+fn growth(rows: &mut Vec<Row>) {
+    const SECOND_NS: u64 = 1_000_000_000;
+    let growth = Growth { duration_ns: 60 * SECOND_NS, initial: Ppm(100_000), small: Amount(50) };
+    for (shortage, freed, seconds, stated) in [
+        (1_000, 0, 0, "100"),
+        (900, 100, 0, "0"),
+        (900, 100, 30, "500"),
+        (400, 600, 54, "400"),
+        (50, 0, 0, "5"),
+        (49, 0, 0, "49"),
+    ] {
+        let found = growth.freeable(Amount(shortage), Amount(freed), seconds * SECOND_NS).0.to_string();
+        let vector = format!("T 60 s, init 10 %, small 50: {seconds} s, {shortage} short, {freed} freed");
+        let formula = "part of a shortage that may be freed";
+        rows.push(row("F18", formula, "Growth::freeable", vector, stated, found));
+    }
 }
 
 fn outcomes(rows: &mut Vec<Row>) {
@@ -249,6 +262,11 @@ fn scenarios(rows: &mut Vec<Row>) {
 /// Formulas of peers that are not rules of this engine.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     (
+        "F3",
+        "Orderly's piecewise curve",
+        "the premium counts as it is (F1): `clamp` and `cap` of the market's file bound the rate, and one rule is enough to check",
+    ),
+    (
         "F9",
         "concave margin and haircut",
         "tiers with continuous deduction stand for it: exact, and readable in a market's file",
@@ -281,6 +299,7 @@ fn every_vector_is_met_and_the_page_says_so() {
     margin(&mut rows);
     outcomes(&mut rows);
     prices(&mut rows);
+    growth(&mut rows);
     scenarios(&mut rows);
     for row in &rows {
         assert_eq!(row.found, row.stated, "{} {}: {}", row.number, row.formula, row.vector);

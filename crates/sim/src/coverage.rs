@@ -253,6 +253,7 @@ impl Coverage {
             .chain(31..=48)
             .chain(51..=62)
             .chain(71..=84)
+            .chain(86..=90)
             .chain([91, 169, 211])
             .chain(131..=135)
             .chain(101..=104)

@@ -109,6 +109,13 @@ pub fn lots_up(lots: Qty, rate: Ppm) -> Qty {
     Qty(lots.0 / one * rate + (lots.0 % one * rate + one - 1) / one)
 }
 
+/// `lots x part / parts`, rounded up. `lots >= 0`, `0 <= part <= parts < 2^126`, `parts > 0`.
+#[inline]
+pub fn lots_portion_up(lots: Qty, part: i128, parts: i128) -> Qty {
+    let up = -portion_down(Amount(-i128::from(lots.0)), part, parts).0;
+    Qty(i64::try_from(up).expect("no more than the lots"))
+}
+
 /// Ticks of a value of `lots`, rounded towards plus infinity where `up`, else towards minus infinity. `lots > 0`.
 #[inline]
 pub fn ticks_of_value(value: Amount, lots: Qty, k: u32, up: bool) -> i128 {

@@ -271,10 +271,18 @@ class Hedge(Strict):
     atoms_per_lot: int
 
 
+class Growth(Strict):
+    """A shortage that liquidation frees little by little: min(1, time / duration + initial) of it."""
+
+    duration_s: int
+    initial_ppm: int = 100_000
+    small_shortage: Number = Decimal(50)
+
+
 class Liquidation(Strict):
     """How positions are closed when an account falls below its maintenance margin."""
 
-    policy: Literal["ladder", "full"] = "ladder"
+    policy: Literal["ladder", "full", "growing"] = "ladder"
     slice_ppm: int = 200_000
     full_below: Number = Decimal(100_000)
     cooldown_ms: int = 30_000
@@ -283,6 +291,9 @@ class Liquidation(Strict):
     insurance_draw_max: Number = Decimal(1_000_000)
     tranche: Tranche | None = None
     hedge: Hedge | None = None
+    growth: Growth | None = None
+    price: Literal["bankruptcy", "fillable"] = "bankruptcy"
+    spread_ppm: int | None = None
 
 
 class Perpetual(Terms):

@@ -333,6 +333,13 @@ class _Planner:
         if item.hedge is not None:
             asset = self._asset("liquidation", item.hedge.asset)
             body["hedge"] = {"asset": asset.number, "atoms_per_lot": item.hedge.atoms_per_lot}
+        if item.growth is not None:
+            small = atoms((path, "growth", "small_shortage"), item.growth.small_shortage, money)
+            body["growth"] = item.growth.model_dump() | {"small_shortage": str(small)}
+        if item.price != "bankruptcy":
+            body["price"] = item.price
+        if item.spread_ppm is not None:
+            body["spread_ppm"] = item.spread_ppm
         return {"liquidation": body}
 
     def _oracle(self, oracle: Oracle) -> dict[str, Any]:

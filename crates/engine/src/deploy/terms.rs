@@ -1,9 +1,11 @@
-//! Bounds of margin, funding, halts and phases.
+//! Bounds of margin, funding, halts, phases and policies of liquidation.
 
 use super::check_bounds;
 use crate::step::{Refused, refused};
 use xos_protocol::{
-    FundingSpec, HaltSpec, InstrumentSpec, MarginSpec, Phases, Product, REOPEN_AUCTION_S_MAX, Reject,
+    FundingSpec, HaltSpec, InstrumentSpec, LIQUIDATION_GROWTH_S_MAX, LIQUIDATION_SPREAD_PPM_MAX,
+    LiquidationPolicy, LiquidationPrice, LiquidationSpec, MarginSpec, Phases, Product, REOPEN_AUCTION_S_MAX,
+    Reject,
 };
 use xos_units::{AMOUNT_ATOMS_BOUND, PPM_ONE, RATE_ONE};
 
@@ -30,6 +32,24 @@ pub(super) fn check_margin(spec: &InstrumentSpec) -> Result<(), Refused> {
         check_bounds(bounds.upper.0, bounds.lower.0 + 1..=AMOUNT_ATOMS_BOUND - 1, 57)?;
     }
     Ok(())
+}
+
+/// Fields 86 to 90.
+pub(super) fn check_liquidation_policy(terms: &LiquidationSpec) -> Result<(), Refused> {
+    let growth = terms.growth.as_ref();
+    if growth.is_some() != (terms.policy == LiquidationPolicy::Growing) {
+        return refused(Reject::SpecOutOfBounds, u64::from(growth.is_some()), 86);
+    }
+    if let Some(growth) = growth {
+        check_bounds(growth.duration_s.into(), 1..=LIQUIDATION_GROWTH_S_MAX.into(), 87)?;
+        check_bounds(growth.initial_ppm.into(), 0..=PPM_ONE.into(), 88)?;
+        check_bounds(growth.small_shortage.0, 0..=AMOUNT_ATOMS_BOUND - 1, 89)?;
+    }
+    let spreads = match terms.price {
+        LiquidationPrice::Bankruptcy => 0..=0,
+        LiquidationPrice::Fillable => 1..=LIQUIDATION_SPREAD_PPM_MAX.into(),
+    };
+    check_bounds(terms.spread_ppm.into(), spreads, 90)
 }
 
 /// Fields 42 to 48.

@@ -181,6 +181,7 @@ impl Engine {
             self.look_at_collateral(id.index());
         }
         self.look_at_holders(id.index());
+        self.keep_clocks();
     }
 
     pub(super) fn retune_question(&mut self, id: QuestionId, terms: &InstrumentTerms) {

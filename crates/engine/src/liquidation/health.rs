@@ -20,18 +20,31 @@ impl Health {
     /// The price at which closing a position uses up its share of the equity. Above the mark it ends where the other side
     /// would lose more than its value and more than the position did.
     pub(crate) fn bankruptcy_price(&self, instrument: &Instrument, lots: i64, cost: Amount) -> Price {
-        let closing = Closing {
-            lots,
-            mark: instrument.mark,
-            k: instrument.k,
-            maintenance: instrument.maintenance_of(Qty(lots.abs())),
-            account_maintenance: self.shared,
-        };
+        let closing = closing(instrument, lots, self.shared);
         let entry = ticks_of_value(cost, Qty(lots.abs()), instrument.k, true);
         let most = i128::from(instrument.mark.0) + i128::from(instrument.mark.0);
         let most = entry.max(most).clamp(1, i128::from(instrument.price_max.0));
         closing.bankruptcy_price(self.equity, Price(i64::try_from(most).expect("clamped to a price")))
     }
+
+    /// The worst price of an order that closes a position: its bankruptcy price, or the fillable price where that is
+    /// better for the account and the market's terms ask for it.
+    pub(crate) fn worst_price(&self, instrument: &Instrument, lots: i64, cost: Amount) -> Price {
+        let bankruptcy = self.bankruptcy_price(instrument, lots, cost);
+        let spread = instrument.liquidation.as_ref().and_then(|terms| terms.fillable_spread());
+        let Some(spread) = spread else { return bankruptcy };
+        // Offsets of scenario margin may leave no requirement at all.
+        let closing = closing(instrument, lots, self.maintenance.max(Requirement(1)));
+        let ticks = closing.fillable_ticks(self.equity, spread).clamp(1, i128::from(instrument.price_max.0));
+        let fillable = Price(i64::try_from(ticks).expect("clamped to a price"));
+        if lots > 0 { bankruptcy.max(fillable) } else { bankruptcy.min(fillable) }
+    }
+}
+
+/// A position under the requirement of its account.
+fn closing(instrument: &Instrument, lots: i64, account_maintenance: Requirement) -> Closing {
+    let (mark, k) = (instrument.mark, instrument.k);
+    Closing { lots, mark, k, maintenance: instrument.maintenance_of(Qty(lots.abs())), account_maintenance }
 }
 
 /// A position that liquidation can close.

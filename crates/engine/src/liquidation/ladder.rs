@@ -1,5 +1,5 @@
 //! One visit of an account below its requirement: cancel its orders, convert collateral, reduce with an order no worse than the bankruptcy
-//! price, the tranche, insurance, deleveraging. Each rung looks again whether the account is healthy.
+//! price (how much, and at what price at worst, is the market's policy), the tranche, insurance, deleveraging. Each rung looks again whether the account is healthy.
 
 use crate::defence::Defence;
 use crate::engine::Engine;
@@ -36,6 +36,7 @@ impl Engine {
             event.amount = wide(health.equity);
             event.counter_amount = wide(health.maintenance.ceil());
         }
+        self.start_clock(step, id);
         for rung in [
             Self::cancel_orders,
             Self::convert_collateral,
@@ -79,10 +80,14 @@ impl Engine {
         let instrument = &self.instruments[at];
         let whole = Qty(position.abs());
         let terms = instrument.liquidation.as_ref().expect("a closable position has terms");
-        let lots = terms.slice(whole, instrument.value_at_mark(whole));
+        let (value, requirement) = (instrument.value_at_mark(whole), instrument.maintenance_of(whole));
+        let lots = terms.slice(whole, value, requirement, self.freeable(step, id, at, &health));
+        if lots == Qty::ZERO {
+            return;
+        }
         let fee_rate = Ppm(terms.spec.fee_ppm);
         let (price, side, k) =
-            (health.bankruptcy_price(instrument, position, cost), closing_side(position), instrument.k);
+            (health.worst_price(instrument, position, cost), closing_side(position), instrument.k);
         let event = step.push(EventKind::LiquidationOrder);
         event.side = side.code();
         event.account = id.0;
@@ -112,6 +117,7 @@ impl Engine {
             self.charge_liquidation(step, id, at, fee_up(value, fee_rate));
         }
         let after = self.health(id);
+        self.count_freed(id, &health, &after);
         // Invariant 24: at the bankruptcy price or better, solvent stays solvent.
         if health.equity >= Amount::ZERO && after.equity < Amount::ZERO {
             let detail = format!(

@@ -1,9 +1,14 @@
 //! Terms of liquidation as the ladder reads them, and what insurance paid today.
 
-use xos_protocol::{LiquidationPolicy, LiquidationSpec};
-use xos_units::{Amount, Ppm, Qty, division::lots_up};
+use xos_protocol::{LiquidationPolicy, LiquidationPrice, LiquidationSpec};
+use xos_risk::Growth;
+use xos_units::{
+    Amount, Ppm, Qty, Requirement,
+    division::{lots_portion_up, lots_up},
+};
 
-const DAY_NS: u64 = 24 * 3_600 * 1_000_000_000;
+const SECOND_NS: u64 = 1_000_000_000;
+const DAY_NS: u64 = 24 * 3_600 * SECOND_NS;
 
 /// Of one perpetual.
 #[derive(Clone, Debug)]
@@ -19,20 +24,35 @@ impl LiquidationTerms {
         Self { spec: spec.clone(), drawn_day: 0, drawn: Amount::ZERO }
     }
 
-    /// Lots that one order closes of a position of this value.
-    pub(crate) fn slice(&self, lots: Qty, value: Amount) -> Qty {
-        match self.spec.policy {
-            LiquidationPolicy::Ladder if value > self.spec.full_below => {
-                lots_up(lots, Ppm(self.spec.slice_ppm))
-            }
-            LiquidationPolicy::Ladder | LiquidationPolicy::Full => lots,
+    /// Lots that one order closes of a position of this value and requirement; `freeable` is what may be freed now.
+    pub(crate) fn slice(&self, lots: Qty, value: Amount, requirement: Requirement, freeable: Amount) -> Qty {
+        if value <= self.spec.full_below {
+            return lots;
         }
+        match self.spec.policy {
+            LiquidationPolicy::Ladder => lots_up(lots, Ppm(self.spec.slice_ppm)),
+            LiquidationPolicy::Full => lots,
+            LiquidationPolicy::Growing if freeable.as_requirement() >= requirement => lots,
+            LiquidationPolicy::Growing => lots_portion_up(lots, freeable.as_requirement().0, requirement.0),
+        }
+    }
+
+    /// How a shortage is freed little by little.
+    pub(crate) fn growth(&self) -> Option<Growth> {
+        let spec = self.spec.growth?;
+        let duration_ns = u64::from(spec.duration_s) * SECOND_NS;
+        Some(Growth { duration_ns, initial: Ppm(spec.initial_ppm), small: spec.small_shortage })
+    }
+
+    /// The spread of a fillable price, where orders ask for one.
+    pub(crate) fn fillable_spread(&self) -> Option<Ppm> {
+        (self.spec.price == LiquidationPrice::Fillable).then_some(Ppm(self.spec.spread_ppm))
     }
 
     /// The tranche, where the policy has one.
     pub(crate) fn tranche(&self) -> Option<xos_protocol::TrancheSpec> {
         match self.spec.policy {
-            LiquidationPolicy::Ladder => self.spec.tranche,
+            LiquidationPolicy::Ladder | LiquidationPolicy::Growing => self.spec.tranche,
             LiquidationPolicy::Full => None,
         }
     }

@@ -15,6 +15,8 @@ pub struct LiquidationView {
     pub equity: Amount,
     /// Maintenance requirement.
     pub maintenance: Amount,
+    /// Time of its first visit and what its orders freed of the shortage since then; none while no market goes by them.
+    pub clock: Option<(u64, Amount)>,
 }
 
 /// Where a position stands if the other side had to be closed now.
@@ -42,7 +44,8 @@ impl Engine {
         let view = |(account, next_visit_ns)| {
             let health = self.health(account);
             let (equity, maintenance) = (health.equity, health.maintenance.ceil());
-            LiquidationView { account, next_visit_ns, equity, maintenance }
+            let clock = self.liquidations.clocks.get(&account).map(|clock| (clock.start_ns, clock.freed));
+            LiquidationView { account, next_visit_ns, equity, maintenance, clock }
         };
         self.liquidations.visits.iter().map(view).collect()
     }

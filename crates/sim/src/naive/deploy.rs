@@ -222,7 +222,7 @@ impl World {
         self.check_market_bounds(spec)
     }
 
-    /// Fields 71 to 81.
+    /// Fields 71 to 81, then 86 to 90.
     fn check_liquidation(&self, spec: &InstrumentSpec) -> Result<(), Refusal> {
         let Some(terms) = &spec.liquidation else { return Ok(()) };
         let is_perpetual = matches!(spec.product, Product::Perpetual { .. });
@@ -244,7 +244,7 @@ impl World {
             bound(80, hedge.asset, hedge.asset >= 2 && hedge.asset as usize <= self.assets.len())?;
             bound(81, hedge.atoms_per_lot, (1..1 << 63).contains(&hedge.atoms_per_lot))?;
         }
-        Ok(())
+        super::growth::check_policy(terms)
     }
 
     fn check_product(&self, spec: &InstrumentSpec) -> Result<(), Refusal> {

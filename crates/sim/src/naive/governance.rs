@@ -361,6 +361,7 @@ impl World {
         }
         self.look_at_owners_of_base(id);
         self.look_at_holders_of(id);
+        self.end_clocks();
     }
 
     fn begin_closing(

@@ -134,6 +134,14 @@ impl World {
                 out.i128(drawn);
             }
         }
+        if self.has_growing_market() {
+            out.count(state.clocks.len());
+            for (&account, clock) in &state.clocks {
+                out.u32(account);
+                out.u64(clock.start_ns);
+                out.i128(clock.freed);
+            }
+        }
         if self.interest_ppm() > 0 {
             out.u64(self.charging.hour);
             out.u32(self.charging.hours);

@@ -2,6 +2,7 @@
 
 use super::events::Cause;
 use super::fill::Mover;
+use super::growth::Clock;
 use super::money::fee_up;
 use super::state::{House, Order, Party, SETTLEMENT, World};
 use xos_protocol::{
@@ -24,6 +25,8 @@ pub(super) struct Liquidations {
     pub(super) next_repayments: std::collections::BTreeMap<u32, u64>,
     /// Day and amount of what insurance paid, by perpetual.
     pub(super) drawn: std::collections::BTreeMap<u32, (u64, i128)>,
+    /// By account in liquidation, while a market goes by them.
+    pub(super) clocks: std::collections::BTreeMap<u32, Clock>,
     /// Positions that this look closes at its end.
     pub(super) listed: Vec<Listed>,
     /// Their accounts, with the most that rounding may leave.
@@ -51,6 +54,11 @@ pub(super) struct Health {
 }
 
 impl Health {
+    /// What is missing of the requirement.
+    pub(super) fn shortage(&self) -> i128 {
+        self.required_atoms() - self.equity
+    }
+
     fn required_atoms(&self) -> i128 {
         self.required.div_euclid(MILLION) + i128::from(self.required.rem_euclid(MILLION) != 0)
     }
@@ -199,7 +207,7 @@ impl World {
         found
     }
 
-    fn bankruptcy_price(&self, account: u32, instrument: u32, health: Health) -> i64 {
+    pub(super) fn bankruptcy_price(&self, account: u32, instrument: u32, health: Health) -> i64 {
         let terms = self.instrument(instrument);
         let lots = self.holding(account, instrument).position;
         let own = self.maintenance_of(&self.standing(account), instrument);
@@ -231,6 +239,7 @@ impl World {
 
     pub(super) fn end_liquidation(&mut self, cause: &Cause, account: u32, events: &mut Vec<EventRecord>) {
         self.liquidations.next_visits.remove(&account);
+        self.liquidations.clocks.remove(&account);
         self.emit_health(cause, EventKind::LiquidationEnded, account, events);
         self.look_at_debt(account);
     }
@@ -240,6 +249,7 @@ impl World {
             self.emit_health(cause, EventKind::LiquidationStarted, account, events);
             self.liquidations.next_repayments.remove(&account);
         }
+        self.give_clock(cause, account);
         for rung in 1..=5 {
             match rung {
                 1 => {
@@ -284,12 +294,16 @@ impl World {
             let instrument = self.instrument(instrument);
             instrument.value(instrument.mark, position.abs())
         };
-        let lots = if terms.policy == LiquidationPolicy::Full || value <= terms.full_below.0 {
-            position.abs()
-        } else {
-            fee_up(position.abs().into(), terms.slice_ppm) as i64
-        };
         let health = self.health(account);
+        let lots = match terms.policy {
+            _ if value <= terms.full_below.0 => position.abs(),
+            LiquidationPolicy::Full => position.abs(),
+            LiquidationPolicy::Ladder => fee_up(position.abs().into(), terms.slice_ppm) as i64,
+            LiquidationPolicy::Growing => self.lots_due(cause, account, instrument, health),
+        };
+        if lots == 0 {
+            return;
+        }
         let mut order = Order {
             id: 0,
             account,
@@ -299,7 +313,7 @@ impl World {
             flags: Flags(Flags::REDUCE_ONLY),
             self_trade: SelfTrade::CancelMaker,
             venue: 0,
-            price: self.bankruptcy_price(account, instrument, health),
+            price: self.limit_of_order(account, instrument, health),
             total: lots,
             remaining: lots,
             display: 0,
@@ -335,6 +349,10 @@ impl World {
                 counter_amount: Int128::new(self.told(fund)),
                 ..cause.event(EventKind::LiquidationFee)
             });
+        }
+        let freed = health.shortage() - self.health(account).shortage();
+        if let Some(clock) = self.liquidations.clocks.get_mut(&account) {
+            clock.freed += freed.max(0);
         }
     }
 

@@ -19,6 +19,7 @@ mod fill;
 mod funding;
 mod funds;
 mod governance;
+mod growth;
 mod halt;
 mod hash;
 mod iceberg;

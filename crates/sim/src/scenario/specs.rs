@@ -8,10 +8,10 @@ use super::question_specs::{addition, payouts, question};
 use super::underlying_specs::underlying;
 use xos_engine::Engine;
 use xos_protocol::{
-    AssetSpec, ClassRule, ClassSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HaltSpec, HedgeSpec,
-    InstrumentSpec, InstrumentTerms, Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier,
-    Matching, OpenInterestBounds, OracleSpec, Phases, Product, PublisherSpec, SourceSpec, Split, TrancheSpec,
-    VenueSpec, VolumeTier,
+    AssetSpec, ClassRule, ClassSpec, CollateralTier, DeployCommand, Fees, FundingSpec, GrowthSpec, HaltSpec,
+    HedgeSpec, InstrumentSpec, InstrumentTerms, Limits, LiquidationPolicy, LiquidationPrice, LiquidationSpec,
+    MarginSpec, MarginTier, Matching, OpenInterestBounds, OracleSpec, Phases, Product, PublisherSpec,
+    SourceSpec, Split, TrancheSpec, VenueSpec, VolumeTier,
 };
 use xos_units::{Amount, AssetId};
 
@@ -241,14 +241,15 @@ fn perpetual(symbol: String, words: &mut Words<'_>, desk: &Desk<'_>) -> Result<D
     instrument(symbol, product, words, desk)
 }
 
-/// `liquidation=ladder` or `full`, then `slice`, `full_below`, `cooldown_ms`, `liquidation_fee`, `backstop`, `draw_max`,
-/// `tranche=account:cap`, `hedge=asset:atoms`.
+/// `liquidation=ladder`, `full` or `growing`, then `slice`, `full_below`, `cooldown_ms`, `liquidation_fee`, `backstop`,
+/// `draw_max`, `tranche=account:cap`, `hedge=asset:atoms`, `growth=seconds:initial:small`, `spread` (a fillable price).
 fn liquidation(words: &mut Words<'_>, engine: &Engine) -> Result<Option<Box<LiquidationSpec>>, String> {
     let policy = match words.take("liquidation") {
         None => return Ok(None),
         Some("ladder") => LiquidationPolicy::Ladder,
         Some("full") => LiquidationPolicy::Full,
-        Some(other) => return Err(format!("{other:?} is neither ladder nor full")),
+        Some("growing") => LiquidationPolicy::Growing,
+        Some(other) => return Err(format!("{other:?} is neither ladder, full nor growing")),
     };
     let pair = |text: &str| -> Result<(String, i128), String> {
         let (name, number) = text.split_once(':').ok_or(format!("{text:?} is no name:number"))?;
@@ -267,6 +268,20 @@ fn liquidation(words: &mut Words<'_>, engine: &Engine) -> Result<Option<Box<Liqu
         insurance_draw_max: amount(words.take("draw_max"), standard.insurance_draw_max)?,
         ..standard
     };
+    if let Some(text) = words.take("growth") {
+        let parts: Vec<&str> = text.split(':').collect();
+        let [duration, initial, small] = parts[..] else {
+            return Err(format!("{text:?} is not seconds:initial:small"));
+        };
+        spec.growth = Some(GrowthSpec {
+            duration_s: duration.parse().map_err(|_| format!("{duration:?} is no number of seconds"))?,
+            initial_ppm: ppm(initial)?,
+            small_shortage: Amount(integer(small)?),
+        });
+    }
+    if let Some(text) = words.take("spread") {
+        (spec.price, spec.spread_ppm) = (LiquidationPrice::Fillable, ppm(text)?);
+    }
     if let Some(text) = words.take("tranche") {
         let (account, cap) = pair(text)?;
         let account = account.parse().map_err(|_| format!("{account:?} is no account"))?;

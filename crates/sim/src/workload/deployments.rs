@@ -1,14 +1,15 @@
 //! Deployments of small worlds: valid ones, and ones with a single wrong field.
 
 mod halts;
+mod liquidation;
 pub(super) mod underlyings;
 
 use super::questions;
 use crate::rng::Rng;
 use xos_protocol::{
-    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, HedgeSpec, InstrumentSpec, InstrumentTerms,
-    Limits, LiquidationPolicy, LiquidationSpec, MarginSpec, MarginTier, Matching, OpenInterestBounds,
-    OracleSpec, OutcomeSpec, Product, PublisherSpec, QuestionSpec, SourceSpec, Split, TrancheSpec,
+    AssetSpec, CollateralTier, DeployCommand, Fees, FundingSpec, InstrumentSpec, InstrumentTerms, Limits,
+    MarginSpec, MarginTier, Matching, OpenInterestBounds, OracleSpec, OutcomeSpec, Product, PublisherSpec,
+    QuestionSpec, SourceSpec, Split,
 };
 use xos_units::Amount;
 
@@ -155,33 +156,12 @@ pub(super) fn perpetual(rng: &mut Rng, scale: Scale, symbol: String) -> Instrume
     }
     spec.isolated_only = rng.one_in(10);
     if !rng.one_in(3) {
-        spec.liquidation = Some(Box::new(liquidation(rng, &spec)));
+        spec.liquidation = Some(Box::new(liquidation::terms(rng, &spec)));
     }
     if rng.one_in(4) {
         spec.halt = Some(Box::new(halts::halt(rng)));
     }
     spec
-}
-
-/// Terms of liquidation whose bounds positions of this world reach.
-fn liquidation(rng: &mut Rng, spec: &InstrumentSpec) -> LiquidationSpec {
-    let lot = i128::from(spec.terms.price_max_ticks) * i128::from(spec.terms.quote_atoms_per_tick_lot);
-    let reached = 1 + lot * i128::from(spec.terms.position_max_lots);
-    let mut amount = |percent: u64| Amount(reached * i128::from(rng.below(percent)) / 100);
-    let (full_below, draw, cap) = (amount(20), amount(40), amount(60));
-    // Most often one that stands early, at times one that is isolated by then.
-    let account = *rng.pick(&[1, 1, 2, 2, 3, 3, 1, 2, 4, 5, 6, 8]);
-    LiquidationSpec {
-        policy: if rng.one_in(4) { LiquidationPolicy::Full } else { LiquidationPolicy::Ladder },
-        slice_ppm: *rng.pick(&[1, 200_000, 333_333, 500_000, 1_000_000]),
-        full_below,
-        cooldown_ms: *rng.pick(&[0, 0, 1, 3_600_000]),
-        fee_ppm: *rng.pick(&[0, 5_000, 12_345, 100_000]),
-        backstop_ppm: *rng.pick(&[0, 333_333, 666_667, 1_000_000, 1_000_000]),
-        insurance_draw_max: draw,
-        tranche: rng.percent(80).then_some(TrancheSpec { account, notional_max: Amount(1 + cap.0) }),
-        hedge: rng.percent(50).then_some(HedgeSpec { asset: 2, atoms_per_lot: 1 + rng.below(4_000) }),
-    }
 }
 
 /// Tiers and bounds of open interest where positions of this world come.
@@ -336,7 +316,7 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
                 spoil_margin(rng, spec)
             }
             2..=5 => super::collateral::spoil_collateral(rng, spec),
-            6..=9 => spoil_liquidation(rng, spec),
+            6..=9 => liquidation::spoil(rng, spec),
             10 => halts::spoil_halt(rng, spec),
             _ => spoil_terms(rng, &mut spec.terms),
         },
@@ -426,26 +406,6 @@ fn spoil_product(rng: &mut Rng, spec: &mut InstrumentSpec) {
             0 => *initial_margin_ppm = *rng.pick(&[0, -1, 1_000_001]),
             _ => *maintenance_margin_ppm = *rng.pick(&[0, *initial_margin_ppm + 1]),
         },
-    }
-}
-
-fn spoil_liquidation(rng: &mut Rng, spec: &mut InstrumentSpec) {
-    let terms = spec.liquidation.get_or_insert_default();
-    let amounts = [-1, -2, 1 << 96, (1 << 96) - 1, i128::MIN];
-    match rng.below(10) {
-        0 => terms.slice_ppm = *rng.pick(&[0, -1, 1_000_001]),
-        1 => terms.full_below = Amount(*rng.pick(&amounts)),
-        2 => terms.cooldown_ms = *rng.pick(&[3_600_000, 3_600_001, u32::MAX]),
-        3 => terms.fee_ppm = *rng.pick(&[-1, 100_000, 100_001]),
-        4 => terms.backstop_ppm = *rng.pick(&[-1, 1_000_000, 1_000_001]),
-        5 => terms.insurance_draw_max = Amount(*rng.pick(&amounts)),
-        6 => {
-            terms.tranche =
-                Some(TrancheSpec { account: *rng.pick(&[0, 13, u32::MAX]), notional_max: Amount(1) })
-        }
-        7 => terms.tranche = Some(TrancheSpec { account: 1, notional_max: Amount(*rng.pick(&amounts)) }),
-        8 => terms.hedge = Some(HedgeSpec { asset: *rng.pick(&[0, 1, 99]), atoms_per_lot: 1 }),
-        _ => terms.hedge = Some(HedgeSpec { asset: 2, atoms_per_lot: *rng.pick(&[0, 1 << 63, u64::MAX]) }),
     }
 }
 
