@@ -65,7 +65,7 @@ def connect(
 
 
 def position_of(exchange: Exchange) -> tuple[int, int]:
-    """How far a connection has heard: what `connect(..., resume=...)` takes, over a restart of the server too."""
+    """How far a connection has heard: `connect(..., resume=...)` takes it, over a restart too."""
     core: object = exchange._core
     if not isinstance(core, RemoteCore):
         raise InvalidArgument("an exchange in this process misses nothing; only a connection has a position")
