@@ -15,6 +15,7 @@ from aiohttp import web
 import exchange_os as xos
 from exchange_os.api import Key, Keys, application
 from exchange_os.api.signing import signature
+from exchange_os.history import History
 
 MARKETS = """
 [[asset]]
@@ -56,12 +57,18 @@ fees = { maker_ppm = 0, taker_ppm = 500 }
 class Server:
     """The address of a running API, and what stands behind it."""
 
-    def __init__(self, *, limits: bool = False, reopened: xos.Exchange | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        limits: bool = False,
+        reopened: xos.Exchange | None = None,
+        history: History | None = None,
+    ) -> None:
         self.exchange = reopened or xos.open()
         if reopened is None:
             self._fill()
         self.accounts = [1, 2]
-        self._limits, self._started = limits, threading.Event()
+        self._limits, self._started, self._history = limits, threading.Event(), history
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._thread.start()
         self._started.wait()
@@ -77,7 +84,9 @@ class Server:
         self.keys = Keys()
         self.ann, self.bob = (self.keys.create(account) for account in self.accounts)
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        runner = web.AppRunner(application(self.exchange, self.keys, limits=self._limits))
+        runner = web.AppRunner(
+            application(self.exchange, self.keys, limits=self._limits, history=self._history)
+        )
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

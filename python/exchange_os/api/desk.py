@@ -13,6 +13,7 @@ from exchange_os.api.keys import Keys
 from exchange_os.api.numbers import word
 from exchange_os.api.recorder import Recorder
 from exchange_os.exchange import Exchange
+from exchange_os.history import History
 from exchange_os.results import Instrument
 
 TYPES = {"spot": "SPOT", "perpetual": "SWAP", "outcome": "EVENTS"}
@@ -28,6 +29,8 @@ class Desk:
         self.exchange = exchange
         self.keys = keys
         self.recorder = Recorder(exchange)
+        self.history: History | None = None
+        """Fills since the beginning, where there is a history; otherwise the recorder has those of late."""
         self.leverage: dict[tuple[int, int, str], int] = {}
         """Chosen through this process, by account, instrument and mode; the engine holds what counts."""
         self.hearers: list[Hear] = [self.recorder.hear]

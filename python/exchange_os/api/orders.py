@@ -22,6 +22,7 @@ from exchange_os.api.numbers import (
     trade_text,
     word,
 )
+from exchange_os.api.past_fills import past_fills
 from exchange_os.api.recorder import Past
 from exchange_os.results import Instrument, Order
 
@@ -72,6 +73,8 @@ def history(desk: Desk, key: Key, fields: Fields) -> list[Row]:
 
 def fills(desk: Desk, key: Key, fields: Fields) -> list[Row]:
     """Fills of the account, newest first; the bill of a fill is its trade."""
+    if desk.history is not None:
+        return [fill_row(fill) for fill in past_fills(desk, desk.history, accounts(desk, key), fields)]
     own, kind = set(accounts(desk, key)), word(fields, "instType", "")
     name, number = word(fields, "instId", ""), word(fields, "ordId", "")
     after, before = (decimal_of(each, word(fields, each, "-1")) for each in ("after", "before"))

@@ -21,6 +21,7 @@ from exchange_os.api.session import Session
 from exchange_os.api.signing import authenticate
 from exchange_os.errors import Error, Rejected
 from exchange_os.exchange import Exchange
+from exchange_os.history import History
 
 Public = Callable[[Desk, Mapping[str, Any]], list[Any]]
 Private = Callable[[Desk, Key, Mapping[str, Any]], list[Row]]
@@ -110,11 +111,14 @@ _RATES = web.AppKey("rates", Rates)
 _HUB = web.AppKey("hub", Hub)
 
 
-def application(exchange: Exchange, keys: Keys, *, limits: bool = True) -> web.Application:
+def application(
+    exchange: Exchange, keys: Keys, *, limits: bool = True, history: History | None = None
+) -> web.Application:
     """The application that serves one exchange. `limits=False` takes the rate limits away, for tests."""
     app = web.Application(client_max_size=BODY_BYTES_MAX)
     app.router.add_get("/api/v1/openapi.json", openapi.serve)
     app[DESK] = Desk(exchange, keys)
+    app[DESK].history = history
     app[_RATES] = Rates(enabled=limits)
     app[_HUB] = Hub(app[DESK], app[_RATES])
     for place in _PLACES:

@@ -29,7 +29,11 @@ def command(directory: Path, host: str, port: int, account: int | None) -> None:
     from exchange_os.api import Keys, application
     from exchange_os.errors import UnknownName
     from exchange_os.exchange import Exchange
+    from exchange_os.history import History, Store
 
+    history = History(Store(directory.with_name(directory.name + ".history.db")))
+    if directory.exists():
+        history.catch_up(directory)
     with Exchange.open(directory) as exchange:
         keys = Keys(directory.with_name(directory.name + ".control.db"))
         if account is not None:
@@ -45,5 +49,7 @@ def command(directory: Path, host: str, port: int, account: int | None) -> None:
             )
         # The thread that sends commands waits so long at most for the event loop to let it.
         sys.setswitchinterval(_SWITCH_S)
-        web.run_app(application(exchange, keys), host=host, port=port, print=click.echo)
+        history.follow(exchange)
+        web.run_app(application(exchange, keys, history=history), host=host, port=port, print=click.echo)
+        history.close()
         keys.close()
