@@ -171,11 +171,11 @@ def accounts(desk: Desk, key: Key) -> list[int]:
 
 
 def named(desk: Desk, fields: Fields) -> Instrument:
-    """By instId or instIdCode; both have to agree."""
+    """By instId or instIdCode; both have to agree. Terms alone, so that nothing waits for the exchange."""
     code, name = word(fields, "instIdCode", ""), word(fields, "instId", "")
     if not code:
-        return desk.exchange.instrument(word(fields, "instId"))
-    each = desk.exchange.instrument(int(decimal_of("instIdCode", code)))
+        return desk.recorder.instrument(desk.exchange.number_of(word(fields, "instId")))
+    each = desk.recorder.instrument(desk.exchange.number_of(int(decimal_of("instIdCode", code))))
     if name and name != each.symbol:
         raise Refused(
             "51000", f"Parameter instIdCode error: {code} is {each.symbol}, and instId is {name[:40]!r}."
