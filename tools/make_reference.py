@@ -271,6 +271,49 @@ def words_page() -> str:
     )
 
 
+WIRE_STRUCTS = {
+    "commands": ("command.rs", "CommandRecord"),
+    "events": ("event.rs", "EventRecord"),
+    "feed": ("feed.rs", "FeedRecord"),
+    "subscribe": ("feed.rs", "Subscription"),
+    "unsubscribe": ("feed.rs", "Subscription"),
+}
+BY_RECORDS = {"commands", "events"}
+
+
+def wire_words(name: str, of_type: str = "u16") -> dict[str, str]:
+    path = "feed.rs" if name == "FeedAction" else "session.rs"
+    source = (ROOT / PROTOCOL / path).read_text(encoding="utf-8")
+    return meanings(source, f"    {name}: {of_type} {{", r'\w+ = \d+ "(\w+)"')
+
+
+def wire_page() -> str:
+    schema, version, words = _core.wire_words()
+    kinds = wire_words("MessageKind")
+    header = fields_of("session.rs", "MessageHeader")
+    parts: list[Any] = ["## Header", table(("field", "meaning"), ((f"`{n}`", d) for n, d in header.items()))]
+    for name, number, record_bytes, fields in _core.wire_messages():
+        parts += [f"## {number}: {name}", kinds[name] + f" {record_bytes} bytes a record."]
+        if name in BY_RECORDS:
+            parts.append("Fields: [records](records.md).")
+        elif fields:
+            struct = "".join(part.capitalize() for part in name.split("_"))
+            docs = fields_of(*WIRE_STRUCTS.get(name, ("session.rs", struct)))
+            parts.append(_layout(fields, docs, ""))
+    for name, members in words:
+        docs = wire_words(name, "u16" if name == "SessionCode" else "u8")
+        rows = [(code, f"`{word}`", docs[word]) for word, code in members]
+        parts += [f"## {name}", table(("number", "word", "meaning"), rows)]
+    return page(
+        "Messages of the wire",
+        "What travels between a client and the binary gateway of [the server](../concepts/server.md): schema "
+        f"{schema}, version {version}, little endian. A message is a header of 32 bytes and records of one "
+        "size. `xos schema --sbe` prints the same as an SBE schema; four bytes of length stand before each "
+        "SBE message.",
+        *parts,
+    )
+
+
 def limits_page() -> str:
     docs = fields_of("limits.rs", "Limits")
     defaults: dict[str, int] = msgspec.msgpack.decode(_core.default_limits())
@@ -356,6 +399,7 @@ PAGES = {
     "words.md": words_page,
     "limits.md": limits_page,
     "cli.md": cli_page,
+    "wire.md": wire_page,
 }
 
 

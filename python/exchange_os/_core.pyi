@@ -554,6 +554,16 @@ def bench_wire(
 ) -> tuple[str, str, bool]:
     """Runs a load on a new server over a new log: its report in words and as JSON, and whether it passed."""
 
+def bench_wire_prepare(
+    path: str | PathLike[str], shape: tuple[int, int, int, int, int], /
+) -> tuple[int, int]:
+    """Makes the exchange that `steady` begins with: seed, accounts, resting, commands, connections."""
+
+def bench_wire_load(
+    address: str, rate_per_s: int, seconds: int, shape: tuple[int, int, int, int, int], /
+) -> str:
+    """Loads a server over such an exchange, in another process; its report as JSON."""
+
 def bench_workload(
     workload: str, seed: int, accounts: int, resting: int, commands: int, times_by_kind: bool, /
 ) -> dict[str, Any]:
@@ -614,6 +624,9 @@ class Exchange:
         /,
     ) -> Exchange:
         """Over a directory, or in memory without one; `limits` is MessagePack, `fail_at` is for tests."""
+
+    def recovery(self) -> tuple[int | None, int, int, int] | None:
+        """What opening did: its snapshot, commands executed again, nanoseconds for that and for all."""
 
     def close(self) -> None:
         """Closes it; a second time does nothing."""

@@ -1,7 +1,7 @@
 //! The connections of a load, all driven by one thread that never waits for any of them.
 
 use crate::latency::Latencies;
-use crate::traffic::{Traffic, owner_of_lane};
+use crate::traffic::{Traffic, lane_name, owner_of_lane};
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ pub(crate) fn keys_of(lanes: usize) -> Vec<Key> {
     // One more than there are lanes: readers of market data have no account.
     (0..=lanes)
         .map(|lane| Key {
-            name: format!("lane-{lane}"),
+            name: lane_name(lane),
             proof: Proof::Secret(secret_of(lane)),
             scopes: Scopes { trade: true, ..Scopes::default() },
             owner: Some(owner_of_lane(lane)),
@@ -31,10 +31,7 @@ fn secret_of(lane: usize) -> Vec<u8> {
 
 /// How a lane logs on.
 pub(crate) fn lane_request(lane: usize) -> LogonRequest {
-    LogonRequest {
-        heartbeat_ms: 60_000,
-        ..LogonRequest::with_secret(&format!("lane-{lane}"), &secret_of(lane))
-    }
+    LogonRequest { heartbeat_ms: 60_000, ..LogonRequest::with_secret(&lane_name(lane), &secret_of(lane)) }
 }
 
 /// One connection.
@@ -54,6 +51,8 @@ pub(crate) struct Lanes {
     pub(crate) refused: u64,
     /// Events heard.
     pub(crate) events: u64,
+    /// Sequence of the last command in the log.
+    pub(crate) last_sequence: u64,
 }
 
 impl Lanes {
@@ -67,7 +66,7 @@ impl Lanes {
             let places = Vec::with_capacity(2 * commands as usize / count + 1);
             lanes.push(Lane { client, waiting: Vec::new(), places });
         }
-        Ok(Self { lanes, taken: 0, refused: 0, events: 0 })
+        Ok(Self { lanes, taken: 0, refused: 0, events: 0, last_sequence: 0 })
     }
 
     /// Queues the commands of a range of places, and sends what goes.
@@ -113,6 +112,8 @@ impl Lanes {
                                 latencies.answered(u64::from(*place), now_ns);
                             }
                             self.taken += u64::from(taken.count);
+                            let last = taken.first_sequence + u64::from(taken.count) - 1;
+                            self.last_sequence = self.last_sequence.max(last);
                         }
                     }
                     Some(MessageKind::Refused) => {

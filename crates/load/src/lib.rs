@@ -9,11 +9,13 @@ mod judge;
 mod lanes;
 mod latency;
 mod readers;
+mod remote;
 mod report;
 mod run;
 mod traffic;
 
 pub use bounds::{Bounds, Percentiles};
+pub use remote::{RemoteReport, load, prepare};
 pub use report::{Check, LoadReport};
 pub use run::{LoadError, LoadOptions, run};
 pub use traffic::Traffic;

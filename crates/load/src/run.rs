@@ -81,7 +81,7 @@ impl From<ServerError> for LoadError {
 
 /// Runs a load.
 pub fn run(traffic: &Traffic, options: &LoadOptions) -> Result<LoadReport, LoadError> {
-    let exchange = set_up(traffic, options)?;
+    let exchange = set_up(traffic, &options.folder, options.durable)?;
     let before = exchange.engine().sequence();
     let keys =
         Keyring::new(keys_of(options.connections)).map_err(|error| LoadError::SetUp(error.to_string()))?;
@@ -150,12 +150,12 @@ fn bound_folder(folder: &Path) -> &Path {
     folder.parent().unwrap_or(folder)
 }
 
-fn set_up(traffic: &Traffic, options: &LoadOptions) -> Result<Exchange, LoadError> {
-    let node = Options { durable: options.durable, ..Options::default() };
+pub(crate) fn set_up(traffic: &Traffic, folder: &Path, durable: bool) -> Result<Exchange, LoadError> {
+    let node = Options { durable, ..Options::default() };
     let failed = |what: &dyn fmt::Display| LoadError::SetUp(what.to_string());
-    let mut exchange = Exchange::open(&options.folder, node).map_err(|error| failed(&error))?;
+    let mut exchange = Exchange::open(folder, node).map_err(|error| failed(&error))?;
     if exchange.engine().sequence() != 0 {
-        return Err(failed(&format!("{} holds a log already", options.folder.display())));
+        return Err(failed(&format!("{} holds a log already", folder.display())));
     }
     let mut events = Vec::new();
     for body in &traffic.deployments {
@@ -171,7 +171,7 @@ fn set_up(traffic: &Traffic, options: &LoadOptions) -> Result<Exchange, LoadErro
 }
 
 /// Sends each command when it is due and takes what comes, until all is answered; how long, and how late at worst.
-fn drive(
+pub(crate) fn drive(
     traffic: &Traffic,
     lanes: &mut Lanes,
     latencies: &mut Latencies,

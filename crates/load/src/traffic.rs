@@ -18,10 +18,15 @@ pub struct Traffic {
 
 /// The owner of a lane's accounts, and so of its key.
 pub(crate) fn owner_of_lane(lane: usize) -> ClientId {
+    let name = lane_name(lane);
     let mut owner = [0; 32];
-    owner[..8].copy_from_slice(&(lane as u64 + 1).to_be_bytes());
-    owner[31] = b'l';
+    owner[..name.len()].copy_from_slice(name.as_bytes());
     owner
+}
+
+/// Name of a lane's key, and of its owner.
+pub(crate) fn lane_name(lane: usize) -> String {
+    format!("lane-{lane}")
 }
 
 /// An order's client id: the sequence that it has in the workload, and the pass.

@@ -27,6 +27,8 @@ pub struct Recovery {
     pub commands_replayed: u64,
     /// What the log found and did.
     pub journal: RecoveryReport,
+    /// How long executing them took.
+    pub replay_ns: u64,
     /// How long all of it took.
     pub elapsed_ns: u64,
 }
@@ -106,6 +108,7 @@ pub(crate) fn recover(
     } else {
         Check::Full
     };
+    let replays = Instant::now();
     let mut reader = journal.read_from(machine.engine().sequence() + 1, check)?;
     let (mut frames, mut commands) = (0, 0);
     // They were answered, or their commands never were: only who comes back wants the last of them.
@@ -123,6 +126,7 @@ pub(crate) fn recover(
         frames_replayed: frames,
         commands_replayed: commands,
         journal: journal.report().clone(),
+        replay_ns: elapsed_ns(replays),
         elapsed_ns: elapsed_ns(begun),
     };
     Ok((machine, recovery, tail))

@@ -55,9 +55,9 @@ pub use questions::{
 };
 pub use reject::Reject;
 pub use session::{
-    BadMessage, Challenge, Goodbye, Heartbeat, KeyScheme, LOGON_CONTEXT, LOGON_SIGNED_BYTES, LoggedOn, Logon,
-    LogonFlags, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, ROOT_BYTES, Refused,
-    Resumption, SCHEMA_ID, SessionCode, Taken, WIRE_VERSION,
+    BadMessage, Challenge, DEPLOY_PART_BYTES, Goodbye, Heartbeat, KeyScheme, LOGON_CONTEXT,
+    LOGON_SIGNED_BYTES, LoggedOn, Logon, LogonFlags, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageHeader,
+    MessageKind, ROOT_BYTES, Refused, Resumption, SCHEMA_ID, SessionCode, Taken, WIRE_VERSION,
 };
 pub use underlying::{PriceRange, QuestionLink, ScenarioSpec, UnderlyingSpec};
 pub use venue::{Charges, DayVolume, Fees, Split, VenueSpec, VolumeTier};

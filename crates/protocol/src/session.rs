@@ -33,7 +33,8 @@ words! {
         Heartbeat = 5 "heartbeat",
         /// Client: command records.
         Commands = 16 "commands",
-        /// Client: the MessagePack body of one deployment, a byte a record.
+        /// Client: a part of the MessagePack body of one deployment, a byte a record; the last part has less than
+        /// 65,504, and all have the same number.
         Deploy = 17 "deploy",
         /// Client: the feed of an instrument, from now on.
         Subscribe = 18 "subscribe",
@@ -187,6 +188,8 @@ pub struct MessageHeader {
 /// Bytes of a message before its records.
 pub const MESSAGE_HEADER_BYTES: usize = size_of::<MessageHeader>();
 const _: () = assert!(MESSAGE_HEADER_BYTES == 32);
+/// Bytes of a part of a deployment that is followed by another one.
+pub const DEPLOY_PART_BYTES: usize = MESSAGE_BYTES_MAX as usize - MESSAGE_HEADER_BYTES;
 
 /// Why bytes are no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,6 +14,9 @@ use xos_node::{Failpoint, NodeError, Options};
 use xos_protocol::{ClientId, CommandKind, CommandRecord, EventRecord, Int128};
 use zerocopy::{FromBytes, IntoBytes};
 
+/// Sequence of the snapshot, commands executed again, nanoseconds for that and for all.
+type RecoveryRow = (Option<u64>, u64, u64, u64);
+
 /// An open exchange with what it remembers.
 pub(crate) struct Open {
     pub(crate) node: xos_node::Exchange,
@@ -218,6 +221,16 @@ impl Exchange {
             }
         })
         .map_err(|fault| fault.into_exception(py))
+    }
+
+    /// What opening did: sequence of its snapshot, commands executed again, nanoseconds for that and for all; `None` in
+    /// memory.
+    fn recovery(&self, py: Python<'_>) -> PyResult<Option<RecoveryRow>> {
+        self.brief(py, |open| {
+            Ok(open.node.recovery().map(|done| {
+                (done.snapshot_sequence, done.commands_replayed, done.replay_ns, done.elapsed_ns)
+            }))
+        })
     }
 
     /// Whether it was closed.

@@ -45,7 +45,7 @@ mod _core {
     #[pymodule_export]
     use crate::server::Server;
     #[pymodule_export]
-    use crate::wire::bench_wire;
+    use crate::wire::{bench_wire, bench_wire_load, bench_wire_prepare};
     #[pymodule_export]
     use crate::words::rejects;
 

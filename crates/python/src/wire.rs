@@ -5,7 +5,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use xos_load::{LoadOptions, Traffic, run};
+use xos_load::{LoadOptions, Traffic, load, prepare, run};
 use xos_server::ServerOptions;
 use xos_sim::bench::{CommandFile, Run};
 use xos_sim::workload::MarketShape;
@@ -53,4 +53,45 @@ pub(crate) fn bench_wire(
     let done = py.detach(|| catch_unwind(AssertUnwindSafe(measure)));
     let report = done.unwrap_or_else(|panic| Err(PyRuntimeError::new_err(panic_text(&*panic))))?;
     Ok((report.to_string(), report.to_json().to_string(), report.passed()))
+}
+
+/// Seed, accounts, resting orders, commands before the traffic begins again, connections.
+type Shape = (u64, u32, usize, usize, usize);
+
+fn steady((seed, accounts, resting, commands, connections): Shape) -> PyResult<Traffic> {
+    let shape = MarketShape { seed, accounts, resting, commands };
+    let run = Run::named("steady", shape);
+    Ok(Traffic::of(run.ok_or_else(|| PyValueError::new_err("there is no such workload"))?, connections))
+}
+
+fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> PyResult<T> + Send) -> PyResult<T> {
+    let done = py.detach(|| catch_unwind(AssertUnwindSafe(work)));
+    done.unwrap_or_else(|panic| Err(PyRuntimeError::new_err(panic_text(&*panic))))
+}
+
+/// Makes the exchange that the workload `steady` begins with, and a snapshot of it; last sequence, resting orders.
+#[pyfunction]
+#[pyo3(signature = (path, shape, /))]
+pub(crate) fn bench_wire_prepare(py: Python<'_>, path: PathBuf, shape: Shape) -> PyResult<(u64, u64)> {
+    let failed = |error: xos_load::LoadError| PyRuntimeError::new_err(error.to_string());
+    guarded(py, || prepare(&steady(shape)?, &path).map_err(failed))
+}
+
+/// Loads a server over such an exchange, in another process; its report as JSON. A broken connection ends it.
+#[pyfunction]
+#[pyo3(signature = (address, rate_per_s, seconds, shape, /))]
+pub(crate) fn bench_wire_load(
+    py: Python<'_>,
+    address: &str,
+    rate_per_s: u64,
+    seconds: u64,
+    shape: Shape,
+) -> PyResult<String> {
+    let address = address.parse().map_err(|_| PyValueError::new_err("no address and port"))?;
+    guarded(py, || {
+        let report = load(address, &steady(shape)?, rate_per_s, seconds, shape.4);
+        report
+            .map(|report| report.to_json().to_string())
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    })
 }

@@ -7,8 +7,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use xos_protocol::{
-    BadMessage, Challenge, CommandRecord, EventRecord, Goodbye, LoggedOn, Logon, LogonFlags,
-    MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, Refused, Resumption, SessionCode, Taken,
+    BadMessage, Challenge, CommandRecord, DEPLOY_PART_BYTES, EventRecord, Goodbye, LoggedOn, Logon,
+    LogonFlags, MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, Refused, Resumption, SessionCode, Taken,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -195,10 +195,18 @@ impl Client {
         first
     }
 
-    /// Queues the body of a deployment and returns its number.
+    /// Queues the body of a deployment, in parts where it is long, and returns its number.
     pub fn queue_deployment(&mut self, body: &[u8]) -> u64 {
         let number = self.next_number;
-        self.queue(MessageKind::Deploy, number, body);
+        let mut rest = body;
+        loop {
+            let (part, behind) = rest.split_at(rest.len().min(DEPLOY_PART_BYTES));
+            self.queue(MessageKind::Deploy, number, part);
+            if part.len() < DEPLOY_PART_BYTES {
+                break;
+            }
+            rest = behind;
+        }
         self.next_number += 1;
         number
     }

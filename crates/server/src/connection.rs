@@ -40,6 +40,8 @@ pub(crate) struct Connection {
     pub(crate) cancels_on_disconnect: bool,
     pub(crate) traded: HashSet<u32>,
     pub(crate) bucket: Bucket,
+    /// Parts of a deployment that is not whole yet.
+    pub(crate) deployment: Vec<u8>,
     pub(crate) opened_ns: u64,
     pub(crate) heard_ns: u64,
     pub(crate) said_ns: u64,
@@ -90,6 +92,7 @@ impl Connection {
             cancels_on_disconnect: false,
             traded: HashSet::new(),
             bucket: Bucket::default(),
+            deployment: Vec::new(),
             opened_ns: now_ns,
             heard_ns: now_ns,
             said_ns: now_ns,

@@ -7,7 +7,9 @@ use crate::gateway::Gateway;
 use crate::sessions::taken_record;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use xos_protocol::{EventFlags, EventKind, EventRecord, Int128, MessageKind, Refused, SessionCode};
+use xos_protocol::{
+    EventFlags, EventKind, EventRecord, Int128, MessageKind, Refused, Resumption, SessionCode,
+};
 
 /// Whether bytes 56 to 88 of a kind name another account.
 #[inline]
@@ -143,6 +145,19 @@ impl Gateway {
             }
         }
         self.touched = touched;
+    }
+
+    /// Whether everything behind a position is here, and is no more than may wait to be sent to one connection.
+    pub(crate) fn judge_resumption(&self, at: usize, mark: u64, index: u32) -> Resumption {
+        let found = self.kept.judge(mark, index, self.durable_sequence);
+        let Some(connection) = &self.connections[at] else { return found };
+        if found != Resumption::Resumed {
+            return found;
+        }
+        let events = self.kept.from(mark).flat_map(|frame| &frame.events);
+        let missed = events.filter(|event| seen_by(connection, &self.directory, event).is_some()).count();
+        let room = self.options.outbox_bytes_max / 2 / size_of::<EventRecord>();
+        if missed > room { Resumption::TooOld } else { found }
     }
 
     /// Sends everything behind a position of which `index` events have been received.

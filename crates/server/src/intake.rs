@@ -11,9 +11,11 @@ use crate::sessions::Session;
 use crate::throttle::{Bucket, is_cancel};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use xos_node::DEPLOY_BYTES_MAX;
 use xos_protocol::{
-    CommandKind, CommandRecord, Goodbye, Heartbeat, LoggedOn, Logon, LogonFlags, MESSAGE_BYTES_MAX,
-    MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, Refused, Resumption, SessionCode, Subscription,
+    CommandKind, CommandRecord, DEPLOY_PART_BYTES, Goodbye, Heartbeat, LoggedOn, Logon, LogonFlags,
+    MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, Refused, Resumption, SessionCode,
+    Subscription,
 };
 use zerocopy::FromBytes;
 
@@ -37,7 +39,13 @@ impl Gateway {
                 Ok(_) => return,
                 Err(bad) => return connection.end(bad.code, bad.value, bad.limit),
             };
-            match (&connection.stage, header.kind()) {
+            let kind = header.kind();
+            let goes_on =
+                matches!(kind, Some(MessageKind::Deploy | MessageKind::Heartbeat | MessageKind::Goodbye));
+            if !connection.deployment.is_empty() && !goes_on {
+                return connection.end(SessionCode::UnexpectedMessage, u64::from(header.kind), 0);
+            }
+            match (&connection.stage, kind) {
                 (Stage::Waiting, Some(MessageKind::Logon)) if header.count == 1 => self.log_on(at, now_ns),
                 (Stage::Open(session), Some(MessageKind::Commands)) => {
                     let session = session.clone();
@@ -168,10 +176,11 @@ impl Gateway {
         connection.cancels_on_disconnect = flags.has(LogonFlags::CANCEL_ON_DISCONNECT);
         connection.silence_ns = u64::from(logon.heartbeat_ms) * 2_000_000;
         let resumption = if flags.has(LogonFlags::RESUME) {
-            self.kept.judge(logon.resume_mark, logon.resume_index, self.durable_sequence)
+            self.judge_resumption(at, logon.resume_mark, logon.resume_index)
         } else {
             Resumption::Fresh
         };
+        let Some(connection) = &mut self.connections[at] else { return };
         let answer = LoggedOn {
             owner: key.owner.unwrap_or_default(),
             next_number: session.next_number(),
@@ -348,20 +357,31 @@ impl Gateway {
         let operates = self.shared.keys.get(session.key).scopes.operate;
         let Some(mut connection) = self.connections[at].take() else { return };
         let number = header.number();
-        session.advance_to(number + 1);
-        if operates && !connection.listens_only {
-            let body = connection.unread()[MESSAGE_HEADER_BYTES..header.length as usize].to_vec();
-            batch.deployments.push(Deployment {
-                session: session.id,
-                number,
-                behind: batch.commands.len(),
-                body,
-            });
-            self.shared.stats.commands.fetch_add(1, Relaxed);
+        let part = &connection.unread()[MESSAGE_HEADER_BYTES..header.length as usize];
+        let bytes = connection.deployment.len() + part.len();
+        let refusal = if !operates || connection.listens_only {
+            Some((SessionCode::NotPermitted, 0, 0, 0))
+        } else if bytes as u64 > DEPLOY_BYTES_MAX {
+            Some((SessionCode::MessageTooLong, bytes as u64, DEPLOY_BYTES_MAX, 0))
         } else {
+            None
+        };
+        let is_last = part.len() < DEPLOY_PART_BYTES;
+        let part = part.to_vec();
+        connection.deployment.extend(part);
+        if let Some(refusal) = refusal {
+            // What follows of it has a number that was refused before, and is passed over.
+            connection.deployment = Vec::new();
+            session.advance_to(number + 1);
             let mut refused = Vec::new();
-            note_refusal(&mut refused, number, (SessionCode::NotPermitted, 0, 0, 0));
+            note_refusal(&mut refused, number, refusal);
             self.say_refused(&mut connection, &refused, now_ns);
+        } else if is_last {
+            session.advance_to(number + 1);
+            let body = std::mem::take(&mut connection.deployment);
+            let behind = batch.commands.len();
+            batch.deployments.push(Deployment { session: session.id, number, behind, body });
+            self.shared.stats.commands.fetch_add(1, Relaxed);
         }
         self.connections[at] = Some(connection);
     }

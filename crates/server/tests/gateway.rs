@@ -4,7 +4,8 @@ mod desk;
 
 use desk::{ANNA, BERT, Desk, SECRET, WAIT, berts_request, cancel, goodbye, of, open_rates, place, submit};
 use xos_protocol::{
-    CommandKind, CommandRecord, EventKind, EventRecord, LogonFlags, MessageKind, Resumption, SessionCode,
+    CommandKind, CommandRecord, DEPLOY_PART_BYTES, EventKind, EventRecord, LogonFlags, MessageKind,
+    Resumption, SessionCode,
 };
 use xos_server::{Client, ClientError, Credential, LogonRequest, Outcomes, Rate, ServerOptions};
 
@@ -108,6 +109,45 @@ fn nobody_acts_for_another_or_beyond_a_scope() {
 }
 
 #[test]
+fn a_long_deployment_travels_in_parts_up_to_its_limit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let desk = Desk::on_disk(folder.path(), open_rates());
+    let mut operator = desk.operator();
+    let before = desk.server.ask(|exchange| exchange.engine().sequence()).expect("running");
+    // Garbage reaches the engine whole, and is rejected by it; one byte past the limit never gets there.
+    for (bytes, taken) in [
+        (DEPLOY_PART_BYTES - 1, 1),
+        (DEPLOY_PART_BYTES, 1),
+        (1 << 20, 1),
+        ((1 << 20) + 1, 0),
+        (3 << 20, 0),
+        (5, 1),
+    ] {
+        operator.queue_deployment(&vec![0xc1; bytes]);
+        operator.send().expect("sent");
+        let outcomes = operator.wait_outcomes(1).expect("an outcome");
+        assert_eq!(outcomes.taken.len(), taken, "{bytes}");
+        if let Some(refused) = outcomes.refused.first() {
+            assert_eq!(
+                (refused.code, refused.limit),
+                (SessionCode::MessageTooLong.code(), 1 << 20),
+                "{bytes}"
+            );
+        } else {
+            assert_eq!(kinds(&outcomes), [EventKind::Rejected]);
+        }
+    }
+    let after = desk.server.ask(|exchange| exchange.engine().sequence()).expect("running");
+    assert_eq!(after - before, 4);
+    // Nothing else may stand between two parts.
+    operator.queue(MessageKind::Deploy, operator.next_number, &vec![0xc1_u8; DEPLOY_PART_BYTES]);
+    operator.queue_commands(&[place(1, 0, 49_000, 1)]);
+    operator.send().expect("sent");
+    let ended = operator.wait_outcomes(1).err().and_then(goodbye);
+    assert_eq!(ended, Some(SessionCode::UnexpectedMessage));
+}
+
+#[test]
 fn too_fast_is_told_and_a_cancel_is_always_admitted() {
     let slow = Rate { per_s: 1, burst: 3 };
     let free = Rate { per_s: 0, burst: 0 };
@@ -182,6 +222,27 @@ fn a_position_that_is_gone_or_never_was_is_told_apart() {
         let request = LogonRequest { resume: Some((mark, 1)), ..LogonRequest::with_secret("anna", SECRET) };
         let anna = desk.log_on(&request).expect("back");
         assert_eq!(Resumption::from_code(anna.logged_on.resumption), Some(expected), "{mark}");
+    }
+}
+
+#[test]
+fn more_than_may_wait_for_a_connection_is_not_resumed_but_told() {
+    // Half of the room is for 32 events.
+    let desk = Desk::new(ServerOptions { outbox_bytes_max: 64 * 128, ..open_rates() });
+    let mut anna = desk.anna();
+    let mark = submit(&mut anna, &[place(1, 0, 49_000, 1)]).events[0].0;
+    for (more, expected) in [(31, Resumption::Resumed), (1, Resumption::Resumed), (1, Resumption::TooOld)] {
+        for _ in 0..more {
+            submit(&mut anna, &[place(1, 0, 49_000, 1)]);
+        }
+        let request = LogonRequest {
+            session: 1,
+            // The first frame has been received.
+            resume: Some((mark + 1, 0)),
+            ..LogonRequest::with_secret("anna", SECRET)
+        };
+        let again = desk.log_on(&request).expect("back");
+        assert_eq!(Resumption::from_code(again.logged_on.resumption), Some(expected));
     }
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from exchange_os.cli import _server_bench
 from exchange_os.cli._numbers import IntRange
 from exchange_os.cli._say import FAILED, json_option, say_json, say_pairs
 from exchange_os.errors import Halted, InvalidArgument
@@ -292,6 +293,10 @@ def api(orders: int, rate: int, connections: int, directory: Path | None, as_jso
             "refused": singles["refused"] + paced["refused"] + batches["refused"],
         },
     )
+
+
+for _command in _server_bench.COMMANDS:
+    command.add_command(_command)
 
 
 def _measured(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from exchange_os.cli._say import HALTED, say_json
 if TYPE_CHECKING:
     import logging
 
+    from exchange_os.exchange import Exchange
     from exchange_os.server.node import Node
 
 _STATUS_S = 0.5
@@ -92,6 +93,7 @@ def command(
     keys = load_keys(key_path)
     begun = time.monotonic()
     exchange = Exchange.open(data, snapshot_every_commands=snapshot_every, events_kept_max=_EVENTS_KEPT_MAX)
+    recovery = _recovery(exchange)
     for market in markets:
         exchange.deploy(market)
     log = open_log(data.parent / "node.log")
@@ -109,6 +111,7 @@ def command(
     watcher = Watch(node, host, int(port))
     started = {"address": node.address, "watch": watcher.address, "sequence": node.query("sequence")}
     started |= {"opened_ms": round((time.monotonic() - begun) * 1_000), "keys": str(key_path)}
+    started["recovery"] = recovery
     log.info("started", extra={"fields": started})
     if as_json:
         say_json(started)
@@ -128,6 +131,17 @@ def command(
     if not serving:
         click.echo("xos: the server ended by itself; the log says why, open the directory again", err=True)
         ctx.exit(HALTED)
+
+
+def _recovery(exchange: Exchange) -> dict[str, int | None]:
+    """What opening did, in the words of the log."""
+    snapshot_sequence, commands, replay_ns, elapsed_ns = exchange._core.recovery() or (None, 0, 0, 0)
+    return {
+        "snapshot_sequence": snapshot_sequence,
+        "replayed_commands": commands,
+        "replay_ms": replay_ns // 1_000_000,
+        "elapsed_ms": elapsed_ns // 1_000_000,
+    }
 
 
 def _serve(node: Node, stopping: threading.Event, log: logging.Logger, *, quiet: bool) -> None:

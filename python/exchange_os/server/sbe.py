@@ -19,6 +19,8 @@ _TYPES = {
 _BYTES = {"uint8": 1, "uint16": 2, "uint32": 4, "uint64": 8, "int64": 8, "bytes32": 32, "bytes64": 64}
 _WORD_BYTES = {"SessionCode": "uint16"}
 _ROOT_BYTES = 16
+# Decoders of groups have a method of their own with this name.
+_NAMES = {"count": "commands"}
 
 
 def sbe_schema() -> str:
@@ -36,7 +38,7 @@ def sbe_schema() -> str:
     ]
     for name, members in words:
         lines.append(f'    <enum name="{name}" encodingType="{_WORD_BYTES.get(name, "uint8")}">')
-        lines += [f'      <validValue name="{_camel(word)}">{code}</validValue>' for word, code in members]
+        lines += [f'      <validValue name="{sbe_name(word)}">{code}</validValue>' for word, code in members]
         lines.append("    </enum>")
     lines.append("  </types>")
     for name, number, record_bytes, fields in _core.wire_messages():
@@ -58,7 +60,7 @@ def _composite(name: str, *members: str) -> list[str]:
 
 def _message(name: str, number: int, record_bytes: int, fields: list[tuple[str, str, int]]) -> list[str]:
     lines = [
-        f'  <sbe:message name={quoteattr(_camel(name))} id="{number}" blockLength="{_ROOT_BYTES}">',
+        f'  <sbe:message name={quoteattr(sbe_name(name))} id="{number}" blockLength="{_ROOT_BYTES}">',
         '    <field name="number" id="1" type="uint64" offset="0"/>',
         '    <field name="mark" id="2" type="uint64" offset="8"/>',
         f'    <group name="records" id="3" blockLength="{record_bytes}" dimensionType="groupSizeEncoding">',
@@ -72,11 +74,12 @@ def _message(name: str, number: int, record_bytes: int, fields: list[tuple[str, 
             continue
         free = offset + _BYTES[of_type]
         lines.append(
-            f'      <field name="{_camel(field)}" id="{at + 4}" type="{of_type}" offset="{offset}"/>'
+            f'      <field name="{sbe_name(field)}" id="{at + 4}" type="{of_type}" offset="{offset}"/>'
         )
     return [*lines, "    </group>", "  </sbe:message>"]
 
 
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
+def sbe_name(name: str) -> str:
+    """What a field or message is called in the schema."""
+    first, *rest = _NAMES.get(name, name).split("_")
     return first + "".join(part.capitalize() for part in rest)
