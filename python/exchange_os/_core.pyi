@@ -457,6 +457,8 @@ class Reject(IntEnum):
     SLOT_TOO_DEAR = 537
     OUTSIDE_MARKET_BOUNDS = 538
     SETS_OUTSTANDING = 539
+    VENUE_CLOSED = 541
+    VENUE_HAS_MARKETS = 542
 
 class Flags(IntFlag):
     POST_ONLY = 1

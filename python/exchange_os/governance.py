@@ -76,16 +76,21 @@ class GovernanceMethods(CommandMethods):
         account: int = 0,
         time_ns: int | None = None,
     ) -> Receipt:
-        """Announces that a spot instrument, a perpetual or a question is wound down after the delay.
+        """Announces that a spot instrument, a perpetual, a question or a venue is wound down after the delay.
 
         Until then positions are only reduced, in the last `delisting_auction_s` in an auction; then orders
         leave, and positions are settled at the average price of the last `delisting_window_s`. A question
-        pays what it pays when it is void.
+        pays what it pays when it is void. A venue whose own instruments are gone brings no orders any more; it
+        is named by its symbol.
         """
         directory = self._directory
         is_question = market in directory.questions and market not in directory.markets
-        number = (directory.question(market) if is_question else directory.market(market)).number
-        kind = MarketKind.QUESTION if is_question else MarketKind.INSTRUMENT
+        is_venue = isinstance(market, str) and market in directory.venues and market not in directory.markets
+        if is_venue and not is_question:
+            kind, number = MarketKind.VENUE, directory.venue(market)
+        else:
+            number = (directory.question(market) if is_question else directory.market(market)).number
+            kind = MarketKind.QUESTION if is_question else MarketKind.INSTRUMENT
         return receipt(
             self._command(
                 CommandKind.DELIST,

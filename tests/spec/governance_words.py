@@ -136,6 +136,7 @@ def send(desk: Desk, account: int, change: int, words: Given, row: Given, given:
         return exchange.set_referrer(account, desk.account(words["to"]), **given)
     if do == "withdraw_change":
         return desk.exchange.withdraw_change(change, account=account, **given)
+    on = words.get("front", on)
     return desk.exchange.delist(on, delay_s=int(row["qty"]), account=account, **given)
 
 

@@ -25,7 +25,8 @@ impl Engine {
     /// Fields 140 and 142 of an instrument or of the outcomes of a question.
     pub(crate) fn check_terms_business(&self, terms: &InstrumentTerms) -> Result<(), Refused> {
         self.check_payee(terms.fees_to)?;
-        check_bounds(terms.venue.into(), 0..=self.venues.len() as i128, 142)
+        let most = if self.is_closed_venue(terms.venue.into()) { 0 } else { self.venues.len() as i128 };
+        check_bounds(terms.venue.into(), 0..=most, 142)
     }
 
     fn check_payee(&self, account: u32) -> Result<(), Refused> {
@@ -36,6 +37,7 @@ impl Engine {
     #[cold]
     pub(crate) fn check_listed(&self, instrument: &Instrument, venue: VenueId) -> Result<(), Refused> {
         let (id, own) = (instrument.id.0, instrument.own_venue);
+        self.check_venue_open(venue.0.into())?;
         if own != VenueId(0) {
             return if own == venue { Ok(()) } else { refused(Reject::OfAnotherVenue, id, own.0) };
         }

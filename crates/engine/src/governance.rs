@@ -6,6 +6,7 @@ mod closing;
 mod deployers;
 mod fixed;
 mod last_auction;
+mod venues;
 
 use crate::engine::Engine;
 use crate::step::{Refused, Step, refused};
@@ -146,6 +147,7 @@ impl Engine {
             && state.changes.iter().all(|pending| stands(pending.kind, pending.target))
             && state.closing.iter().all(|closing| stands(MarketKind::Instrument, closing.instrument))
             && state.auctions.iter().all(|auction| stands(MarketKind::Instrument, auction.instrument))
+            && state.closed_venues.iter().all(|venue| stands(MarketKind::Venue, *venue))
             && state.auctions.is_sorted_by(|one, next| one.instrument < next.instrument)
             && self.knows_whom_it_charges()
             && state.simulated.iter().all(|id| *id >= 1 && *id as usize <= self.accounts.len())

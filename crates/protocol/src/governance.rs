@@ -183,6 +183,9 @@ pub struct GovernanceState {
     /// Accounts whose money is worthless.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub simulated: BTreeSet<u32>,
+    /// Venues that were delisted.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub closed_venues: BTreeSet<u32>,
 }
 
 impl GovernanceState {
@@ -194,8 +197,7 @@ impl GovernanceState {
     /// Everything but what is known of single accounts, of which there may be many.
     #[must_use]
     pub fn without_accounts(&self) -> Self {
-        let Self { changes, closing, terms, deployers, markets, auction, auctions, charges: _, simulated: _ } =
-            self;
+        let Self { changes, closing, terms, deployers, markets, auction, auctions, .. } = self;
         Self {
             changes: changes.clone(),
             closing: closing.clone(),
@@ -206,6 +208,7 @@ impl GovernanceState {
             auctions: auctions.clone(),
             charges: Charges::default(),
             simulated: BTreeSet::new(),
+            closed_venues: self.closed_venues.clone(),
         }
     }
 

@@ -179,6 +179,8 @@ rejects! {
     537 SlotTooDear true "a slot costs {value} atoms now; the command pays at most {limit}",
     538 OutsideMarketBounds false "field {limit} holds {value}, which is outside the bounds of governance",
     539 SetsOutstanding true "{value} complete sets of question {limit} are outstanding: its deployer cannot end it",
+    541 VenueClosed false "venue {value} is closed and brings no orders",
+    542 VenueHasMarkets true "instrument {value}, which is venue {limit}'s own, still trades",
 }
 
 const _: () = {

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::step::{Refused, refused};
-use xos_protocol::{Fees, InstrumentSpec, MarketBounds, Product, QuestionSpec, Reject};
+use xos_protocol::{Fees, InstrumentSpec, MarketBounds, MarketKind, Product, QuestionSpec, Reject};
 use xos_units::PPM_ONE;
 
 /// Refuses with the number of the field.
@@ -77,14 +77,32 @@ impl Engine {
         if matches!(spec.product, Product::Perpetual { .. }) && !spec.isolated_only {
             return refused(Reject::NotForDeployers, account, 62);
         }
-        self.check_of_deployer(account, spec)
+        self.check_of_deployer(account, spec)?;
+        self.check_own_venue(account, spec.terms.venue)
+    }
+
+    /// What a deployer brings for one venue alone is for a venue that it brought.
+    fn check_own_venue(&self, account: u32, venue: u16) -> Result<(), Refused> {
+        let mut markets = self.governance.state.markets.iter();
+        let is_own = markets.any(|market| {
+            let of = (market.account, market.kind, market.target);
+            of == (account, MarketKind::Venue, venue.into())
+        });
+        if venue != 0 && !is_own {
+            return refused(Reject::NotForDeployers, account, 142);
+        }
+        Ok(())
     }
 
     /// A question of a deployer offsets nothing.
-    pub(super) fn check_question_of_deployer(account: u32, spec: &QuestionSpec) -> Result<(), Refused> {
+    pub(super) fn check_question_of_deployer(
+        &self,
+        account: u32,
+        spec: &QuestionSpec,
+    ) -> Result<(), Refused> {
         if spec.link.is_some() {
             return refused(Reject::NotForDeployers, account, 188);
         }
-        Ok(())
+        self.check_own_venue(account, spec.terms.venue)
     }
 }

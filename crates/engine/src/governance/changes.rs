@@ -76,6 +76,7 @@ impl Engine {
     pub(crate) fn update_venue(&mut self, step: &mut Step, asked: VenueUpdate) -> Result<(), Refused> {
         let VenueUpdate { venue: target, account, delay_s, mut spec } = asked;
         check_standing(target, self.venues.len(), Reject::UnknownVenue)?;
+        self.check_venue_open(target)?;
         let announcement = Announcement { account, kind: MarketKind::Venue, target, delay_s };
         self.check_announcement(&announcement)?;
         let before = &self.venues[target as usize - 1];
@@ -160,7 +161,10 @@ impl Engine {
                 let at = InstrumentId(pending.target).index();
                 self.instruments[at].state != InstrumentState::Settled
             }
-            MarketKind::Venue => true,
+            MarketKind::Venue => {
+                !matches!(pending.change, Change::Delisting(_))
+                    || self.market_of_venue(pending.target).is_none()
+            }
             MarketKind::Question => {
                 let question = &self.questions[QuestionId(pending.target).index()];
                 let is_open = !matches!(pending.change, Change::Delisting(_)) || self.is_open(question);

@@ -20,8 +20,8 @@ impl Engine {
     pub(crate) fn delist(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
         let (target, account) = (command.instrument, command.account);
         let kind = match MarketKind::from_code(command.side) {
-            Some(kind) if kind != MarketKind::Venue => kind,
-            _ => {
+            Some(kind) => kind,
+            None => {
                 let offset = offset_of!(CommandRecord, side) as i128;
                 return refused(Reject::MalformedCommand, command.side, offset);
             }
@@ -36,6 +36,8 @@ impl Engine {
                 };
                 return refused(Reject::CannotBeDelisted, target, asset);
             }
+        } else if kind == MarketKind::Venue {
+            self.check_venue_ended(target)?;
         } else {
             let question = self.undecided(QuestionId(target))?;
             if question.resolution.is_none() {
@@ -167,6 +169,10 @@ impl Engine {
             let spec = &self.questions[id.index()].spec.resolution;
             let void = spec.as_ref().map(|spec| spec.void_payouts_ppm.clone()).unwrap_or_default();
             return self.conclude(step, id, &void, DecidedBy::Delisting);
+        }
+        if pending.kind == MarketKind::Venue {
+            push_change(step, EventKind::DelistingBegun, pending);
+            return self.close_venue(step, pending.target);
         }
         let id = InstrumentId(pending.target);
         let at = id.index();

@@ -220,7 +220,7 @@ impl Engine {
         let (stake, base) = (terms.stakes.all()[kind], terms.slots.all()[kind]);
         match &market {
             Deployable::Instrument(spec) => self.check_new_of_deployer(account, spec)?,
-            Deployable::Question(spec) => Self::check_question_of_deployer(account, spec)?,
+            Deployable::Question(spec) => self.check_question_of_deployer(account, spec)?,
             Deployable::Venue(_) => {}
         }
         let deployer = self.deployer(id);

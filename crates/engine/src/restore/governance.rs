@@ -25,6 +25,9 @@ impl Engine {
         if !self.governance.state.charges.caps.is_empty() {
             self.heed_caps();
         }
+        if !self.governance.state.closed_venues.is_empty() {
+            self.admission.restricts = true;
+        }
         if !self.governance.state.simulated.is_empty() {
             self.admission.restricts = true;
             for asset in (0..self.assets.len()).map(AssetId::from_index) {

@@ -106,7 +106,14 @@ impl World {
             may(77, terms.insurance_draw_max.0 <= self.bounds().insurance_draw_max.0)?;
             may(78, terms.tranche.is_none_or(|tranche| tranche.account == account))?;
         }
-        Ok(())
+        may(142, !is_new || self.brought_venue(account, spec.terms.venue))
+    }
+
+    /// A venue that this account brought, or none.
+    fn brought_venue(&self, account: u32, venue: u16) -> bool {
+        let venues = self.governance.markets.iter().filter(|market| market.kind == MarketKind::Venue);
+        let mut of_account = venues.filter(|market| market.account == account);
+        venue == 0 || of_account.any(|market| market.target == u32::from(venue))
     }
 
     fn deployer_mut(&mut self, account: u32) -> &mut Deployer {
@@ -232,6 +239,8 @@ impl World {
             }
             Deployable::Question(spec) => {
                 check(spec.link.is_none(), Reject::NotForDeployers, account, 188)?;
+                let is_own = self.brought_venue(account, spec.terms.venue);
+                check(is_own, Reject::NotForDeployers, account, 142)?;
                 (SlotKind::Question, terms.slots.question, terms.stakes.question)
             }
             Deployable::Venue(_) => (SlotKind::Venue, terms.slots.venue, terms.stakes.venue),

@@ -22,11 +22,15 @@ impl World {
     /// 507 of terms: 140, 142.
     pub(super) fn check_terms_140(&self, terms: &InstrumentTerms) -> Result<(), Refusal> {
         bound(140, terms.fees_to, terms.fees_to <= self.limits.accounts_max)?;
-        bound(142, terms.venue, usize::from(terms.venue) <= self.venues.len())
+        let venue = u32::from(terms.venue);
+        let is_open = !self.governance.closed_venues.contains(&venue);
+        bound(142, venue, venue as usize <= self.venues.len() && is_open)
     }
 
-    /// 431 and 432.
+    /// 541, 431 and 432.
     pub(super) fn check_listed(&self, instrument: u32, venue: u16) -> Result<(), Refusal> {
+        let is_over = self.governance.closed_venues.contains(&venue.into());
+        check(!is_over, Reject::VenueClosed, venue, 0)?;
         let belongs_to = self.instrument(instrument).terms.venue;
         if belongs_to != 0 {
             return check(belongs_to == venue, Reject::OfAnotherVenue, instrument, belongs_to);

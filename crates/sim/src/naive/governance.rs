@@ -1,13 +1,13 @@
 //! Section 30: how markets that stand change, and how they are wound down.
 
-use super::deploy::{bound, check_fees, check_terms};
+use super::deploy::{bound, check_terms};
 use super::events::Cause;
 use super::refusal::{Refusal, check, check_id, refuse};
 use super::state::{House, Kind, Party, SETTLEMENT, World};
 use xos_protocol::{
     Change, ClosingMarket, CommandRecord, EventFlags, EventKind, EventRecord, Fees, InstrumentSpec,
     InstrumentState, InstrumentTerms, InstrumentUpdate, Int128, MarketKind, MeasuredPrice, PendingChange,
-    Product, QuestionUpdate, Reject, VenueUpdate,
+    Product, QuestionUpdate, Reject,
 };
 
 const YEAR_S: u32 = 31_536_000;
@@ -32,7 +32,7 @@ impl World {
         self.governance.changes.iter().find(|p| p.kind == kind && p.target == target)
     }
 
-    fn check_asked(&self, asked: Asked) -> Result<(), Refusal> {
+    pub(super) fn check_asked(&self, asked: Asked) -> Result<(), Refusal> {
         let Asked { account, target, .. } = asked;
         check(self.may_change(asked), Reject::NotTheDeployer, account, target)?;
         if let Some(pending) = self.pending_on(asked.kind, target) {
@@ -101,38 +101,6 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn update_venue(
-        &mut self,
-        cause: &Cause,
-        update: VenueUpdate,
-        events: &mut Vec<EventRecord>,
-    ) -> Result<(), Refusal> {
-        let (id, mut spec) = (update.venue, update.spec);
-        check_id(id, self.venues.len(), Reject::UnknownVenue)?;
-        let (account, delay_s) = (update.account, i64::from(update.delay_s));
-        let asked = Asked { account, kind: MarketKind::Venue, target: id, delay_s };
-        self.check_asked(asked)?;
-        let old = self.venues[id as usize - 1].clone();
-        let fixed = |field: i128, holds: bool| check(holds, Reject::FieldIsFixed, id, field);
-        fixed(183, old.symbol == spec.symbol)?;
-        fixed(11, old.fees.is_some() == spec.fees.is_some())?;
-        fixed(131, old.admission == spec.admission)?;
-        fixed(133, old.counterparty == spec.counterparty)?;
-        if let (Some(before), Some(after)) = (old.fees, spec.fees) {
-            fixed(186, after.ceiling_ppm == 0 || after.ceiling_ppm == highest(before))?;
-        }
-        fixed(147, old.simulated == spec.simulated)?;
-        if let (Some(before), Some(after)) = (old.fees, spec.fees) {
-            check_fees(after)?;
-            self.check_fee_bound(after)?;
-            spec.fees = Some(check_ceiling(before, after)?);
-        }
-        self.check_venue_140(&spec)?;
-        check(spec != old, Reject::NothingChanges, id, 0)?;
-        self.announce_change(cause, asked, Change::Venue(Box::new(spec)), events);
-        Ok(())
-    }
-
     pub(super) fn update_question(
         &mut self,
         cause: &Cause,
@@ -157,7 +125,7 @@ impl World {
         Ok(())
     }
 
-    fn announce_change(
+    pub(super) fn announce_change(
         &mut self,
         cause: &Cause,
         asked: Asked,
@@ -208,14 +176,19 @@ impl World {
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
         let id = command.instrument;
-        check(command.side != 1, Reject::MalformedCommand, command.side, 2)?;
-        let kind = if command.side == 0 { MarketKind::Instrument } else { MarketKind::Question };
+        let kind = MarketKind::from_code(command.side).expect("its bytes were checked");
         if kind == MarketKind::Instrument {
             self.check_own(id)?;
             let instrument = self.instrument(id);
             let is_collateral = instrument.spec.as_ref().is_some_and(|spec| !spec.collateral.is_empty());
             if let Kind::Spot { base, .. } = instrument.kind {
                 check(!is_collateral, Reject::CannotBeDelisted, id, base)?;
+            }
+        } else if kind == MarketKind::Venue {
+            check_id(id, self.venues.len(), Reject::UnknownVenue)?;
+            check(!self.governance.closed_venues.contains(&id), Reject::VenueClosed, id, 0)?;
+            if let Some(instrument) = self.trades_for(id) {
+                return refuse(Reject::VenueHasMarkets, instrument, id);
             }
         } else {
             self.check_undecided(id)?;
@@ -314,6 +287,7 @@ impl World {
         let id = pending.target;
         let is_gone = match (pending.kind, &pending.change) {
             (MarketKind::Instrument, _) => self.is_closed(id),
+            (MarketKind::Venue, Change::Delisting(_)) => self.trades_for(id).is_some(),
             (MarketKind::Venue, _) => false,
             (MarketKind::Question, Change::Delisting(_)) => {
                 self.question(id).is_decided() || !self.trades(id)
@@ -378,6 +352,11 @@ impl World {
             let spec = self.question(id).spec.resolution.clone().expect("it has resolvers");
             let by = xos_protocol::DecidedBy::Delisting;
             return self.conclude(cause, id, spec.void_payouts_ppm.clone(), by, events);
+        }
+        if pending.kind == MarketKind::Venue {
+            events.push(begun);
+            self.governance.closed_venues.insert(id);
+            return self.market_ended(cause, MarketKind::Venue, id, events);
         }
         if self.instrument(id).is_perpetual() {
             let (sum, ns) = if measured.fresh_ns > 0 {
@@ -476,7 +455,7 @@ fn check_fixed_terms(id: u32, old: &InstrumentTerms, new: &InstrumentTerms) -> R
 }
 
 /// New rates with the ceiling of the old ones.
-fn check_ceiling(old: Fees, new: Fees) -> Result<Fees, Refusal> {
+pub(super) fn check_ceiling(old: Fees, new: Fees) -> Result<Fees, Refusal> {
     let (ceiling, rate) = (highest(old), new.maker_ppm.max(new.taker_ppm));
     check(rate <= ceiling, Reject::FeeAboveCeiling, rate, ceiling)?;
     Ok(Fees { ceiling_ppm: if rate == ceiling { 0 } else { ceiling }, ..new })

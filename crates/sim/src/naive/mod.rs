@@ -51,6 +51,7 @@ mod state;
 mod terms;
 mod trigger_checks;
 mod triggers;
+mod venues;
 
 use self::events::Cause;
 use self::refusal::{Refusal, check, check_bytes, check_id, kind_of};

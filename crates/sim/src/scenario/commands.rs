@@ -124,6 +124,10 @@ impl Desk<'_> {
                 record.side = xos_protocol::MarketKind::Question.code();
                 record.instrument = columns::question(self.engine, value)?;
             }
+            "front" => {
+                record.side = xos_protocol::MarketKind::Venue.code();
+                record.instrument = columns::venue(self.engine, value)?.into();
+            }
             "of" => record.order_id = u64::from(columns::instrument(self.engine, value)?),
             "of_venue" => {
                 record.side = xos_protocol::MarketKind::Venue.code();

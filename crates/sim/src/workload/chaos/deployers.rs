@@ -5,7 +5,7 @@ use crate::rng::Rng;
 use crate::workload::{Frame, admission, command, deployments};
 use xos_protocol::{
     CommandKind, CommandRecord, DeployAs, DeployCommand, Deployable, GovernanceSpec, Int128, MarketBounds,
-    Slots, Stakes,
+    MarketKind, Slots, Stakes,
 };
 use xos_units::Amount;
 
@@ -154,7 +154,23 @@ impl Chaos {
                 Deployable::Question(spec)
             }
         };
+        let market = self.for_one_venue(account, market);
         DeployCommand::DeployAs(Box::new(DeployAs { account, market }))
+    }
+
+    /// Now and then a market is one venue's own: of the account's, or of another's.
+    fn for_one_venue(&mut self, account: u32, mut market: Deployable) -> Deployable {
+        let markets = self.governed.markets.iter().filter(|(_, kind, _)| *kind == MarketKind::Venue);
+        let own = markets.filter(|(of, ..)| *of == account).map(|(.., venue)| *venue as u16).next_back();
+        let venue = if self.rng.percent(80) { own.unwrap_or(0) } else { 1 };
+        if self.rng.one_in(6) {
+            match &mut market {
+                Deployable::Instrument(spec) => spec.terms.venue = venue,
+                Deployable::Question(spec) => spec.terms.venue = venue,
+                Deployable::Venue(_) => {}
+            }
+        }
+        market
     }
 
     /// Somebody stakes, brings a market and ends it: a perpetual, or a question in which somebody stands, or nobody.

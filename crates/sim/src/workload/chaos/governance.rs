@@ -182,6 +182,21 @@ impl Chaos {
         }
     }
 
+    /// A venue ends: most often the last one, which seldom has instruments of its own.
+    fn draw_end_of_venue(&mut self) -> CommandRecord {
+        let venues = self.governed.venues.len() as u32;
+        let instrument = match self.rng.below(12) {
+            0 => *self.rng.pick(&[0, 99]),
+            1..4 => 1 + self.rng.below(u64::from(venues.max(1))) as u32,
+            _ => venues,
+        };
+        let announcer = self.draw_announcer();
+        let account = self.draw_deployer(MarketKind::Venue, instrument, announcer);
+        let qty = self.draw_delay_s().into();
+        let side = MarketKind::Venue.code();
+        CommandRecord { side, account, instrument, qty, ..command(CommandKind::Delist) }
+    }
+
     /// A change is taken back, or a market is delisted.
     pub(super) fn draw_governance(&mut self) -> CommandRecord {
         let account = self.draw_announcer();
@@ -192,6 +207,9 @@ impl Chaos {
             let ids: Vec<u64> = self.governed.changes.iter().map(|(id, ..)| *id).collect();
             let order_id = if ids.is_empty() || self.rng.one_in(12) { 7 } else { *self.rng.pick(&ids) };
             return CommandRecord { account, order_id, ..command(CommandKind::WithdrawChange) };
+        }
+        if self.rng.one_in(8) {
+            return self.draw_end_of_venue();
         }
         let is_question = self.rng.one_in(2) && !self.resolvable.is_empty();
         let instrument = match is_question {
