@@ -64,7 +64,7 @@ impl Engine {
         if amount <= Amount::ZERO {
             return;
         }
-        let (user, fund) = (Party::User(id), Party::Insurance);
+        let (user, fund) = (Party::User(id), self.fund_of(id));
         let result = self.ledger.post(user, fund, SETTLEMENT, amount, Reason::Interest, step.sequence);
         self.money(step.sequence, result);
         let event = step.push(EventKind::InterestCharged);

@@ -2,7 +2,7 @@
 
 use super::events::Cause;
 use super::money::div_up;
-use super::state::{House, Party, SETTLEMENT, World};
+use super::state::{Party, SETTLEMENT, World};
 use xos_protocol::{EventKind, EventRecord, Int128};
 
 /// Where charging stands.
@@ -58,7 +58,8 @@ impl World {
         if paid == 0 {
             return;
         }
-        self.post(Party::Account(account), Party::House(House::Insurance), SETTLEMENT, paid);
+        let fund = self.insurance_of(account);
+        self.post(Party::Account(account), Party::House(fund), SETTLEMENT, paid);
         events.push(EventRecord {
             account,
             amount: Int128::new(paid),
