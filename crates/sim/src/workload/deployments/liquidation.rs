@@ -17,7 +17,7 @@ pub(super) fn terms(rng: &mut Rng, spec: &InstrumentSpec) -> LiquidationSpec {
     let policy = *rng.pick(&[
         LiquidationPolicy::Full,
         LiquidationPolicy::Ladder,
-        LiquidationPolicy::Ladder,
+        LiquidationPolicy::Growing,
         LiquidationPolicy::Growing,
     ]);
     let growth = (policy == LiquidationPolicy::Growing).then(|| GrowthSpec {
@@ -33,9 +33,14 @@ pub(super) fn terms(rng: &mut Rng, spec: &InstrumentSpec) -> LiquidationSpec {
         policy,
         slice_ppm: *rng.pick(&[1, 200_000, 333_333, 500_000, 1_000_000]),
         full_below,
-        cooldown_ms: *rng.pick(&[0, 0, 1, 3_600_000]),
+        cooldown_ms: *rng.pick(&[0, 0, 1, if growth.is_some() { 0 } else { 3_600_000 }]),
         fee_ppm: *rng.pick(&[0, 5_000, 12_345, 100_000]),
-        backstop_ppm: *rng.pick(&[0, 333_333, 666_667, 1_000_000, 1_000_000]),
+        // A tranche that takes over leaves no shortage to free.
+        backstop_ppm: if growth.is_some() && !rng.one_in(4) {
+            0
+        } else {
+            *rng.pick(&[0, 333_333, 666_667, 1_000_000, 1_000_000])
+        },
         insurance_draw_max: draw,
         tranche: rng.percent(80).then_some(TrancheSpec { account, notional_max: Amount(1 + cap.0) }),
         hedge: rng.percent(50).then_some(HedgeSpec { asset: 2, atoms_per_lot: 1 + rng.below(4_000) }),
