@@ -847,7 +847,7 @@ class Exchange:
         display: int = 0,
         /,
     ) -> list[int] | None:
-        """Of an order that is not placed: reject, value, limit, lots taken, liquidation price, amounts."""
+        """Of an order not placed: reject, value, limit, lots taken, liquidation prices now and filled, amounts."""
 
     def risk(self, account: int) -> tuple[int, int, int, int, int, int, list[tuple[int, int]], int] | None:
         """As `RiskSummary`; before the last number the worst case by question."""

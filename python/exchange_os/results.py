@@ -159,6 +159,8 @@ class Preview(msgspec.Struct, frozen=True):
 
     `fee` is that of the lots `taken`, `fee_resting` the worst of the rest, both in the quote asset.
     `loss_max` is what it loses for certain at the worst: fees, and against the mark or the whole stake.
+    `liquidation_price` is that of the position after the lots taken, `liquidation_price_filled` after the rest
+    has filled at its limit too; None where no mark does it.
     """
 
     rejection: Rejected | None
@@ -170,12 +172,13 @@ class Preview(msgspec.Struct, frozen=True):
     maintenance_margin_before: Decimal
     maintenance_margin_after: Decimal
     liquidation_price: Decimal | None
+    liquidation_price_filled: Decimal | None
     loss_max: Decimal
 
     @classmethod
     def of(cls, market: Market, settlement: Callable[[int], Decimal], row: list[int]) -> Preview:
         """From the numbers of the engine."""
-        reject, value, limit, taken, liquidation, fee, fee_resting, *margins, loss = row
+        reject, value, limit, taken, liquidation, filled, fee, fee_resting, *margins, loss = row
         paid = market.quote.amount.value
         return cls(
             rejected(reject, value, limit) if reject else None,
@@ -187,6 +190,7 @@ class Preview(msgspec.Struct, frozen=True):
             settlement(margins[2]),
             settlement(margins[3]),
             market.price.value(liquidation) if liquidation else None,
+            market.price.value(filled) if filled else None,
             paid(loss),
         )
 

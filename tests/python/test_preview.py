@@ -30,6 +30,27 @@ def test_a_preview_says_what_the_order_then_does(exchange: xos.Exchange) -> None
     assert seen.loss_max >= seen.fee + 200
 
 
+def test_what_only_rests_has_a_liquidation_price_once_it_has_filled(exchange: xos.Exchange) -> None:
+    exchange.sell(2, "BTC-PERP", 50_000, 1)
+    seen = exchange.preview(1, "BTC-PERP", "buy", 49_000, 60)
+    assert (seen.taken, seen.liquidation_price) == (0, None), "nothing is held yet"
+    exchange.buy(1, "BTC-PERP", 49_000, 60)
+    exchange.sell(2, "BTC-PERP", 49_000, 60)
+    (position,) = exchange.positions(1)
+    assert seen.liquidation_price_filled == position.liquidation_price is not None
+
+
+def test_what_takes_and_rests_has_both(exchange: xos.Exchange) -> None:
+    exchange.sell(2, "BTC-PERP", 50_000, 1)
+    seen = exchange.preview(1, "BTC-PERP", "buy", 50_100, 60)
+    exchange.buy(1, "BTC-PERP", 50_100, 60)
+    (position,) = exchange.positions(1)
+    assert seen.liquidation_price == position.liquidation_price
+    exchange.sell(2, "BTC-PERP", 50_100, 59)
+    (position,) = exchange.positions(1)
+    assert seen.liquidation_price_filled == position.liquidation_price != seen.liquidation_price
+
+
 def test_a_preview_carries_the_reject(exchange: xos.Exchange) -> None:
     seen = exchange.preview(1, "BTC-PERP", "buy", 50_000, 1, reduce_only=True)
     assert seen.rejection is not None

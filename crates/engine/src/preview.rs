@@ -31,6 +31,8 @@ pub struct Preview {
     pub maintenance: (Amount, Amount),
     /// Mark at which the account would be due for liquidation by this position; none: no mark does it, or no perpetual.
     pub liquidation_price: Option<Price>,
+    /// The same once what would rest has filled at its limit, for its worst fee.
+    pub liquidation_price_filled: Option<Price>,
     /// The most that it can lose for certain: fees, and of a perpetual what its lots at their prices lose against the mark, of an
     /// outcome the whole stake.
     pub loss_max: Amount,
@@ -89,6 +91,7 @@ impl Engine {
             initial: (margin.initial.ceil(), margin.initial.ceil()),
             maintenance: (maintenance.ceil(), maintenance.ceil()),
             liquidation_price: None,
+            liquidation_price_filled: None,
             loss_max: walk.loss + walk.fee + walk.fee_resting,
         };
         if instrument.class() == Class::Perpetual && instrument.mark > Price::ZERO {
@@ -101,24 +104,39 @@ impl Engine {
             let asked = |lots| instrument.initial_of(lots, leverage);
             let own = |lots: i64| instrument.maintenance_of(Qty(lots.abs()));
             let mut initial = margin.initial + asked(after) - asked(before);
-            let mut maintenance = maintenance + own(walk.holding.lots) - own(held.lots);
             let value = |holding: &Holding| {
                 unrealised(holding.lots, instrument.mark_value, holding.cost) + holding.realised
             };
-            let equity = equity.floor() + pulled + value(&walk.holding) - value(&held) - walk.fee;
-            let equity = equity.as_requirement();
-            if self.is_scenario(id) {
-                let none = Change::side(instrument.key, side, Qty::ZERO, Amount::ZERO);
-                let change = Change { buys: more_buys, sells: more_sells, ..none };
-                let lots = Some((instrument.key, walk.holding.lots));
-                let after = Hypothesis { change: Some(&change), lots, ..Hypothesis::default() };
-                initial -= self.more_relief(id, Kind::Initial, after);
-                maintenance -= self.more_relief(id, Kind::Maintenance, after);
+            let is_scenario = self.is_scenario(id);
+            let none = Change::side(instrument.key, side, Qty::ZERO, Amount::ZERO);
+            let change = Change { buys: more_buys, sells: more_sells, ..none };
+            let hypothesis = |lots| Hypothesis {
+                change: Some(&change),
+                lots: Some((instrument.key, lots)),
+                ..Hypothesis::default()
+            };
+            if is_scenario {
+                initial -= self.more_relief(id, Kind::Initial, hypothesis(walk.holding.lots));
             }
+            // Its requirement with a holding, and the mark at which it is due then.
+            let due = |holding: &Holding, fee: Amount| {
+                let mut needs = maintenance + own(holding.lots) - own(held.lots);
+                if is_scenario {
+                    needs -= self.more_relief(id, Kind::Maintenance, hypothesis(holding.lots));
+                }
+                let has = equity.floor() + pulled + value(holding) - value(&held) - fee;
+                (needs, self.liquidation_of(id, instrument, holding.lots, has.as_requirement(), needs))
+            };
+            let (needs, price) = due(&walk.holding, walk.fee);
             preview.initial.1 = initial.ceil();
-            preview.maintenance.1 = maintenance.ceil();
-            preview.liquidation_price =
-                self.liquidation_of(id, instrument, walk.holding.lots, equity, maintenance);
+            preview.maintenance.1 = needs.ceil();
+            preview.liquidation_price = price;
+            preview.liquidation_price_filled = price;
+            if walk.rests > Qty::ZERO {
+                let mut filled = walk.holding;
+                filled.fill(side == Side::Buy, command.price(), walk.rests, instrument.k);
+                preview.liquidation_price_filled = due(&filled, walk.fee + walk.fee_resting).1;
+            }
         }
         if bounded && self.is_scenario(id) {
             let left = walk.taken + walk.rests;

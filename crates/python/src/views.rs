@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 use xos_engine::{DeleveragingView, Engine, Leg, LiquidationView, OrderView, Trigger, Wait};
 use xos_ledger::Party;
 use xos_protocol::{CommandKind, CommandRecord, Int128};
-use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Qty, VenueId};
+use xos_units::{AccountId, Amount, AssetId, InstrumentId, OrderId, Price, Qty, VenueId};
 
 /// Publisher, weight, price, external price, time of a source.
 type SourceRow = (u32, u32, i64, i64, u64);
@@ -248,8 +248,9 @@ impl Exchange {
             found.maintenance.1,
             found.loss_max,
         ];
-        let numbers =
-            [reject, value, limit, found.taken.0.into(), found.liquidation_price.map_or(0, |p| p.0.into())];
+        let ticks = |price: Option<Price>| price.map_or(0, |price| price.0.into());
+        let (now, filled) = (ticks(found.liquidation_price), ticks(found.liquidation_price_filled));
+        let numbers = [reject, value, limit, found.taken.0.into(), now, filled];
         let all = numbers.into_iter().chain(money.into_iter().map(|amount| amount.0));
         PyList::new(py, all.map(|number| integer_of(py, number))).map(Some)
     }
