@@ -72,6 +72,7 @@ class PreviewRow(msgspec.Struct, frozen=True):
     maintenance_margin_before: Decimal
     maintenance_margin_after: Decimal
     liquidation_price: Decimal | None
+    liquidation_price_filled: Decimal | None
     loss_max: Decimal
 
 
