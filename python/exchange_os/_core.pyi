@@ -37,6 +37,8 @@ __all__ = [
     "bench_replay",
     "bench_restart",
     "bench_wire",
+    "bench_wire_load",
+    "bench_wire_prepare",
     "bench_workload",
     "build_info",
     "canonical_deployment",
@@ -759,14 +761,14 @@ class Exchange:
         """Announced changes and what else governs markets, as MessagePack by field name."""
 
     def fee_rates(
-        self, account: int, venue: int, instrument: int, /
+        self, account: int, venue: int, instrument: int
     ) -> tuple[tuple[int, int] | None, int, int, int, int | None] | None:
         """What an account is charged through a venue on an instrument (0: by the venue's own fees)."""
 
-    def is_simulated(self, account: int, /) -> bool:
+    def is_simulated(self, account: int) -> bool:
         """Whether the money of an account is worthless."""
 
-    def referrer(self, account: int, /) -> int | None:
+    def referrer(self, account: int) -> int | None:
         """The account that brought an account."""
 
     def locked_stake(self, account: int) -> int:
@@ -847,7 +849,7 @@ class Exchange:
         display: int = 0,
         /,
     ) -> list[int] | None:
-        """Of an order not placed: reject, value, limit, lots taken, liquidation prices now and filled, amounts."""
+        """Of an order not placed: reject, value, limit, lots taken, two liquidation prices, amounts."""
 
     def risk(self, account: int) -> tuple[int, int, int, int, int, int, list[tuple[int, int]], int] | None:
         """As `RiskSummary`; before the last number the worst case by question."""

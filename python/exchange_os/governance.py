@@ -80,8 +80,8 @@ class GovernanceMethods(CommandMethods):
 
         Until then positions are only reduced, in the last `delisting_auction_s` in an auction; then orders
         leave, and positions are settled at the average price of the last `delisting_window_s`. A question
-        pays what it pays when it is void. A venue whose own instruments are gone brings no orders any more; it
-        is named by its symbol.
+        pays what it pays when it is void. A venue, by its symbol, whose own instruments are gone brings no
+        orders any more.
         """
         directory = self._directory
         is_question = market in directory.questions and market not in directory.markets

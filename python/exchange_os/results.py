@@ -159,8 +159,8 @@ class Preview(msgspec.Struct, frozen=True):
 
     `fee` is that of the lots `taken`, `fee_resting` the worst of the rest, both in the quote asset.
     `loss_max` is what it loses for certain at the worst: fees, and against the mark or the whole stake.
-    `liquidation_price` is that of the position after the lots taken, `liquidation_price_filled` after the rest
-    has filled at its limit too; None where no mark does it.
+    `liquidation_price` is that of the position after the lots taken, `liquidation_price_filled` after the
+    rest has filled at its limit too; None where no mark does it.
     """
 
     rejection: Rejected | None
