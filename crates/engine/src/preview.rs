@@ -82,7 +82,7 @@ impl Engine {
         let walk = self.walk(instrument, command, Terms { side, mode, lots }, held);
         let id = command.account();
         let margin = self.margin(id);
-        let (equity, maintenance) = self.maintenance(id);
+        let (_, maintenance) = self.maintenance(id);
         let mut preview = Preview {
             reject,
             taken: walk.taken,
@@ -95,54 +95,72 @@ impl Engine {
             loss_max: walk.loss + walk.fee + walk.fee_resting,
         };
         if instrument.class() == Class::Perpetual && instrument.mark > Price::ZERO {
-            let (buys, sells) = stand.map_or((Qty::ZERO, Qty::ZERO), |stand| (stand.buys, stand.sells));
-            let before = worst_side(held.lots, buys, sells);
-            let (more_buys, more_sells) =
-                if side == Side::Buy { (walk.rests, Qty::ZERO) } else { (Qty::ZERO, walk.rests) };
-            let after = worst_side(walk.holding.lots, buys + more_buys, sells + more_sells);
-            let leverage = account.leverage(instrument.id);
-            let asked = |lots| instrument.initial_of(lots, leverage);
-            let own = |lots: i64| instrument.maintenance_of(Qty(lots.abs()));
-            let mut initial = margin.initial + asked(after) - asked(before);
-            let value = |holding: &Holding| {
-                unrealised(holding.lots, instrument.mark_value, holding.cost) + holding.realised
-            };
-            let is_scenario = self.is_scenario(id);
-            let none = Change::side(instrument.key, side, Qty::ZERO, Amount::ZERO);
-            let change = Change { buys: more_buys, sells: more_sells, ..none };
-            let hypothesis = |lots| Hypothesis {
-                change: Some(&change),
-                lots: Some((instrument.key, lots)),
-                ..Hypothesis::default()
-            };
-            if is_scenario {
-                initial -= self.more_relief(id, Kind::Initial, hypothesis(walk.holding.lots));
-            }
-            // Its requirement with a holding, and the mark at which it is due then.
-            let due = |holding: &Holding, fee: Amount| {
-                let mut needs = maintenance + own(holding.lots) - own(held.lots);
-                if is_scenario {
-                    needs -= self.more_relief(id, Kind::Maintenance, hypothesis(holding.lots));
-                }
-                let has = equity.floor() + pulled + value(holding) - value(&held) - fee;
-                (needs, self.liquidation_of(id, instrument, holding.lots, has.as_requirement(), needs))
-            };
-            let (needs, price) = due(&walk.holding, walk.fee);
-            preview.initial.1 = initial.ceil();
-            preview.maintenance.1 = needs.ceil();
-            preview.liquidation_price = price;
-            preview.liquidation_price_filled = price;
-            if walk.rests > Qty::ZERO {
-                let mut filled = walk.holding;
-                filled.fill(side == Side::Buy, command.price(), walk.rests, instrument.k);
-                preview.liquidation_price_filled = due(&filled, walk.fee + walk.fee_resting).1;
-            }
+            self.preview_perpetual(&mut preview, command, (side, pulled), &walk, held);
         }
         if bounded && self.is_scenario(id) {
             let left = walk.taken + walk.rests;
             self.preview_outcome(&mut preview, instrument, command, left);
         }
         Some(preview)
+    }
+
+    /// Margin and liquidation prices after an order of a perpetual; `pulled`: what an isolated account gets for it.
+    fn preview_perpetual(
+        &self,
+        preview: &mut Preview,
+        command: &CommandRecord,
+        (side, pulled): (Side, Amount),
+        walk: &Walk,
+        held: Holding,
+    ) {
+        let id = command.account();
+        let (account, instrument) =
+            (&self.accounts[id.index()], &self.instruments[command.instrument().index()]);
+        let stand = account.stand(instrument.key);
+        let margin = self.margin(id);
+        let (equity, maintenance) = self.maintenance(id);
+        let (buys, sells) = stand.map_or((Qty::ZERO, Qty::ZERO), |stand| (stand.buys, stand.sells));
+        let before = worst_side(held.lots, buys, sells);
+        let (more_buys, more_sells) =
+            if side == Side::Buy { (walk.rests, Qty::ZERO) } else { (Qty::ZERO, walk.rests) };
+        let after = worst_side(walk.holding.lots, buys + more_buys, sells + more_sells);
+        let leverage = account.leverage(instrument.id);
+        let asked = |lots| instrument.initial_of(lots, leverage);
+        let own = |lots: i64| instrument.maintenance_of(Qty(lots.abs()));
+        let mut initial = margin.initial + asked(after) - asked(before);
+        let value = |holding: &Holding| {
+            unrealised(holding.lots, instrument.mark_value, holding.cost) + holding.realised
+        };
+        let is_scenario = self.is_scenario(id);
+        let none = Change::side(instrument.key, side, Qty::ZERO, Amount::ZERO);
+        let change = Change { buys: more_buys, sells: more_sells, ..none };
+        let hypothesis = |lots| Hypothesis {
+            change: Some(&change),
+            lots: Some((instrument.key, lots)),
+            ..Hypothesis::default()
+        };
+        if is_scenario {
+            initial -= self.more_relief(id, Kind::Initial, hypothesis(walk.holding.lots));
+        }
+        // Its requirement with a holding, and the mark at which it is due then.
+        let due = |holding: &Holding, fee: Amount| {
+            let mut needs = maintenance + own(holding.lots) - own(held.lots);
+            if is_scenario {
+                needs -= self.more_relief(id, Kind::Maintenance, hypothesis(holding.lots));
+            }
+            let has = equity.floor() + pulled + value(holding) - value(&held) - fee;
+            (needs, self.liquidation_of(id, instrument, holding.lots, has.as_requirement(), needs))
+        };
+        let (needs, price) = due(&walk.holding, walk.fee);
+        preview.initial.1 = initial.ceil();
+        preview.maintenance.1 = needs.ceil();
+        preview.liquidation_price = price;
+        preview.liquidation_price_filled = price;
+        if walk.rests > Qty::ZERO {
+            let mut filled = walk.holding;
+            filled.fill(side == Side::Buy, command.price(), walk.rests, instrument.k);
+            preview.liquidation_price_filled = due(&filled, walk.fee + walk.fee_resting).1;
+        }
     }
 
     /// An outcome offsets perpetuals of an account in scenario mode: what it needs with `left` lots more of it.

@@ -12,7 +12,7 @@ from exchange_os.api.desk import TYPES, Desk, underlying
 from exchange_os.api.keys import now_ms
 from exchange_os.api.numbers import blank, decimal_of, limit_of, ms, size, text, trade_text, word
 from exchange_os.api.past import PastTrades, Span
-from exchange_os.results import Instrument
+from exchange_os.results import Instrument, Trade
 
 Fields = Mapping[str, Any]
 
@@ -138,18 +138,20 @@ def trades(desk: Desk, fields: Fields) -> list[Row]:
     """Newest first."""
     each = desk.instrument(fields)
     found = desk.exchange.trades(each.symbol, limit_of(fields, 500, 100))
-    return [
-        {
-            "instId": each.symbol,
-            "tradeId": trade_text(trade.trade_id),
-            "px": text(trade.price),
-            "sz": size(each, trade.qty),
-            "side": trade.side,
-            "source": "0",
-            "ts": ms(trade.time_ns),
-        }
-        for trade in reversed(found)
-    ]
+    return [trade_row(each, trade) for trade in reversed(found)]
+
+
+def trade_row(each: Instrument, trade: Trade) -> Row:
+    """A trade as everybody sees it."""
+    return {
+        "instId": each.symbol,
+        "tradeId": trade_text(trade.trade_id),
+        "px": text(trade.price),
+        "sz": size(each, trade.qty),
+        "side": trade.side,
+        "source": "0",
+        "ts": ms(trade.time_ns),
+    }
 
 
 def candles(desk: Desk, fields: Fields) -> list[list[str]]:

@@ -10,7 +10,8 @@ from exchange_os._core import ResolutionStage
 from exchange_os.api.codes import Refused, Row
 from exchange_os.api.desk import TYPES, Desk, underlying
 from exchange_os.api.keys import now_ms
-from exchange_os.api.numbers import blank, choice, decimal_of, limit_of, ms, size, text, trade_text, word
+from exchange_os.api.market import trade_row
+from exchange_os.api.numbers import blank, choice, decimal_of, limit_of, ms, text, trade_text, word
 from exchange_os.results import Question, Trade
 
 Fields = Mapping[str, Any]
@@ -68,18 +69,7 @@ def history_trades(desk: Desk, fields: Fields) -> list[Row]:
     bounded = before >= 0 and bool(kept) and place(kept[0]) <= before
     if len(found) < limit and not bounded:
         _refuse_unkept(desk)
-    return [
-        {
-            "instId": each.symbol,
-            "tradeId": trade_text(trade.trade_id),
-            "px": text(trade.price),
-            "sz": size(each, trade.qty),
-            "side": trade.side,
-            "source": "0",
-            "ts": ms(trade.time_ns),
-        }
-        for trade in found[:limit]
-    ]
+    return [trade_row(each, trade) for trade in found[:limit]]
 
 
 def _refuse_unkept(desk: Desk) -> None:
