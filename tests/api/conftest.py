@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,9 @@ from aiohttp import web
 
 import exchange_os as xos
 from exchange_os.api import Key, Keys, application
+from exchange_os.api.server import DESK
 from exchange_os.api.signing import signature
+from exchange_os.control import Database
 from exchange_os.history import History
 
 MARKETS = """
@@ -63,12 +66,14 @@ class Server:
         limits: bool = False,
         reopened: xos.Exchange | None = None,
         history: History | None = None,
+        database: Database | None = None,
     ) -> None:
         self.exchange = reopened or xos.open()
         if reopened is None:
             self._fill()
         self.accounts = [1, 2]
         self._limits, self._started, self._history = limits, threading.Event(), history
+        self._database = database
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._thread.start()
         self._started.wait()
@@ -81,12 +86,12 @@ class Server:
             self.exchange.deposit(account, "ETH", 100)
 
     async def _serve(self) -> None:
-        self.keys = Keys()
+        self.keys = Keys(self._database)
         self.ann, self.bob = (self.keys.create(account) for account in self.accounts)
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        runner = web.AppRunner(
-            application(self.exchange, self.keys, limits=self._limits, history=self._history)
-        )
+        app = application(self.exchange, self.keys, limits=self._limits, history=self._history)
+        self.desk = app[DESK]
+        runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -98,11 +103,17 @@ class Server:
 
     def new_key(self, **options: Any) -> Key:
         """A key of the first account, made in the thread of the database."""
+        made: Key = self.run(lambda: self.keys.create(self.accounts[0], **options))
+        return made
 
-        async def make() -> Key:
-            return self.keys.create(self.accounts[0], **options)
+    def run(self, work: Callable[[], Any]) -> Any:
+        """What a coroutine or a plain call gives in the thread of the server."""
 
-        return asyncio.run_coroutine_threadsafe(make(), self._loop).result()
+        async def inside() -> Any:
+            found = work()
+            return await found if asyncio.iscoroutine(found) else found
+
+        return asyncio.run_coroutine_threadsafe(inside(), self._loop).result()
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)

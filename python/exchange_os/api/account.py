@@ -1,4 +1,4 @@
-"""Private endpoints about an account: balance, positions, settings, fees, what it may trade; its wallet."""
+"""Private endpoints about an account: balance, positions, settings, fees, what it may trade."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def config(desk: Desk, key: Key, _fields: Fields) -> list[Row]:
 
 def balance(desk: Desk, key: Key, fields: Fields) -> list[Row]:
     """Equity and free money. The settlement asset answers for the margin; others for what orders hold."""
-    wanted = _symbols(fields)
+    wanted = symbols_of(fields)
     risk, moment = desk.exchange.risk(key.account), str(now_ms())
     upl = sum((each.unrealised for each in desk.exchange.positions(key.account)), _NOTHING)
     details = []
@@ -188,6 +188,7 @@ def leverage_info(desk: Desk, key: Key, fields: Fields) -> list[Row]:
 def set_leverage(desk: Desk, key: Key, fields: Fields) -> list[Row]:
     """Whole numbers of leverage, of the account or of its isolated account on the instrument."""
     mode, each = choice(fields, "mgnMode", ("cross", "isolated")), desk.instrument(fields)
+    desk.limits.check(key, "set", fields)
     lever = decimal_of("lever", word(fields, "lever"))
     if lever != int(lever):
         raise Refused("51000", f"Parameter lever error: {text(lever)}, expected a whole number.")
@@ -245,44 +246,6 @@ def max_available(desk: Desk, key: Key, fields: Fields) -> list[Row]:
     return rows
 
 
-def asset_balances(desk: Desk, key: Key, fields: Fields) -> list[Row]:
-    """There is no wallet beside the trading account: nothing lies there."""
-    symbols = _symbols(fields) or list(desk.exchange.assets)
-    return [
-        {"ccy": desk.exchange.balance(key.account, each).asset, "bal": "0", "frozenBal": "0", "availBal": "0"}
-        for each in symbols
-    ]
-
-
-def currencies(desk: Desk, _key: Key, fields: Fields) -> list[Row]:
-    """Every asset on one chain, the exchange itself: money comes and goes by its operator."""
-    wanted = _symbols(fields)
-    empty = (
-        "fee minFee maxFee maxWd minDep wdQuota usedWdQuota minDepArrivalConfirm minWdUnlockConfirm "
-        "depQuotaFixed usedDepQuotaFixed burningFeeRate logoLink ctAddr minWd"
-    )
-    rows = []
-    for symbol in desk.exchange.assets:
-        if wanted and symbol not in wanted:
-            continue
-        decimals = desk.exchange._directory.asset(symbol).decimals
-        rows.append(
-            {
-                **blank(empty),
-                "ccy": symbol,
-                "name": symbol,
-                "chain": f"{symbol}-Exchange",
-                "wdTickSz": str(decimals),
-                "canDep": False,
-                "canWd": False,
-                "canInternal": False,
-                "needTag": False,
-                "mainNet": True,
-            }
-        )
-    return rows
-
-
 def account_instruments(desk: Desk, _key: Key, fields: Fields) -> list[Row]:
     from exchange_os.api.market import instruments
 
@@ -294,7 +257,8 @@ def _ratio(risk: RiskSummary) -> str:
     return "" if ratio is None else text(ratio.quantize(_SHOWN))
 
 
-def _symbols(fields: Fields) -> list[str]:
+def symbols_of(fields: Fields) -> list[str]:
+    """The currencies of a list with commas; none: all of them."""
     found = [each for each in word(fields, "ccy", "").split(",") if each]
     if len(found) > _ASSETS_MAX:
         raise Refused("51000", f"Parameter ccy error: {len(found)} currencies; the most is {_ASSETS_MAX}.")

@@ -137,6 +137,7 @@ class Algos:
 
 async def place(desk: Desk, key: Key, fields: Fields) -> list[Row]:
     """One algo order; whatever is refused is told in its row."""
+    desk.limits.check(key, "place", fields)
     kind = choice(fields, "ordType", _KINDS)
     each, side = named(desk, fields), choice(fields, "side", ("buy", "sell"))
     spot = each.product == "spot"
@@ -165,6 +166,7 @@ async def place(desk: Desk, key: Key, fields: Fields) -> list[Row]:
         raise Refused(code, why) from error
     if placed.retry:
         raise Refused("51016", f"Duplicated algoClOrdId: {client_id} was {id_of(placed.order_id)}.")
+    desk.limits.mine(key, placed.order_id)
     found = desk.algos.known.get(placed.order_id)
     if found is not None:
         found.said = {"ordType": kind, "tdMode": mode, "tag": said["tag"]} | {
@@ -250,6 +252,7 @@ async def _each(
         row = {"algoId": word(fields, "algoId", ""), "algoClOrdId": word(fields, "algoClOrdId", "")}
         row |= {"clOrdId": row["algoClOrdId"], "tag": "", "sCode": "0", "sMsg": ""}
         try:
+            desk.limits.check(key, one.__name__.removeprefix("_"), fields)
             waiting = _find(desk, key, fields)
             await desk.intake.call(one(desk, fields, waiting))
             row["algoId"] = id_of(waiting.order_id)

@@ -25,6 +25,8 @@ class Desk:
 
     def __init__(self, exchange: Exchange, keys: Keys) -> None:
         from exchange_os.api.algo import Algos
+        from exchange_os.api.limits import Limits
+        from exchange_os.api.wallet import Wallet
 
         self.exchange = exchange
         self.keys = keys
@@ -37,6 +39,9 @@ class Desk:
         """Told all events, one after the other."""
         self.intake = Intake(exchange, self._hear)
         self.algos = Algos(self)
+        self.limits = Limits(self)
+        self.hearers.append(self.limits.hear)
+        self.wallet = Wallet(self)
 
     def _hear(self, rows: Sequence[EventRow], notes: Mapping[int, Note]) -> None:
         for hear in self.hearers:

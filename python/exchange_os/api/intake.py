@@ -21,8 +21,8 @@ from exchange_os.records import Events
 
 T = TypeVar("T")
 EventRow = tuple[Any, ...]
-Note = tuple[str, str, str]
-"""What a request says of its order that no event carries: ordType, tdMode, tag."""
+Note = tuple[str, ...]
+"""What a request says of its order that no event carries: ordType, tdMode, tag; perhaps who asked."""
 Hear = Callable[[Sequence[EventRow], Mapping[int, Note]], None]
 """Events, and notes by the sequence of their command."""
 

@@ -1,35 +1,35 @@
-"""API keys: who may do what for which account. Secrets lie encrypted in the control database."""
+"""API keys: who may do what for which account. Secrets lie sealed in the control database."""
 
 from __future__ import annotations
 
 import base64
-import os
 import secrets
-import sqlite3
 import time
+from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import delete, insert, select, update
 
+from exchange_os.control import Database
+from exchange_os.control.tables import API_KEY
 from exchange_os.errors import InvalidArgument
 
-SCOPES = ("read", "trade", "withdraw")
-_KEY_BYTES = 32
-_NONCE_BYTES = 12
-_VERSION = 1
-_SCHEMA = """
-create table if not exists api_key (
-    name text primary key, account integer not null, scopes text not null, sealed blob not null,
-    public_key blob, expires_ms integer, addresses text not null, label text not null
-) strict
-"""
+SCOPES = ("read", "trade", "withdraw", "operate")
+_FRESH_S = 2.0
+_LABEL_MAX = 100
+_LIST_MAX = 50
 
 
 class Key(msgspec.Struct, frozen=True):
-    """One key. `public_key` is set for Ed25519; an HMAC key has a secret. No `addresses`: from anywhere."""
+    """One key. `public_key` is set for Ed25519; an HMAC key has a secret.
+
+    No `addresses` (single ones or networks): from anywhere. No `instruments`: all. A key whose fills of this
+    UTC day lost `loss_max` units of the settlement asset or more may only reduce and cancel.
+    """
 
     name: str
     account: int
@@ -40,23 +40,29 @@ class Key(msgspec.Struct, frozen=True):
     expires_ms: int | None = None
     addresses: frozenset[str] = frozenset()
     label: str = ""
+    instruments: frozenset[str] = frozenset()
+    loss_max: Decimal | None = None
+    source: str = "operator"
+
+    def admits(self, address: str) -> bool:
+        """Whether a request may come from there."""
+        if not self.addresses:
+            return True
+        try:
+            given = ip_address(address)
+        except ValueError:
+            return False
+        mapped = getattr(given, "ipv4_mapped", None) or given
+        return any(mapped in network or given in network for network in map(_network, self.addresses))
 
 
 class Keys:
-    """The keys of one control database, in memory or in a file, with the file of the key that seals them."""
+    """The keys of one control database."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Opens or makes the database at `path`; the sealing key lies beside it, with the suffix `.key`."""
-        self._database = sqlite3.connect(path or ":memory:", isolation_level=None)
-        version = self._database.execute("pragma user_version").fetchone()[0]
-        if version not in {0, _VERSION}:
-            raise InvalidArgument(
-                f"the control database has version {version}; this program knows {_VERSION}"
-            )
-        self._database.execute(_SCHEMA)
-        self._database.execute(f"pragma user_version = {_VERSION}")
-        self._seal = AESGCM(AESGCM.generate_key(256) if path is None else _sealing_key(path))
-        self._known: dict[str, Key] = {}
+    def __init__(self, database: Database | Path | None = None) -> None:
+        """Of a database, or of one that is opened or made at a path; in memory without either."""
+        self.database = database if isinstance(database, Database) else Database(database)
+        self._known: dict[str, tuple[Key | None, float]] = {}
 
     def create(
         self,
@@ -68,13 +74,25 @@ class Keys:
         expires_ms: int | None = None,
         addresses: frozenset[str] | set[str] = frozenset(),
         label: str = "",
+        instruments: frozenset[str] | set[str] = frozenset(),
+        loss_max: Decimal | int | str | None = None,
+        source: str = "operator",
     ) -> Key:
         """A new key of an account; its secret can be read from what is returned, and here never again."""
         unknown = sorted(set(scopes) - set(SCOPES))
         if unknown or not scopes:
             raise InvalidArgument(f"the scopes are {sorted(scopes)}, expected some of {', '.join(SCOPES)}")
         if public_key is not None:
-            Ed25519PublicKey.from_public_bytes(public_key)
+            _check_public_key(public_key)
+        for address in addresses:
+            _network(address)
+        if max(len(addresses), len(instruments)) > _LIST_MAX or len(label) > _LABEL_MAX:
+            raise InvalidArgument(
+                f"a key has at most {_LIST_MAX} addresses or instruments, a label {_LABEL_MAX} letters"
+            )
+        most = None if loss_max is None else Decimal(loss_max)
+        if most is not None and not (most.is_finite() and most > 0):
+            raise InvalidArgument(f"a limit of loss is {loss_max}, expected a number above 0")
         key = Key(
             name=secrets.token_hex(16),
             account=account,
@@ -85,51 +103,88 @@ class Keys:
             expires_ms=expires_ms,
             addresses=frozenset(addresses),
             label=label,
+            instruments=frozenset(instruments),
+            loss_max=most,
+            source=source,
         )
-        nonce = os.urandom(_NONCE_BYTES)
-        plain = msgspec.json.encode([base64.b64encode(key.secret).decode(), key.passphrase])
-        sealed = nonce + self._seal.encrypt(nonce, plain, key.name.encode())
-        words = ",".join(sorted(key.scopes)), sealed, public_key, expires_ms, ",".join(sorted(addresses))
-        self._database.execute(
-            "insert into api_key values (?, ?, ?, ?, ?, ?, ?, ?)", (key.name, account, *words, label)
-        )
+        with self.database.begin() as run:
+            run.execute(insert(API_KEY).values(**self._row(key)))
+        self._known.pop(key.name, None)
         return key
 
     def find(self, name: str) -> Key | None:
-        """The key of this name, or None."""
-        found = self._known.get(name)
-        if found is None and (row := self._row(name)) is not None:
-            found = self._known[name] = row
-        return found
+        """The key of this name, or None. What another process changed counts two seconds later at most."""
+        known = self._known.get(name)
+        if known is None or time.monotonic() - known[1] > _FRESH_S:
+            with self.database.begin() as run:
+                row = run.execute(select(API_KEY).where(API_KEY.c.name == name)).mappings().first()
+            if row is None:
+                self._known.pop(name, None)
+                return None
+            known = self._known[name] = self._key(row), time.monotonic()
+        return known[0]
+
+    def all(self, account: int | None = None) -> list[Key]:
+        """The keys of an account, or of everybody; their secrets are left out."""
+        query = select(API_KEY).order_by(API_KEY.c.account, API_KEY.c.name)
+        with self.database.begin() as run:
+            rows = run.execute(query if account is None else query.where(API_KEY.c.account == account))
+            found = [self._key(row) for row in rows.mappings()]
+        return [msgspec.structs.replace(key, secret=b"", passphrase="") for key in found]
 
     def revoke(self, name: str) -> bool:
         """Takes a key away; False if there was none."""
         self._known.pop(name, None)
-        return self._database.execute("delete from api_key where name = ?", (name,)).rowcount > 0
+        with self.database.begin() as run:
+            return bool(run.execute(delete(API_KEY).where(API_KEY.c.name == name)).rowcount)
+
+    def rotate(self) -> int:
+        """Seals all secrets anew under a new key, and forgets the one before; how many there were."""
+        sealing = self.database.sealing
+        sealing.begin_rotation()
+        with self.database.begin() as run:
+            rows = run.execute(select(API_KEY.c.name, API_KEY.c.sealed)).all()
+            for name, sealed in rows:
+                fresh = sealing.seal(sealing.open(sealed, name), name)
+                run.execute(update(API_KEY).where(API_KEY.c.name == name).values(sealed=fresh))
+        sealing.end_rotation()
+        return len(rows)
 
     def close(self) -> None:
-        self._database.close()
+        self.database.close()
 
-    def _row(self, name: str) -> Key | None:
-        row = self._database.execute("select * from api_key where name = ?", (name,)).fetchone()
-        if row is None:
-            return None
-        name, account, scopes, sealed, public_key, expires_ms, addresses, label = row
-        try:
-            plain = self._seal.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], name.encode())
-        except InvalidTag:
-            raise InvalidArgument("the control database was sealed with another key file") from None
+    def _row(self, key: Key) -> dict[str, Any]:
+        plain = msgspec.json.encode([base64.b64encode(key.secret).decode(), key.passphrase])
+        return {
+            "name": key.name,
+            "account": key.account,
+            "scopes": ",".join(sorted(key.scopes)),
+            "sealed": self.database.sealing.seal(plain, key.name),
+            "public_key": key.public_key,
+            "expires_ms": key.expires_ms,
+            "addresses": ",".join(sorted(key.addresses)),
+            "label": key.label,
+            "instruments": ",".join(sorted(key.instruments)),
+            "loss_max": None if key.loss_max is None else f"{key.loss_max:f}",
+            "source": key.source,
+        }
+
+    def _key(self, row: Any) -> Key:
+        plain = self.database.sealing.open(row["sealed"], row["name"])
         secret, passphrase = msgspec.json.decode(plain)
         return Key(
-            name=name,
-            account=account,
-            scopes=frozenset(scopes.split(",")),
+            name=row["name"],
+            account=row["account"],
+            scopes=_words(row["scopes"]),
             secret=base64.b64decode(secret),
             passphrase=passphrase,
-            public_key=public_key,
-            expires_ms=expires_ms,
-            addresses=frozenset(filter(None, addresses.split(","))),
-            label=label,
+            public_key=row["public_key"],
+            expires_ms=row["expires_ms"],
+            addresses=_words(row["addresses"]),
+            label=row["label"],
+            instruments=_words(row["instruments"]),
+            loss_max=None if row["loss_max"] is None else Decimal(row["loss_max"]),
+            source=row["source"],
         )
 
 
@@ -138,14 +193,19 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _sealing_key(path: Path) -> bytes:
-    """The key beside a database; made, readable by its owner alone, with a database that is new."""
-    file = path.with_name(path.name + ".key")
-    if not file.exists():
-        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(os.urandom(_KEY_BYTES))
-    found = file.read_bytes()
-    if len(found) != _KEY_BYTES:
-        raise InvalidArgument(f"{file} has {len(found)} bytes, expected {_KEY_BYTES}")
-    return found
+def _words(given: str) -> frozenset[str]:
+    return frozenset(filter(None, given.split(",")))
+
+
+def _network(address: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(address, strict=False)
+    except ValueError:
+        raise InvalidArgument(f"{address[:60]!r} is no internet address or network") from None
+
+
+def _check_public_key(given: bytes) -> None:
+    try:
+        Ed25519PublicKey.from_public_bytes(given)
+    except ValueError:
+        raise InvalidArgument(f"a public key of Ed25519 has 32 bytes, this one {len(given)}") from None

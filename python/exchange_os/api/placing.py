@@ -163,6 +163,7 @@ async def batch(prepare: Prepare, desk: Desk, key: Key, given: Sequence[Fields])
     ids: set[bytes] = set()
     for place_of, fields in enumerate(given):
         try:
+            desk.limits.check(key, prepare.__name__, fields)
             prepared = prepare(desk, key, fields)
             own = prepared[0][64:]
             if own.strip(b"\0") and own in ids:
@@ -172,8 +173,10 @@ async def batch(prepare: Prepare, desk: Desk, key: Key, given: Sequence[Fields])
         except (Refused, Error) as error:
             rows[place_of] = _failed(fields, error)
     if ready:
+        named_by = () if key.loss_max is None else (key.name,)
         found = await desk.intake.send(
-            [record for _, (record, _, _) in ready], [note for _, (_, note, _) in ready]
+            [record for _, (record, _, _) in ready],
+            [note and (*note, *named_by) for _, (_, note, _) in ready],
         )
         for (place_of, (_, _, answer)), row in zip(ready, found, strict=True):
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import decimal
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,8 +11,22 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from exchange_os.api import account, algo, market, openapi, orders, own, placing, reference, sweeping, v1
+from exchange_os.api import (
+    account,
+    algo,
+    asset,
+    market,
+    openapi,
+    orders,
+    own,
+    placing,
+    reference,
+    sub_accounts,
+    sweeping,
+    v1,
+)
 from exchange_os.api.channels import Hub
+from exchange_os.api.chores import chores
 from exchange_os.api.codes import BODY_BYTES_MAX, Refused, Row, code_of
 from exchange_os.api.desk import Desk
 from exchange_os.api.keys import Key, Keys
@@ -64,8 +79,6 @@ PRIVATE: dict[str, tuple[Private, int]] = {
     "account/trade-fee": (account.trade_fee, 5),
     "account/max-avail-size": (account.max_available, 20),
     "account/instruments": (account.account_instruments, 20),
-    "asset/balances": (account.asset_balances, 12),
-    "asset/currencies": (account.currencies, 12),
     "trade/order": (orders.order, 60),
     "trade/orders-pending": (orders.pending, 60),
     "trade/order-algo": (algo.order, 20),
@@ -78,7 +91,7 @@ PRIVATE: dict[str, tuple[Private, int]] = {
 }
 PUBLIC |= reference.ENDPOINTS
 PUBLIC |= {path: (each.answer, each.often) for path, each in v1.PUBLIC.items()}
-PRIVATE |= own.ENDPOINTS
+PRIVATE |= own.ENDPOINTS | asset.READING | sub_accounts.READING
 PRIVATE |= {path: (each.answer, each.often) for path, each in v1.PRIVATE.items()}
 
 # These need the scope trade.
@@ -104,11 +117,14 @@ SWEEPING: dict[str, tuple[Sweep, int]] = {
     "trade/close-position": (sweeping.close_position, 20),
 }
 ALGO_BATCHES: dict[str, Any] = {"trade/cancel-algos": algo.cancel, "trade/amend-algos": algo.amend}
-_CHANGING = frozenset({*ALGO_BATCHES, *SETTINGS, *SINGLE, *BATCHES, *SWEEPING})
+MOVING: dict[str, tuple[Sweep, int, str]] = {**asset.CHANGING, **sub_accounts.CHANGING}
+"""With the scope that each needs."""
+_CHANGING = frozenset({*ALGO_BATCHES, *SETTINGS, *SINGLE, *BATCHES, *SWEEPING, *MOVING})
 
 DESK = web.AppKey("desk", Desk)
 _RATES = web.AppKey("rates", Rates)
 _HUB = web.AppKey("hub", Hub)
+_CHORES = web.AppKey("chores", asyncio.Task[None])
 
 
 def application(
@@ -128,9 +144,12 @@ def application(
     async def start(app: web.Application) -> None:
         app[DESK].intake.start()
         app[_HUB].start()
+        app[_CHORES] = asyncio.create_task(chores(app[DESK]))
 
     async def close(app: web.Application) -> None:
+        app[_CHORES].cancel()
         app[DESK].intake.close()
+        app[DESK].limits.write()
 
     async def hang_up(app: web.Application) -> None:
         await app[_HUB].close()
@@ -190,8 +209,12 @@ async def _answer(request: web.Request, body: bytes) -> tuple[str, list[Any]]:
         return "0", private(desk, key, dict(request.query))
     if method != "POST" or path not in _CHANGING:
         raise Refused("50404", f"No endpoint {method} {request.path[:100]}.", 404)
-    key = _key(request, body, "trade")
+    key = _key(request, body, MOVING[path][2] if path in MOVING else "trade")
     given = _content(body)
+    if path in MOVING:
+        moving, often, _ = MOVING[path]
+        rates.take(path, key.account, often)
+        return "0", await moving(desk, key, _object(given))
     if path in BATCHES:
         many = given if isinstance(given, list) else [given]
         rates.take(path, key.account, _RATE_OF_BATCHES, max(1, len(many)))

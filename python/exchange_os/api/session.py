@@ -244,6 +244,9 @@ class Session:
             raise Refused("64003", "Orders are taken on the path private.")
         if self.key is None:
             raise Refused("60011", "Please log in.")
+        self.key = self.hub.desk.keys.find(self.key.name)
+        if self.key is None:
+            raise Refused("60009", "Login failed: the API key was revoked.")
         if "trade" not in self.key.scopes:
             raise Refused("50120", "This API key lacks the scope trade.")
         if self.key.expires_ms is not None and time.time_ns() // 1_000_000 >= self.key.expires_ms:

@@ -61,7 +61,7 @@ def authenticate(
         )
     if key.expires_ms is not None and now_ms() >= key.expires_ms:
         raise Refused("50111", f"The API key ended at {key.expires_ms} ms.", _UNAUTHORISED)
-    if key.addresses and address not in key.addresses:
+    if not key.admits(address):
         raise Refused("50110", f"The address {address} is not on the list of this API key.", _UNAUTHORISED)
     if scope not in key.scopes:
         raise Refused(
@@ -92,7 +92,7 @@ def login(keys: Keys, arg: Mapping[str, object], address: str) -> Key:
         raise Refused("60007", "Invalid sign.")
     if key.expires_ms is not None and now_ms() >= key.expires_ms:
         raise Refused("60009", f"Login failed: the API key ended at {key.expires_ms} ms.")
-    if key.addresses and address not in key.addresses:
+    if not key.admits(address):
         raise Refused("60009", f"Login failed: the address {address} is not on the list of this API key.")
     return key
 

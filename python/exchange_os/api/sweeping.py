@@ -21,6 +21,7 @@ _COUNTDOWN_S = (10, 120)
 
 async def mass_cancel(desk: Desk, key: Key, fields: Fields) -> list[Row]:
     """Takes out all orders of a type of instrument, perhaps of one family or one instrument of it."""
+    desk.limits.check(key, "sweep", fields)
     kind, family = word(fields, "instType"), word(fields, "instFamily", "")
     name = word(fields, "instId", "")
     found = [
@@ -41,6 +42,7 @@ async def mass_cancel(desk: Desk, key: Key, fields: Fields) -> list[Row]:
 
 async def cancel_all_after(desk: Desk, key: Key, fields: Fields) -> list[Row]:
     """A countdown after which all orders of the account leave; 0 stops it."""
+    desk.limits.check(key, "sweep", {})
     seconds = decimal_of("timeOut", word(fields, "timeOut"))
     least, most = _COUNTDOWN_S
     if seconds != int(seconds) or (seconds and not least <= seconds <= most):

@@ -1,0 +1,1 @@
+"""Migrations of the control database, run by alembic when it is opened."""
