@@ -731,8 +731,8 @@ class Exchange:
     def specification(self) -> bytes:
         """Limits and bodies of everything deployed, as MessagePack."""
 
-    def instrument(self, instrument: int) -> tuple[int, int, int, int, int, int | None] | None:
-        """State, what it accepts, mark, index and last price; the price status if it has an oracle."""
+    def instrument(self, instrument: int) -> tuple[int, int, int, int, int, int | None, int] | None:
+        """State, what it accepts, mark, index and last price; price status with an oracle; open interest."""
 
     def funding(
         self, instrument: int

@@ -215,6 +215,8 @@ class Instrument(msgspec.Struct, frozen=True):
     mark_price: Decimal | None
     index_price: Decimal | None
     last_price: Decimal | None
+    open_interest: Decimal
+    """The sum of the long positions; nothing on a spot market."""
 
 
 class FundingInterval(msgspec.Struct, frozen=True):

@@ -99,16 +99,15 @@ class Views(DebtViews):
     def instrument(self, instrument: str | int) -> Instrument:
         """An instrument as it stands."""
         market = self._directory.market(instrument)
-        row = self._core.instrument(market.number) or (0, 0, 0, 0, 0, None)
-        state, accepts, mark, index, last, status = row
-        question = self._directory.questions[market.question].symbol if market.question else None
+        row = self._core.instrument(market.number) or (0, 0, 0, 0, 0, None, 0)
+        state, accepts, mark, index, last, status, lots = row
         return Instrument(
             number=market.number,
             symbol=market.symbol,
             product=market.product,
             base=market.base.symbol if market.base else None,
             quote=market.quote.symbol,
-            question=question,
+            question=self._directory.questions[market.question].symbol if market.question else None,
             tick_size=market.price.step,
             lot_size=market.qty.step,
             state=InstrumentState(state),
@@ -117,6 +116,7 @@ class Views(DebtViews):
             mark_price=market.price.value(mark) if mark else None,
             index_price=market.price.value(index) if index else None,
             last_price=market.price.value(last) if last else None,
+            open_interest=market.qty.value(lots),
         )
 
     def funding(self, instrument: str | int) -> Funding | None:

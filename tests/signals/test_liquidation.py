@@ -289,7 +289,7 @@ def test_golden_skew(golden: dict[str, Any]) -> None:
 def test_known_positions_give_an_exact_map() -> None:
     positions = pl.DataFrame(
         {
-            "side": [1, 1, -1, -1],
+            "position": ["long", "long", "short", "short"],
             "base_qty": [2.0, 1.0, 2.5, 0.5],
             "liquidation_price": [1_800.0, None, 2_300.0, 1_990.0],
         }

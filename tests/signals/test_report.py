@@ -321,7 +321,9 @@ def test_the_record_command_appends_and_names_who_is_silent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def sources(venues: tuple[str, ...]) -> list[CcxtSource]:
-        return [CcxtSource(venue, client_of(venue), clock=lambda: MESSAGES_MS) for venue in venues]
+        silent = {"okx": {"market/ticker": None}}
+        clients = {venue: client_of(venue, **silent.get(venue, {})) for venue in venues}
+        return [CcxtSource(venue, clients[venue], clock=lambda: MESSAGES_MS) for venue in venues]
 
     monkeypatch.setattr(recorder_round, "sources_of", sources)
     monkeypatch.setattr(recorder_round, "now_ms", lambda: MESSAGES_MS)

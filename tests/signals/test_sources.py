@@ -125,6 +125,33 @@ def test_a_perpetual_s_quote_has_mark_and_index(golden: dict[str, Any]) -> None:
 
 
 @needs_ccxt
+def test_okx_tells_mark_and_index_elsewhere_and_its_volume_in_contracts_first() -> None:
+    row = source("okx").prices(ETH, PERPETUAL).row(0, named=True)
+    assert (row["mark"], row["index"], row["last"]) == (1922.43, 1923.16, 1922.55)
+    assert row["base_volume_24h"] == 1_200_000, "ccxt's baseVolume is 12,000,000 contracts of 0.1"
+    assert dialects.index_price("bybit", None, {}) is None
+    assert dialects.index_price("okx", None, {"info": {}}) is None
+
+
+@needs_ccxt
+def test_bars_are_found_behind_pages_without_any() -> None:
+    """A market that opened two days ago, asked for ten: the first pages end before its first bar."""
+    known, asked = source("binanceusdm"), list[int]()
+
+    def fetch_ohlcv(_symbol: str, _interval: str, since: int) -> list[list[float]]:
+        asked.append(since)
+        first = NOW_MS // 60_000 * 60_000 - 2 * 24 * HOUR_MS
+        opened = range(max(first, -(-since // 60_000) * 60_000), min(since + 100 * 60_000, NOW_MS), 60_000)
+        return [[time_ms, 1.0, 1.0, 1.0, 1.0, 1.0] for time_ms in opened]
+
+    known.client.fetch_ohlcv = fetch_ohlcv
+    found = known.candles(ETH, PERPETUAL, "1m", NOW_MS - 10 * 24 * HOUR_MS)
+    assert found.height == 2 * 24 * 60
+    assert found["venue_ms"].diff().drop_nulls().unique().to_list() == [60_000]
+    assert len(asked) == 10 * 24 * 60 // 100 + 1
+
+
+@needs_ccxt
 @pytest.mark.parametrize("venue", ["binanceusdm", "okx", "gate"])
 def test_only_closed_bars_come_with_their_close_and_volume_in_coins(venue: str) -> None:
     found = source(venue).candles(ETH, PERPETUAL, "1h", NOW_MS - 2 * HOUR_MS)
@@ -164,7 +191,7 @@ def test_book_sizes_are_coins() -> None:
 
 @needs_ccxt
 def test_a_snapshot_names_what_is_silent_and_keeps_the_rest() -> None:
-    found, silences = source("okx").snapshot(ETH)
+    found, silences = source("okx", **{"market/ticker": None}).snapshot(ETH)
     assert [(silence.venue, silence.table) for silence in silences] == [("okx", "prices")]
     assert "no answer for" in silences[0].why
     assert (found.funding.height, found.open_interest.height, found.books.height) == (1, 1, 2)

@@ -19,7 +19,7 @@ type CredentialRow<'py> = (u32, u64, u64, Bound<'py, PyBytes>);
 type FamilyRow<'py> = (Bound<'py, pyo3::types::PyBytes>, Option<(u32, u32)>, Vec<(u32, u32)>);
 
 type FundingRow = (u8, Option<i64>, Option<i64>, u32, Option<u64>, bool, Vec<(u64, i64, i64, i64)>);
-type InstrumentRow = (u8, u8, i64, i64, i64, Option<u8>);
+type InstrumentRow = (u8, u8, i64, i64, i64, Option<u8>, i128);
 
 impl Exchange {
     pub(crate) fn engine<T: Send>(
@@ -78,7 +78,8 @@ impl Exchange {
         self.engine(py, |engine| {
             let view = engine.instrument(InstrumentId(instrument))?;
             let status = view.prices.map(|status| status.code());
-            Some((view.state.code(), view.gate.code(), view.mark.0, view.index.0, view.last.0, status))
+            let (state, gate) = (view.state.code(), view.gate.code());
+            Some((state, gate, view.mark.0, view.index.0, view.last.0, status, view.open_interest_lots))
         })
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from exchange_os.api import market
+from exchange_os.api import market, perpetual
 from exchange_os.api.codes import Refused
 from exchange_os.api.desk import Desk
 from exchange_os.api.intake import (
@@ -57,7 +57,7 @@ def _index(desk: Desk, name: str) -> Rows:
 
 
 def _funding(desk: Desk, name: str) -> Rows:
-    return market.funding_rate(desk, {"instId": name})
+    return perpetual.funding_rate(desk, {"instId": name})
 
 
 # Channel: its rows, after how many ticks it is looked at again, after how many it is told unchanged.

@@ -181,7 +181,7 @@ def mark_price(desk: Desk, fields: Fields) -> list[Row]:
             "markPx": text(each.mark_price),
             "ts": str(now_ms()),
         }
-        for each in desk.instruments(fields)
+        for each in desk.instruments(fields, needs_type="instId" not in fields)
         if each.mark_price is not None
     ]
 
@@ -198,81 +198,6 @@ def index_tickers(desk: Desk, fields: Fields) -> list[Row]:
         if each.index_price is not None and name in {"", underlying(each)} and quote in {"", each.quote}
         if each.product == "perpetual"
     ]
-
-
-def funding_rate(desk: Desk, fields: Fields) -> list[Row]:
-    """The rate that the samples so far would give, of one perpetual or of "ANY"."""
-    wanted = word(fields, "instId")
-    found = desk.exchange.instruments() if wanted == "ANY" else [desk.instrument(fields)]
-    rows = []
-    for each in found:
-        funding = desk.exchange.funding(each.symbol) if each.product == "perpetual" else None
-        if funding is None or funding.ends_ns is None:
-            continue
-        past = funding.history[-1] if funding.history else None
-        empty = "nextFundingRate minFundingRate maxFundingRate interestRate impactValue formulaType"
-        rows.append(
-            {
-                **blank(empty),
-                "instType": "SWAP",
-                "instId": each.symbol,
-                "method": "current_period",
-                "fundingRate": text(funding.predicted_rate),
-                "fundingTime": ms(funding.ends_ns),
-                "nextFundingTime": ms(funding.ends_ns + funding.interval_h * _HOUR_NS),
-                "prevFundingTime": ms(funding.ends_ns - funding.interval_h * _HOUR_NS),
-                "settState": "processing" if funding.is_settling else "settled",
-                "settFundingRate": text(past.rate) if past else "",
-                "premium": text(funding.premium),
-                "ts": str(now_ms()),
-            }
-        )
-    return rows
-
-
-def funding_history(desk: Desk, fields: Fields) -> list[Row]:
-    each = desk.instrument(fields)
-    funding = desk.exchange.funding(each.symbol)
-    after, before = (decimal_of(name, word(fields, name, "-1")) for name in ("after", "before"))
-    rows = [
-        {
-            "instType": "SWAP",
-            "instId": each.symbol,
-            "formulaType": "",
-            "fundingRate": text(past.rate),
-            "realizedRate": text(past.rate),
-            "fundingTime": ms(past.time_ns),
-            "method": "current_period",
-        }
-        for past in reversed(funding.history if funding else [])
-        if past.time_ns // 1_000_000 > before and (after < 0 or past.time_ns // 1_000_000 < after)
-    ]
-    return rows[: limit_of(fields, 400, 400)]
-
-
-def position_tiers(desk: Desk, fields: Fields) -> list[Row]:
-    """One tier: the margin of the first slice, to the largest position of the instrument."""
-    rows = []
-    for each in desk.instruments(fields):
-        if each.product != "perpetual":
-            continue
-        terms = desk.terms(each)
-        initial, maintenance = (terms[f"{kind}_margin_ppm"] for kind in ("initial", "maintenance"))
-        rows.append(
-            {
-                **dict.fromkeys(("optMgnFactor", "quoteMaxLoan", "baseMaxLoan"), ""),
-                "uly": underlying(each),
-                "instFamily": underlying(each),
-                "instId": each.symbol,
-                "tier": "1",
-                "minSz": "0",
-                "maxSz": str(terms["position_max_lots"]),
-                "imr": text(initial / _PPM),
-                "mmr": text(maintenance / _PPM),
-                "maxLever": str(1_000_000 // initial),
-            }
-        )
-    return rows
 
 
 def insurance_fund(desk: Desk, _fields: Fields) -> list[Row]:

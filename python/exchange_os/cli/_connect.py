@@ -23,7 +23,7 @@ def connection_options(function: F) -> F:
             "key_path",
             default=Path("keys.toml"),
             show_default=True,
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            type=click.Path(dir_okay=False, path_type=Path),
             help="File of keys with its secret.",
         ),
         click.option("--server", default="127.0.0.1:7001", show_default=True, help="Address of the gateway."),
@@ -38,6 +38,8 @@ def connected(server: str, key_path: Path, key: str) -> Exchange:
     from exchange_os.errors import InvalidArgument
     from exchange_os.server import load_keys
 
+    if not key_path.is_file():
+        raise InvalidArgument(f"there is no file of keys at {key_path}; --keys names it")
     for name, is_secret, proof, _, _ in load_keys(key_path).rows:
         if name == key and is_secret:
             return connect(server, key=key, secret=proof, session=2**32 - 1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from exchange_os.cli._connect import connected, connection_options
 from exchange_os.cli._numbers import FloatRange, IntRange
 from exchange_os.cli._say import json_option, say_json, say_pairs
 
@@ -43,12 +44,27 @@ def _milliseconds(text: str) -> int:
     return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
-@click.group(name="signals")
+class _Signals(click.Group):
+    """`xos signals ETH/USDT` is `xos signals report recording ETH/USDT`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and "/" in args[0] and args[0] not in self.commands:
+            args = ["report", RECORDING, *args]
+        return super().parse_args(ctx, args)
+
+
+RECORDING = "recording"
+"""The folder that is read where a symbol alone is given."""
+
+
+@click.group(name="signals", cls=_Signals)
 def command() -> None:
     """Funding divergence, basis, levels, regime and bias of perpetuals, from recorded data.
 
-    A recording is a folder of Parquet files that `xos signals record` fills from outside exchanges, or a
-    program with `exchange_os.signals.recording.Recorder`.
+    `xos signals ETH/USDT` prints the report of a symbol from the folder `recording`. A recording is a folder
+    of Parquet files that `xos signals record` fills from exchanges, or a program with
+    `exchange_os.signals.recording.Recorder`. A venue is one of ccxt's names (`binanceusdm`, `bybit`, `okx`),
+    or what speaks as one at an address of its own: `mine=okx@http://127.0.0.1:8555`.
     """
 
 
@@ -197,12 +213,10 @@ def evaluate(folder: Path, symbol: str, venue: str, interval_s: int, as_json: bo
 @command.command(name="record")
 @click.argument("folder", type=_FOLDER)
 @click.argument("symbols", nargs=-1, required=True)
-@click.option(
-    "--venue", "venues", multiple=True, required=True, help="ccxt's name of an exchange; repeatable."
-)
+@click.option("--venue", "venues", multiple=True, required=True, help="An exchange, as above; repeatable.")
 @click.option("--rounds", type=IntRange(1), default=1, show_default=True, help="How often to ask.")
 @click.option("--every-s", type=FloatRange(1), default=60.0, show_default=True, help="Between rounds.")
-@click.option("--history-days", type=IntRange(0), default=0, help="First fetch settled funding and bars.")
+@click.option("--history-days", type=IntRange(0), default=0, help="Settled funding and bars too, since then.")
 @click.option("--bars", "interval", default="1h", show_default=True, help="Length of those bars.")
 @json_option
 def record(
@@ -226,14 +240,13 @@ def record(
     recorder = Recorder(folder)
     sources = recorder_round.sources_of(venues)
     rows, silences = 0, list[Silence]()
-    if history_days:
-        found = recorder_round.history(sources, symbols, history_days, interval)
-        rows += recorder.append(found.data)
-        silences += found.silences
+    history = recorder_round.History(sources, symbols, history_days, interval)
     for place in range(rounds):
         if place:
             time.sleep(every_s)
         found = recorder_round.ask(sources, symbols)
+        if history_days:
+            found = recorder_round.both(history.ask(), found)
         rows += recorder.append(found.data)
         silences += found.silences
     told = [f"{silence.venue} {silence.table}: {silence.why}" for silence in silences]
@@ -243,3 +256,63 @@ def record(
     click.echo(f"recorded {rows} rows in {folder}")
     for line in told:
         click.echo(f"  silent: {line}")
+
+
+@command.command(name="serve")
+@click.argument("folder", type=_FOLDER)
+@click.argument("symbols", nargs=-1)
+@click.option("--venue", "venues", multiple=True, help="An exchange to ask while serving; repeatable.")
+@click.option("--every-s", type=FloatRange(1), default=60.0, show_default=True, help="Between two rounds.")
+@click.option(
+    "--history-days", type=IntRange(1), default=90, show_default=True, help="Funding and bars since then."
+)
+@click.option("--bars", "interval", default="1h", show_default=True, help="Length of those bars.")
+@click.option(
+    "--positions-of", help="Which of the venues the server below is: its positions are recorded too."
+)
+@connection_options
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8556, show_default=True, type=IntRange(0, 65_535), help="Port to listen on.")
+def serve(
+    folder: Path,
+    symbols: tuple[str, ...],
+    venues: tuple[str, ...],
+    every_s: float,
+    history_days: int,
+    interval: str,
+    positions_of: str | None,
+    server: str,
+    key_path: Path,
+    key: str,
+    host: str,
+    port: int,
+) -> None:
+    """Serve the reports of what FOLDER holds over HTTP until Ctrl-C or SIGTERM.
+
+    With venues and SYMBOLS it asks them every round, records what they say and streams the new reports. With
+    --positions-of it also records the sums of all open positions by liquidation price, which an operator's
+    key of the server gives: the liquidation map of that venue is exact then. Under /api/v1/signals/ are
+    symbols, report, screen, page and stream.
+    """
+    import asyncio
+
+    from exchange_os.signals import serving
+    from exchange_os.signals.sources import recorder_round
+
+    if bool(venues) != bool(symbols):
+        raise click.UsageError("to ask exchanges, both --venue and symbols are needed")
+    sources = recorder_round.sources_of(venues)
+    history = recorder_round.History(sources, symbols, history_days, interval)
+    own = connected(server, key_path, key) if positions_of else None
+
+    def ask() -> recorder_round.Answers:
+        answers = recorder_round.both(history.ask(), recorder_round.ask(sources, symbols))
+        if own is None or positions_of is None:
+            return answers
+        return recorder_round.with_positions(answers, own, positions_of, symbols)
+
+    async def run() -> None:
+        desk = serving.Desk.open(str(folder))
+        await serving.run(desk, host, port, ask if sources else None, every_s, click.echo)
+
+    asyncio.run(run())

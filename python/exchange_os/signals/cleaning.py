@@ -25,7 +25,7 @@ passes 0.0003, and in percent the usual 0.01 % reads 0.01."""
 UNIT_SUSPECT_ROWS_MIN = 10
 GRID_TOLERANCE_MS = 60_000
 INTERVALS_FOR_INFERENCE = 3
-_WITHIN_A_MESSAGE = frozenset({"venue_ms", "side", "price", "base_qty", "notional_from"})
+_WITHIN_A_MESSAGE = frozenset({"venue_ms", "side", "price", "base_qty", "notional_from", "liquidation_price"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import polars as pl
 from exchange_os.errors import InvalidArgument
 from exchange_os.signals.bars import Bars, Floats
 from exchange_os.signals.liquidation_price import Tier, isolated
-from exchange_os.signals.market_data import MarketData
+from exchange_os.signals.market_data import HOUR_MS, MarketData
 from exchange_os.signals.origin import Figure, Origin
 
 MODEL = "oi-growth-1"
@@ -213,18 +213,18 @@ def _interest_at(bars: Bars, open_interest: pl.DataFrame) -> Floats:
 def exact_liquidation_map(
     positions: pl.DataFrame, *, price: float, origin: Origin, band_percent: float = 10.0
 ) -> LiquidationMap:
-    """From known positions: columns `side` (1 or -1), `base_qty`, `liquidation_price` (null: never).
+    """From all positions: columns `position` (long or short), `base_qty`, `liquidation_price` (null: never).
 
     Refuses sides that do not add up: every contract has a long and a short.
     """
-    longs, shorts = (positions.filter(pl.col("side") == side) for side in (1, -1))
+    longs, shorts = (positions.filter(pl.col("position") == side) for side in ("long", "short"))
     open_interest = float(longs["base_qty"].sum())
     if not math.isclose(open_interest, float(shorts["base_qty"].sum()), rel_tol=1e-9) or open_interest <= 0:
         raise InvalidArgument("the longs and the shorts of a market are equal and above 0")
     placed = positions.filter(pl.col("liquidation_price").is_not_null()).sort("liquidation_price")
     levels = placed.group_by("liquidation_price", maintain_order=True).agg(
-        pl.col("base_qty").filter(pl.col("side") == 1).sum().alias("long"),
-        pl.col("base_qty").filter(pl.col("side") == -1).sum().alias("short"),
+        pl.col("base_qty").filter(pl.col("position") == "long").sum().alias("long"),
+        pl.col("base_qty").filter(pl.col("position") == "short").sum().alias("short"),
     )
     return LiquidationMap(
         price=price,
@@ -236,6 +236,21 @@ def exact_liquidation_map(
         band_percent=band_percent,
         origin=origin,
     )
+
+
+def known_liquidation_map(
+    data: MarketData, *, symbol: str, venue: str, at_ms: int, price: float
+) -> LiquidationMap | None:
+    """The exact map of a venue that tells its positions; None where it told none within an hour."""
+    told = data.positions.filter(
+        pl.col("symbol") == symbol,
+        pl.col("venue") == venue,
+        pl.col("received_ms").is_between(at_ms - HOUR_MS, at_ms),
+    )
+    newest = told.filter(pl.col("venue_ms") == pl.col("venue_ms").max())
+    if newest.is_empty():
+        return None
+    return exact_liquidation_map(newest, price=price, origin=Origin.of_row(newest.row(0, named=True)))
 
 
 def open_interest_of(data: MarketData, *, symbol: str, venue: str, at_ms: int) -> pl.DataFrame:

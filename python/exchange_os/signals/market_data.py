@@ -68,6 +68,8 @@ SCHEMAS: Mapping[str, Mapping[str, type[pl.DataType]]] = {
     "liquidations": {**_COMMON, "position": pl.String, "price": _F, "base_qty": _F},
     # Maintenance tiers of a perpetual: from this notional in quote currency on, this fraction of it.
     "tiers": {**_COMMON, "notional_from": _F, "maintenance_rate": _F, "leverage_max": _F},
+    # Every open position, by who runs the venue: at this mark it would be liquidated; null: at none.
+    "positions": {**_COMMON, "position": pl.String, "base_qty": _F, "liquidation_price": _F},
 }
 
 OPTIONAL: Mapping[str, frozenset[str]] = {
@@ -78,6 +80,7 @@ OPTIONAL: Mapping[str, frozenset[str]] = {
     "books": frozenset(),
     "liquidations": frozenset(),
     "tiers": frozenset(),
+    "positions": frozenset({"liquidation_price"}),
 }
 """Columns that may be null. `interval_s` may, so that its absence is named and not a failure to load."""
 
@@ -89,6 +92,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "books": ("venue", "symbol", "market", "source", "venue_ms", "side", "price"),
     "liquidations": ("venue", "symbol", "source", "venue_ms", "position", "price", "base_qty"),
     "tiers": ("venue", "symbol", "source", "venue_ms", "notional_from"),
+    "positions": ("venue", "symbol", "source", "venue_ms", "position", "liquidation_price"),
 }
 """Two rows with one key are the same message twice; the one received last counts."""
 
@@ -100,6 +104,7 @@ WORDS: Mapping[str, Mapping[str, frozenset[str]]] = {
     "liquidations": {"position": frozenset({"long", "short"})},
     "open_interest": {},
     "tiers": {},
+    "positions": {"position": frozenset({"long", "short"})},
 }
 
 
@@ -145,6 +150,7 @@ class MarketData:
     books: pl.DataFrame = field(default_factory=lambda: empty("books"))
     liquidations: pl.DataFrame = field(default_factory=lambda: empty("liquidations"))
     tiers: pl.DataFrame = field(default_factory=lambda: empty("tiers"))
+    positions: pl.DataFrame = field(default_factory=lambda: empty("positions"))
 
     def __post_init__(self) -> None:
         for table in TABLES:

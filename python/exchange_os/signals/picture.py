@@ -116,9 +116,10 @@ def _liquidations(axes: Any, report: Report) -> None:
         _nothing(axes, "no open interest to estimate from")
         return
     coverage = 100 * min(found.long_coverage, found.short_coverage)
+    kind = "within reach are" if found.model == "exact" else "an estimate that covers"
     _title(
         axes,
-        f"Liquidations by price: {found.model}, an estimate that covers {coverage:.0f} % of open interest",
+        f"Liquidations by price: {found.model}, {kind} {coverage:.0f} % of open interest",
     )
     near = np.abs(found.levels / found.price - 1) <= found.band_percent / 100
     width = found.levels[near] * 0.001

@@ -18,7 +18,12 @@ from exchange_os.signals.clock import next_funding
 from exchange_os.signals.context import MarketContext, market_context
 from exchange_os.signals.divergence import DivergenceSettings, FundingDivergence, Rating, funding_divergence
 from exchange_os.signals.levels import Levels, levels
-from exchange_os.signals.liquidation_map import LiquidationMap, liquidation_map, open_interest_of
+from exchange_os.signals.liquidation_map import (
+    LiquidationMap,
+    known_liquidation_map,
+    liquidation_map,
+    open_interest_of,
+)
 from exchange_os.signals.liquidation_price import Tier, recorded_tiers
 from exchange_os.signals.market_data import DAY_MS, HOUR_MS, PERPETUAL, MarketData
 from exchange_os.signals.origin import Figure
@@ -220,7 +225,10 @@ def _with_bars(
         strength=None if symbol == settings.benchmark else relative_strength(chosen, other),
         levels=levels(recent),
         walls=walls(data, symbol=symbol, venue=venue, at_ms=at_ms),
-        liquidations=liquidation_map(recent, seen, tiers=told or settings.tiers, tiers_told=whose),
+        liquidations=known_liquidation_map(
+            data, symbol=symbol, venue=venue, at_ms=at_ms, price=float(recent.close[-1])
+        )
+        or liquidation_map(recent, seen, tiers=told or settings.tiers, tiers_told=whose),
         context=market_context(data, symbol=symbol, venue=venue, at_ms=at_ms),
         bias=view,
     )

@@ -21,6 +21,9 @@ from exchange_os.signals.sources import dialects
 from exchange_os.signals.sources.dialects import Dialect, dialect_of, number
 
 BOOK_LEVELS = 50
+PAGE_BARS = 100
+"""The fewest bars that a page of any venue covers."""
+DOLLARS = ("USDT", "USDC", "USD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +39,58 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A venue that speaks as another does, at an address of its own: `mine=okx@http://127.0.0.1:8555`."""
+
+    venue: str
+    """What its rows are called."""
+    exchange: str
+    """ccxt's name of what it speaks."""
+    url: str | None = None
+
+    @staticmethod
+    def parse(text: str) -> Address:
+        """`exchange`, `exchange@url` or `name=exchange@url`; an address begins with http:// or https://."""
+        spoken, at, url = text.partition("@")
+        name, equals, exchange = spoken.partition("=")
+        exchange = exchange if equals else name
+        if not name or not exchange or (at and not url.startswith(("http://", "https://"))):
+            why = "a venue is 'exchange', or 'name=exchange@http://address' where it has an own address"
+            raise InvalidArgument(f"{why}, not '{text}'")
+        return Address(name, exchange, url.rstrip("/") if at else None)
+
+
 class CcxtSource:
-    """One venue, by ccxt's name for it (`binanceusdm`, `bybit`, `okx`, `hyperliquid`, ...).
+    """One venue, by ccxt's name for it (`binanceusdm`, `bybit`, `okx`, ...) or by its `Address`.
 
     `client` is a ready ccxt exchange, else one without keys is made when first needed. Symbols are ours, as
     "ETH/USDT"; where a venue's perpetual has another quote the row keeps ours and `source` names the venue's.
     """
 
-    def __init__(self, venue: str, client: Any | None = None, clock: Callable[[], int] = now_ms) -> None:
-        self.venue = venue
+    def __init__(
+        self, venue: str | Address, client: Any | None = None, clock: Callable[[], int] = now_ms
+    ) -> None:
+        self.address = venue if isinstance(venue, Address) else Address(venue, venue)
+        self.venue = self.address.venue
         self._client = client
         self._clock = clock
         self._intervals: dict[str, Any] | None = None
 
     @property
+    def exchange(self) -> str:
+        """Whose messages these are: what dialects are read by."""
+        return self.address.exchange
+
+    @property
     def dialect(self) -> Dialect:
-        return dialect_of(self.venue)
+        return dialect_of(self.exchange)
 
     @property
     def client(self) -> Any:
         """The ccxt exchange, with its markets loaded."""
         if self._client is None:
-            self._client = _made(self.venue)
+            self._client = _made(self.address)
         if not self._client.markets:
             self._client.load_markets()
         return self._client
@@ -70,9 +103,18 @@ class CcxtSource:
         base, _, quote = symbol.partition("/")
         if kind == PERPETUAL:
             quote = self.dialect.quote or quote
-        name = f"{base}/{quote}:{quote}" if kind == PERPETUAL else f"{base}/{quote}"
-        found: dict[str, Any] | None = self.client.markets.get(name)
-        return found if found and found.get("active") is not False else None
+        for each in self._quotes(quote):
+            name = f"{base}/{each}:{each}" if kind == PERPETUAL else f"{base}/{each}"
+            found: dict[str, Any] | None = self.client.markets.get(name)
+            if found and found.get("active") is not False:
+                return found
+        return None
+
+    def _quotes(self, quote: str) -> tuple[str, ...]:
+        """Of a venue with an own address any dollar will do: its markets settle in one of them."""
+        if self.address.url is None or quote not in DOLLARS:
+            return (quote,)
+        return (quote, *(each for each in DOLLARS if each != quote))
 
     def snapshot(self, symbol: str) -> tuple[MarketData, list[Silence]]:
         """What the venue says now: rates, quotes of both markets, open interest, the book."""
@@ -107,11 +149,11 @@ class CcxtSource:
         intervals = self._intervals or {}
         rate = self.client.fetch_funding_rate(market["symbol"])
         received_ms = self._clock()
-        cap, floor = dialects.bounds(self.venue, rate, intervals)
+        cap, floor = dialects.bounds(self.exchange, rate, intervals)
         row = {
             **self._common(symbol, market, rate, received_ms),
             "rate": number(rate.get("fundingRate")),
-            "interval_s": dialects.interval_s(self.venue, rate, intervals),
+            "interval_s": dialects.interval_s(self.exchange, rate, intervals),
             "kind": FundingKind.ESTIMATED.value,
             "next_funding_ms": dialects.whole(rate.get("fundingTimestamp")),
             "cap": cap,
@@ -145,10 +187,7 @@ class CcxtSource:
             return empty("prices")
         ticker = self.client.fetch_ticker(market["symbol"])
         received_ms = self._clock()
-        mark, index = number(ticker.get("markPrice")), number(ticker.get("indexPrice"))
-        if kind == PERPETUAL and index is None:
-            rate = self.client.fetch_funding_rate(market["symbol"])
-            mark, index = number(rate.get("markPrice")), number(rate.get("indexPrice"))
+        mark, index = self._mark_and_index(market, ticker) if kind == PERPETUAL else (None, None)
         row = {
             **self._common(symbol, market, ticker, received_ms),
             "market": kind,
@@ -157,9 +196,23 @@ class CcxtSource:
             "last": number(ticker.get("last")),
             "mark": mark,
             "index": index,
-            "base_volume_24h": number(ticker.get("baseVolume")),
+            "base_volume_24h": dialects.base_volume(self.exchange, ticker, of_perpetual=kind == PERPETUAL),
         }
         return self._frame("prices", [row])
+
+    def _mark_and_index(
+        self, market: dict[str, Any], ticker: dict[str, Any]
+    ) -> tuple[float | None, float | None]:
+        """From the ticker, else from where the venue tells them."""
+        mark, index = number(ticker.get("markPrice")), number(ticker.get("indexPrice"))
+        if index is None:
+            rate = self.client.fetch_funding_rate(market["symbol"])
+            mark, index = mark or number(rate.get("markPrice")), number(rate.get("indexPrice"))
+        if mark is None and self.has("fetchMarkPrice"):
+            mark = number(self.client.fetch_mark_price(market["symbol"]).get("markPrice"))
+        if index is None:
+            index = dialects.index_price(self.exchange, self.client, market)
+        return mark, index
 
     def candles(self, symbol: str, kind: str, interval: str, since_ms: int) -> pl.DataFrame:
         """Closed bars; ccxt's last bar is still open and is left out. Volume in coins."""
@@ -190,16 +243,15 @@ class CcxtSource:
         return self._frame("candles", rows)
 
     def _bars(self, market: dict[str, Any], interval: str, since_ms: int) -> list[list[Any]]:
-        """Page by page until nothing newer comes."""
+        """Page by page until now. A page without bars may lie before the first one: the next begins later."""
         bars: list[list[Any]] = []
-        start_ms = since_ms
-        while True:
+        start_ms, step_ms = since_ms, PAGE_BARS * int(self.client.parse_timeframe(interval)) * 1_000
+        while start_ms <= self._clock():
             page = self.client.fetch_ohlcv(market["symbol"], interval, since=start_ms)
             fresh = [bar for bar in page if int(bar[0]) >= start_ms]
-            if not fresh:
-                return bars
             bars += fresh
-            start_ms = max(int(bar[0]) for bar in fresh) + 1
+            start_ms = max(int(bar[0]) for bar in fresh) + 1 if fresh else start_ms + step_ms
+        return bars
 
     def open_interest(self, symbol: str) -> pl.DataFrame:
         market = self.market(symbol, PERPETUAL)
@@ -207,7 +259,7 @@ class CcxtSource:
             return empty("open_interest")
         answer = self.client.fetch_open_interest(market["symbol"])
         received_ms = self._clock()
-        qty = dialects.base_open_interest(self.venue, answer, _contract_size(market))
+        qty = dialects.base_open_interest(self.exchange, answer, _contract_size(market))
         row = {**self._common(symbol, market, answer, received_ms), "base_qty": qty}
         return self._frame("open_interest", [row])
 
@@ -275,11 +327,14 @@ def _contract_size(market: dict[str, Any]) -> float:
     return number(market.get("contractSize")) or 1.0
 
 
-def _made(venue: str) -> Any:
+def _made(address: Address) -> Any:
     try:
         import ccxt  # type: ignore[import-untyped]
     except ModuleNotFoundError as error:
         raise InvalidArgument("outside exchanges need ccxt: install exchange-os[signals]") from error
-    if venue not in ccxt.exchanges:
-        raise InvalidArgument(f"ccxt knows no exchange '{venue}'")
-    return getattr(ccxt, venue)({"enableRateLimit": True})
+    if address.exchange not in ccxt.exchanges:
+        raise InvalidArgument(f"ccxt knows no exchange '{address.exchange}'")
+    options: dict[str, Any] = {"enableRateLimit": True}
+    if address.url is not None:
+        options["urls"] = {"api": {"rest": address.url}}
+    return getattr(ccxt, address.exchange)(options)

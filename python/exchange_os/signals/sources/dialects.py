@@ -131,6 +131,25 @@ def base_open_interest(venue: str, answer: dict[str, Any], contract_size: float)
     return amount * contract_size / dialect_of(venue).open_interest_sides
 
 
+def base_volume(venue: str, ticker: dict[str, Any], *, of_perpetual: bool) -> float | None:
+    """The volume of 24 hours in coins. ccxt's of an OKX perpetual is in contracts: the raw `volCcy24h` is in
+    coins there (of a spot market it is in quote currency)."""
+    raw = ticker.get("info") or {}
+    if venue == "okx" and of_perpetual:
+        return number(raw.get("volCcy24h"))
+    return number(ticker.get("baseVolume"))
+
+
+def index_price(venue: str, client: Any, market: dict[str, Any]) -> float | None:
+    """Where neither ticker nor funding rate has it: OKX tells it by the underlying."""
+    if venue != "okx":
+        return None
+    name = (market.get("info") or {}).get("uly")
+    answer = client.publicGetMarketIndexTickers({"instId": name}) if name else {}
+    rows = answer.get("data") or [{}]
+    return number(rows[0].get("idxPx"))
+
+
 LIQUIDATED_BY_ORDER_SIDE = {"buy": "short", "sell": "long"}
 """The side of the closing order: a long is closed by selling."""
 LIQUIDATED_BY_POSITION_SIDE = {"buy": "long", "sell": "short"}
