@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from exchange_os.signals.cleaning import clean
 from exchange_os.signals.divergence import eight_hour_rates
 from exchange_os.signals.market_data import DAY_MS, MarketData
 from exchange_os.signals.report import Report
@@ -35,7 +36,7 @@ def draw_report(report: Report, data: MarketData, target: Path | io.BytesIO, kin
     form = kind or (target.suffix.lstrip(".") if isinstance(target, Path) else "svg")
     with mpl.rc_context({"font.size": 9, "svg.hashsalt": "xos", "axes.edgecolor": _FAINT}):
         figure, axes = plt.subplots(2, 2, figsize=(13, 8), dpi=120)
-        _funding(axes[0, 0], report, data.as_of(report.at_ms))
+        _funding(axes[0, 0], report, clean(data.of_symbol(report.symbol), report.at_ms)[0])
         _prices(axes[0, 1], report)
         _liquidations(axes[1, 0], report)
         _reliability(axes[1, 1], report)
@@ -67,12 +68,19 @@ def _days(times_ms: Any) -> Any:
     return np.asarray(times_ms).astype("datetime64[ms]")
 
 
+def _length(seconds: int) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
 def _funding(axes: Any, report: Report, data: MarketData) -> None:
     _title(axes, "Settled funding by venue, bps per 8 h")
     since_ms = report.at_ms - DAYS_SHOWN * DAY_MS
     rates = eight_hour_rates(data.funding, report.symbol).filter(pl.col("end_ms") > since_ms)
     if rates.is_empty():
-        _nothing(axes, "no settled funding")
+        _nothing(axes, "no whole 8 h of settled funding")
         return
     venues = rates["venue"].unique().sort().to_list()
     for place, venue in enumerate(venues):
@@ -92,12 +100,14 @@ def _prices(axes: Any, report: Report) -> None:
         _nothing(axes, "no bars")
         return
     shown = bars.tail(BARS_SHOWN)
-    hours = f"{bars.interval_s / 3_600:g} h"
-    _title(axes, f"Price on {bars.venue}, bars of {hours}, with support and resistance zones")
+    _title(
+        axes, f"Price on {bars.venue}, bars of {_length(bars.interval_s)}, with support and resistance zones"
+    )
     days = _days(shown.close_ms)
     colours = np.where(shown.close >= shown.open, _UP, _DOWN)
     axes.vlines(days, shown.low, shown.high, color=colours, linewidth=0.7)
     axes.vlines(days, shown.open, shown.close, color=colours, linewidth=2.2)
+    axes.scatter(days, shown.close, marker="_", s=5, color=colours, linewidth=1)  # bars of one price too
     low, high = float(shown.low.min()), float(shown.high.max())
     if report.signals.levels is not None:
         found = report.signals.levels
@@ -122,6 +132,9 @@ def _liquidations(axes: Any, report: Report) -> None:
         f"Liquidations by price: {found.model}, {kind} {coverage:.0f} % of open interest",
     )
     near = np.abs(found.levels / found.price - 1) <= found.band_percent / 100
+    if not near.any():
+        _nothing(axes, f"none within {found.band_percent:g} % of the price")
+        return
     width = found.levels[near] * 0.001
     prices = found.levels[near]
     for qty, colour, name in ((found.long_qty, _DOWN, "longs"), (found.short_qty, _UP, "shorts")):
