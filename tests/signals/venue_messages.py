@@ -275,6 +275,7 @@ def client_of(venue: str, **more: Any) -> Any:
         [
             {
                 "id": market_id,
+                "lowercaseId": market_id.lower(),
                 "symbol": symbol,
                 "base": base,
                 "quote": quote,

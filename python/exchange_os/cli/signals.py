@@ -57,6 +57,11 @@ RECORDING = "recording"
 """The folder that is read where a symbol alone is given."""
 
 
+_LIQUIDATIONS = click.option(
+    "--liquidations", is_flag=True, help="Listen for liquidations too, where a venue tells them."
+)
+
+
 @click.group(name="signals", cls=_Signals)
 def command() -> None:
     """Funding divergence, basis, levels, regime and bias of perpetuals, from recorded data.
@@ -218,6 +223,7 @@ def evaluate(folder: Path, symbol: str, venue: str, interval_s: int, as_json: bo
 @click.option("--every-s", type=FloatRange(1), default=60.0, show_default=True, help="Between rounds.")
 @click.option("--history-days", type=IntRange(0), default=0, help="Settled funding and bars too, since then.")
 @click.option("--bars", "interval", default="1h", show_default=True, help="Length of those bars.")
+@_LIQUIDATIONS
 @json_option
 def record(
     folder: Path,
@@ -227,6 +233,7 @@ def record(
     every_s: float,
     history_days: int,
     interval: str,
+    liquidations: bool,
     as_json: bool,
 ) -> None:
     """Ask outside exchanges and append what they say to FOLDER. Needs exchange-os[signals].
@@ -236,19 +243,21 @@ def record(
     from exchange_os.signals.recording import Recorder
     from exchange_os.signals.sources import recorder_round
     from exchange_os.signals.sources.ccxt_source import Silence
+    from exchange_os.signals.sources.liquidation_watch import watching
 
     recorder = Recorder(folder)
     sources = recorder_round.sources_of(venues)
     rows, silences = 0, list[Silence]()
     history = recorder_round.History(sources, symbols, history_days, interval)
-    for place in range(rounds):
-        if place:
-            time.sleep(every_s)
-        found = recorder_round.ask(sources, symbols)
-        if history_days:
-            found = recorder_round.both(history.ask(), found)
-        rows += recorder.append(found.data)
-        silences += found.silences
+    with watching(sources, symbols, on=liquidations) as heard:
+        for place in range(rounds):
+            if place:
+                time.sleep(every_s)
+            found = recorder_round.both(recorder_round.ask(sources, symbols), heard())
+            if history_days:
+                found = recorder_round.both(history.ask(), found)
+            rows += recorder.append(found.data)
+            silences += found.silences
     told = [f"{silence.venue} {silence.table}: {silence.why}" for silence in silences]
     if as_json:
         say_json({"rows": rows, "silent": told})
@@ -267,6 +276,7 @@ def record(
     "--history-days", type=IntRange(1), default=90, show_default=True, help="Funding and bars since then."
 )
 @click.option("--bars", "interval", default="1h", show_default=True, help="Length of those bars.")
+@_LIQUIDATIONS
 @click.option(
     "--positions-of", help="Which of the venues the server below is: its positions are recorded too."
 )
@@ -280,6 +290,7 @@ def serve(
     every_s: float,
     history_days: int,
     interval: str,
+    liquidations: bool,
     positions_of: str | None,
     server: str,
     key_path: Path,
@@ -298,6 +309,7 @@ def serve(
 
     from exchange_os.signals import serving
     from exchange_os.signals.sources import recorder_round
+    from exchange_os.signals.sources.liquidation_watch import watching
 
     if bool(venues) != bool(symbols):
         raise click.UsageError("to ask exchanges, both --venue and symbols are needed")
@@ -305,14 +317,17 @@ def serve(
     history = recorder_round.History(sources, symbols, history_days, interval)
     own = connected(server, key_path, key) if positions_of else None
 
-    def ask() -> recorder_round.Answers:
-        answers = recorder_round.both(history.ask(), recorder_round.ask(sources, symbols))
-        if own is None or positions_of is None:
-            return answers
-        return recorder_round.with_positions(answers, own, positions_of, symbols)
+    with watching(sources, symbols, on=liquidations) as heard:
 
-    async def run() -> None:
-        desk = serving.Desk.open(str(folder))
-        await serving.run(desk, host, port, ask if sources else None, every_s, click.echo)
+        def ask() -> recorder_round.Answers:
+            answers = recorder_round.both(history.ask(), recorder_round.ask(sources, symbols))
+            answers = recorder_round.both(answers, heard())
+            if own is None or positions_of is None:
+                return answers
+            return recorder_round.with_positions(answers, own, positions_of, symbols)
 
-    asyncio.run(run())
+        async def run() -> None:
+            desk = serving.Desk.open(str(folder))
+            await serving.run(desk, host, port, ask if sources else None, every_s, click.echo)
+
+        asyncio.run(run())

@@ -100,21 +100,7 @@ class CcxtSource:
 
     def market(self, symbol: str, kind: str) -> dict[str, Any] | None:
         """ccxt's market of one of our symbols; None if the venue does not list it, or no longer."""
-        base, _, quote = symbol.partition("/")
-        if kind == PERPETUAL:
-            quote = self.dialect.quote or quote
-        for each in self._quotes(quote):
-            name = f"{base}/{each}:{each}" if kind == PERPETUAL else f"{base}/{each}"
-            found: dict[str, Any] | None = self.client.markets.get(name)
-            if found and found.get("active") is not False:
-                return found
-        return None
-
-    def _quotes(self, quote: str) -> tuple[str, ...]:
-        """Of a venue with an own address any dollar will do: its markets settle in one of them."""
-        if self.address.url is None or quote not in DOLLARS:
-            return (quote,)
-        return (quote, *(each for each in DOLLARS if each != quote))
+        return market_of(self.client.markets, self.address, symbol, kind)
 
     def snapshot(self, symbol: str) -> tuple[MarketData, list[Silence]]:
         """What the venue says now: rates, quotes of both markets, open interest, the book."""
@@ -320,6 +306,23 @@ class CcxtSource:
         if not rows:
             return empty(table)
         return conform(table, pl.DataFrame(rows, infer_schema_length=None))
+
+
+def market_of(
+    markets: dict[str, Any], address: Address, symbol: str, kind: str = PERPETUAL
+) -> dict[str, Any] | None:
+    """ccxt's market of one of our symbols. Of a venue with an own address any dollar will do as its quote."""
+    base, _, quote = symbol.partition("/")
+    if kind == PERPETUAL:
+        quote = dialect_of(address.exchange).quote or quote
+    others = DOLLARS if address.url is not None and quote in DOLLARS else ()
+    for each in (quote, *others):
+        found: dict[str, Any] | None = markets.get(
+            f"{base}/{each}:{each}" if kind == PERPETUAL else f"{base}/{each}"
+        )
+        if found and found.get("active") is not False:
+            return found
+    return None
 
 
 def _contract_size(market: dict[str, Any]) -> float:
