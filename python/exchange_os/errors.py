@@ -183,6 +183,29 @@ class SessionRefused(Error):
         self.retry_ns = retry_ns
 
 
+class ApiRefused(Error):
+    """The public interface refused a request, which had no effect.
+
+    `code` is the code of OKX, `status` that of HTTP; the message is the server's.
+    """
+
+    number = 807
+
+    def __init__(self, message: str, code: str, status: int) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.status = status
+
+
+class ApiUnavailable(Error, ConnectionError):
+    """The public interface gave no answer, or none that counts, however often it was asked.
+
+    Whether a request that changes something took effect is not known: its client id tells.
+    """
+
+    number = 808
+
+
 # --- 9xx: files ---
 
 

@@ -15,7 +15,7 @@ from aiohttp import web
 
 import exchange_os as xos
 from exchange_os.api import Key, Keys, application
-from exchange_os.api.server import DESK
+from exchange_os.api.server import DESK, HUB
 from exchange_os.api.signing import signature
 from exchange_os.control import Database
 from exchange_os.history import History
@@ -90,7 +90,7 @@ class Server:
         self.ann, self.bob = (self.keys.create(account) for account in self.accounts)
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         app = application(self.exchange, self.keys, limits=self._limits, history=self._history)
-        self.desk = app[DESK]
+        self.desk, self.hub = app[DESK], app[HUB]
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -125,7 +125,7 @@ _CHANGING = frozenset({*ALGO_BATCHES, *SETTINGS, *SINGLE, *BATCHES, *SWEEPING, *
 
 DESK = web.AppKey("desk", Desk)
 _RATES = web.AppKey("rates", Rates)
-_HUB = web.AppKey("hub", Hub)
+HUB = web.AppKey("hub", Hub)
 _CHORES = web.AppKey("chores", asyncio.Task[None])
 
 
@@ -138,14 +138,14 @@ def application(
     app[DESK] = Desk(exchange, keys)
     app[DESK].history = history
     app[_RATES] = Rates(enabled=limits)
-    app[_HUB] = Hub(app[DESK], app[_RATES])
+    app[HUB] = Hub(app[DESK], app[_RATES])
     for place in _PLACES:
         app.router.add_get(_SOCKETS + place, _socket)
     app.router.add_route("*", "/{path:.*}", _handle)
 
     async def start(app: web.Application) -> None:
         app[DESK].intake.start()
-        app[_HUB].start()
+        app[HUB].start()
         app[_CHORES] = asyncio.create_task(chores(app[DESK]))
 
     async def close(app: web.Application) -> None:
@@ -154,7 +154,7 @@ def application(
         app[DESK].limits.write()
 
     async def hang_up(app: web.Application) -> None:
-        await app[_HUB].close()
+        await app[HUB].close()
 
     app.on_shutdown.append(hang_up)
     app.on_startup.append(start)
@@ -166,9 +166,9 @@ async def _socket(request: web.Request) -> web.StreamResponse:
     """A WebSocket; a plain request to its path is told so."""
     if request.headers.get("upgrade", "").lower() != "websocket":
         return _envelope("50404", "This path speaks WebSocket.", [], 404)
-    session = Session(request.app[_HUB], request, request.path.removeprefix(_SOCKETS))
+    session = Session(request.app[HUB], request, request.path.removeprefix(_SOCKETS))
     try:
-        request.app[_HUB].enter(session)
+        request.app[HUB].enter(session)
     except Refused as refused:
         return _envelope(refused.code, refused.message, [], refused.status)
     return await session.run()

@@ -1,0 +1,5 @@
+"""The API in a thread, as the tests of the API have it."""
+
+from tests.api.conftest import server
+
+__all__ = ["server"]
