@@ -108,6 +108,12 @@ def test_a_debt_bears_interest_by_the_hour(tmp_path: Path) -> None:
     exchange.tick(time_ns=begin_ns + hour_ns - 1)
     assert exchange.balance(alice, "USD").total == -100
     exchange.tick(time_ns=begin_ns + hour_ns)
-    # 100 USD at 100 % a year of 8,760 hours: 1.14 cents, rounded up.
-    assert exchange.balance(alice, "USD").total == Decimal("-100.02")
-    assert exchange.house()["insurance"]["USD"] == Decimal("0.02")
+    # 100 USD at 100 % a year of 8,760 hours: 1.14 cents an hour.
+    assert exchange.balance(alice, "USD").total == Decimal("-100.01")
+    exchange.tick(time_ns=begin_ns + 7 * hour_ns)
+    exchange.tick(time_ns=begin_ns + 7 * hour_ns)
+    # Six hours cost 6.85, and 0.14 were left: 6.99.
+    assert exchange.balance(alice, "USD").total == Decimal("-100.07")
+    exchange.tick(time_ns=begin_ns + 8 * hour_ns)
+    assert exchange.balance(alice, "USD").total == Decimal("-100.09")
+    assert exchange.house()["insurance"]["USD"] == Decimal("0.09")

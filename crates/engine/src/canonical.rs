@@ -232,6 +232,12 @@ impl Engine {
             sink.u64(self.interest.hour);
             sink.u32(self.interest.hours);
             sink.u32(self.interest.cursor);
+            sink.count(self.interest.owed.len());
+            for (account, owed) in &self.interest.owed {
+                sink.u32(account.0);
+                sink.amount(owed.debt);
+                sink.u64(owed.left);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod health;
 mod ladder;
 mod pending;
 mod rounds;
+mod slices;
 mod terms;
 mod views;
 

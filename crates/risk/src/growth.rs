@@ -14,10 +14,11 @@ pub struct Growth {
 }
 
 impl Growth {
-    /// What may be freed now of a `shortage` (requirement less equity, above 0), `freed` having been freed in `elapsed_ns`:
-    /// min(1, elapsed / duration + initial) x (shortage + freed) - freed. Rounded down, in favour of the account.
-    pub fn freeable(&self, shortage: Amount, freed: Amount, elapsed_ns: u64) -> Amount {
-        if shortage < self.small {
+    /// What may be freed now of a `shortage` (`requirement` less equity, above 0), `freed` having been freed in `elapsed_ns`:
+    /// min(1, elapsed / duration + initial) x (shortage + freed) - freed. Rounded down, in favour of the account. All of it
+    /// once half of the requirement is gone: what is lost beyond would be somebody else's.
+    pub fn freeable(&self, shortage: Amount, requirement: Amount, freed: Amount, elapsed_ns: u64) -> Amount {
+        if shortage < self.small || shortage + shortage >= requirement {
             return shortage;
         }
         let one = i128::from(PPM_ONE);
@@ -42,7 +43,7 @@ mod tests {
     #[test]
     fn f18_part_of_a_shortage() {
         let freeable = |shortage, freed, seconds| {
-            minute().freeable(Amount(shortage), Amount(freed), seconds * SECOND_NS).0
+            minute().freeable(Amount(shortage), Amount(2_001), Amount(freed), seconds * SECOND_NS).0
         };
         assert_eq!(freeable(1_000, 0, 0), 100);
         assert_eq!(freeable(900, 100, 0), 0);
@@ -53,6 +54,8 @@ mod tests {
         assert_eq!((freeable(50, 0, 0), freeable(49, 0, 0), freeable(49, 900, 0)), (5, 49, 49));
         // A shortage that went down by itself: more was freed than is due.
         assert_eq!(freeable(60, 500, 6), 0);
+        // Half of the requirement is gone.
+        assert_eq!((freeable(1_000, 0, 0), freeable(1_001, 0, 0)), (100, 1_001));
     }
 
     proptest! {
@@ -63,14 +66,17 @@ mod tests {
             freed in 0i128..1 << 95,
             at in 0u64..1 << 40,
             later in 0u64..1 << 40,
-            initial in 0i32..=1_000_000
+            initial in 0i32..=1_000_000,
+            equity in -(1i128 << 95)..1 << 96
         ) {
             let growth = Growth { initial: Ppm(initial), ..minute() };
             let (shortage, freed) = (Amount(shortage), Amount(freed));
-            let (now, then) = (growth.freeable(shortage, freed, at), growth.freeable(shortage, freed, at + later));
+            let freeable = |elapsed| growth.freeable(shortage, shortage + Amount(equity), freed, elapsed);
+            let (now, then) = (freeable(at), freeable(at + later));
             prop_assert!(now >= Amount::ZERO && now <= then && then <= shortage);
-            prop_assert_eq!(growth.freeable(shortage, freed, growth.duration_ns), shortage);
-            prop_assert_eq!(growth.freeable(shortage, freed, u64::MAX), shortage);
+            prop_assert!(equity > shortage.0 || now == shortage);
+            prop_assert_eq!(freeable(growth.duration_ns), shortage);
+            prop_assert_eq!(freeable(u64::MAX), shortage);
         }
     }
 }

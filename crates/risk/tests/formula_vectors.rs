@@ -149,7 +149,9 @@ fn growth(rows: &mut Vec<Row>) {
         (50, 0, 0, "5"),
         (49, 0, 0, "49"),
     ] {
-        let found = growth.freeable(Amount(shortage), Amount(freed), seconds * SECOND_NS).0.to_string();
+        let requirement = Amount(10_000);
+        let found = growth.freeable(Amount(shortage), requirement, Amount(freed), seconds * SECOND_NS).0;
+        let found = found.to_string();
         let vector = format!("T 60 s, init 10 %, small 50: {seconds} s, {shortage} short, {freed} freed");
         let formula = "part of a shortage that may be freed";
         rows.push(row("F18", formula, "Growth::freeable", vector, stated, found));

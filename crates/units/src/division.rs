@@ -75,6 +75,17 @@ pub fn portion_down(value: Amount, part: i128, parts: i128) -> Amount {
     }
 }
 
+/// `(value x part + left) / parts`, rounded down, and what is then left: what adds up turn by turn loses nothing. `value >= 0`,
+/// `0 <= part <= parts < 2^63`, `0 <= left < parts`.
+#[inline]
+pub fn accrued_down(value: Amount, part: i128, left: i128, parts: i128) -> (Amount, i128) {
+    debug_assert!(value.0 >= 0 && part >= 0 && part <= parts && left >= 0 && left < parts && parts < 1 << 63);
+    // value = a x parts + r, so no product is wider than the value.
+    let (a, r) = (value.0 / parts, value.0 % parts);
+    let sum = r * part + left;
+    (Amount(a * part + sum / parts), sum % parts)
+}
+
 /// `r x part / parts`, rounded down, one bit of `part` at a time: r x (the bits so far) = down x parts + left.
 #[cold]
 fn long_division(r: i128, part: i128, parts: i128) -> i128 {
@@ -197,6 +208,9 @@ mod tests {
         );
         assert_eq!(ratio(1 << 120, 1 << 119), 2_000_000);
         assert_eq!(proportion_down(Qty(10), 3, 7), (Qty(4), 2));
+        assert_eq!(accrued_down(Amount(10), 3, 5, 7), (Amount(5), 0));
+        assert_eq!(accrued_down(Amount(10), 3, 4, 7), (Amount(4), 6));
+        assert_eq!(accrued_down(Amount(i128::MAX), 7, 6, 7), (Amount(i128::MAX), 6));
         assert_eq!(
             (lots_up(Qty(5), Ppm(200_001)), lots_up(Qty(10_000_001), Ppm(200_000))),
             (Qty(2), Qty(2_000_001))

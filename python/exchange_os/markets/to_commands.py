@@ -37,6 +37,7 @@ from exchange_os.markets.scale import (
 )
 from exchange_os.markets.spec import (
     LIMIT_DEFAULTS,
+    Asset,
     Governance,
     Link,
     Oracle,
@@ -120,7 +121,7 @@ class _Planner:
         spec = self.loaded.spec
         self._limits()
         for index, asset in enumerate(spec.assets):
-            self._add("asset", asset.symbol, asset_body(asset), ("asset", index))
+            self._try("asset", asset, ("asset", index))
             number = len(self.assets) + 1
             self.assets.setdefault(asset.symbol, Money(number, asset.symbol, min(asset.decimals, 18)))
         if spec.governance is not None:
@@ -171,9 +172,13 @@ class _Planner:
         else:
             self._add("governance", "", content, ("governance",))
 
-    def _try(self, kind: str, item: Venue | Spot | Perpetual | Underlying | Question, path: Path) -> None:
+    def _try(
+        self, kind: str, item: Asset | Venue | Spot | Perpetual | Underlying | Question, path: Path
+    ) -> None:
         try:
             match item:
+                case Asset():
+                    content = asset_body(item)
                 case Venue():
                     content = self._venue(item)
                 case Question():

@@ -46,7 +46,8 @@ impl Engine {
         let (Some(growth), Some(clock)) = (terms, self.liquidations.clocks.get(&id)) else {
             return health.shortage();
         };
-        growth.freeable(health.shortage(), clock.freed, step.time_ns - clock.start_ns)
+        let elapsed_ns = step.time_ns - clock.start_ns;
+        growth.freeable(health.shortage(), health.maintenance.ceil(), clock.freed, elapsed_ns)
     }
 
     /// An order freed what the shortage went down by.

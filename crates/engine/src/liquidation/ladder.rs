@@ -5,6 +5,7 @@ use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::liquidation::health::{Closable, Health};
 use crate::liquidation::rounds::{BankruptAccount, BankruptPosition};
+use crate::liquidation::slices::Slice;
 use crate::margin::Change;
 use crate::orders::Incoming;
 use crate::step::{Step, wide};
@@ -68,23 +69,28 @@ impl Engine {
         }
     }
 
-    /// An order that closes a part of the position with the largest requirement; while it cools down none, unless it owes
-    /// more than it has.
+    /// Orders that close a part of what the account holds; while it cools down none, unless it owes more than it has.
     fn reduce(&mut self, step: &mut Step, id: AccountId) {
-        let Some(&Closable { at, lots: position, cost }) = self.workable(id).first() else { return };
-        let health = self.health(id);
         let cools = self.liquidations.visits.next(id).is_some_and(|next_ns| next_ns > step.time_ns);
-        if cools && health.equity >= Amount::ZERO {
+        if cools && self.health(id).equity >= Amount::ZERO {
             return;
         }
+        let Some(first) = self.first_to_reduce(step, id) else { return };
+        self.send_order(step, id, first);
+        if self.is_scenario(id)
+            && self.violation.is_none()
+            && self.is_liquidatable(id)
+            && let Some(other) = self.other_half(step, id, first.closable.at)
+        {
+            self.send_order(step, id, other);
+        }
+    }
+
+    fn send_order(&mut self, step: &mut Step, id: AccountId, slice: Slice) {
+        let Slice { closable: Closable { at, lots: position, cost }, lots } = slice;
+        let health = self.health(id);
         let instrument = &self.instruments[at];
-        let whole = Qty(position.abs());
         let terms = instrument.liquidation.as_ref().expect("a closable position has terms");
-        let (value, requirement) = (instrument.value_at_mark(whole), instrument.maintenance_of(whole));
-        let lots = terms.slice(whole, value, requirement, self.freeable(step, id, at, &health));
-        if lots == Qty::ZERO {
-            return;
-        }
         let fee_rate = Ppm(terms.spec.fee_ppm);
         let (price, side, k) =
             (health.worst_price(instrument, position, cost), closing_side(position), instrument.k);

@@ -3,7 +3,8 @@
 use super::source::{Read, Source};
 use crate::engine::Engine;
 use crate::governance::Governance;
-use crate::interest::Interest;
+use crate::interest::{Interest, Owed};
+use std::collections::BTreeMap;
 use xos_ledger::Party;
 use xos_units::{Amount, AssetId};
 
@@ -11,7 +12,16 @@ impl Engine {
     pub(super) fn read_governance(&mut self, source: &mut Source) -> Read<()> {
         if self.interest_ppm() > 0 {
             let (hour, hours) = (source.u64("hour of interest")?, source.u32("hours of interest")?);
-            self.interest = Interest { hour, hours, cursor: source.u32("account of interest")? };
+            let cursor = source.u32("account of interest")?;
+            let mut owed = BTreeMap::new();
+            for _ in 0..source.count(28, "accounts that owed")? {
+                let account = self.read_account(source)?;
+                owed.insert(
+                    account,
+                    Owed { debt: source.amount("debt")?, left: source.u64("part of an atom")? },
+                );
+            }
+            self.interest = Interest { hour, hours, cursor, owed };
         }
         // Without any of it the state ends before.
         if source.at == source.bytes.len() {

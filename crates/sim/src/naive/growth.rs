@@ -58,7 +58,7 @@ impl World {
         let terms = self.terms_of_liquidation(instrument).expect("closable").growth.expect("it is growing");
         let clock = self.liquidations.clocks[&account];
         let shortage = health.shortage();
-        let due = if shortage < terms.small_shortage.0 {
+        let due = if shortage < terms.small_shortage.0 || 2 * shortage >= health.required_atoms() {
             shortage
         } else {
             let t = i128::from(terms.duration_s) * 1_000_000_000;

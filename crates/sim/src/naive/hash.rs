@@ -146,6 +146,12 @@ impl World {
             out.u64(self.charging.hour);
             out.u32(self.charging.hours);
             out.u32(self.charging.next);
+            out.count(self.charging.last_turns.len());
+            for (&account, &(owed, left)) in &self.charging.last_turns {
+                out.u32(account);
+                out.i128(owed);
+                out.u64(u64::try_from(left).expect("less than the parts of an atom"));
+            }
         }
     }
 

@@ -1,16 +1,21 @@
 //! Section 26: interest on debts.
 
 use super::events::Cause;
-use super::money::div_up;
 use super::state::{Party, SETTLEMENT, World};
+use std::collections::BTreeMap;
 use xos_protocol::{EventKind, EventRecord, Int128};
 
+/// Millionths in an atom times hours in a year.
+const PARTS: i128 = 1_000_000 * 24 * 365;
+
 /// Where charging stands.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Charging {
     pub(super) hour: u64,
     pub(super) hours: u32,
     pub(super) next: u32,
+    /// By account: what it owed at its last turn, and what was left of an atom.
+    pub(super) last_turns: BTreeMap<u32, (i128, i128)>,
 }
 
 impl World {
@@ -30,7 +35,9 @@ impl World {
         let before = if self.charging.hour == 0 { hour } else { self.charging.hour };
         self.charging.hour = before;
         if self.charging.next == 0 && hour > before {
-            self.charging = Charging { hour, hours: 720.min(hour - before) as u32, next: 1 };
+            self.charging.hour = hour;
+            self.charging.hours = 720.min(hour - before) as u32;
+            self.charging.next = 1;
         }
         if self.charging.next == 0 {
             return;
@@ -48,13 +55,21 @@ impl World {
     }
 
     fn charge_account(&mut self, cause: &Cause, account: u32, events: &mut Vec<EventRecord>) {
-        let owed = -self.total(account, SETTLEMENT);
-        if owed <= 0 {
+        let (owed_before, left) = self.charging.last_turns.get(&account).copied().unwrap_or((0, 0));
+        let owes = -self.total(account, SETTLEMENT);
+        if owes <= 0 {
+            self.charging.last_turns.remove(&account);
             return;
         }
-        let rate = i128::from(self.interest_ppm()) * i128::from(self.charging.hours);
-        let due = div_up(owed * rate, 1_000_000 * 365 * 24);
+        let hours = i128::from(self.charging.hours);
+        let mut debt_hours = owes.min(owed_before) * hours;
+        if owes > owed_before {
+            debt_hours += owes - owed_before;
+        }
+        let owed_parts = debt_hours * i128::from(self.interest_ppm()) + left;
+        let due = owed_parts.div_euclid(PARTS);
         let paid = due.min(self.health(account).equity).max(0);
+        self.charging.last_turns.insert(account, (owes + paid, owed_parts.rem_euclid(PARTS)));
         if paid == 0 {
             return;
         }

@@ -59,7 +59,7 @@ impl Health {
         self.required_atoms() - self.equity
     }
 
-    fn required_atoms(&self) -> i128 {
+    pub(super) fn required_atoms(&self) -> i128 {
         self.required.div_euclid(MILLION) + i128::from(self.required.rem_euclid(MILLION) != 0)
     }
 }
@@ -195,7 +195,7 @@ impl World {
         found
     }
 
-    fn workable(&self, account: u32) -> Vec<u32> {
+    pub(super) fn workable(&self, account: u32) -> Vec<u32> {
         let mut found = self.closable(account);
         found.retain(|&i| {
             !self.is_silent(i)
@@ -260,7 +260,7 @@ impl World {
                     }
                 }
                 2 => self.convert_for_liquidation(cause, account, events),
-                3 => self.send_liquidation_order(cause, account, events),
+                3 => self.send_liquidation_orders(cause, account, events),
                 4 => self.offer_to_tranches(cause, account, events),
                 _ => self.resolve_bankruptcy(cause, account, events),
             }
@@ -283,27 +283,31 @@ impl World {
         self.liquidations.next_visits.get(&account).is_some_and(|&next_ns| next_ns > cause.time_ns)
     }
 
-    fn send_liquidation_order(&mut self, cause: &Cause, account: u32, events: &mut Vec<EventRecord>) {
+    fn send_liquidation_orders(&mut self, cause: &Cause, account: u32, events: &mut Vec<EventRecord>) {
         if self.cools_down(cause, account) && self.health(account).equity >= 0 {
             return;
         }
-        let Some(&instrument) = self.workable(account).first() else { return };
-        let terms = self.terms_of_liquidation(instrument).expect("closable").clone();
-        let position = self.holding(account, instrument).position;
-        let value = {
-            let instrument = self.instrument(instrument);
-            instrument.value(instrument.mark, position.abs())
-        };
-        let health = self.health(account);
-        let lots = match terms.policy {
-            _ if value <= terms.full_below.0 => position.abs(),
-            LiquidationPolicy::Full => position.abs(),
-            LiquidationPolicy::Ladder => fee_up(position.abs().into(), terms.slice_ppm) as i64,
-            LiquidationPolicy::Growing => self.lots_due(cause, account, instrument, health),
-        };
-        if lots == 0 {
+        let Some((instrument, lots)) = self.chosen_slice(cause, account) else { return };
+        self.send_liquidation_order(cause, account, instrument, lots, events);
+        if !self.is_liquidatable(account) {
             return;
         }
+        if let Some((other, lots)) = self.chosen_after(cause, account, instrument) {
+            self.send_liquidation_order(cause, account, other, lots, events);
+        }
+    }
+
+    fn send_liquidation_order(
+        &mut self,
+        cause: &Cause,
+        account: u32,
+        instrument: u32,
+        lots: i64,
+        events: &mut Vec<EventRecord>,
+    ) {
+        let terms = self.terms_of_liquidation(instrument).expect("closable").clone();
+        let position = self.holding(account, instrument).position;
+        let health = self.health(account);
         let mut order = Order {
             id: 0,
             account,

@@ -46,6 +46,7 @@ mod resolution;
 mod retry;
 mod scenario;
 mod simulated;
+mod slices;
 mod slippage;
 mod state;
 mod terms;
