@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from exchange_os.signals.bars import Bars, average_true_range, bars_of, wilder
 from exchange_os.signals.context import market_context
 from exchange_os.signals.levels import LevelSettings, levels, merge, outcomes, pivots, value_area
+from exchange_os.signals.made_up import at, made_up
 from exchange_os.signals.market_data import HOUR_MS, MarketData
 from exchange_os.signals.regime import (
     RegimeName,
@@ -29,7 +30,6 @@ from exchange_os.signals.regime import (
 from exchange_os.signals.strength import leader, momentum, relative_strength
 
 from .conftest import rows
-from .made_up import at, made_up
 
 
 def walk(count: int, seed: int = 5, drift: float = 0.0, symbol: str = "ETH/USDT") -> Bars:

@@ -28,9 +28,9 @@ from exchange_os.signals.evaluation import (
 )
 from exchange_os.signals.features import FEATURES, feature_table
 from exchange_os.signals.logistic import calibrate, fit, logit, sigmoid
+from exchange_os.signals.made_up import at, made_up
 from exchange_os.signals.market_data import HOUR_MS, MarketData
 
-from .made_up import at, made_up
 from .test_no_look_ahead import changed_after
 
 ETH = "ETH/USDT"

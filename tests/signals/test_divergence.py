@@ -22,12 +22,12 @@ from exchange_os.signals.divergence import (
     rate_percentile,
     spread_history,
 )
+from exchange_os.signals.made_up import at, made_up
 from exchange_os.signals.market_data import HOUR_MS, MarketData
 from exchange_os.signals.quotes import venue_funding
 from exchange_os.signals.rates import BasisPoints, FundingKind, FundingRate, PerHour, PerYear
 
 from .conftest import rows
-from .made_up import at, made_up
 
 NOW_MS = at(100)
 EIGHT_MS = 8 * HOUR_MS

@@ -23,9 +23,8 @@ from exchange_os.signals.liquidation_map import (
     skew,
 )
 from exchange_os.signals.liquidation_price import Tier, isolated, maintenance, tier_of, tiers_from_rates
+from exchange_os.signals.made_up import at, made_up
 from exchange_os.signals.origin import Origin
-
-from .made_up import at, made_up
 
 # Binance ETHUSDT, October 2024, as far as the golden cases reach.
 TIERS = tiers_from_rates([0, 50_000, 600_000, 3_000_000], [0.004, 0.005, 0.0065, 0.01])

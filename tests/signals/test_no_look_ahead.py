@@ -17,13 +17,12 @@ from exchange_os.signals.divergence import DivergenceSettings, funding_divergenc
 from exchange_os.signals.levels import levels
 from exchange_os.signals.liquidation_map import liquidation_map, open_interest_of
 from exchange_os.signals.liquidation_price import tiers_from_rates
+from exchange_os.signals.made_up import at, made_up
 from exchange_os.signals.market_data import HOUR_MS, MarketData
 from exchange_os.signals.quotes import venue_funding
 from exchange_os.signals.rates import FundingKind
 from exchange_os.signals.regime import regime, volatility
 from exchange_os.signals.strength import momentum, relative_strength
-
-from .made_up import at, made_up
 
 TIERS = tiers_from_rates([0], [0.004])
 ETH = "ETH/USDT"

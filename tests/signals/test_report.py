@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from exchange_os.cli import main as xos
 from exchange_os.errors import InvalidArgument
+from exchange_os.signals.made_up import at, made_up
 from exchange_os.signals.market_data import DAY_MS, HOUR_MS, MarketData
 from exchange_os.signals.origin import Figure, Origin
 from exchange_os.signals.picture import draw_report, html_page
@@ -25,7 +26,6 @@ from exchange_os.signals.sources.ccxt_source import CcxtSource
 from exchange_os.signals.words import say
 
 from .conftest import rows
-from .made_up import at, made_up
 from .test_divergence import NOW_MS, article
 from .test_no_look_ahead import changed_after
 from .test_sources import needs_ccxt

@@ -18,13 +18,13 @@ from exchange_os.errors import Corrupt, InvalidArgument
 from exchange_os.signals.cleaning import clean
 from exchange_os.signals.divergence import funding_divergence
 from exchange_os.signals.liquidation_price import recorded_tiers
+from exchange_os.signals.made_up import at, made_up
 from exchange_os.signals.market_data import HOUR_MS, PERPETUAL, SPOT, MarketData
 from exchange_os.signals.recording import Recorder, Recording
 from exchange_os.signals.sources import dialects
 from exchange_os.signals.sources.ccxt_source import CcxtSource
 
 from .conftest import rows
-from .made_up import at, made_up
 from .venue_messages import BYBIT_TICKER, NOW_MS, VENUES, client_of
 
 ETH = "ETH/USDT"

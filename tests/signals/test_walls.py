@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchange_os.errors import InvalidArgument
+from exchange_os.signals.made_up import at, made_up
 from exchange_os.signals.market_data import MarketData
 from exchange_os.signals.report import make_report
 from exchange_os.signals.sources.raw_messages import parse
 from exchange_os.signals.walls import walls
 
 from .conftest import rows
-from .made_up import at, made_up
 from .test_no_look_ahead import check
 from .test_raw_messages import BTC, lines_of
 

@@ -373,3 +373,22 @@ def history(fills: int, accounts: int, seed: int, directory: Path | None, as_jso
         say_json(report)
     else:
         say_pairs("history", report)
+
+
+@command.command(name="signals")
+@click.option("--symbols", default=300, show_default=True, type=click.IntRange(min=1), help="To screen.")
+@click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of the markets."
+)
+@_directory
+@json_option
+def signals(symbols: int, seed: int, directory: Path | None, as_json: bool) -> None:
+    """The report of a symbol on five venues, a screen of all perpetuals, a replay of years; made-up markets."""
+    from exchange_os.signals.measure import measure
+
+    with TemporaryDirectory(prefix="xos-bench-", dir=directory, ignore_cleanup_errors=True) as folder:
+        report = measure(Path(folder), symbols, seed)
+    if as_json:
+        say_json(report)
+    else:
+        say_pairs("signals", report)

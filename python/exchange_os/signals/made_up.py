@@ -1,7 +1,8 @@
-"""Made-up markets from a printed seed: where the real data is not there, and for what it does not have."""
+"""Made-up markets from a seed: for measurements, for examples, and for tests where recorded data lacks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,18 @@ VENUES = ("binance", "bybit", "okx")
 PRICES = {"ETH/USDT": 2_000.0, "BTC/USDT": 70_000.0}
 
 
-def made_up(seed: int = 7, days: int = 120, venues: tuple[str, ...] = VENUES) -> MarketData:
+def made_up(
+    seed: int = 7,
+    days: int = 120,
+    venues: tuple[str, ...] = VENUES,
+    prices: Mapping[str, float] = PRICES,
+) -> MarketData:
     """Hourly bars of spot and perpetual, hourly open interest, funding each 8 h, quotes each hour."""
     draws = np.random.default_rng(seed)
     hours = days * 24
     close_ms = START_MS + HOUR_MS * np.arange(1, hours + 1)
     tables: dict[str, list[pl.DataFrame]] = {"candles": [], "funding": [], "open_interest": [], "prices": []}
-    for symbol, price in PRICES.items():
+    for symbol, price in prices.items():
         walk = price * np.exp(np.cumsum(draws.normal(0, 0.006, hours)))
         for venue in venues:
             spot = walk * np.exp(draws.normal(0, 1e-4, hours))
