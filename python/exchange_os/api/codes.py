@@ -6,6 +6,7 @@ from typing import Any
 
 from exchange_os._core import Reject
 from exchange_os.errors import (
+    CredentialRefused,
     Error,
     FloatRefused,
     Inexact,
@@ -66,6 +67,6 @@ def code_of(error: Error) -> tuple[str, str]:
         return "51001", str(error)
     if isinstance(error, Inexact):
         return "51121", str(error)
-    if isinstance(error, (InvalidArgument, FloatRefused, OutOfRange)):
+    if isinstance(error, (CredentialRefused, InvalidArgument, FloatRefused, OutOfRange)):
         return "51000", str(error)
     return "50001", f"the exchange takes no commands now: {error}"

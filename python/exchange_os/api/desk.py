@@ -25,6 +25,7 @@ class Desk:
 
     def __init__(self, exchange: Exchange, keys: Keys) -> None:
         from exchange_os.api.algo import Algos
+        from exchange_os.api.identity import Identity
         from exchange_os.api.limits import Limits
         from exchange_os.api.wallet import Wallet
 
@@ -42,6 +43,7 @@ class Desk:
         self.limits = Limits(self)
         self.hearers.append(self.limits.hear)
         self.wallet = Wallet(self)
+        self.identity = Identity(self)
 
     def _hear(self, rows: Sequence[EventRow], notes: Mapping[int, Note]) -> None:
         for hear in self.hearers:

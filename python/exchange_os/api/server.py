@@ -25,6 +25,7 @@ from exchange_os.api import (
     sub_accounts,
     sweeping,
     v1,
+    v1_changes,
 )
 from exchange_os.api.channels import Hub
 from exchange_os.api.chores import chores
@@ -34,7 +35,7 @@ from exchange_os.api.keys import Key, Keys
 from exchange_os.api.numbers import DECODE
 from exchange_os.api.rates import Rates
 from exchange_os.api.session import Session
-from exchange_os.api.signing import authenticate
+from exchange_os.api.signing import NOBODY, authenticate, permitted
 from exchange_os.errors import Error, Rejected
 from exchange_os.exchange import Exchange
 from exchange_os.history import History
@@ -48,6 +49,7 @@ _DIGITS = 100
 _ROOT = "/api/v5/"
 _SOCKETS = "/ws/v5/"
 _PLACES = ("public", "private", "business")
+_BEARER = "Bearer "
 _RATE_OF_ORDERS = 60
 _RATE_OF_BATCHES = 300
 _encode = msgspec.json.Encoder().encode
@@ -121,6 +123,7 @@ SWEEPING: dict[str, tuple[Sweep, int]] = {
 ALGO_BATCHES: dict[str, Any] = {"trade/cancel-algos": algo.cancel, "trade/amend-algos": algo.amend}
 MOVING: dict[str, tuple[Sweep, int, str]] = {**asset.CHANGING, **sub_accounts.CHANGING}
 """With the scope that each needs."""
+CHANGES = v1_changes.KEYED
 _CHANGING = frozenset({*ALGO_BATCHES, *SETTINGS, *SINGLE, *BATCHES, *SWEEPING, *MOVING})
 
 DESK = web.AppKey("desk", Desk)
@@ -209,6 +212,15 @@ async def _answer(request: web.Request, body: bytes) -> tuple[str, list[Any]]:
         private, often = PRIVATE[path]
         rates.take(path, key.account, often)
         return "0", private(desk, key, dict(request.query))
+    if method == "POST" and path in v1_changes.OPEN:
+        opened = v1_changes.OPEN[path]
+        rates.take(path, address, opened.often)
+        return "0", await opened.answer(desk, NOBODY, _typed(opened, body))
+    if method == "POST" and path in CHANGES:
+        keyed = CHANGES[path]
+        key = _key(request, body, *keyed.scopes)
+        rates.take(path, key.account, keyed.often)
+        return "0", await keyed.answer(desk, key, _typed(keyed, body))
     if method != "POST" or path not in _CHANGING:
         raise Refused("50404", f"No endpoint {method} {request.path[:100]}.", 404)
     key = _key(request, body, MOVING[path][2] if path in MOVING else "trade")
@@ -237,9 +249,17 @@ async def _answer(request: web.Request, body: bytes) -> tuple[str, list[Any]]:
     return "0", change(desk, key, _object(given))
 
 
-def _key(request: web.Request, body: bytes, scope: str) -> Key:
-    keys, target = request.app[DESK].keys, request.raw_path
-    return authenticate(keys, request.headers, request.method, target, body, request.remote or "", scope)
+def _key(request: web.Request, body: bytes, *scopes: str) -> Key:
+    """Of a signed request or of a session; one of the scopes is needed."""
+    desk, said = request.app[DESK], request.headers.get("Authorization", "")
+    if said.startswith(_BEARER):
+        return permitted(desk.identity.session_key(said.removeprefix(_BEARER)), scopes)
+    asked = request.method, request.raw_path, body, request.remote or ""
+    return authenticate(desk.keys, request.headers, *asked, scopes)
+
+
+def _typed(change: v1_changes.Change, body: bytes) -> Any:
+    return v1_changes.body_of(change, _object(_content(body)) if body else {})
 
 
 def _content(body: bytes) -> Any:

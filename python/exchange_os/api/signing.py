@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import unquote
 
@@ -23,6 +23,8 @@ _HEADERS = (
     ("OK-ACCESS-TIMESTAMP", "50107"),
 )
 _UNAUTHORISED = 401
+NOBODY = Key("", 0, frozenset(), b"", "")
+"""Whoever asks for something that is for everybody."""
 
 
 def signature(secret: bytes, text: bytes) -> str:
@@ -31,12 +33,18 @@ def signature(secret: bytes, text: bytes) -> str:
 
 
 def authenticate(
-    keys: Keys, headers: Mapping[str, str], method: str, target: str, body: bytes, address: str, scope: str
+    keys: Keys,
+    headers: Mapping[str, str],
+    method: str,
+    target: str,
+    body: bytes,
+    address: str,
+    scopes: Sequence[str],
 ) -> Key:
     """The key of a request, or `Refused`: what it signs is timestamp + method + target + body.
 
-    The target counts as it was sent or with its escapes resolved: some clients sign what their library
-    escapes afterwards.
+    One of `scopes` is needed. The target counts as it was sent or with its escapes resolved: some clients
+    sign what their library escapes afterwards.
     """
     for header, code in _HEADERS:
         if not headers.get(header):
@@ -63,10 +71,15 @@ def authenticate(
         raise Refused("50111", f"The API key ended at {key.expires_ms} ms.", _UNAUTHORISED)
     if not key.admits(address):
         raise Refused("50110", f"The address {address} is not on the list of this API key.", _UNAUTHORISED)
-    if scope not in key.scopes:
+    return permitted(key, scopes)
+
+
+def permitted(key: Key, scopes: Sequence[str]) -> Key:
+    """The key, if it has one of the scopes."""
+    if key.scopes.isdisjoint(scopes):
         raise Refused(
             "50120",
-            f"This API key lacks the scope {scope}; it has {', '.join(sorted(key.scopes))}.",
+            f"This API key lacks the scope {' or '.join(scopes)}; it has {', '.join(sorted(key.scopes))}.",
             _UNAUTHORISED,
         )
     return key

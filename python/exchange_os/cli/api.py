@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from exchange_os.cli._identity import Chosen, identity_options
 from exchange_os.cli._numbers import IntRange
 
 _SWITCH_S = 0.000_5
@@ -16,7 +17,8 @@ _SWITCH_S = 0.000_5
 @click.option(
     "--account", type=IntRange(1), help="Make a new key with read and trade for this account first."
 )
-def command(directory: Path, host: str, port: int, account: int | None) -> None:
+@identity_options
+def command(directory: Path, host: str, port: int, account: int | None, chosen: Chosen) -> None:
     """Serve the exchange in DIRECTORY over HTTP, compatible with OKX v5, until Ctrl-C or SIGTERM.
 
     Keys lie in DIRECTORY.control.db, their secrets sealed by the file beside it. Ready-made lines for ccxt
@@ -26,7 +28,7 @@ def command(directory: Path, host: str, port: int, account: int | None) -> None:
 
     from aiohttp import web
 
-    from exchange_os.api import Keys, application
+    from exchange_os.api import application
     from exchange_os.errors import UnknownName
     from exchange_os.exchange import Exchange
     from exchange_os.history import History, Store
@@ -35,7 +37,7 @@ def command(directory: Path, host: str, port: int, account: int | None) -> None:
     if directory.exists():
         history.catch_up(directory)
     with Exchange.open(directory) as exchange:
-        keys = Keys(directory.with_name(directory.name + ".control.db"))
+        keys = chosen.keys(directory)
         if account is not None:
             if account > exchange.account_count:
                 raise UnknownName(f"account {account} does not exist; the newest is {exchange.account_count}")
@@ -50,6 +52,7 @@ def command(directory: Path, host: str, port: int, account: int | None) -> None:
         # The thread that sends commands waits so long at most for the event loop to let it.
         sys.setswitchinterval(_SWITCH_S)
         history.follow(exchange)
-        web.run_app(application(exchange, keys, history=history), host=host, port=port, print=click.echo)
+        app = chosen.apply(application(exchange, keys, history=history))
+        web.run_app(app, host=host, port=port, print=click.echo)
         history.close()
         keys.close()

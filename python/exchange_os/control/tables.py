@@ -103,3 +103,31 @@ WITHDRAWAL = Table(
     Column("sent_ms", BigInteger),
 )
 """`payer` is the funding account. States: waiting, sending, paid, failed, cancelled, unclear."""
+
+
+WALLET = Table(
+    "wallet",
+    METADATA,
+    Column("address", Text, primary_key=True),
+    Column("account", Integer, nullable=False),
+    Column("nonce", BigInteger, nullable=False),
+)
+"""`nonce`: the highest that a trading key of the wallet had."""
+
+NONCE = Table(
+    "nonce",
+    METADATA,
+    Column("nonce", Text, primary_key=True),
+    Column("expires_ms", BigInteger, nullable=False),
+)
+"""Given out for a sign-in, and gone with it."""
+
+SESSION = Table(
+    "session",
+    METADATA,
+    Column("digest", Text, primary_key=True),
+    Column("wallet", Text, nullable=False),
+    Column("account", Integer, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+)
+"""`digest`: SHA-256 of the token, which lies nowhere."""
