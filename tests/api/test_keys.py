@@ -12,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from exchange_os.api import Keys
+from exchange_os.api.replays import Replays
 from exchange_os.control import Database, Sealing
 from exchange_os.control.tables import METADATA
 from exchange_os.errors import InvalidArgument
@@ -203,3 +204,13 @@ def test_what_another_process_revoked_counts_soon(tmp_path: Path, monkeypatch: p
     assert there.find(made.name) is None
     here.close()
     there.close()
+
+
+def test_what_was_signed_counts_once_within_its_time() -> None:
+    replays = Replays(30_000)
+    assert replays.is_new("key", b"text", 0)
+    assert not replays.is_new("key", b"text", 60_000)
+    assert not replays.is_new("key", b"text", 119_999)
+    assert replays.is_new("other", b"text", 0)
+    assert replays.is_new("key", b"text2", 119_999)
+    assert replays.is_new("key", b"text", 120_000)  # its timestamp no longer counts anyway

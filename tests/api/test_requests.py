@@ -145,6 +145,20 @@ def test_a_signature_counts_for_what_it_signs(server: Any) -> None:
     assert server.send("POST", order, b'{"a":2}', signed)[1]["code"] == "50113"
 
 
+def test_a_signed_order_counts_once(server: Any) -> None:
+    body = b'{"instId":"ETH-USDC","tdMode":"cash","side":"buy","ordType":"limit","px":"1","sz":"1"}'
+    headers = headers_of(server.ann, "POST", "/api/v5/trade/order", body)
+    assert server.send("POST", "/api/v5/trade/order", body, headers)[1]["code"] == "0"
+    for path in ("/api/v5/trade/order", "/api/v5/trade/%6frder"):
+        status, answer = server.send("POST", path, body, headers)
+        assert (status, answer["code"]) == (401, "50102")
+        assert "was sent before" in answer["msg"]
+    assert len(server.exchange.orders(1)) == 1
+    headers = headers_of(server.ann, "GET", "/api/v5/account/config")
+    for _ in range(2):  # asking twice is no harm
+        assert server.send("GET", "/api/v5/account/config", b"", headers)[0] == 200
+
+
 def test_a_timestamp_at_the_edge(server: Any) -> None:
     for seconds, status in ((-25, 200), (25, 200), (-31, 401), (31, 401)):
         moment = datetime.now(UTC) + timedelta(seconds=seconds)

@@ -395,3 +395,27 @@ def test_mass_cancel_takes_out_what_is_named(server: Server) -> None:
         assert len(server.exchange.orders(2)) == 1
 
     run(work)
+
+
+def test_a_key_that_is_revoked_ends_its_connections(server: Server) -> None:
+    key = server.new_key()
+
+    async def listens() -> None:
+        async with (
+            connected(server, "private", key) as mine,
+            connected(server, "private", server.bob) as other,
+        ):
+            await mine.subscribe(channel="account")
+            await other.subscribe(channel="account")
+            server.run(lambda: server.keys.revoke(key.name))
+            said = await mine.until(lambda said: said.get("event") == "error")
+            assert (said["code"], said["msg"]) == (
+                "60009",
+                "Login failed: the API key was revoked or is over.",
+            )
+            while (await mine.socket.receive(timeout=10)).type is aiohttp.WSMsgType.TEXT:
+                pass
+            assert (await other.next())["arg"]["channel"] == "account"
+            assert not other.socket.closed
+
+    asyncio.run(listens())

@@ -36,6 +36,7 @@ Topic = tuple[Any, ...]
 _TICK_S = 0.01
 _SLOW_TICKS = 10
 _BEAT_TICKS = 6_000
+_KEY_TICKS = 200
 _BOOKS = {"books": (400, _SLOW_TICKS), "books-l2-tbt": (400, 1), "books50-l2-tbt": (50, 1)}
 _IMAGES = {"books5": (5, _SLOW_TICKS), "bbo-tbt": (1, 1)}
 _OF_TIER = frozenset({"books-l2-tbt", "books50-l2-tbt"})
@@ -86,6 +87,7 @@ class Hub:
         self._of_instrument: dict[int, set[Topic]] = defaultdict(set)
         self._ticks = 0
         self._task: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
         self.private = PrivateChannels(desk, self.has, self.tell)
         desk.hearers.append(self.hear)
 
@@ -113,6 +115,16 @@ class Hub:
 
     def has(self, topic: Topic) -> bool:
         return topic in self._heard_by
+
+    def _end_revoked(self) -> None:
+        """Ends connections whose key was revoked or is over."""
+        logged_in = [session for session in self._sessions if session.key is not None]
+        standing = self.desk.keys.names() if logged_in else set()
+        for session in logged_in:
+            if session.key is not None and session.key.name not in standing:
+                session.refuse("60009", "Login failed: the API key was revoked or is over.")
+                self._leaving.add(task := asyncio.create_task(session.hang_up()))
+                task.add_done_callback(self._leaving.discard)
 
     # --- subscribing ---
 
@@ -255,6 +267,8 @@ class Hub:
             for topic in list(self._heard_by):
                 if topic[0].startswith("candle") or topic[0] == "instruments":
                     self._look(topic)
+        if self._ticks % _KEY_TICKS == 0:
+            self._end_revoked()
         if self._ticks % _BEAT_TICKS == 0:
             for topic, image in self._images.items():
                 row = {"asks": [], "bids": [], "seqId": image.sequence, "prevSeqId": image.sequence}

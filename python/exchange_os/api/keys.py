@@ -12,13 +12,16 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, or_, select, update
 
+from exchange_os.api.replays import Replays
 from exchange_os.control import Database
 from exchange_os.control.tables import API_KEY
 from exchange_os.errors import InvalidArgument
 
 SCOPES = ("read", "trade", "withdraw", "operate")
+SKEW_MS_MAX = 30_000
+"""How far the timestamp of a request may be off."""
 _FRESH_S = 2.0
 _LABEL_MAX = 100
 _LIST_MAX = 50
@@ -63,6 +66,7 @@ class Keys:
         """Of a database, or of one that is opened or made at a path; in memory without either."""
         self.database = database if isinstance(database, Database) else Database(database)
         self._known: dict[str, tuple[Key | None, float]] = {}
+        self.replays = Replays(SKEW_MS_MAX)
 
     def create(
         self,
@@ -131,6 +135,14 @@ class Keys:
             rows = run.execute(query if account is None else query.where(API_KEY.c.account == account))
             found = [self._key(row) for row in rows.mappings()]
         return [msgspec.structs.replace(key, secret=b"", passphrase="") for key in found]
+
+    def names(self) -> set[str]:
+        """Of the keys that stand and are not over."""
+        query = select(API_KEY.c.name).where(
+            or_(API_KEY.c.expires_ms.is_(None), API_KEY.c.expires_ms > now_ms())
+        )
+        with self.database.begin() as run:
+            return set(run.execute(query).scalars())
 
     def revoke(self, name: str) -> bool:
         """Takes a key away; False if there was none."""

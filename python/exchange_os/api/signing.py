@@ -13,9 +13,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from exchange_os.api.codes import Refused
-from exchange_os.api.keys import Key, Keys, now_ms
+from exchange_os.api.keys import SKEW_MS_MAX, Key, Keys, now_ms
 
-SKEW_MS_MAX = 30_000
 _HEADERS = (
     ("OK-ACCESS-KEY", "50103"),
     ("OK-ACCESS-PASSPHRASE", "50104"),
@@ -71,7 +70,12 @@ def authenticate(
         raise Refused("50111", f"The API key ended at {key.expires_ms} ms.", _UNAUTHORISED)
     if not key.admits(address):
         raise Refused("50110", f"The address {address} is not on the list of this API key.", _UNAUTHORISED)
-    return permitted(key, scopes)
+    permitted(key, scopes)
+    if method == "POST" and not keys.replays.is_new(name, texts[-1], now_ms()):
+        raise Refused(
+            "50102", "Timestamp request expired: this signed request was sent before.", _UNAUTHORISED
+        )
+    return key
 
 
 def permitted(key: Key, scopes: Sequence[str]) -> Key:
