@@ -25,6 +25,15 @@ _CHANGE = {
     "order_id": "sequence of the command that announced it",
     "counter_amount": "when it takes effect, nanoseconds",
 }
+_ACT = {
+    "side": "number of the act",
+    "account": "who proposed it",
+    "instrument": "the market, or the account that is slashed",
+    "order_id": "the proposal: sequence of the command that made it",
+    "amount": "what is slashed at most",
+}
+_TALLY = {"qty": "weights for it", "remaining": "weights against it"}
+_HELD = {"side": "the state", "account": "the guardian", "instrument": ""}
 _BOND = {"account": "", "instrument": "the question", "amount": "", "counter_amount": "total after"}
 EVENT_FIELDS: dict[str, dict[str, str]] = {
     "order_accepted": {
@@ -404,4 +413,27 @@ EVENT_FIELDS: dict[str, dict[str, str]] = {
         "amount": "what it locked",
         "counter_amount": "when slot and stake are free, nanoseconds",
     },
+    "proposal_made": {
+        **_ACT,
+        "counter_amount": "when its vote ends, nanoseconds",
+        "client_id": "BLAKE3 of the act",
+    },
+    "vote_cast": {"side": "1 for, 0 against", "account": "", "order_id": "the proposal", "qty": "its weight"},
+    "proposal_passed": {**_ACT, **_TALLY, "counter_amount": "when it takes effect, nanoseconds"},
+    "proposal_failed": {**_ACT, **_TALLY, "reason": "the reject, 0: too few votes"},
+    "proposal_effective": {**_ACT, "counter_amount": "when it took effect, nanoseconds"},
+    "stake_slashed": {
+        "account": "the deployer",
+        "order_id": "the proposal",
+        "amount": "what it lost",
+        "counter_amount": "staked in all after",
+    },
+    "harm_paid": {
+        "account": "who was paid",
+        "order_id": "whose harm it was: an isolated account's parent is paid",
+        "amount": "paid",
+        "counter_amount": "claimed",
+    },
+    "emergency_set": {**_HELD, "counter_amount": "until when, nanoseconds"},
+    "emergency_ended": {**_HELD, "counter_amount": "end of the rest, nanoseconds"},
 }

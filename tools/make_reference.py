@@ -49,11 +49,21 @@ ENUMERATIONS: tuple[type[IntEnum] | type[IntFlag], ...] = (
     _core.DecidedBy,
     _core.MarketKind,
     _core.SlotKind,
+    _core.ActKind,
     _core.CancelReason,
     _core.EventFlags,
 )
 
 # What an event of each kind carries besides kind, sequence, time_ns and, but for a trade, client_id.
+
+# Words that are not in words.rs.
+_APART = {
+    "SlotKind": "deployers.rs",
+    "ActKind": "voting.rs",
+    "DecidedBy": "questions.rs",
+    "ResolutionStage": "questions.rs",
+    "PriceStatus": "prices.rs",
+}
 
 # --- meanings, from the doc comments of crates/protocol -------------------------------------------------
 
@@ -92,7 +102,7 @@ def words_of(enumeration: type[IntEnum] | type[IntFlag]) -> dict[str, str]:
         path = "command.rs" if name == "Flags" else "event.rs"
         source = (ROOT / PROTOCOL / path).read_text(encoding="utf-8")
         return meanings(source, f"impl {name} {{", r"pub const (\w+): u8")
-    path = {"SlotKind": "deployers.rs", "DecidedBy": "questions.rs"}.get(name, "words.rs")
+    path = _APART.get(name, "words.rs")
     source = (ROOT / PROTOCOL / path).read_text(encoding="utf-8")
     return meanings(source, f"    {name}: ", r'\w+ = \d+ "(\w+)"')
 

@@ -31,6 +31,7 @@ __all__ = [
     "Server",
     "Side",
     "SlotKind",
+    "ActKind",
     "Tif",
     "__version__",
     "bench_commands",
@@ -133,6 +134,8 @@ class CommandKind(IntEnum):
     STAKE = 67
     UNSTAKE = 68
     BUY_SLOT = 69
+    VOTE = 70
+    EMERGENCY = 71
 
 class Side(IntEnum):
     BUY = 0
@@ -200,6 +203,17 @@ class SlotKind(IntEnum):
     PERPETUAL = 1
     QUESTION = 2
     VENUE = 3
+
+class ActKind(IntEnum):
+    UPDATE_INSTRUMENT = 0
+    UPDATE_VENUE = 1
+    UPDATE_QUESTION = 2
+    DELIST = 3
+    ADMIT = 4
+    SET_STATE = 5
+    SLASH = 6
+    TERMS = 7
+    CONFIRM = 8
 
 class CancelReason(IntEnum):
     REQUESTED = 1
@@ -319,6 +333,15 @@ class EventKind(IntEnum):
     SLOT_BOUGHT = 115
     STAKE_LOCKED = 116
     STAKE_RELEASED = 117
+    PROPOSAL_MADE = 118
+    VOTE_CAST = 119
+    PROPOSAL_PASSED = 120
+    PROPOSAL_FAILED = 121
+    PROPOSAL_EFFECTIVE = 122
+    STAKE_SLASHED = 123
+    HARM_PAID = 124
+    EMERGENCY_SET = 125
+    EMERGENCY_ENDED = 126
 
 class Reject(IntEnum):
     UNKNOWN_COMMAND = 101
@@ -461,6 +484,15 @@ class Reject(IntEnum):
     SETS_OUTSTANDING = 539
     VENUE_CLOSED = 541
     VENUE_HAS_MARKETS = 542
+    NO_VOTING = 543
+    NOT_A_VOTER = 544
+    NEEDS_VOTE = 545
+    NOT_VOTED_ON = 546
+    TOO_MANY_PROPOSALS = 547
+    NOT_A_GUARDIAN = 548
+    EMERGENCY_RESTS = 549
+    HARMED_OUT_OF_ORDER = 551
+    HARM_OF_DEPLOYER = 552
 
 class Flags(IntFlag):
     POST_ONLY = 1

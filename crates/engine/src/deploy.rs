@@ -57,7 +57,10 @@ impl Engine {
             }
             DeployCommand::Asset(spec) => self.deploy_asset(step, spec),
             DeployCommand::Venue(spec) => self.deploy_venue(step, spec),
-            DeployCommand::Instrument(spec) => self.deploy_instrument(step, spec),
+            DeployCommand::Instrument(spec) => {
+                self.check_new_of_operator(&spec)?;
+                self.deploy_instrument(step, spec)
+            }
             DeployCommand::Publisher(spec) => self.deploy_publisher(step, spec),
             DeployCommand::Class(spec) => self.deploy_class(step, spec),
             DeployCommand::Underlying(spec) => self.deploy_underlying(step, spec),
@@ -68,6 +71,7 @@ impl Engine {
             DeployCommand::DecideResolution(asked) => self.vote(step, &asked),
             DeployCommand::Governance(spec) => self.deploy_governance(step, *spec),
             DeployCommand::DeployAs(asked) => self.deploy_as(step, *asked),
+            DeployCommand::ProposeAct(asked) => self.propose_act(step, *asked),
             DeployCommand::UpdateInstrument(asked) => self.update_instrument(step, *asked),
             DeployCommand::UpdateVenue(asked) => self.update_venue(step, *asked),
             DeployCommand::UpdateQuestion(asked) => self.update_question(step, *asked),

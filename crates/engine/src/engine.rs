@@ -381,6 +381,8 @@ impl Engine {
             CommandKind::Stake => self.stake(step, command),
             CommandKind::Unstake => self.unstake(step, command),
             CommandKind::BuySlot => self.buy_slot(step, command),
+            CommandKind::Vote => self.cast_vote(step, command),
+            CommandKind::Emergency => self.set_emergency(step, command),
             CommandKind::StartAuction => self.start_auction(step, command),
             _ => self.resolve_question(step, command),
         }

@@ -4,9 +4,12 @@ mod bounds;
 mod changes;
 mod closing;
 mod deployers;
+mod emergency;
 mod fixed;
 mod last_auction;
+mod slashing;
 mod venues;
+mod voting;
 
 use crate::engine::Engine;
 use crate::step::{Refused, Step, refused};
@@ -49,7 +52,10 @@ impl Governance {
             _ => pending.effective_ns,
         };
         let close_ns = self.closes.first().map(|(close_ns, ..)| *close_ns);
-        self.due_ns = self.state.changes.iter().map(due).chain(close_ns).min().unwrap_or(NEVER_NS);
+        let votes = self.state.proposals.iter().map(|found| found.effective_ns.unwrap_or(found.ends_ns));
+        let others = close_ns.into_iter().chain(votes);
+        let others = others.chain(self.state.emergencies.iter().map(|found| found.until_ns));
+        self.due_ns = self.state.changes.iter().map(due).chain(others).min().unwrap_or(NEVER_NS);
     }
 
     #[inline(always)]
@@ -70,6 +76,7 @@ impl Engine {
         self.close_trading(step);
         self.measure(before_ns, step.time_ns);
         self.run_last_auctions(step);
+        self.run_votes(step);
         loop {
             let due = |pending: &&PendingChange| pending.effective_ns <= step.time_ns;
             let changes = self.governance.state.changes.iter();
@@ -125,7 +132,10 @@ impl Engine {
         if matches!(pending.change, Change::Delisting(_)) {
             self.curb(pending.kind, pending.target, true);
         }
-        self.governance.state.changes.push(pending);
+        // One that was voted on has the id of its proposal.
+        let changes = &mut self.governance.state.changes;
+        let place = changes.partition_point(|other| other.id < pending.id);
+        changes.insert(place, pending);
         self.governance.refresh();
     }
 
@@ -150,6 +160,7 @@ impl Engine {
             && state.closed_venues.iter().all(|venue| stands(MarketKind::Venue, *venue))
             && state.auctions.is_sorted_by(|one, next| one.instrument < next.instrument)
             && self.knows_whom_it_charges()
+            && self.knows_what_is_voted_on()
             && state.simulated.iter().all(|id| *id >= 1 && *id as usize <= self.accounts.len())
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Instrument {
     pub(crate) phases: Phases,
     /// What its delisting, where one is announced, lets it accept.
     pub(crate) curb: InstrumentState,
+    /// What a guardian holds it to.
+    pub(crate) emergency: InstrumentState,
     /// What its auction, where one is under way, lets it accept.
     pub(crate) auction: InstrumentState,
     /// Orders do not simply match here: they collect for an auction, or trade with other outcomes too.
@@ -182,6 +184,7 @@ impl Instrument {
             is_over: false,
             phases: terms.phases,
             curb: InstrumentState::Continuous,
+            emergency: InstrumentState::Continuous,
             auction: InstrumentState::Continuous,
             matches_apart: false,
             implied: false,
@@ -271,7 +274,8 @@ impl Instrument {
         let halt = self.halt.as_ref().map_or(InstrumentState::Continuous, |halt| halt.status);
         let closed =
             if self.trades_no_more() { InstrumentState::CancelOnly } else { InstrumentState::Continuous };
-        stricter(stricter(self.state, closed), stricter(stricter(prices, halt), self.curb))
+        let held = stricter(self.curb, self.emergency);
+        stricter(stricter(self.state, closed), stricter(stricter(prices, halt), held))
     }
 
     /// A new mark: values of one lot and the band follow from it.
@@ -369,6 +373,6 @@ const fn strictness(state: InstrumentState) -> u8 {
     }
 }
 
-const fn stricter(a: InstrumentState, b: InstrumentState) -> InstrumentState {
+pub(crate) const fn stricter(a: InstrumentState, b: InstrumentState) -> InstrumentState {
     if strictness(a) >= strictness(b) { a } else { b }
 }

@@ -102,15 +102,20 @@ impl Engine {
             }
         };
         self.check_unsettled(at)?;
+        self.check_unbound(0, command.instrument)?;
         // ---- Everything is checked. Below this line nothing fails. ----
+        self.enter_state(step, at, state);
+        Ok(())
+    }
+
+    pub(crate) fn enter_state(&mut self, step: &mut Step, at: usize, state: InstrumentState) {
         self.instruments[at].set_state(state);
         self.prices_reached(at);
         step.emit(EventRecord {
             kind: EventKind::InstrumentStateSet.code(),
             side: state.code(),
-            instrument: command.instrument,
+            instrument: self.instruments[at].id.0,
             ..Default::default()
         });
-        Ok(())
     }
 }

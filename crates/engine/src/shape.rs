@@ -68,6 +68,8 @@ const fn unused(kind: CommandKind) -> &'static [Range<usize>] {
         CommandKind::WithdrawChange => &[SIDE..ACCOUNT, INSTRUMENT..ORDER_ID, PRICE..END],
         CommandKind::Stake | CommandKind::Unstake => &[SIDE..ACCOUNT, INSTRUMENT..AMOUNT, CLIENT_ID..END],
         CommandKind::BuySlot => &[TIF..ACCOUNT, INSTRUMENT..AMOUNT, CLIENT_ID..END],
+        CommandKind::Vote => &[TIF..ACCOUNT, INSTRUMENT..ORDER_ID, PRICE..END],
+        CommandKind::Emergency => &[TIF..ACCOUNT, ORDER_ID..END],
         CommandKind::Delist => &[TIF..ACCOUNT, ORDER_ID..QTY, EXPIRES..END],
         CommandKind::ChallengeResolution | CommandKind::VoidQuestion => &[SIDE..ACCOUNT, ORDER_ID..END],
     }
@@ -103,11 +105,11 @@ pub(crate) fn check(command: &CommandRecord, kind: CommandKind) -> Result<(), Re
     // The words that a kind uses and that have bounds come in their place by offset.
     let side_max = match kind {
         CommandKind::MassCancel => 2,
-        CommandKind::SetMarginMode | CommandKind::CollectFees => 1,
+        CommandKind::SetMarginMode | CommandKind::CollectFees | CommandKind::Vote => 1,
         // An isolated account is what its parent is.
         CommandKind::OpenAccount => u8::from(command.instrument == 0 && command.order_id == 0),
         CommandKind::Delist => 2,
-        CommandKind::BuySlot => 3,
+        CommandKind::BuySlot | CommandKind::Emergency => 3,
         _ => u8::MAX,
     };
     if command.side > side_max {

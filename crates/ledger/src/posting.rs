@@ -82,6 +82,8 @@ pub enum Reason {
     Stake = 31,
     /// A slot was bought.
     Slot = 32,
+    /// A stake was slashed.
+    Slash = 33,
 }
 
 /// One movement of money.

@@ -5,7 +5,7 @@
 use crate::atoms;
 use crate::{
     ClassSpec, DeployAs, Fees, FundingSpec, GovernanceSpec, InstrumentUpdate, Limits, LiquidationSpec,
-    Matching, OracleSpec, OutcomeAddition, Phases, PublisherSpec, QuestionPayouts, QuestionSpec,
+    Matching, OracleSpec, OutcomeAddition, Phases, ProposeAct, PublisherSpec, QuestionPayouts, QuestionSpec,
     QuestionUpdate, Split, UnderlyingSpec, VenueSpec, VenueUpdate,
 };
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,8 @@ pub enum DeployCommand {
     Governance(Box<GovernanceSpec>),
     /// A deployer brings a market.
     DeployAs(Box<DeployAs>),
+    /// A voter proposes an act of governance.
+    ProposeAct(Box<ProposeAct>),
 }
 
 impl DeployCommand {

@@ -1,7 +1,7 @@
 //! Terms of governance: what deployers stake, their slots, and the bounds above every market.
 
 use crate::words::words;
-use crate::{InstrumentSpec, MarketKind, QuestionSpec, VenueSpec, atoms};
+use crate::{InstrumentSpec, MarketKind, QuestionSpec, VenueSpec, VotingSpec, atoms};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use xos_units::Amount;
 
@@ -44,6 +44,9 @@ pub struct GovernanceSpec {
     /// Bounds above every market.
     #[serde(default)]
     pub bounds: MarketBounds,
+    /// Votes on acts of governance; none: the operator and deployers alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voting: Option<Box<VotingSpec>>,
 }
 
 /// A stake by kind of market, atoms.

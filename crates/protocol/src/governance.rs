@@ -3,8 +3,8 @@
 use crate::atoms;
 use crate::deployers::kind_code;
 use crate::{
-    Charges, DeployedMarket, Deployer, GovernanceSpec, InstrumentSpec, InstrumentTerms, MarketKind,
-    SlotAuction, VenueSpec,
+    Charges, DeployedMarket, Deployer, Emergency, GovernanceSpec, InstrumentSpec, InstrumentTerms,
+    MarketKind, Proposal, SlotAuction, VenueSpec,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -125,6 +125,9 @@ pub struct PendingChange {
     pub effective_ns: u64,
     /// The change.
     pub change: Change,
+    /// Whether it was voted on; nobody takes it back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_voted: bool,
 }
 
 /// A delisted spot instrument or perpetual that orders and positions are leaving.
@@ -186,6 +189,12 @@ pub struct GovernanceState {
     /// Venues that were delisted.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub closed_venues: BTreeSet<u32>,
+    /// Acts that are voted on or wait for their time, in order of id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proposals: Vec<Proposal>,
+    /// What guardians did, in order of instrument.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub emergencies: Vec<Emergency>,
 }
 
 impl GovernanceState {
@@ -209,6 +218,8 @@ impl GovernanceState {
             charges: Charges::default(),
             simulated: BTreeSet::new(),
             closed_venues: self.closed_venues.clone(),
+            proposals: self.proposals.clone(),
+            emergencies: self.emergencies.clone(),
         }
     }
 

@@ -21,6 +21,7 @@ mod reject;
 mod session;
 mod underlying;
 mod venue;
+mod voting;
 pub mod wire_layout;
 mod words;
 
@@ -49,9 +50,10 @@ pub use liquidation::{
     LiquidationPolicy, LiquidationPrice, LiquidationSpec, TrancheSpec,
 };
 pub use phases::{Phases, REOPEN_AUCTION_S_MAX};
-pub use prices::{FundingSpec, OracleSpec, PublisherSpec, SourceSpec};
+pub use prices::{FundingSpec, OracleSpec, PriceStatus, PublisherSpec, SourceSpec};
 pub use questions::{
     DecidedBy, LaterOutcomes, OutcomeAddition, OutcomeSpec, QuestionPayouts, QuestionSpec, ResolutionSpec,
+    ResolutionStage,
 };
 pub use reject::Reject;
 pub use session::{
@@ -61,9 +63,13 @@ pub use session::{
 };
 pub use underlying::{PriceRange, QuestionLink, ScenarioSpec, UnderlyingSpec};
 pub use venue::{Charges, DayVolume, Fees, Split, VenueSpec, VolumeTier};
+pub use voting::{
+    Act, ActKind, EMERGENCY_S_MAX, Emergency, GUARDIANS_MAX, HARMED_MAX, Harm, PROPOSALS_PER_VOTER_MAX,
+    Proposal, ProposeAct, VOTERS_MAX, VOTING_S_MAX, Vote, Voter, VotingSpec,
+};
 pub use words::{
-    CancelReason, CommandKind, EventKind, InstrumentState, MarketKind, Matching, PriceSource, PriceStatus,
-    ResolutionStage, SelfTrade, Side, Tif,
+    CancelReason, CommandKind, EventKind, InstrumentState, MarketKind, Matching, PriceSource, SelfTrade,
+    Side, Tif,
 };
 
 /// A 128-bit signed integer as two little-endian halves, so that records keep an 8-byte alignment.

@@ -1,8 +1,23 @@
 //! Where prices of an instrument come from, and what funding follows from them.
 
 use crate::atoms;
+use crate::words::words;
 use serde::{Deserialize, Serialize};
 use xos_units::Amount;
+
+words! {
+    /// How an instrument with an oracle stands with its prices.
+    PriceStatus: u8 {
+        /// Enough sources are fresh.
+        Live = 0 "live",
+        /// Too few: index and mark are frozen, orders only reduce.
+        Stale = 1 "stale",
+        /// Restarted, and too few sources have spoken since: only cancels.
+        Recovering = 2 "recovering",
+        /// Restarted and fresh again: post-only for a declared time.
+        Reopening = 3 "reopening",
+    }
+}
 
 /// A publisher of prices.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,22 @@ use crate::{InstrumentTerms, QuestionLink};
 use serde::{Deserialize, Serialize};
 use xos_units::{Amount, PPM_ONE};
 
+words! {
+    /// How far the resolution of a question is.
+    ResolutionStage: u8 {
+        /// It trades.
+        Open = 0 "open",
+        /// Its close time came; nobody proposed yet.
+        Closed = 1 "closed",
+        /// Payouts are proposed and may be challenged.
+        Proposed = 2 "proposed",
+        /// They were challenged; the second set of resolvers decides.
+        Challenged = 3 "challenged",
+        /// It is decided.
+        Decided = 4 "decided",
+    }
+}
+
 /// One outcome of a question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -181,6 +181,15 @@ rejects! {
     539 SetsOutstanding true "{value} complete sets of question {limit} are outstanding: its deployer cannot end it",
     541 VenueClosed false "venue {value} is closed and brings no orders",
     542 VenueHasMarkets true "instrument {value}, which is venue {limit}'s own, still trades",
+    543 NoVoting false "governance has no voters: nothing is voted on",
+    544 NotAVoter false "account {value} has no vote",
+    545 NeedsVote false "only a vote does this to {value}, the operator does not",
+    546 NotVotedOn false "no act of the id {value} is being voted on",
+    547 TooManyProposals true "{value} proposals of the account are being voted on; the limit is {limit}",
+    548 NotAGuardian false "account {value} is no guardian",
+    549 EmergencyRests true "instrument {value} has an emergency, or rests after one, until {limit}; 0: it has none to end or to confirm",
+    551 HarmedOutOfOrder false "{value}: harmed accounts are named once each, in rising order, at most {limit}",
+    552 HarmOfDeployer false "account {value} has the owner of account {limit}, whose stake would pay it",
 }
 
 const _: () = {

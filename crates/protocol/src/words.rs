@@ -106,6 +106,10 @@ words! {
         Unstake = 68 "unstake",
         /// Buy a slot for one more market at the price of the auction.
         BuySlot = 69 "buy_slot",
+        /// Vote for or against a proposed act of governance.
+        Vote = 70 "vote",
+        /// A guardian restricts an instrument for a time, or ends that.
+        Emergency = 71 "emergency",
     }
 }
 
@@ -228,20 +232,6 @@ words! {
 }
 
 words! {
-    /// How an instrument with an oracle stands with its prices.
-    PriceStatus: u8 {
-        /// Enough sources are fresh.
-        Live = 0 "live",
-        /// Too few: index and mark are frozen, orders only reduce.
-        Stale = 1 "stale",
-        /// Restarted, and too few sources have spoken since: only cancels.
-        Recovering = 2 "recovering",
-        /// Restarted and fresh again: post-only for a declared time.
-        Reopening = 3 "reopening",
-    }
-}
-
-words! {
     /// Why an order left without being filled.
     CancelReason: u16 {
         /// Its owner cancelled it.
@@ -288,22 +278,6 @@ words! {
         Delisted = 36 "delisted",
         /// An outcome is being added: any_other is not what it was.
         OutcomeAdded = 31 "outcome_added",
-    }
-}
-
-words! {
-    /// How far the resolution of a question is.
-    ResolutionStage: u8 {
-        /// It trades.
-        Open = 0 "open",
-        /// Its close time came; nobody proposed yet.
-        Closed = 1 "closed",
-        /// Payouts are proposed and may be challenged.
-        Proposed = 2 "proposed",
-        /// They were challenged; the second set of resolvers decides.
-        Challenged = 3 "challenged",
-        /// It is decided.
-        Decided = 4 "decided",
     }
 }
 
@@ -496,5 +470,23 @@ words! {
         StakeLocked = 116 "stake_locked",
         /// A market of a deployer closed: its slot and stake are free at `counter_amount`.
         StakeReleased = 117 "stake_released",
+        /// An act of governance is proposed, and voted on until `counter_amount`.
+        ProposalMade = 118 "proposal_made",
+        /// An account voted, with the weight `qty`.
+        VoteCast = 119 "vote_cast",
+        /// A vote ended for an act, which takes effect at `counter_amount`; weights for and against.
+        ProposalPassed = 120 "proposal_passed",
+        /// A vote ended against an act, or the act is refused now: `reason`.
+        ProposalFailed = 121 "proposal_failed",
+        /// An act that passed takes effect.
+        ProposalEffective = 122 "proposal_effective",
+        /// A deployer lost a part of its stake.
+        StakeSlashed = 123 "stake_slashed",
+        /// An account was paid of it for what it lost; `counter_amount` was claimed.
+        HarmPaid = 124 "harm_paid",
+        /// A guardian restricts an instrument until `counter_amount`.
+        EmergencySet = 125 "emergency_set",
+        /// Such a restriction is over; there is no other one until `counter_amount`.
+        EmergencyEnded = 126 "emergency_ended",
     }
 }

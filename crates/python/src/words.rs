@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use xos_protocol::{
-    CancelReason, CommandKind, DecidedBy, EventFlags, EventKind, Flags, InstrumentState, MarketKind,
+    ActKind, CancelReason, CommandKind, DecidedBy, EventFlags, EventKind, Flags, InstrumentState, MarketKind,
     Matching, PriceSource, PriceStatus, Reject, ResolutionStage, SelfTrade, Side, SlotKind, Tif,
 };
 
@@ -34,6 +34,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
         DecidedBy,
         MarketKind,
         SlotKind,
+        ActKind,
         CancelReason,
         EventKind
     );

@@ -7,7 +7,7 @@ from typing import Any
 
 from exchange_os.markets.lines import Path
 from exchange_os.markets.scale import Money, atoms, rate
-from exchange_os.markets.spec import ByKind, Governance
+from exchange_os.markets.spec import ByKind, Governance, Voting
 
 _KINDS = ("spot", "perpetual", "question", "venue")
 
@@ -24,7 +24,8 @@ def governance_body(item: Governance, stake: Money, settlement: Money) -> dict[s
     bounds = item.bounds.model_dump(exclude={"funding_cap", "insurance_draw_max"})
     draw = atoms(("bounds", "insurance_draw_max"), item.bounds.insurance_draw_max, settlement)
     bounds |= {"funding_cap_max": rate(("bounds", "funding_cap"), item.bounds.funding_cap)}
-    return {
+    voting = {} if item.voting is None else {"voting": voting_body(item.voting)}
+    return voting | {
         "stake_asset": stake.number,
         "stakes": by_kind(item.stakes),
         "slots": item.slots.model_dump(),
@@ -33,3 +34,10 @@ def governance_body(item: Governance, stake: Money, settlement: Money) -> dict[s
         "release_wait_s": item.release_wait_s,
         "bounds": bounds | {"insurance_draw_max": str(draw)},
     }
+
+
+def voting_body(item: Voting) -> dict[str, Any]:
+    """Voters and guardians in rising order of account."""
+    body = item.model_dump()
+    body["voters"].sort(key=lambda voter: voter["account"])
+    return body | {"guardians": sorted(item.guardians)}

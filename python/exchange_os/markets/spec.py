@@ -129,8 +129,32 @@ class MarketBounds(Strict):
     """In whole units of the settlement asset."""
 
 
+class Voter(Strict):
+    """An account that votes. Its number need not stand yet: accounts get theirs in order of opening."""
+
+    account: int
+    weight: int = 1
+
+
+class Voting(Strict):
+    """Who votes on acts of governance, and who may act in an emergency."""
+
+    voters: list[Voter]
+    quorum_ppm: int
+    """Part of all weights that has to vote."""
+    majority_ppm: int
+    """Part of the weights that vote that has to be in favour; above 500,000."""
+    voting_s: int
+    time_lock_s: int
+    """From the end of a vote to the effect of its act; no less than `change_delay_s_min`."""
+    binds_operator: bool = False
+    """Whether the operator changes markets by votes only."""
+    guardians: list[int] = []
+    emergency_s: int = 0
+
+
 class Governance(Strict):
-    """Who else than the operator may deploy: stakes, slots and bounds. It is declared once."""
+    """Who else than the operator may deploy: stakes, slots and bounds. Declared once, then changed by votes."""
 
     stake_asset: str
     stakes: ByKind
@@ -139,6 +163,7 @@ class Governance(Strict):
     slot_auction_s: int
     release_wait_s: int
     bounds: MarketBounds = MarketBounds()
+    voting: Voting | None = None
 
 
 class Publisher(Strict):

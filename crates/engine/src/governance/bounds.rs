@@ -74,11 +74,16 @@ impl Engine {
 
     /// A new perpetual of a deployer takes orders of isolated accounts only.
     pub(super) fn check_new_of_deployer(&self, account: u32, spec: &InstrumentSpec) -> Result<(), Refused> {
+        self.check_isolated_start(account, spec)?;
+        self.check_own_venue(account, spec.terms.venue)
+    }
+
+    /// What is new starts isolated, and reaches nothing beyond its own market.
+    pub(super) fn check_isolated_start(&self, account: u32, spec: &InstrumentSpec) -> Result<(), Refused> {
         if matches!(spec.product, Product::Perpetual { .. }) && !spec.isolated_only {
             return refused(Reject::NotForDeployers, account, 62);
         }
-        self.check_of_deployer(account, spec)?;
-        self.check_own_venue(account, spec.terms.venue)
+        self.check_of_deployer(account, spec)
     }
 
     /// What a deployer brings for one venue alone is for a venue that it brought.

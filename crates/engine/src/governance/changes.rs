@@ -9,7 +9,7 @@ use crate::step::{Refused, Step, refused};
 use crate::tiers::PerpetualMargin;
 use xos_protocol::{
     CHANGE_DELAY_S_MAX, Change, CommandRecord, EventKind, InstrumentSpec, InstrumentState, InstrumentTerms,
-    InstrumentUpdate, MarketKind, PendingChange, Product, QuestionUpdate, Reject, VenueUpdate,
+    InstrumentUpdate, MarketKind, PendingChange, Product, QuestionUpdate, Reject, VenueSpec, VenueUpdate,
 };
 use xos_units::{InstrumentId, Ppm, Price, Qty, QuestionId};
 
@@ -25,6 +25,7 @@ impl Engine {
     /// Who may announce, whether nothing is announced, and the delay.
     pub(super) fn check_announcement(&self, announcement: &Announcement) -> Result<(), Refused> {
         let Announcement { account, kind, target, delay_s } = *announcement;
+        self.check_unbound(account, target)?;
         self.check_proposer(account, kind, target)?;
         if let Some(pending) = self.governance.change_of(kind, target) {
             return refused(Reject::ChangePending, target, pending.id);
@@ -53,67 +54,95 @@ impl Engine {
         asked: InstrumentUpdate,
     ) -> Result<(), Refused> {
         let InstrumentUpdate { instrument: target, account, delay_s, mut spec } = asked;
-        let at = self.open_instrument(target)?;
+        self.open_instrument(target)?;
         let announcement = Announcement { account, kind: MarketKind::Instrument, target, delay_s };
         self.check_announcement(&announcement)?;
-        let Some(before) = &self.instruments[at].spec else {
-            return refused(Reject::UnknownInstrument, target, 0);
-        };
-        fixed::check_instrument(before, &spec, target)?;
-        if account != 0 {
-            self.check_of_deployer(account, &spec)?;
-        }
-        self.check_instrument(&spec, Some(InstrumentId(target)))?;
-        spec.terms.fees = fixed::under_ceiling(before.terms.fees, spec.terms.fees)?;
-        if **before == spec {
-            return refused(Reject::NothingChanges, target, 0);
-        }
+        self.check_new_instrument(target, account, &mut spec)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         self.tell_change(step, &announcement, Change::Instrument(Box::new(spec)));
         Ok(())
     }
 
-    pub(crate) fn update_venue(&mut self, step: &mut Step, asked: VenueUpdate) -> Result<(), Refused> {
-        let VenueUpdate { venue: target, account, delay_s, mut spec } = asked;
-        check_standing(target, self.venues.len(), Reject::UnknownVenue)?;
-        self.check_venue_open(target)?;
-        let announcement = Announcement { account, kind: MarketKind::Venue, target, delay_s };
-        self.check_announcement(&announcement)?;
-        let before = &self.venues[target as usize - 1];
-        fixed::check_venue(before, &spec, target)?;
-        if let (Some(before), Some(fees)) = (before.fees, &mut spec.fees) {
-            check_fees(fees)?;
-            self.check_fee_bound(Some(fees))?;
-            *fees = fixed::under_ceiling(before, *fees)?;
+    /// Another specification of an instrument, which gets the ceiling of the one that stands.
+    pub(super) fn check_new_instrument(
+        &self,
+        target: u32,
+        account: u32,
+        spec: &mut InstrumentSpec,
+    ) -> Result<(), Refused> {
+        let at = self.open_instrument(target)?;
+        let Some(before) = &self.instruments[at].spec else {
+            return refused(Reject::UnknownInstrument, target, 0);
+        };
+        fixed::check_instrument(before, spec, target)?;
+        if account != 0 {
+            self.check_of_deployer(account, spec)?;
         }
-        self.check_venue_business(&spec)?;
-        if *before == spec {
+        self.check_instrument(spec, Some(InstrumentId(target)))?;
+        spec.terms.fees = fixed::under_ceiling(before.terms.fees, spec.terms.fees)?;
+        if **before == *spec {
             return refused(Reject::NothingChanges, target, 0);
         }
+        Ok(())
+    }
+
+    pub(crate) fn update_venue(&mut self, step: &mut Step, asked: VenueUpdate) -> Result<(), Refused> {
+        let VenueUpdate { venue: target, account, delay_s, mut spec } = asked;
+        self.standing_venue(target)?;
+        let announcement = Announcement { account, kind: MarketKind::Venue, target, delay_s };
+        self.check_announcement(&announcement)?;
+        self.check_new_venue(target, &mut spec)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         self.tell_change(step, &announcement, Change::Venue(Box::new(spec)));
         Ok(())
     }
 
+    fn standing_venue(&self, target: u32) -> Result<&VenueSpec, Refused> {
+        check_standing(target, self.venues.len(), Reject::UnknownVenue)?;
+        self.check_venue_open(target)?;
+        Ok(&self.venues[target as usize - 1])
+    }
+
+    pub(super) fn check_new_venue(&self, target: u32, spec: &mut VenueSpec) -> Result<(), Refused> {
+        let before = self.standing_venue(target)?;
+        fixed::check_venue(before, spec, target)?;
+        if let (Some(before), Some(fees)) = (before.fees, &mut spec.fees) {
+            check_fees(fees)?;
+            self.check_fee_bound(Some(fees))?;
+            *fees = fixed::under_ceiling(before, *fees)?;
+        }
+        self.check_venue_business(spec)?;
+        if before == spec {
+            return refused(Reject::NothingChanges, target, 0);
+        }
+        Ok(())
+    }
+
     pub(crate) fn update_question(&mut self, step: &mut Step, asked: QuestionUpdate) -> Result<(), Refused> {
         let QuestionUpdate { question: target, account, delay_s, mut terms } = asked;
-        let spec = &self.undecided(QuestionId(target))?.spec;
+        self.undecided(QuestionId(target))?;
         let announcement = Announcement { account, kind: MarketKind::Question, target, delay_s };
         self.check_announcement(&announcement)?;
-        fixed::check_terms(&spec.terms, &terms, target)?;
+        self.check_new_terms(target, &mut terms)?;
+        // ---- Everything is checked. Below this line nothing fails. ----
+        self.tell_change(step, &announcement, Change::Terms(Box::new(terms)));
+        Ok(())
+    }
+
+    pub(super) fn check_new_terms(&self, target: u32, terms: &mut InstrumentTerms) -> Result<(), Refused> {
+        let spec = &self.undecided(QuestionId(target))?.spec;
+        fixed::check_terms(&spec.terms, terms, target)?;
         if terms.band_ppm != 0 {
             return refused(Reject::SpecOutOfBounds, terms.price_max_ticks, 20);
         }
-        check_terms(&terms, spec.ticks_per_unit, self.switches)?;
+        check_terms(terms, spec.ticks_per_unit, self.switches)?;
         self.check_fee_bound(Some(&terms.fees))?;
-        self.check_terms_business(&terms)?;
+        self.check_terms_business(terms)?;
         check_reopening(&terms.phases, false)?;
         terms.fees = fixed::under_ceiling(spec.terms.fees, terms.fees)?;
-        if spec.terms == terms {
+        if spec.terms == *terms {
             return refused(Reject::NothingChanges, target, 0);
         }
-        // ---- Everything is checked. Below this line nothing fails. ----
-        self.tell_change(step, &announcement, Change::Terms(Box::new(terms)));
         Ok(())
     }
 
@@ -121,12 +150,18 @@ impl Engine {
     pub(super) fn tell_change(&mut self, step: &mut Step, announcement: &Announcement, change: Change) {
         let Announcement { account, kind, target, delay_s } = *announcement;
         let effective_ns = step.time_ns.saturating_add(u64::from(delay_s) * NS_PER_S);
-        let told = match &change {
+        let id = step.sequence;
+        self.tell(step, PendingChange { id, account, kind, target, effective_ns, change, is_voted: false });
+    }
+
+    /// A change is announced, by a command or by the end of a vote.
+    pub(super) fn tell(&mut self, step: &mut Step, pending: PendingChange) {
+        let change = &pending.change;
+        let told = match change {
             Change::Delisting(_) => EventKind::DelistingAnnounced,
             _ => EventKind::ChangeAnnounced,
         };
         let specification = change.specification();
-        let pending = PendingChange { id: step.sequence, account, kind, target, effective_ns, change };
         push_change(step, told, &pending);
         if let (Some(bytes), Some(event)) = (specification, step.events.last_mut()) {
             event.detail = *blake3::hash(&bytes).as_bytes();
@@ -147,6 +182,10 @@ impl Engine {
         if pending.account != command.account {
             return refused(Reject::NotTheDeployer, command.account, pending.target);
         }
+        if pending.is_voted {
+            return refused(Reject::NeedsVote, id, 0);
+        }
+        self.check_unbound(command.account, id)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         if let Some(pending) = self.take_change(id) {
             push_change(step, EventKind::ChangeWithdrawn, &pending);
@@ -176,6 +215,8 @@ impl Engine {
     /// An instrument trades under another specification from now on.
     pub(super) fn retune_instrument(&mut self, id: InstrumentId, spec: &InstrumentSpec) {
         let instrument = &mut self.instruments[id.index()];
+        // Whether it is isolated is decided by votes alone.
+        let spec = &InstrumentSpec { isolated_only: instrument.is_restricted, ..spec.clone() };
         instrument.retune(spec);
         if let Traded::Spot { base, .. } = instrument.traded
             && let Some(Some(collateral)) = self.collaterals.get_mut(base.index())

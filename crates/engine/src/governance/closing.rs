@@ -26,6 +26,17 @@ impl Engine {
                 return refused(Reject::MalformedCommand, command.side, offset);
             }
         };
+        self.check_end_of(kind, target, account)?;
+        let delay_s = u32::try_from(command.qty.max(0)).unwrap_or(u32::MAX);
+        let announcement = Announcement { account, kind, target, delay_s };
+        self.check_announcement(&announcement)?;
+        // ---- Everything is checked. Below this line nothing fails. ----
+        self.tell_change(step, &announcement, Change::Delisting(MeasuredPrice::default()));
+        Ok(())
+    }
+
+    /// Whether a market stands, and may be wound down at all.
+    pub(super) fn check_end_of(&self, kind: MarketKind, target: u32, account: u32) -> Result<(), Refused> {
         if kind == MarketKind::Instrument {
             let at = self.open_instrument(target)?;
             let spec = self.instruments[at].spec.as_deref();
@@ -51,11 +62,6 @@ impl Engine {
                 return refused(Reject::SetsOutstanding, question.sets, target);
             }
         }
-        let delay_s = u32::try_from(command.qty.max(0)).unwrap_or(u32::MAX);
-        let announcement = Announcement { account, kind, target, delay_s };
-        self.check_announcement(&announcement)?;
-        // ---- Everything is checked. Below this line nothing fails. ----
-        self.tell_change(step, &announcement, Change::Delisting(MeasuredPrice::default()));
         Ok(())
     }
 

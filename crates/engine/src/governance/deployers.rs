@@ -37,13 +37,19 @@ impl Engine {
         if self.governance.state.terms.is_some() {
             return refused(Reject::GovernanceStands, 0, 0);
         }
-        check_terms(&spec, self.assets.len())?;
+        self.check_governance(&spec)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         let state = &mut self.governance.state;
         state.auction = Some(SlotAuction { last: spec.slot_price_min, since_ns: step.time_ns });
         state.terms = Some(Box::new(spec));
         step.push(EventKind::GovernanceDeployed);
         Ok(())
+    }
+
+    /// Fields 190 to 209 of terms of governance.
+    pub(super) fn check_governance(&self, spec: &GovernanceSpec) -> Result<(), Refused> {
+        check_terms(spec, self.assets.len())?;
+        spec.voting.as_ref().map_or(Ok(()), |voting| self.check_voting(voting))
     }
 
     pub(super) fn terms_of_governance(&self) -> Result<&GovernanceSpec, Refused> {
@@ -53,13 +59,13 @@ impl Engine {
         }
     }
 
-    fn deployer(&self, account: AccountId) -> Deployer {
+    pub(super) fn deployer(&self, account: AccountId) -> Deployer {
         let none = Deployer { account: account.0, stake: Amount::ZERO, bought: [0; 4] };
         let found = self.governance.state.deployers.iter().find(|deployer| deployer.account == account.0);
         found.copied().unwrap_or(none)
     }
 
-    fn set_deployer(&mut self, deployer: Deployer) {
+    pub(super) fn set_deployer(&mut self, deployer: Deployer) {
         let deployers = &mut self.governance.state.deployers;
         let place = deployers.partition_point(|other| other.account < deployer.account);
         match deployers.get_mut(place) {
@@ -137,7 +143,8 @@ impl Engine {
     pub(crate) fn unstake(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
         let (account, amount, asset) = self.asked_of_stakes(command)?;
         let mut deployer = self.deployer(account);
-        let free = deployer.stake - self.locked_stake(account, step.time_ns);
+        let locked = self.locked_stake(account, step.time_ns).max(self.open_slashes(account));
+        let free = deployer.stake - locked;
         let free = free.max(Amount::ZERO);
         if amount > free {
             return refused(Reject::StakeLocked, amount.0, free.0);
@@ -286,6 +293,9 @@ impl Engine {
         let Some(market) = markets.find(|market| (market.kind, market.target) == (kind, target)) else {
             return;
         };
+        if market.released_ns != 0 {
+            return;
+        }
         market.released_ns = step.time_ns.saturating_add(wait_ns).max(1);
         let event = step.push(EventKind::StakeReleased);
         event.side = kind.code();

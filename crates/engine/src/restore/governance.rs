@@ -32,6 +32,7 @@ impl Engine {
             return source.malformed("governance");
         }
         self.refresh_curbs();
+        self.refresh_emergencies();
         if !self.governance.state.charges.caps.is_empty() {
             self.heed_caps();
         }

@@ -49,7 +49,12 @@ impl World {
             DeployCommand::Genesis(_) => unreachable!("answered above"),
             DeployCommand::Asset(spec) => self.deploy_asset(cause, spec, events),
             DeployCommand::Venue(spec) => self.deploy_venue(cause, spec, events),
-            DeployCommand::Instrument(spec) => self.deploy_instrument(cause, spec, events),
+            DeployCommand::Instrument(spec) => {
+                if self.is_operator_bound() {
+                    self.check_isolated_start(0, &spec, true)?;
+                }
+                self.deploy_instrument(cause, spec, events)
+            }
             DeployCommand::Publisher(spec) => self.deploy_publisher(cause, spec, events),
             DeployCommand::Class(spec) => self.deploy_class(cause, spec, events),
             DeployCommand::Underlying(spec) => self.deploy_underlying(cause, spec, events),
@@ -60,6 +65,7 @@ impl World {
             DeployCommand::DecideResolution(asked) => self.vote(cause, asked, events),
             DeployCommand::Governance(spec) => self.deploy_governance(cause, *spec, events),
             DeployCommand::DeployAs(asked) => self.deploy_as(cause, *asked, events),
+            DeployCommand::ProposeAct(asked) => self.propose_act(cause, *asked, events),
             DeployCommand::UpdateInstrument(update) => self.update_instrument(cause, *update, events),
             DeployCommand::UpdateVenue(update) => self.update_venue(cause, *update, events),
             DeployCommand::UpdateQuestion(update) => self.update_question(cause, *update, events),
@@ -399,6 +405,7 @@ fn new_instrument(
         is_closed,
         is_over,
         winds_down,
+        emergency: InstrumentState::Continuous,
         auction: InstrumentState::Continuous,
     }
 }

@@ -54,7 +54,8 @@ impl World {
         bound(199, bounds.mark_band_ppm_max, (0..1_000_000).contains(&bounds.mark_band_ppm_max))?;
         bound(200, bounds.sources_min, bounds.sources_min <= 16)?;
         bound(201, bounds.funding_cap_max, bounds.funding_cap_max >= 0)?;
-        bound(202, bounds.insurance_draw_max.0, is_amount(bounds.insurance_draw_max.0))
+        bound(202, bounds.insurance_draw_max.0, is_amount(bounds.insurance_draw_max.0))?;
+        spec.voting.as_ref().map_or(Ok(()), |voting| self.check_voting(voting))
     }
 
     fn bounds(&self) -> MarketBounds {
@@ -98,6 +99,18 @@ impl World {
         spec: &InstrumentSpec,
         is_new: bool,
     ) -> Result<(), Refusal> {
+        self.check_isolated_start(account, spec, is_new)?;
+        let is_own = !is_new || self.brought_venue(account, spec.terms.venue);
+        check(is_own, Reject::NotForDeployers, account, 142)
+    }
+
+    /// All of that but what is about its venue.
+    pub(super) fn check_isolated_start(
+        &self,
+        account: u32,
+        spec: &InstrumentSpec,
+        is_new: bool,
+    ) -> Result<(), Refusal> {
         let may = |field: i128, holds: bool| check(holds, Reject::NotForDeployers, account, field);
         let is_perpetual = matches!(spec.product, Product::Perpetual { .. });
         may(62, !is_new || !is_perpetual || spec.isolated_only)?;
@@ -106,7 +119,7 @@ impl World {
             may(77, terms.insurance_draw_max.0 <= self.bounds().insurance_draw_max.0)?;
             may(78, terms.tranche.is_none_or(|tranche| tranche.account == account))?;
         }
-        may(142, !is_new || self.brought_venue(account, spec.terms.venue))
+        Ok(())
     }
 
     /// A venue that this account brought, or none.
@@ -116,7 +129,7 @@ impl World {
         venue == 0 || of_account.any(|market| market.target == u32::from(venue))
     }
 
-    fn deployer_mut(&mut self, account: u32) -> &mut Deployer {
+    pub(super) fn deployer_mut(&mut self, account: u32) -> &mut Deployer {
         let deployers = &mut self.governance.deployers;
         if !deployers.iter().any(|deployer| deployer.account == account) {
             deployers.push(Deployer { account, stake: Amount(0), bought: [0; 4] });
@@ -125,7 +138,7 @@ impl World {
         deployers.iter_mut().find(|deployer| deployer.account == account).expect("just made")
     }
 
-    fn deployer_of(&self, account: u32) -> (i128, [u32; 4]) {
+    pub(super) fn deployer_of(&self, account: u32) -> (i128, [u32; 4]) {
         let found = self.governance.deployers.iter().find(|deployer| deployer.account == account);
         found.map_or((0, [0; 4]), |deployer| (deployer.stake.0, deployer.bought))
     }
@@ -172,7 +185,8 @@ impl World {
     ) -> Result<(), Refusal> {
         let asset = self.check_stake_command(command)?;
         let (account, amount) = (command.account, command.amount.get());
-        let free = (self.deployer_of(account).0 - self.locked_of(account, cause.time_ns)).max(0);
+        let kept = self.locked_of(account, cause.time_ns).max(self.slashes_of(account));
+        let free = (self.deployer_of(account).0 - kept).max(0);
         check(amount <= free, Reject::StakeLocked, amount, free)?;
         self.post(Party::House(House::Stakes), Party::Account(account), asset, amount);
         let deployer = self.deployer_mut(account);
@@ -291,7 +305,7 @@ impl World {
     ) {
         let wait_s = self.governance.terms.as_ref().map_or(0, |terms| terms.release_wait_s);
         for market in &mut self.governance.markets {
-            if market.kind == kind && market.target == target {
+            if market.kind == kind && market.target == target && market.released_ns == 0 {
                 let free_ns = cause.time_ns.saturating_add(u64::from(wait_s) * SECOND_NS);
                 market.released_ns = free_ns.max(1);
                 let (account, locked, until) = (market.account, market.locked.0, market.released_ns);

@@ -3,11 +3,11 @@
 use super::deploy::{bound, check_terms};
 use super::events::Cause;
 use super::refusal::{Refusal, check, check_id, refuse};
-use super::state::{House, Kind, Party, SETTLEMENT, World};
+use super::state::{Kind, World};
 use xos_protocol::{
-    Change, ClosingMarket, CommandRecord, EventFlags, EventKind, EventRecord, Fees, InstrumentSpec,
-    InstrumentState, InstrumentTerms, InstrumentUpdate, Int128, MarketKind, MeasuredPrice, PendingChange,
-    Product, QuestionUpdate, Reject,
+    Change, CommandRecord, EventFlags, EventKind, EventRecord, Fees, InstrumentSpec, InstrumentState,
+    InstrumentTerms, InstrumentUpdate, Int128, MarketKind, MeasuredPrice, PendingChange, Product,
+    QuestionUpdate, Reject,
 };
 
 const YEAR_S: u32 = 31_536_000;
@@ -34,6 +34,7 @@ impl World {
 
     pub(super) fn check_asked(&self, asked: Asked) -> Result<(), Refusal> {
         let Asked { account, target, .. } = asked;
+        check(account != 0 || !self.is_operator_bound(), Reject::NeedsVote, target, 0)?;
         check(self.may_change(asked), Reject::NotTheDeployer, account, target)?;
         if let Some(pending) = self.pending_on(asked.kind, target) {
             return refuse(Reject::ChangePending, target, pending.id);
@@ -44,7 +45,7 @@ impl World {
     }
 
     /// An instrument that trades and is no outcome.
-    fn check_own(&self, id: u32) -> Result<(), Refusal> {
+    pub(super) fn check_own(&self, id: u32) -> Result<(), Refusal> {
         check_id(id, self.instruments.len(), Reject::UnknownInstrument)?;
         let question = self.question_of(id);
         check(question == 0, Reject::OutcomeOfAQuestion, id, question)?;
@@ -61,11 +62,24 @@ impl World {
         update: InstrumentUpdate,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
-        let (id, mut spec) = (update.instrument, update.spec);
+        let id = update.instrument;
         self.check_own(id)?;
         let (account, delay_s) = (update.account, i64::from(update.delay_s));
         let asked = Asked { account, kind: MarketKind::Instrument, target: id, delay_s };
         self.check_asked(asked)?;
+        let spec = self.check_update_of_instrument(id, account, update.spec)?;
+        self.announce_change(cause, asked, Change::Instrument(Box::new(spec)), events);
+        Ok(())
+    }
+
+    /// What an instrument would be; the ceiling of its fees is the one before.
+    pub(super) fn check_update_of_instrument(
+        &self,
+        id: u32,
+        account: u32,
+        mut spec: InstrumentSpec,
+    ) -> Result<InstrumentSpec, Refusal> {
+        self.check_own(id)?;
         let old = self.instrument(id).spec.clone().expect("no outcome");
         let fixed = |field: i128, holds: bool| check(holds, Reject::FieldIsFixed, id, field);
         fixed(183, old.symbol == spec.symbol)?;
@@ -97,8 +111,7 @@ impl World {
         self.check_instrument(&spec, true)?;
         spec.terms.fees = check_ceiling(old.terms.fees, spec.terms.fees)?;
         check(spec != old, Reject::NothingChanges, id, 0)?;
-        self.announce_change(cause, asked, Change::Instrument(Box::new(spec)), events);
-        Ok(())
+        Ok(spec)
     }
 
     pub(super) fn update_question(
@@ -107,11 +120,22 @@ impl World {
         update: QuestionUpdate,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
-        let (id, mut terms) = (update.question, update.terms);
+        let id = update.question;
         self.check_undecided(id)?;
         let (account, delay_s) = (update.account, i64::from(update.delay_s));
         let asked = Asked { account, kind: MarketKind::Question, target: id, delay_s };
         self.check_asked(asked)?;
+        let terms = self.check_update_of_question(id, update.terms)?;
+        self.announce_change(cause, asked, Change::Terms(Box::new(terms)), events);
+        Ok(())
+    }
+
+    pub(super) fn check_update_of_question(
+        &self,
+        id: u32,
+        mut terms: InstrumentTerms,
+    ) -> Result<InstrumentTerms, Refusal> {
+        self.check_undecided(id)?;
         let old = self.question(id).spec.clone();
         check_fixed_terms(id, &old.terms, &terms)?;
         bound(20, terms.price_max_ticks, terms.band_ppm == 0)?;
@@ -121,8 +145,7 @@ impl World {
         super::phases::check_173(terms.phases, false)?;
         terms.fees = check_ceiling(old.terms.fees, terms.fees)?;
         check(terms != old.terms, Reject::NothingChanges, id, 0)?;
-        self.announce_change(cause, asked, Change::Terms(Box::new(terms)), events);
-        Ok(())
+        Ok(terms)
     }
 
     pub(super) fn announce_change(
@@ -140,7 +163,17 @@ impl World {
             target: asked.target,
             effective_ns: cause.time_ns.saturating_add(wait_ns),
             change,
+            is_voted: false,
         };
+        self.list_change(cause, pending, events);
+    }
+
+    pub(super) fn list_change(
+        &mut self,
+        cause: &Cause,
+        pending: PendingChange,
+        events: &mut Vec<EventRecord>,
+    ) {
         let event = match &pending.change {
             Change::Delisting(_) => of_change(cause, EventKind::DelistingAnnounced, &pending),
             Change::Instrument(spec) => with_hash(cause, &pending, spec.as_ref()),
@@ -149,6 +182,7 @@ impl World {
         };
         events.push(event);
         self.governance.changes.push(pending);
+        self.governance.changes.sort_by_key(|pending| pending.id);
         self.see_what_winds_down();
     }
 
@@ -163,10 +197,16 @@ impl World {
         let Some(at) = found else { return refuse(Reject::UnknownChange, id, 0) };
         let pending = self.governance.changes[at].clone();
         check(pending.account == command.account, Reject::NotTheDeployer, command.account, pending.target)?;
-        self.governance.changes.remove(at);
+        let is_bound = command.account == 0 && self.is_operator_bound();
+        check(!pending.is_voted && !is_bound, Reject::NeedsVote, id, 0)?;
+        self.take_back(cause, at, events);
+        Ok(())
+    }
+
+    pub(super) fn take_back(&mut self, cause: &Cause, at: usize, events: &mut Vec<EventRecord>) {
+        let pending = self.governance.changes.remove(at);
         self.see_what_winds_down();
         events.push(of_change(cause, EventKind::ChangeWithdrawn, &pending));
-        Ok(())
     }
 
     pub(super) fn delist(
@@ -175,8 +215,18 @@ impl World {
         command: &CommandRecord,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
-        let id = command.instrument;
+        let (id, account) = (command.instrument, command.account);
         let kind = MarketKind::from_code(command.side).expect("its bytes were checked");
+        self.check_end_of(kind, id, account)?;
+        let delay_s = command.qty.clamp(0, i64::from(u32::MAX));
+        let asked = Asked { account, kind, target: id, delay_s };
+        self.check_asked(asked)?;
+        self.announce_change(cause, asked, Change::Delisting(MeasuredPrice::default()), events);
+        Ok(())
+    }
+
+    /// Whether a market may be delisted.
+    pub(super) fn check_end_of(&self, kind: MarketKind, id: u32, account: u32) -> Result<(), Refusal> {
         if kind == MarketKind::Instrument {
             self.check_own(id)?;
             let instrument = self.instrument(id);
@@ -195,12 +245,8 @@ impl World {
             check(self.question(id).resolution.is_some(), Reject::NotResolvable, id, 0)?;
             check(self.trades(id), Reject::CannotBeDelisted, id, 0)?;
             let sets = self.question(id).sets;
-            check(command.account == 0 || sets == 0, Reject::SetsOutstanding, sets, id)?;
+            check(account == 0 || sets == 0, Reject::SetsOutstanding, sets, id)?;
         }
-        let delay_s = command.qty.clamp(0, i64::from(u32::MAX));
-        let asked = Asked { account: command.account, kind, target: id, delay_s };
-        self.check_asked(asked)?;
-        self.announce_change(cause, asked, Change::Delisting(MeasuredPrice::default()), events);
         Ok(())
     }
 
@@ -231,7 +277,7 @@ impl World {
         })
     }
 
-    fn price_to_settle(&self, id: u32) -> i64 {
+    pub(super) fn price_to_settle(&self, id: u32) -> i64 {
         let instrument = self.instrument(id);
         if instrument.index > 0 { instrument.index } else { instrument.mark }
     }
@@ -261,6 +307,7 @@ impl World {
             self.governance.changes[at].change = Change::Delisting(measured);
         }
         self.run_last_auctions(cause, events);
+        self.run_votes(cause, events);
         let waits =
             |pending: &PendingChange| self.is_of_instrument(pending) && self.is_in_auction(pending.target);
         let mut due: Vec<(u64, u64)> = self
@@ -316,7 +363,8 @@ impl World {
 
     fn retune(&mut self, id: u32, spec: &InstrumentSpec) {
         let instrument = self.instrument_mut(id);
-        instrument.spec = Some(spec.clone());
+        let is_isolated = instrument.spec.as_ref().is_some_and(|old| old.isolated_only);
+        instrument.spec = Some(InstrumentSpec { isolated_only: is_isolated, ..spec.clone() });
         instrument.terms = spec.terms.clone();
         if let Product::Perpetual { initial_margin_ppm, maintenance_margin_ppm } = spec.product {
             let (im_ppm, mm_ppm) = (initial_margin_ppm.into(), maintenance_margin_ppm.into());
@@ -336,108 +384,6 @@ impl World {
         self.look_at_owners_of_base(id);
         self.look_at_holders_of(id);
         self.end_clocks();
-    }
-
-    fn begin_closing(
-        &mut self,
-        cause: &Cause,
-        pending: &PendingChange,
-        measured: MeasuredPrice,
-        events: &mut Vec<EventRecord>,
-    ) {
-        let id = pending.target;
-        let mut begun = of_change(cause, EventKind::DelistingBegun, pending);
-        if pending.kind == MarketKind::Question {
-            events.push(begun);
-            let spec = self.question(id).spec.resolution.clone().expect("it has resolvers");
-            let by = xos_protocol::DecidedBy::Delisting;
-            return self.conclude(cause, id, spec.void_payouts_ppm.clone(), by, events);
-        }
-        if pending.kind == MarketKind::Venue {
-            events.push(begun);
-            self.governance.closed_venues.insert(id);
-            return self.market_ended(cause, MarketKind::Venue, id, events);
-        }
-        if self.instrument(id).is_perpetual() {
-            let (sum, ns) = if measured.fresh_ns > 0 {
-                (measured.fresh_sum.0, measured.fresh_ns)
-            } else {
-                (measured.any_sum.0, measured.any_ns)
-            };
-            let price = if ns == 0 {
-                self.price_to_settle(id)
-            } else {
-                i64::try_from((2 * sum + i128::from(ns)) / (2 * i128::from(ns))).expect("a mean of prices")
-            };
-            let holders = (1..=self.accounts.len() as u32).filter(|&a| self.holding(a, id).position != 0);
-            begun.qty = holders.count() as i64;
-            let price = price.min(self.instrument(id).terms.price_max_ticks);
-            begun.price = self.agreed_price(id, measured.agreed, price);
-            self.instrument_mut(id).mark = begun.price;
-        }
-        events.push(begun);
-        self.instrument_mut(id).state = InstrumentState::Settled;
-        self.look_at_holders_of(id);
-        self.governance.closing.push(ClosingMarket { instrument: id, settled: 0 });
-        self.governance.closing.sort_by_key(|closing| closing.instrument);
-    }
-
-    /// A tick: a turn of the markets that are being closed.
-    pub(super) fn go_on_closing(&mut self, cause: &Cause, events: &mut Vec<EventRecord>) {
-        let mut left = i64::from(self.limits.payouts_per_command_max);
-        for id in 1..=self.instruments.len() as u32 {
-            let is_closing = self.governance.closing.iter().any(|closing| closing.instrument == id);
-            if left > 0 && is_closing && self.close_some(cause, id, &mut left, events) {
-                let at =
-                    self.governance.closing.iter().position(|c| c.instrument == id).expect("it is there");
-                let settled = self.governance.closing.remove(at).settled;
-                let price = if self.instrument(id).is_perpetual() { self.instrument(id).mark } else { 0 };
-                events.push(EventRecord {
-                    instrument: id,
-                    price,
-                    qty: settled.into(),
-                    ..cause.event(EventKind::MarketClosed)
-                });
-                self.market_ended(cause, MarketKind::Instrument, id, events);
-            }
-        }
-    }
-
-    fn close_some(&mut self, cause: &Cause, id: u32, left: &mut i64, events: &mut Vec<EventRecord>) -> bool {
-        if !self.clear_some(cause, id, xos_protocol::CancelReason::Delisted, left, events) {
-            return false;
-        }
-        for account in 1..=self.accounts.len() as u32 {
-            if !self.instrument(id).is_perpetual() || self.holding(account, id).position == 0 {
-                continue;
-            }
-            if *left <= 0 {
-                return false;
-            }
-            *left -= 1;
-            self.settle_funding(cause, id, account, events);
-            let holding = self.holding(account, id);
-            self.account_mut(account).holdings.remove(&id);
-            let instrument = self.instrument(id);
-            let price = instrument.mark;
-            let realised = instrument.value(price, holding.position) - holding.cost;
-            self.post(Party::House(House::Clearing(id)), Party::Account(account), SETTLEMENT, realised);
-            self.look_at(account);
-            self.look_at_debt(account);
-            events.push(EventRecord {
-                account,
-                instrument: id,
-                price,
-                qty: holding.position,
-                amount: Int128::new(realised),
-                counter_amount: Int128::new(self.total(account, SETTLEMENT)),
-                ..cause.event(EventKind::PositionSettled)
-            });
-            self.governance.closing.iter_mut().find(|c| c.instrument == id).expect("it is there").settled +=
-                1;
-        }
-        self.end_settlement_of_funding(id);
-        true
     }
 }
 
@@ -461,7 +407,7 @@ pub(super) fn check_ceiling(old: Fees, new: Fees) -> Result<Fees, Refusal> {
     Ok(Fees { ceiling_ppm: if rate == ceiling { 0 } else { ceiling }, ..new })
 }
 
-fn of_change(cause: &Cause, kind: EventKind, pending: &PendingChange) -> EventRecord {
+pub(super) fn of_change(cause: &Cause, kind: EventKind, pending: &PendingChange) -> EventRecord {
     EventRecord {
         side: pending.kind.code(),
         account: pending.account,

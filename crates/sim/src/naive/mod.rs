@@ -8,11 +8,13 @@ mod admission;
 mod amend;
 mod auction;
 mod charges;
+mod closing;
 mod conversion;
 mod countdowns;
 mod deleveraging;
 mod deploy;
 mod deployers;
+mod emergencies;
 mod events;
 mod fees;
 mod fill;
@@ -53,6 +55,7 @@ mod terms;
 mod trigger_checks;
 mod triggers;
 mod venues;
+mod voting;
 
 use self::events::Cause;
 use self::refusal::{Refusal, check, check_bytes, check_id, kind_of};
@@ -340,9 +343,10 @@ impl NaiveEngine {
 /// Whether commands of this kind act for the account they name, which must exist.
 fn names_account(kind: CommandKind) -> bool {
     use CommandKind::{
-        Amend, AmendTrigger, BuySlot, Cancel, CancelAllAfter, ChallengeResolution, Deposit, MassCancel,
-        MergeSet, Place, PlaceBracket, PlaceTrigger, SetCredentials, SetFeeCap, SetLeverage, SetMarginMode,
-        SetProtection, SetReferrer, SplitSet, Stake, Transfer, Unstake, VoidQuestion, Withdraw,
+        Amend, AmendTrigger, BuySlot, Cancel, CancelAllAfter, ChallengeResolution, Deposit, Emergency,
+        MassCancel, MergeSet, Place, PlaceBracket, PlaceTrigger, SetCredentials, SetFeeCap, SetLeverage,
+        SetMarginMode, SetProtection, SetReferrer, SplitSet, Stake, Transfer, Unstake, VoidQuestion, Vote,
+        Withdraw,
     };
     matches!(
         kind,
@@ -368,6 +372,8 @@ fn names_account(kind: CommandKind) -> bool {
             | Stake
             | Unstake
             | BuySlot
+            | Vote
+            | Emergency
             | SetFeeCap
             | SetReferrer
     )
@@ -421,6 +427,8 @@ impl World {
             CommandKind::Stake => self.stake(cause, command, events),
             CommandKind::Unstake => self.unstake(cause, command, events),
             CommandKind::BuySlot => self.buy_slot(cause, command, events),
+            CommandKind::Vote => self.cast_vote(cause, command, events),
+            CommandKind::Emergency => self.set_emergency(cause, command, events),
             CommandKind::StartAuction => self.start_auction(cause, command, events),
             CommandKind::Restart => {
                 self.restart(cause, events);

@@ -155,7 +155,8 @@ impl Instrument {
         let of_question = if self.is_closed || self.is_over { CancelOnly } else { Continuous };
         let of_delisting = if self.winds_down { ReduceOnly } else { Continuous };
         for strict in [Settled, Halted, CancelOnly, ReduceOnly, PostOnly] {
-            let is_strict = [self.state, of_prices, of_question, of_delisting].contains(&strict);
+            let is_strict =
+                [self.state, of_prices, of_question, of_delisting, self.emergency].contains(&strict);
             if is_strict || of_halt == Some(strict) {
                 return strict;
             }

@@ -54,19 +54,28 @@ impl World {
         command: &CommandRecord,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
-        check_id(command.instrument, self.instruments.len(), Reject::UnknownInstrument)?;
-        check(command.side <= 3, Reject::MalformedCommand, command.side, 2)?;
-        let instrument = self.instrument_mut(command.instrument);
-        let is_settled = instrument.state == InstrumentState::Settled;
-        check(!is_settled, Reject::InstrumentSettled, command.instrument, 0)?;
-        instrument.state = InstrumentState::from_code(command.side).expect("checked above");
+        let (id, state) = (command.instrument, command.side);
+        self.check_state(id, state)?;
+        check(!self.is_operator_bound(), Reject::NeedsVote, id, 0)?;
+        self.enter_state(cause, id, state, events);
+        Ok(())
+    }
+
+    /// Whether an instrument can be in a state of this number.
+    pub(super) fn check_state(&self, id: u32, state: u8) -> Result<(), Refusal> {
+        check_id(id, self.instruments.len(), Reject::UnknownInstrument)?;
+        check(state <= 3, Reject::MalformedCommand, state, 2)?;
+        check(!self.is_closed(id), Reject::InstrumentSettled, id, 0)
+    }
+
+    pub(super) fn enter_state(&mut self, cause: &Cause, id: u32, state: u8, events: &mut Vec<EventRecord>) {
+        self.instrument_mut(id).state = InstrumentState::from_code(state).expect("it was checked");
         events.push(EventRecord {
-            instrument: command.instrument,
-            side: command.side,
+            instrument: id,
+            side: state,
             ..cause.event(EventKind::InstrumentStateSet)
         });
-        self.reach_all(command.instrument);
-        Ok(())
+        self.reach_all(id);
     }
 
     /// Whether orders on this instrument are executed makers first.

@@ -57,6 +57,7 @@ fn instrument(terms: InstrumentTerms, kind: Kind) -> Instrument {
         is_closed: false,
         is_over: false,
         winds_down: false,
+        emergency: InstrumentState::Continuous,
         auction: InstrumentState::Continuous,
     }
 }

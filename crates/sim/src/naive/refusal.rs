@@ -127,6 +127,14 @@ pub(super) fn check_bytes(kind: CommandKind, command: &CommandRecord) -> Result<
             check_byte(command.side <= 3, command.side, SIDE)?;
             check_only(command, &[SIDE, ACCOUNT, AMOUNT])
         }
+        CommandKind::Vote => {
+            check_byte(command.side <= 1, command.side, SIDE)?;
+            check_only(command, &[SIDE, ACCOUNT, ORDER_ID])
+        }
+        CommandKind::Emergency => {
+            check_byte(command.side <= 3, command.side, SIDE)?;
+            check_only(command, &[SIDE, ACCOUNT, INSTRUMENT])
+        }
         CommandKind::StartAuction => check_only(command, &[INSTRUMENT, EXPIRES]),
         CommandKind::Delist => {
             check_byte(command.side <= 2, command.side, SIDE)?;

@@ -137,6 +137,8 @@ pub(super) struct Instrument {
     pub(super) is_over: bool,
     /// Its delisting is announced, and it has positions.
     pub(super) winds_down: bool,
+    /// What a guardian holds it to.
+    pub(super) emergency: InstrumentState,
     /// What its auction, if it is in one, lets it accept.
     pub(super) auction: InstrumentState,
 }

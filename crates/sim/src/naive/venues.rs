@@ -5,7 +5,7 @@ use super::events::Cause;
 use super::governance::{Asked, check_ceiling, highest};
 use super::refusal::{Refusal, check, check_id};
 use super::state::World;
-use xos_protocol::{Change, EventRecord, MarketKind, Reject, VenueUpdate};
+use xos_protocol::{Change, EventRecord, MarketKind, Reject, VenueSpec, VenueUpdate};
 
 impl World {
     pub(super) fn update_venue(
@@ -14,12 +14,24 @@ impl World {
         update: VenueUpdate,
         events: &mut Vec<EventRecord>,
     ) -> Result<(), Refusal> {
-        let (id, mut spec) = (update.venue, update.spec);
-        check_id(id, self.venues.len(), Reject::UnknownVenue)?;
-        check(!self.governance.closed_venues.contains(&id), Reject::VenueClosed, id, 0)?;
+        let id = update.venue;
+        self.check_standing_venue(id)?;
         let (account, delay_s) = (update.account, i64::from(update.delay_s));
         let asked = Asked { account, kind: MarketKind::Venue, target: id, delay_s };
         self.check_asked(asked)?;
+        let spec = self.check_update_of_venue(id, update.spec)?;
+        self.announce_change(cause, asked, Change::Venue(Box::new(spec)), events);
+        Ok(())
+    }
+
+    fn check_standing_venue(&self, id: u32) -> Result<(), Refusal> {
+        check_id(id, self.venues.len(), Reject::UnknownVenue)?;
+        check(!self.governance.closed_venues.contains(&id), Reject::VenueClosed, id, 0)
+    }
+
+    /// What a venue would be; the ceiling of its fees is the one before.
+    pub(super) fn check_update_of_venue(&self, id: u32, mut spec: VenueSpec) -> Result<VenueSpec, Refusal> {
+        self.check_standing_venue(id)?;
         let old = self.venues[id as usize - 1].clone();
         let fixed = |field: i128, holds: bool| check(holds, Reject::FieldIsFixed, id, field);
         fixed(183, old.symbol == spec.symbol)?;
@@ -37,8 +49,7 @@ impl World {
         }
         self.check_venue_140(&spec)?;
         check(spec != old, Reject::NothingChanges, id, 0)?;
-        self.announce_change(cause, asked, Change::Venue(Box::new(spec)), events);
-        Ok(())
+        Ok(spec)
     }
 
     /// The first instrument of a venue alone that is neither delisted nor decided.

@@ -56,6 +56,8 @@ impl Desk<'_> {
             ("" | "buy", _) => Side::Buy.code(),
             ("standard", CommandKind::SetMarginMode) => 0,
             ("scenario", CommandKind::SetMarginMode) => 1,
+            ("for", CommandKind::Vote) => 1,
+            ("against", CommandKind::Vote) => 0,
             ("sell", _) => Side::Sell.code(),
             (other, _) => return Err(format!("side is {other:?}, expected buy or sell")),
         };
@@ -82,7 +84,7 @@ impl Desk<'_> {
             (Kind::Cancel | Kind::MassCancel | Kind::CancelAllAfter | Kind::OpenAccount, "") => Ok(0),
             (Kind::Tick | Kind::Restart | Kind::Deploy, "") => Ok(0),
             (Kind::AmendTrigger | Kind::SetMarginMode | Kind::WithdrawChange | Kind::Delist, "") => Ok(0),
-            (Kind::Stake | Kind::Unstake | Kind::BuySlot, "") => Ok(0),
+            (Kind::Stake | Kind::Unstake | Kind::BuySlot | Kind::Vote, "") => Ok(0),
             (Kind::SetCredentials | Kind::SetFeeCap | Kind::SetReferrer, _) => Ok(0),
             (_, "") => only("instrument", self.engine.instrument_count()),
             _ => columns::instrument(self.engine, text),

@@ -69,6 +69,9 @@ impl Witness<'_> {
     /// The cell of an event in a column; empty where the column says nothing of this kind of event.
     pub(super) fn cell(&self, event: &EventRecord, column: &str) -> String {
         let Some(kind) = event.kind() else { return format!("kind {}", event.kind) };
+        if let Some(text) = super::vote_rows::cell(self.engine, self.names, event, column) {
+            return text;
+        }
         match column {
             "by" => self.label(event.sequence),
             "event" => event_text(event, kind),
@@ -281,6 +284,7 @@ fn nonzero(number: i128) -> String {
 fn event_text(event: &EventRecord, kind: EventKind) -> String {
     let detail = match kind {
         EventKind::Rejected => format!(" {}", reject_text(event.reason)),
+        EventKind::ProposalFailed if event.reason != 0 => format!(" {}", reject_text(event.reason)),
         EventKind::OrderCancelled | EventKind::TriggerCancelled => {
             format!(" {}", CancelReason::from_code(event.reason).map_or("unknown", CancelReason::name))
         }

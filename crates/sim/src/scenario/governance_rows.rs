@@ -123,6 +123,7 @@ pub(super) fn terms(words: &mut Words<'_>, desk: &Desk<'_>) -> Result<Governance
         slot_auction_s: words.number("auction_s", 100)?,
         release_wait_s: words.number("release_s", 60)?,
         bounds,
+        voting: super::vote_rows::voting(words, desk)?,
     })
 }
 

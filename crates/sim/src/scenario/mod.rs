@@ -33,6 +33,7 @@ mod specs;
 mod state_rows;
 mod table;
 mod underlying_specs;
+mod vote_rows;
 
 pub use parse::parse;
 pub use play::{Direct, Logged, Played, Stage, play};

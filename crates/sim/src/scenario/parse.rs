@@ -198,7 +198,7 @@ impl Reader<'_> {
             "account" if words.len() > 1 => Action::Account(words[1..].to_vec()),
             "mark" | "index" if words.len() == 3 => Action::Price(words),
             "limits" | "asset" | "class" | "venue" | "publisher" | "spot" | "perpetual" | "underlying"
-            | "question" | "outcome" | "update" | "governance" | "settle" | "propose" | "decide"
+            | "question" | "outcome" | "update" | "act" | "governance" | "settle" | "propose" | "decide"
             | "bytes" => Action::Deploy(label, words),
             _ => return self.fail(format!("{line:?} is not understood")),
         };

@@ -43,7 +43,7 @@ impl<'a> Words<'a> {
         self.take(name).map_or(Ok(default), ppm)
     }
 
-    fn end(self) -> Result<(), String> {
+    pub(super) fn end(self) -> Result<(), String> {
         match self.left.first() {
             Some((name, _)) => Err(format!("{name:?} is not known here, or stands twice")),
             None => Ok(()),
@@ -74,6 +74,9 @@ pub(super) fn body(words: &[String], desk: &Desk<'_>) -> Result<Vec<u8>, String>
     if kind == "update" {
         return update(&words[1..], desk);
     }
+    if kind == "act" {
+        return Ok(super::vote_rows::act(&words[1..], desk)?.to_bytes());
+    }
     if kind == "governance" {
         let mut words = Words::new(&words[1..])?;
         let spec = governance_rows::terms(&mut words, desk)?;
@@ -102,7 +105,7 @@ fn update(words: &[String], desk: &Desk<'_>) -> Result<Vec<u8>, String> {
     Ok(governance_rows::update(&on, deployed, delay_s, account, desk)?.to_bytes())
 }
 
-fn deployment(
+pub(super) fn deployment(
     kind: &str,
     symbol: String,
     words: &mut Words<'_>,

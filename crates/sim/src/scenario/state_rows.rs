@@ -81,6 +81,18 @@ const CHANGES: Subject = Subject {
 const DEPLOYERS: Subject =
     Subject { columns: &["account", "stake", "locked", "bought"], free: &["bought"], ordered: false };
 
+const PROPOSALS: Subject = Subject {
+    columns: &["proposal", "act", "account", "for", "against", "ends", "effective"],
+    free: &["act", "account", "ends", "effective"],
+    ordered: true,
+};
+
+const EMERGENCIES: Subject = Subject {
+    columns: &["instrument", "state", "account", "until"],
+    free: &["account", "until"],
+    ordered: true,
+};
+
 const CREDENTIALS: Subject = Subject {
     columns: &["account", "classes", "ends", "issued", "hash"],
     free: &["ends", "issued", "hash"],
@@ -130,6 +142,12 @@ impl Sight<'_> {
             }
             ["deployers"] => {
                 compared(&DEPLOYERS, expected, super::governance_rows::deployers(self.engine, self.names))
+            }
+            ["proposals"] => {
+                compared(&PROPOSALS, expected, super::vote_rows::proposals(self.engine, self.names))
+            }
+            ["emergencies"] => {
+                compared(&EMERGENCIES, expected, super::vote_rows::emergencies(self.engine, self.names))
             }
             ["questions"] => compared(&QUESTIONS, expected, self.questions()),
             [subject @ ("balances" | "positions" | "orders" | "risk" | "credentials"), whose @ ..] => {

@@ -298,6 +298,7 @@ pub(super) fn spoil(rng: &mut Rng, command: &mut DeployCommand) {
         }
         DeployCommand::Governance(_)
         | DeployCommand::DeployAs(_)
+        | DeployCommand::ProposeAct(_)
         | DeployCommand::UpdateInstrument(_)
         | DeployCommand::UpdateVenue(_)
         | DeployCommand::UpdateQuestion(_) => super::chaos::spoil_governed(rng, command),

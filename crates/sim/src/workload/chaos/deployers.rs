@@ -4,8 +4,8 @@ use super::Chaos;
 use crate::rng::Rng;
 use crate::workload::{Frame, admission, command, deployments};
 use xos_protocol::{
-    CommandKind, CommandRecord, DeployAs, DeployCommand, Deployable, GovernanceSpec, Int128, MarketBounds,
-    MarketKind, Slots, Stakes,
+    Act, CommandKind, CommandRecord, DeployAs, DeployCommand, Deployable, GovernanceSpec, Int128,
+    MarketBounds, MarketKind, Slots, Stakes,
 };
 use xos_units::Amount;
 
@@ -36,6 +36,12 @@ pub(in crate::workload) fn spoil_governed(rng: &mut Rng, command: &mut DeployCom
                 update.spec = spec;
             }
         }
+        DeployCommand::ProposeAct(asked) => match &mut asked.act {
+            Act::UpdateVenue { spec, .. } => spec.fees = Some(deployments::bad_fees(rng)),
+            Act::UpdateQuestion { terms, .. } => terms.fees = deployments::bad_fees(rng),
+            Act::Terms(spec) => spoil_governance(rng, spec),
+            _ => asked.account = *rng.pick(&[0, 99]),
+        },
         DeployCommand::UpdateVenue(update) => update.spec.fees = Some(deployments::bad_fees(rng)),
         DeployCommand::UpdateQuestion(update) => update.terms.fees = deployments::bad_fees(rng),
         _ => {}
@@ -45,6 +51,11 @@ pub(in crate::workload) fn spoil_governed(rng: &mut Rng, command: &mut DeployCom
 /// Makes one thing wrong in terms of governance.
 fn spoil_governance(rng: &mut Rng, spec: &mut GovernanceSpec) {
     let too_much = Amount(1 << 96);
+    if let Some(voting) = &mut spec.voting
+        && rng.one_in(2)
+    {
+        return super::votes::spoil_voting(rng, voting);
+    }
     match rng.below(13) {
         0 => spec.stake_asset = *rng.pick(&[0, 99]),
         1 => spec.stakes.question = *rng.pick(&[Amount(-1), too_much]),
@@ -63,7 +74,7 @@ fn spoil_governance(rng: &mut Rng, spec: &mut GovernanceSpec) {
 }
 
 impl Chaos {
-    fn draw_terms(&mut self) -> GovernanceSpec {
+    pub(super) fn draw_terms(&mut self) -> GovernanceSpec {
         let unit = self.amount_of_some_orders();
         let rng = &mut self.rng;
         let mut part = |percent: u64| Amount(unit * i128::from(rng.below(percent)) / 100);
@@ -94,6 +105,11 @@ impl Chaos {
             slot_auction_s: 1 + self.rng.below(10) as u32,
             release_wait_s: *self.rng.pick(&[0, 0, 1, 3]),
             bounds,
+            voting: if self.rng.one_in(4) {
+                None
+            } else {
+                Some(Box::new(super::votes::voting(&mut self.rng)))
+            },
         }
     }
 

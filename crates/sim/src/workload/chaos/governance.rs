@@ -3,6 +3,7 @@
 use super::Chaos;
 use crate::rng::Rng;
 use crate::workload::{command, deployments};
+use std::collections::BTreeMap;
 use xos_protocol::{
     Change, CommandKind, CommandRecord, DeployCommand, EventKind, EventRecord, InstrumentSpec,
     InstrumentTerms, InstrumentUpdate, MarketKind, Product, QuestionUpdate, VenueSpec, VenueUpdate,
@@ -17,8 +18,26 @@ pub(super) struct Governed {
     questions: Vec<InstrumentTerms>,
     /// Announced changes.
     changes: Vec<(u64, MarketKind, u32, Option<Change>)>,
+    pub(super) voted: super::votes::Voted,
+    /// What accounts have staked.
+    pub(super) stakes: BTreeMap<u32, i128>,
     /// Markets of deployers.
     pub(super) markets: Vec<(u32, MarketKind, u32)>,
+}
+
+impl Governed {
+    /// Perpetuals that take isolated accounts only.
+    pub(super) fn isolated(&self) -> Vec<u32> {
+        let isolated = |spec: &Option<InstrumentSpec>| spec.as_ref().is_some_and(|spec| spec.isolated_only);
+        (1..).zip(&self.instruments).filter(|(_, spec)| isolated(spec)).map(|(id, _)| id).collect()
+    }
+
+    /// One of them takes orders of every account from now on.
+    pub(super) fn admit(&mut self, instrument: u32) {
+        if let Some(Some(spec)) = self.instruments.get_mut(instrument as usize - 1) {
+            spec.isolated_only = false;
+        }
+    }
 }
 
 impl Chaos {
@@ -47,7 +66,7 @@ impl Chaos {
                     Some(DeployCommand::UpdateQuestion(update)) => {
                         Some(Change::Terms(Box::new(update.terms.clone())))
                     }
-                    _ => None,
+                    _ => governed.voted.change_of(event.order_id),
                 };
                 governed.changes.push((event.order_id, kind, event.instrument, change));
             }
@@ -63,8 +82,10 @@ impl Chaos {
                 let Some(at) = at else { return };
                 let (_, _, target, change) = governed.changes.remove(at);
                 match change {
-                    Some(Change::Instrument(spec)) => {
-                        governed.instruments[target as usize - 1] = Some(*spec);
+                    Some(Change::Instrument(mut spec)) => {
+                        let stands = &mut governed.instruments[target as usize - 1];
+                        spec.isolated_only = stands.as_ref().is_some_and(|stands| stands.isolated_only);
+                        *stands = Some(*spec);
                     }
                     Some(Change::Venue(spec)) => governed.venues[target as usize - 1] = *spec,
                     Some(Change::Terms(terms)) => governed.questions[target as usize - 1] = *terms,
@@ -200,6 +221,9 @@ impl Chaos {
     /// A change is taken back, or a market is delisted.
     pub(super) fn draw_governance(&mut self) -> CommandRecord {
         let account = self.draw_announcer();
+        if self.rng.one_in(3) {
+            return self.draw_vote();
+        }
         if self.rng.one_in(2) {
             return self.draw_stake();
         }

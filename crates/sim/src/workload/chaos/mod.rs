@@ -18,6 +18,7 @@ mod prices;
 mod simulated;
 mod squeeze;
 mod triggers;
+mod votes;
 
 pub(super) use self::deployers::spoil_governed;
 use super::admission;
@@ -135,6 +136,8 @@ impl Chaos {
             self.plan_debt();
         } else if self.set_up.is_empty() && self.live.accounts > 1 && self.rng.one_in(80) {
             self.plan_deployer();
+        } else if self.set_up.is_empty() && self.live.accounts > 2 && self.rng.one_in(80) {
+            self.plan_act();
         }
         if self.set_up.is_empty() && self.live.accounts > 0 && self.rng.one_in(50) {
             if self.rng.one_in(3) {
@@ -170,6 +173,8 @@ impl Chaos {
             self.live.observe(event);
             self.observe_deployment(event);
             self.observe_governance(event);
+            self.observe_stakes(event);
+            self.observe_votes(event);
             self.observe_apart(event);
         }
     }
@@ -460,6 +465,7 @@ impl Chaos {
             }
             9 => self.draw_payouts(),
             13..16 => self.draw_update(),
+            16.. if rng.one_in(4) => self.draw_act(),
             16.. => self.draw_market(number),
             _ => {
                 let outcomes = 2 + rng.below(6) as usize;
