@@ -8,6 +8,7 @@ with xos.open() as exchange:
 
 from exchange_os import markets
 from exchange_os._core import (
+    ActKind,
     CancelReason,
     CommandKind,
     DecidedBy,
@@ -80,12 +81,14 @@ from exchange_os.results import (
 from exchange_os.scenarios import ScenarioLoss, ScenarioRisk, UnderlyingRisk
 from exchange_os.stream import Subscription
 from exchange_os.triggers import Protection, TriggerPlaced, Waiting
+from exchange_os.voting import Emergency, Proposal
 
 open = Exchange.open  # noqa: A001 - `xos.open(path)` is the way in
 
 __all__ = [
     "COMMAND",
     "EVENT",
+    "ActKind",
     "AdlReceipt",
     "AdlStanding",
     "AlreadyOpen",
@@ -111,6 +114,7 @@ __all__ = [
     "Deployer",
     "Disconnected",
     "DiskFailed",
+    "Emergency",
     "Error",
     "EventFlags",
     "EventKind",
@@ -134,6 +138,7 @@ __all__ = [
     "Position",
     "PriceSource",
     "PriceStatus",
+    "Proposal",
     "Protection",
     "Question",
     "Receipt",

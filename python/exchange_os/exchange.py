@@ -16,7 +16,6 @@ from exchange_os._core import EventKind
 from exchange_os.admission import AdmissionMethods
 from exchange_os.auctions import AuctionMethods
 from exchange_os.bounds import directory_text, each, flag, limit_value, mapping, whole, whole_or_none
-from exchange_os.deployers import DeployerMethods
 from exchange_os.directory import Directory, read
 from exchange_os.errors import InvalidArgument
 from exchange_os.fees import FeeMethods
@@ -29,6 +28,7 @@ from exchange_os.records import Commands, Events, checked, events_from_bytes
 from exchange_os.stream import Filter, Subscription, Target
 from exchange_os.triggers import TriggerMethods
 from exchange_os.views import Views
+from exchange_os.voting import VotingMethods
 
 if TYPE_CHECKING:
     from typing import Self
@@ -45,7 +45,7 @@ class _Directory:
 
 
 class Exchange(
-    QuestionMethods, DeployerMethods, AuctionMethods, FeeMethods, TriggerMethods, AdmissionMethods, Views
+    QuestionMethods, VotingMethods, AuctionMethods, FeeMethods, TriggerMethods, AdmissionMethods, Views
 ):
     """One exchange. Every method may be called from any thread; calls run one after the other.
 

@@ -56,17 +56,21 @@ class GovernanceMethods(CommandMethods):
         `delay_s` None: the least delay of the exchange. Nothing is sent if the file has an error, or changes
         something that never changes.
         """
-        loaded = market_file if isinstance(market_file, Loaded) else load(market_file)
         wait_s = self._delay(delay_s)
-        self.__dict__.pop("_directory", None)
+        found = self._updates(market_file)
         directory = self._directory
-        found = updates(loaded, directory.standing)
         for item in found:
             number = market_number(directory, item.kind, item.symbol)
             who = whole("account", account)
             body = {item.kind: number, "account": who, "delay_s": wait_s, **item.content}
             self.deploy_body(msgspec.msgpack.encode({f"update_{item.kind}": body}), time_ns=time_ns)
         return found
+
+    def _updates(self, market_file: str | PathLike[str] | Loaded) -> list[Update]:
+        """What a file would have otherwise than it stands now."""
+        loaded = market_file if isinstance(market_file, Loaded) else load(market_file)
+        self.__dict__.pop("_directory", None)
+        return updates(loaded, self._directory.standing)
 
     def delist(
         self,
@@ -83,14 +87,7 @@ class GovernanceMethods(CommandMethods):
         pays what it pays when it is void. A venue, by its symbol, whose own instruments are gone brings no
         orders any more.
         """
-        directory = self._directory
-        is_question = market in directory.questions and market not in directory.markets
-        is_venue = isinstance(market, str) and market in directory.venues and market not in directory.markets
-        if is_venue and not is_question:
-            kind, number = MarketKind.VENUE, directory.venue(market)
-        else:
-            number = (directory.question(market) if is_question else directory.market(market)).number
-            kind = MarketKind.QUESTION if is_question else MarketKind.INSTRUMENT
+        kind, number = self._market_of(market)
         return receipt(
             self._command(
                 CommandKind.DELIST,
@@ -101,6 +98,17 @@ class GovernanceMethods(CommandMethods):
                 time_ns=time_ns,
             )
         )
+
+    def _market_of(self, market: str | int) -> tuple[MarketKind, int]:
+        """What a symbol or a number is: an instrument, a question or a venue, looked for in this order."""
+        directory = self._directory
+        is_question = market in directory.questions and market not in directory.markets
+        is_venue = isinstance(market, str) and market in directory.venues and market not in directory.markets
+        if is_venue and not is_question:
+            return MarketKind.VENUE, directory.venue(market)
+        if is_question:
+            return MarketKind.QUESTION, directory.question(market).number
+        return MarketKind.INSTRUMENT, directory.market(market).number
 
     def withdraw_change(self, change: int, *, account: int = 0, time_ns: int | None = None) -> Receipt:
         """Takes back an announced change, named by its id."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 from governance_words import phases_of, terms_of, update_of
 from resolution_words import resolution_of
+from vote_words import act_of
 
 ON_QUESTIONS = {"split_set", "merge_set", "resolve_question", "challenge_resolution", "void_question"}
 """Commands whose instrument field holds a question."""
@@ -51,9 +52,11 @@ def body_of(words: tuple[str, ...], numbers: Numbers) -> bytes:
         return msgspec.msgpack.encode({"genesis": given})
     if kind == "governance":
         pairs = _pairs(words[1:])
-        body = {"governance": terms_of(pairs, numbers.assets, ppm)}
+        body = {"governance": terms_of(pairs, numbers.assets, numbers.accounts, ppm)}
         assert not pairs, f"not known here: {', '.join(pairs)}"
         return msgspec.msgpack.encode(body)
+    if kind == "act":
+        return msgspec.msgpack.encode(act_of(words[1:], numbers, _pairs, _spec, ppm))
     if kind == "update":
         return msgspec.msgpack.encode(update_of(words[1:], numbers, _pairs, _spec))
     symbol = "" if words[1] == '""' else words[1]

@@ -20,6 +20,9 @@ from governance_words import (
     slot_text,
     target,
 )
+from vote_words import ACTS, EMERGENCIES, OF_PROPOSALS, SLASHED, TALLIED, VOTES
+from vote_words import on as act_on
+from vote_words import state as act_state
 
 import exchange_os as xos
 
@@ -102,6 +105,8 @@ def _event(desk: Desk, event: Event) -> str:
     words = [_KIND(event["kind"]).name.lower()]
     if event["kind"] == _KIND.REJECTED:
         words.append(_reject(desk, event))
+    if event["kind"] == _KIND.PROPOSAL_FAILED and event["reason"]:
+        words.append(_reject(desk, event))
     if event["kind"] in {_KIND.ORDER_CANCELLED, _KIND.TRIGGER_CANCELLED}:
         words.append(xos.CancelReason(event["reason"]).name.lower())
     if event["flags"] & xos.EventFlags.KEPT_PRIORITY:
@@ -126,6 +131,8 @@ def _on(desk: Desk, event: Event) -> str:
     rejected = kind == _KIND.REJECTED
     if kind in OF_MARKET:
         return target(desk, event)
+    if kind in ACTS:
+        return act_on(desk, event)
     if kind == _KIND.PUBLISHER_DEPLOYED:
         return desk.named(desk.publishers, number)
     if kind == _KIND.CLASS_DEPLOYED:
@@ -190,6 +197,8 @@ def _order_id(desk: Desk, event: Event) -> str:
 
 
 def _state(desk: Desk, event: Event) -> str:
+    if event["kind"] in ACTS | VOTES | EMERGENCIES:
+        return act_state(event)
     if event["kind"] == _KIND.SLOT_BOUGHT:
         return slot_text(desk, event)
     if event["kind"] == _KIND.QUESTION_RESOLVED:
@@ -197,6 +206,11 @@ def _state(desk: Desk, event: Event) -> str:
     if event["kind"] == _KIND.PRICE_STATUS_SET:
         return xos.PriceStatus(event["side"]).name.lower()
     return xos.InstrumentState(event["side"]).name.lower()
+
+
+def _amount(desk: Desk, event: Event) -> str:
+    """What is slashed stands only where something is."""
+    return str(event["amount"] or "") if event["kind"] in ACTS else str(event["amount"])
 
 
 def _to(desk: Desk, event: Event) -> str:
@@ -215,7 +229,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "event": (_EVERY, _event),
     "reject": (_REJECTED, _reject),
     "account": (_EVERY, _whose),
-    "order": (_ORDER | _REJECTED | _WAITING | _FIRED | OF_CHANGE, _order_id),
+    "order": (_ORDER | _REJECTED | _WAITING | _FIRED | OF_CHANGE | OF_PROPOSALS, _order_id),
     "on": (_EVERY, _on),
     "side": (_ORDER | _OF_POSITIONS | _REJECTED | _WAITING | _FIRED | {_KIND.MASS_CANCELLED}, _side),
     "qty": (
@@ -231,11 +245,13 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | WITH_QTY
         | {_KIND.MASS_CANCELLED, _KIND.LEVERAGE_SET, _KIND.PAYOUT, _KIND.QUESTION_DEPLOYED}
         | {_KIND.PRICE_PUBLISHED, _KIND.FUNDING_PAID, _KIND.QUESTION_SETTLED}
-        | _ADDED,
+        | _ADDED
+        | TALLIED
+        | VOTES,
         _qty,
     ),
     "price": (_EVERY, _not_zero("price")),
-    "left": (_ORDER - {_KIND.PNL_REALISED}, _field("remaining")),
+    "left": (_ORDER - {_KIND.PNL_REALISED} | TALLIED, _field("remaining")),
     "venue": (_EVERY, _venue("venue")),
     "display": ({_KIND.ORDER_ACCEPTED, _KIND.ORDER_AMENDED}, _not_zero("amount")),
     "flags": (_EVERY - _TRADE - _TAKEN - _LEG, lambda _, event: flags_text(event["flags"])),
@@ -246,7 +262,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         - _TAKEN
         - _LEG
         - _DIVIDED
-        - {_KIND.CHANGE_ANNOUNCED}
+        - {_KIND.CHANGE_ANNOUNCED, _KIND.PROPOSAL_MADE}
         - {_KIND.TRANCHE_TOOK_OVER, _KIND.DELEVERAGED},
         lambda _, event: event["client_id"].decode(errors="replace"),
     ),
@@ -268,8 +284,10 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | SETTLED
         | OF_STAKE
         | PRICED
+        | ACTS
+        | SLASHED
         | {_KIND.OUTCOME_PAYOUT, _KIND.QUESTION_SETTLED, _KIND.OUTCOME_CREDITED},
-        _field("amount"),
+        _amount,
     ),
     "total": (
         _TOTAL
@@ -281,6 +299,9 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
         | OF_CHANGE
         | OF_STAKE
         | AUCTIONS
+        | ACTS
+        | SLASHED
+        | EMERGENCIES
         | {_KIND.PROTECTION_SET, _KIND.CREDENTIALS_SET, _KIND.QUESTION_CLOSED},
         _field("counter_amount"),
     ),
@@ -288,6 +309,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "limit": (_REJECTED, _field("counter_amount")),
     "state": (
         {
+            *(ACTS | VOTES | EMERGENCIES),
             _KIND.SLOT_BOUGHT,
             _KIND.INSTRUMENT_STATE_SET,
             _KIND.PRICE_STATUS_SET,
@@ -307,7 +329,7 @@ COLUMNS: dict[str, tuple[set[xos.EventKind], Cell]] = {
     "requires": (_SKIPPED, _rule(0)),
     "forbids": (_SKIPPED, _rule(32)),
     "had": (_CREDENTIALS, _classes("remaining")),
-    "to": ({_KIND.TRANSFERRED, _KIND.REFERRER_SET, _KIND.FEE_DIVIDED}, _to),
+    "to": ({_KIND.TRANSFERRED, _KIND.REFERRER_SET, _KIND.FEE_DIVIDED, _KIND.HARM_PAID}, _to),
     "parts": (_DIVIDED, parts_text),
     "maker": (_TRADE | _SKIPPED, _account("counter_account")),
     "maker order": (_TRADE | _SKIPPED, _order("counter_order_id")),

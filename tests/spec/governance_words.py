@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import vote_words
 from scenario_file import nanoseconds
 
 import exchange_os as xos
@@ -25,7 +26,17 @@ WITH_QTY = {
     *(_KIND.AUCTION_PRICED, _KIND.AUCTION_CLOSED),
 }
 SETTLED = {_KIND.POSITION_SETTLED}
-COMMANDS = {"withdraw_change", "delist", "stake", "unstake", "buy_slot", "collect_fees", "start_auction"} | {
+COMMANDS = {
+    "vote",
+    "emergency",
+    "withdraw_change",
+    "delist",
+    "stake",
+    "unstake",
+    "buy_slot",
+    "collect_fees",
+    "start_auction",
+} | {
     *("set_fee_cap", "set_referrer"),
 }
 
@@ -117,6 +128,8 @@ def send(desk: Desk, account: int, change: int, words: Given, row: Given, given:
     """Changes, delistings, stakes, slots, fees and auctions, by their own methods."""
     exchange = desk.exchange
     do, on = row["do"], words.get("question", row.get("on", ""))
+    if do in {"vote", "emergency"}:
+        return vote_words.send(desk, account, change, words, row, given)
     if do in {"stake", "unstake", "buy_slot"}:
         terms = exchange.governance()
         asset = exchange.assets[terms["stake_asset"] - 1 if terms else 0]
@@ -140,7 +153,9 @@ def send(desk: Desk, account: int, change: int, words: Given, row: Given, given:
     return desk.exchange.delist(on, delay_s=int(row["qty"]), account=account, **given)
 
 
-def terms_of(pairs: Pairs, assets: dict[str, int], ppm: Callable[[str], int]) -> dict[str, Any]:
+def terms_of(
+    pairs: Pairs, assets: dict[str, int], accounts: dict[str, int], ppm: Callable[[str], int]
+) -> dict[str, Any]:
     """`governance asset=GOV stakes=10,50,20,5 slots=1,1,1,1` (spot, perpetual, question, venue)."""
     kinds = ("spot", "perpetual", "question", "venue")
     asset = pairs.pop("asset")
@@ -163,6 +178,7 @@ def terms_of(pairs: Pairs, assets: dict[str, int], ppm: Callable[[str], int]) ->
             "funding_cap_max": int(pairs.pop("funding_cap_max", "0")),
             "insurance_draw_max": pairs.pop("draw_max", "0"),
         },
+        **vote_words.voting_of(pairs, accounts, ppm),
     }
 
 

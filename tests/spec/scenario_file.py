@@ -21,6 +21,7 @@ _DEPLOYMENTS = {
         "perpetual",
         "underlying",
         "update",
+        "act",
         "governance",
         "question",
         "outcome",

@@ -10,6 +10,7 @@ from desk import Desk
 from event_cells import COLUMNS, FEES, cell, flags_text
 from governance_words import changes, deployers
 from scenario_file import Table
+from vote_words import emergencies, proposals
 
 import exchange_os as xos
 
@@ -45,7 +46,19 @@ _SUBJECTS = {
     "instruments": _subject(f"instrument,{_PRICES}", _PRICES),
     "deployers": _subject("account,stake,locked,bought", "bought"),
     "changes": _subject("change,what,on,account,effective", "account,effective", ordered=True),
+    "proposals": _subject(
+        "proposal,act,account,for,against,ends,effective", "act,account,ends,effective", ordered=True
+    ),
+    "emergencies": _subject("instrument,state,account,until", "account,until", ordered=True),
     "questions": _subject("question,sets,paying,payouts,settled,stage,end", "payouts,settled,stage,end"),
+}
+
+
+_GOVERNED = {
+    "changes": changes,
+    "deployers": deployers,
+    "proposals": proposals,
+    "emergencies": emergencies,
 }
 
 
@@ -75,8 +88,8 @@ def look(desk: Desk, what: tuple[str, ...], expected: Table, events: list[Event]
             found = _instruments(desk)
         case "questions":
             found = _questions(desk)
-        case "changes" | "deployers":
-            found = changes(desk) if subject == "changes" else deployers(desk)
+        case "changes" | "deployers" | "proposals" | "emergencies":
+            found = _GOVERNED[subject](desk)
         case _:
             return f"nothing is called {' '.join(what)!r}"
     return _compare(_SUBJECTS[subject], expected, found)

@@ -154,7 +154,7 @@ class Voting(Strict):
 
 
 class Governance(Strict):
-    """Who else than the operator may deploy: stakes, slots and bounds. Declared once, then changed by votes."""
+    """Who else than the operator may deploy: stakes, slots, bounds. Declared once, then changed by votes."""
 
     stake_asset: str
     stakes: ByKind
