@@ -23,8 +23,8 @@ struct Tally {
 
 impl Tally {
     fn of(voting: &VotingSpec, votes: &[Vote]) -> Self {
-        let mut tally = Self::default();
-        tally.of_all = voting.voters.iter().map(|voter| i128::from(voter.weight)).sum();
+        let of_all = voting.voters.iter().map(|voter| i128::from(voter.weight)).sum();
+        let mut tally = Self { of_all, ..Self::default() };
         for vote in votes {
             let weight = i128::from(voting.weight_of(vote.account));
             *(if vote.is_for { &mut tally.votes_for } else { &mut tally.votes_against }) += weight;
