@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -20,13 +21,17 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 _FIRST = "v0001"
 _FIRST_VERSION = 1
 """What `pragma user_version` said before migrations were kept."""
+_LOCK = 4_361_712
+"""Of PostgreSQL, while migrations run."""
+_MIGRATING = threading.Lock()
+"""Alembic keeps what it works on in globals."""
 
 
 class Database:
     """One database, migrated to the newest version, and the seal of its secrets."""
 
     def __init__(self, place: Path | str | None = None, *, key_file: Path | None = None) -> None:
-        """`place`: a path, a URL such as `postgresql+psycopg://host/name`, or None for memory.
+        """`place`: a path, a URL such as `postgresql://host/name`, or None for memory.
 
         The sealing key lies beside a path, with the suffix `.key`; of a database with a URL it has to be
         named. `InvalidArgument` if the database cannot be opened, or is newer than this program.
@@ -38,11 +43,18 @@ class Database:
             key_file = key_file or Path(place).with_name(Path(place).name + ".key")
         try:
             self.engine = _engine(place, is_url=url)
-            with self.engine.begin() as connection:
-                _migrate(connection)
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, OperationalError) as error:
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise InvalidArgument(f"the control database cannot be opened: {_brief(error)}") from None
-        self.sealing = Sealing(key_file)
+        try:
+            with _MIGRATING, self.engine.begin() as connection:
+                _migrate(connection)
+            self.sealing = Sealing(key_file)
+        except OperationalError as error:
+            self.engine.dispose()
+            raise InvalidArgument(f"the control database cannot be opened: {_brief(error)}") from None
+        except BaseException:
+            self.engine.dispose()
+            raise
 
     def begin(self) -> AbstractContextManager[Connection]:
         """A transaction, as a context manager that gives its connection."""
@@ -54,7 +66,8 @@ class Database:
 
 def _engine(place: Path | str | None, *, is_url: bool) -> Engine:
     if is_url:
-        return create_engine(str(place), pool_pre_ping=True)
+        url = str(place).replace("postgresql://", "postgresql+psycopg://", 1)
+        return create_engine(url, pool_pre_ping=True)
     if place is None:
         engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
     else:
@@ -75,6 +88,8 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    if connection.dialect.name == "postgresql":  # another process may be opening it too
+        connection.execute(text(f"select pg_advisory_xact_lock({_LOCK})"))
     names = inspect(connection).get_table_names()
     if connection.dialect.name == "sqlite" and "alembic_version" not in names:
         version = connection.execute(text("pragma user_version")).scalar() or 0

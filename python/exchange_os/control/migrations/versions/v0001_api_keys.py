@@ -11,7 +11,7 @@ def upgrade() -> None:
     op.create_table(
         "api_key",
         sa.Column("name", sa.Text, primary_key=True),
-        sa.Column("account", sa.Integer, nullable=False),
+        sa.Column("account", sa.BigInteger, nullable=False),
         sa.Column("scopes", sa.Text, nullable=False),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
         sa.Column("public_key", sa.LargeBinary),

@@ -14,7 +14,7 @@ def upgrade() -> None:
     op.create_table(
         "key_result",
         sa.Column("name", sa.Text, primary_key=True),
-        sa.Column("instrument", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("instrument", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("day", sa.Integer, nullable=False),
         sa.Column("lots", sa.Text, nullable=False),
         sa.Column("paid", sa.Text, nullable=False),
@@ -26,8 +26,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "own_account",
-        sa.Column("account", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("main", sa.Integer, nullable=False),
+        sa.Column("account", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("main", sa.BigInteger, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("name", sa.Text, nullable=False, server_default=""),
         sa.Column("label", sa.Text, nullable=False, server_default=""),
@@ -37,10 +37,10 @@ def upgrade() -> None:
     op.create_table(
         "transfer",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("account", sa.Integer, nullable=False, index=True),
+        sa.Column("account", sa.BigInteger, nullable=False, index=True),
         sa.Column("client_id", sa.Text, nullable=False),
-        sa.Column("sender", sa.Integer, nullable=False),
-        sa.Column("receiver", sa.Integer, nullable=False),
+        sa.Column("sender", sa.BigInteger, nullable=False),
+        sa.Column("receiver", sa.BigInteger, nullable=False),
         sa.Column("asset", sa.Text, nullable=False),
         sa.Column("amount", sa.Text, nullable=False),
         sa.Column("fields", sa.Text, nullable=False),
@@ -50,7 +50,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "withdrawal_address",
-        sa.Column("account", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("account", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("address", sa.Text, primary_key=True),
         sa.Column("label", sa.Text, nullable=False, server_default=""),
         sa.Column("usable_ms", sa.BigInteger, nullable=False),
@@ -58,8 +58,8 @@ def upgrade() -> None:
     op.create_table(
         "withdrawal",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("account", sa.Integer, nullable=False, index=True),
-        sa.Column("payer", sa.Integer, nullable=False),
+        sa.Column("account", sa.BigInteger, nullable=False, index=True),
+        sa.Column("payer", sa.BigInteger, nullable=False),
         sa.Column("asset", sa.Text, nullable=False),
         sa.Column("amount", sa.Text, nullable=False),
         sa.Column("address", sa.Text, nullable=False),

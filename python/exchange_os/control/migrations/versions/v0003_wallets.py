@@ -11,7 +11,7 @@ def upgrade() -> None:
     op.create_table(
         "wallet",
         sa.Column("address", sa.Text, primary_key=True),
-        sa.Column("account", sa.Integer, nullable=False),
+        sa.Column("account", sa.BigInteger, nullable=False),
         sa.Column("nonce", sa.BigInteger, nullable=False),
     )
     op.create_table(
@@ -23,6 +23,6 @@ def upgrade() -> None:
         "session",
         sa.Column("digest", sa.Text, primary_key=True),
         sa.Column("wallet", sa.Text, nullable=False),
-        sa.Column("account", sa.Integer, nullable=False),
+        sa.Column("account", sa.BigInteger, nullable=False),
         sa.Column("expires_ms", sa.BigInteger, nullable=False),
     )
