@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exchange_os.errors import Corrupt, InvalidArgument
+from exchange_os.errors import AlreadyOpen, Corrupt, InvalidArgument
+from exchange_os.signals import recording
 from exchange_os.signals.cleaning import clean
 from exchange_os.signals.divergence import funding_divergence
 from exchange_os.signals.liquidation_price import recorded_tiers
@@ -335,8 +336,35 @@ def test_a_span_is_read_exactly(
 def test_two_recorders_in_turn_overwrite_nothing(tmp_path: Path) -> None:
     one = MarketData(funding=rows("funding", {"venue_ms": 1_000, "rate": 0.0001}))
     for _ in range(3):
-        Recorder(tmp_path).append(one)
+        with Recorder(tmp_path) as recorder:
+            recorder.append(one)
     assert Recording.open(tmp_path).read().funding.height == 3
+    with Recorder(tmp_path), pytest.raises(AlreadyOpen, match="another recorder"):
+        Recorder(tmp_path)
+
+
+def test_a_recorder_that_asks_every_minute_leaves_few_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "FILE_ROWS", 10)
+
+    def minute(place: int) -> MarketData:
+        told = [
+            {"venue_ms": at(0) + place * 60_000, "rate": 1e-4, "symbol": name} for name in (ETH, "BTC/USDT")
+        ]
+        return MarketData(funding=rows("funding", *told))
+
+    for begun in (0, 7):  # the second recorder goes on in the file of the first
+        with Recorder(tmp_path) as recorder:
+            for place in range(begun, begun + 7):
+                assert recorder.append(minute(place)) == 2
+    kept = Recording.open(tmp_path)
+    assert len(kept.files("funding")) == 3, "28 rows, a file takes no more once it has 10"
+    found = kept.read().funding
+    assert found["venue_ms"].to_list() == [at(0) + place * 60_000 for place in range(14) for _ in range(2)]
+    assert set(kept.read(symbols=["BTC/USDT"]).funding["symbol"]) == {"BTC/USDT"}
+    assert kept.read(symbols=["BTC/USDT"]).funding.height == 14
+    assert kept.read(symbols=[]).funding.is_empty()
 
 
 def test_a_damaged_file_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
@@ -359,7 +387,6 @@ def test_a_half_written_file_is_not_read(tmp_path: Path) -> None:
     file.with_name("2-000001.partial").write_bytes(b"half")
     assert Recording.open(tmp_path).read().funding.height == 1
     unreceived = data.funding.with_columns(received_ms=pl.lit(None, pl.Int64))
-    recorder = Recorder(tmp_path)
     given_data = replace(data, funding=unreceived)
-    with pytest.raises(InvalidArgument, match="never received"):
+    with Recorder(tmp_path) as recorder, pytest.raises(InvalidArgument, match="never received"):
         recorder.append(given_data)

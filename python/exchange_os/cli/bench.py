@@ -383,7 +383,7 @@ def history(fills: int, accounts: int, seed: int, directory: Path | None, as_jso
 @_directory
 @json_option
 def signals(symbols: int, seed: int, directory: Path | None, as_json: bool) -> None:
-    """The report of a symbol on five venues, a screen of all perpetuals, a replay of years; made-up markets."""
+    """Made-up markets: a symbol on five venues reported on, all perpetuals screened, years replayed."""
     from exchange_os.signals.measure import measure
 
     with TemporaryDirectory(prefix="xos-bench-", dir=directory, ignore_cleanup_errors=True) as folder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,11 +28,14 @@ def _recording_options(function: F) -> F:
     return click.argument("folder", type=_FOLDER)(time_(function))
 
 
-def _load(folder: Path, at: str | None) -> tuple[MarketData, int]:
-    """The recording and the time that was asked for, in ms."""
+def _load(folder: Path, at: str | None, symbols: Collection[str] | None = None) -> tuple[MarketData, int]:
+    """The recording, of all symbols or some, and the time that was asked for, in ms."""
+    from exchange_os.errors import InvalidArgument
     from exchange_os.signals.recording import Recording
 
-    data = Recording.open(folder).read()
+    data = Recording.open(folder).read(symbols=symbols)
+    if symbols and all(frame.is_empty() for _, frame in data.items()):
+        raise InvalidArgument(f"nothing of {next(iter(symbols))} is recorded in {folder}")
     return data, data.last_ms() if at is None else _milliseconds(at)
 
 
@@ -99,8 +102,9 @@ def report(
     from exchange_os.signals import picture as pictures
     from exchange_os.signals.report import ReportSettings, make_report
 
-    data, at_ms = _load(folder, at)
-    made = make_report(data, symbol=symbol, at_ms=at_ms, settings=ReportSettings(venue=venue))
+    settings = ReportSettings(venue=venue)
+    data, at_ms = _load(folder, at, (symbol, settings.benchmark))
+    made = make_report(data, symbol=symbol, at_ms=at_ms, settings=settings)
     if picture is not None and not pictures.draw_report(made, data, picture):
         raise click.UsageError("pictures need matplotlib: install exchange-os[plots]")
     if page is not None:
@@ -126,10 +130,10 @@ def alert(
     compares words. A figure that is quarantined or stale fires nothing.
     """
     from exchange_os.signals.alerts import Rule, fired, post
-    from exchange_os.signals.report import make_report
+    from exchange_os.signals.report import ReportSettings, make_report
 
     rules = [Rule.parse(text) for text in texts]
-    data, at_ms = _load(folder, at)
+    data, at_ms = _load(folder, at, (symbol, ReportSettings().benchmark))
     messages = fired(make_report(data, symbol=symbol, at_ms=at_ms), rules)
     if webhook is not None and messages:
         post(webhook, messages)
