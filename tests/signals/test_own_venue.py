@@ -292,6 +292,20 @@ def test_a_stream_tells_each_round(served: tuple[Serving, Any], venue: str, exch
     connection.close()
 
 
+def figures_of(serving: subprocess.Popen[str]) -> dict[str, Any]:
+    """Of the first report with a liquidation map."""
+    assert serving.stdout is not None
+    address = serving.stdout.readline().split("http://")[1].partition("/")[0]
+    connection = http.client.HTTPConnection(address, timeout=30)
+    figures: dict[str, Any] = {}
+    while "liquidation.longs" not in figures:
+        connection.request("GET", f"/api/v1/signals/report?symbol={ETH}")
+        answer = json.loads(connection.getresponse().read())
+        figures = {each["id"]: each for row in answer["data"] for each in row["figures"]}
+    connection.close()
+    return figures
+
+
 def test_the_command_asks_records_and_serves(venue: str, tmp_path: Path) -> None:
     """`xos signals serve` in a process of its own, with the positions of a server; then the short report."""
     from exchange_os.server import Node, load_keys, make_keys
@@ -309,17 +323,11 @@ def test_the_command_asks_records_and_serves(venue: str, tmp_path: Path) -> None
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert serving.stdout is not None
-        address = serving.stdout.readline().split("http://")[1].partition("/")[0]
-        connection = http.client.HTTPConnection(address, timeout=30)
-        figures: dict[str, Any] = {}
-        while "liquidation.longs" not in figures:
-            connection.request("GET", f"/api/v1/signals/report?symbol={ETH}")
-            answer = json.loads(connection.getresponse().read())
-            figures = {each["id"]: each for row in answer["data"] for each in row["figures"]}
-        connection.close()
-        serving.send_signal(signal.SIGTERM)
-        serving.communicate()
+        try:
+            figures = figures_of(serving)
+        finally:
+            serving.send_signal(signal.SIGTERM)
+            serving.communicate()
         assert serving.returncode == 0
     assert figures["liquidation.longs"]["note"] == "exact"
     short = subprocess.run(
