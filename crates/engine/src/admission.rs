@@ -226,25 +226,33 @@ impl Engine {
         if self.admission.dividing == 0 { Eligibility::PLAIN } else { self.look_up(account, venue) }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn look_up(&self, account: AccountId, venue: VenueId) -> Eligibility {
         let classes = self.accounts[account.index()].classes & self.admission.dividing;
         match self.profiles.recent(venue.0.into(), classes) {
             Some(eligibility) => *eligibility,
-            None => self.profiles.look_up(self.profile_of(account, venue)),
+            None => self.look_up_anew(account, venue),
         }
+    }
+
+    #[inline(never)]
+    fn look_up_anew(&self, account: AccountId, venue: VenueId) -> Eligibility {
+        self.profiles.look_up(self.profile_of(account, venue))
     }
 
     /// The orders that anybody without classes may meet: only they are public prices.
     #[inline(always)]
     pub(crate) fn public_reach(&self) -> Reach {
-        if self.admission.dividing == 0 { ALL } else { self.profiles.look_up(Profile::PLAIN).reach }
+        if self.admission.dividing == 0 { ALL } else { self.profiles.reach_of_plain() }
     }
 
     /// Whether a trade at this price is public: it passes no better public order of either side.
     #[inline(always)]
     pub(crate) fn is_public(&self, at: usize, price: Price) -> bool {
-        self.admission.dividing == 0 || self.is_public_where_divided(at, price)
+        // Where nothing public rests, nothing public is passed.
+        self.admission.dividing == 0
+            || self.instruments[at].bits() & self.profiles.reach_of_plain() == 0
+            || self.is_public_where_divided(at, price)
     }
 
     #[inline(never)]
@@ -295,10 +303,13 @@ impl Engine {
     pub(crate) fn audit_profiles(&self) -> Result<(), String> {
         let mut profiles = Vec::new();
         for instrument in &self.instruments {
-            if !instrument.knows_its_tops() {
-                return Err(format!("the best prices over all groups of {} are others", instrument.id));
+            if !instrument.knows_its_groups() {
+                return Err(format!("the groups of {} are others, or their best prices", instrument.id));
             }
             for (at, book) in instrument.groups() {
+                if at != 0 && book.orders() > 0 {
+                    profiles.push(at);
+                }
                 for slot in [Side::Buy, Side::Sell].iter().flat_map(|side| book.queue(&self.pool, *side)) {
                     let order = self.pool.order(slot);
                     let profile = self.profiles.at(at);
@@ -307,7 +318,6 @@ impl Engine {
                     if !is_right || !self.may_stay(order, classes) {
                         return Err(format!("order {} must not rest with its profile", order.id.0));
                     }
-                    profiles.push(at);
                 }
                 let bid = book.best_price(Side::Buy);
                 let reach = self.profiles.look_up(self.profiles.at(at)).reach;

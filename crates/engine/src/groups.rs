@@ -1,5 +1,5 @@
-//! The resting orders of an instrument, in groups of one profile each. Orders of the plain profile are `book`; an
-//! instrument has other groups only once an order of another profile has rested there.
+//! The resting orders of an instrument, in groups of one profile each. One group is at home in `book`: as long as there
+//! is but one it is that, and everything goes as if there were no profiles. The others stand beside it.
 //!
 //! Best price first; at one price the order that stands there longest, whatever its group.
 
@@ -41,7 +41,13 @@ fn is_met_before(pool: &OrderPool, slot: Slot, other: Slot) -> bool {
 impl Instrument {
     /// Every group with its profile, the plain one first.
     pub(crate) fn groups(&self) -> impl Iterator<Item = (ProfileAt, &Book)> {
-        (0..).zip(std::iter::once(&self.book).chain(&self.others))
+        (0..self.others.len().max(1) as ProfileAt).map(|profile| (profile, self.group(profile)))
+    }
+
+    /// Orders of the plain profile.
+    #[inline(always)]
+    pub(crate) fn plain(&self) -> &Book {
+        self.group(0)
     }
 
     fn reached(&self, reach: Reach) -> impl Iterator<Item = &Book> {
@@ -50,13 +56,13 @@ impl Instrument {
 
     #[inline(always)]
     pub(crate) fn group(&self, profile: ProfileAt) -> &Book {
-        if profile == 0 { &self.book } else { &self.others[usize::from(profile) - 1] }
+        if profile == self.home { &self.book } else { &self.others[usize::from(profile)] }
     }
 
     /// The group of a profile that has orders.
     #[inline(always)]
     pub(crate) fn group_mut(&mut self, profile: ProfileAt) -> &mut Book {
-        if profile == 0 { &mut self.book } else { &mut self.others[usize::from(profile) - 1] }
+        if profile == self.home { &mut self.book } else { &mut self.others[usize::from(profile)] }
     }
 
     /// Bits of the groups that may have orders.
@@ -68,10 +74,10 @@ impl Instrument {
     #[inline(never)]
     fn join(&mut self, profile: ProfileAt) {
         let bit = 1 << profile;
-        let wide = self.others.len().max(profile.into());
+        let wide = self.others.len().max(usize::from(profile) + 1);
         self.others.resize_with(wide, Book::default);
-        if self.sole != SEVERAL && self.group(self.sole).orders() == 0 {
-            (self.sole, self.occupied) = (profile, bit);
+        if self.sole != SEVERAL && self.book.orders() == 0 {
+            (self.home, self.sole, self.occupied) = (profile, profile, bit);
         } else {
             (self.sole, self.occupied) = (SEVERAL, self.bits() | bit);
             [Side::Buy, Side::Sell].into_iter().for_each(|side| self.find_top(side));
@@ -89,9 +95,13 @@ impl Instrument {
         self.tops[usize::from(side.code())] = self.top(side);
     }
 
-    /// Where there are several groups: the best prices are what they should be.
-    pub(crate) fn knows_its_tops(&self) -> bool {
-        self.sole != SEVERAL || self.tops == [Side::Buy, Side::Sell].map(|side| self.top(side))
+    /// The only group is at home; where there are several, the best prices are what they should be.
+    pub(crate) fn knows_its_groups(&self) -> bool {
+        let apart = self.groups().filter(|(profile, _)| *profile != self.home);
+        match self.sole {
+            SEVERAL => self.tops == [Side::Buy, Side::Sell].map(|side| self.top(side)),
+            sole => sole == self.home && apart.map(|(_, book)| book.orders()).sum::<u32>() == 0,
+        }
     }
 
     /// Whether there are several groups, and an order with this limit reaches the best price of none.
@@ -106,6 +116,11 @@ impl Instrument {
         self.occupied &= !(1 << profile);
         if self.occupied.count_ones() == 1 {
             self.sole = self.occupied.trailing_zeros() as ProfileAt;
+            if self.sole != self.home {
+                // What was at home is empty: it had no bit any more.
+                std::mem::swap(&mut self.book, &mut self.others[usize::from(self.sole)]);
+                self.home = self.sole;
+            }
         }
     }
 
@@ -113,15 +128,21 @@ impl Instrument {
     #[inline(always)]
     pub(crate) fn rest(&mut self, pool: &mut OrderPool, order: &mut RestingOrder) -> Slot {
         if self.sole != order.profile {
-            if self.sole != SEVERAL || self.occupied >> order.profile & 1 == 0 {
-                self.join(order.profile);
-            }
-            let top = &mut self.tops[usize::from(order.side.code())];
-            if is_better(order.side, order.price, *top) {
-                *top = order.price;
-            }
+            self.joins(order);
         }
         self.group_mut(order.profile).rest(pool, order)
+    }
+
+    /// An order will rest in a group that is not the only one.
+    #[inline(never)]
+    fn joins(&mut self, order: &RestingOrder) {
+        if self.sole != SEVERAL || self.occupied >> order.profile & 1 == 0 {
+            self.join(order.profile);
+        }
+        let top = &mut self.tops[usize::from(order.side.code())];
+        if is_better(order.side, order.price, *top) {
+            *top = order.price;
+        }
     }
 
     /// Takes an order out of its group.
@@ -189,7 +210,7 @@ impl Instrument {
         if self.sole == SEVERAL {
             self.front_of_groups(pool, side, reach)
         } else if reach >> self.sole & 1 == 1 {
-            self.group(self.sole).front(side)
+            self.book.front(side)
         } else {
             None
         }
@@ -221,7 +242,7 @@ impl Instrument {
         if self.sole == SEVERAL {
             self.best_of_groups(side, reach)
         } else if reach >> self.sole & 1 == 1 {
-            self.group(self.sole).best_price(side)
+            self.book.best_price(side)
         } else {
             None
         }
@@ -260,12 +281,13 @@ impl Instrument {
         reach: Reach,
     ) -> impl Iterator<Item = Slot> + 'a {
         let head = |book: &Book| book.front(side).map(|(_, slot)| slot);
-        let mut plain = if reach & 1 == 1 { head(&self.book) } else { None };
-        let others = self.groups().skip(1).filter(move |(at, _)| (reach & self.bits()) >> at & 1 == 1);
+        let mut home = if reach >> self.home & 1 == 1 { head(&self.book) } else { None };
+        let is_met = move |at: &ProfileAt| *at != self.home && (reach & self.bits()) >> at & 1 == 1;
+        let others = self.groups().filter(move |(at, _)| is_met(at));
         // Empty, and so without memory, as long as there is one group.
         let mut others: Vec<_> = others.map(|(_, book)| (book, head(book))).collect();
         from_fn(move || {
-            let (mut first, mut from) = (plain, None);
+            let (mut first, mut from) = (home, None);
             for (at, (_, slot)) in others.iter().enumerate() {
                 let is_first =
                     slot.is_some_and(|slot| first.is_none_or(|first| is_met_before(pool, slot, first)));
@@ -275,7 +297,7 @@ impl Instrument {
             }
             let slot = first?;
             match from {
-                None => plain = self.book.after(pool, slot),
+                None => home = self.book.after(pool, slot),
                 Some(at) => others[at].1 = others[at].0.after(pool, slot),
             }
             Some(slot)

@@ -100,7 +100,7 @@ impl Engine {
     /// A book of such a question changed: its best price counts anew.
     #[inline]
     pub(crate) fn refresh_best(&mut self, at: usize, question: QuestionId, side: Side) {
-        let best = self.instruments[at].book.best_price(side).map_or(0, |price| price.0);
+        let best = self.instruments[at].plain().best_price(side).map_or(0, |price| price.0);
         let question = &mut self.questions[question.index()];
         let outcome = at - question.first.index();
         let Some(implied) = &mut question.implied else { return };
@@ -126,7 +126,7 @@ impl Engine {
             let Some(kept) = &question.implied else { continue };
             let mut found = Implied::of(question.outcomes as usize);
             for (outcome, id) in question.instruments().enumerate() {
-                let book = &self.instruments[id.index()].book;
+                let book = self.instruments[id.index()].plain();
                 let best = |side| book.best_price(side).map_or(0, |price: Price| price.0);
                 found.bids.set(outcome, best(Side::Buy));
                 found.asks.set(outcome, best(Side::Sell));
@@ -165,7 +165,7 @@ impl Engine {
 
     /// Whether the best resting order of the own side comes before an order of this limit at an implied price.
     pub(crate) fn is_claimed(&self, at: usize, side: Side, limit: Price, price: Price) -> bool {
-        let first = self.instruments[at].book.best_price(side);
+        let first = self.instruments[at].plain().best_price(side);
         first.is_some_and(|first| !is_better(side, first, price) && !is_better(side, first, limit))
     }
 
@@ -205,7 +205,7 @@ impl Engine {
         let question = &self.questions[id.index()];
         let mut sets = question.sets_left(side);
         let others = question.instruments().map(|id| id.index()).filter(|other| *other != at);
-        let mut legs: Vec<_> = others.map(|at| self.instruments[at].book.levels(side).peekable()).collect();
+        let mut legs: Vec<_> = others.map(|at| self.instruments[at].plain().levels(side).peekable()).collect();
         let mut taken = vec![0u128; legs.len()];
         while sets > Qty::ZERO {
             let (mut price, mut lots) = (question.spec.ticks_per_unit, sets.0.unsigned_abs().into());

@@ -85,10 +85,12 @@ pub(crate) struct Instrument {
     pub(crate) divides_apart: bool,
     /// Traded with simulated money.
     pub(crate) is_simulated: bool,
-    /// Resting orders: of the plain profile, of the others from the first on; bits of the groups that have orders, and the
-    /// only group if there is but one; where there are several the best price of each side. See `groups.rs`.
+    /// Resting orders: of the profile that is at home here, which is the only one if there is but one, and of the others by
+    /// their places; bits of the groups that have orders, and the only group if there is but one; where there are several
+    /// the best price of each side. See `groups.rs`.
     pub(crate) book: Book,
     pub(crate) others: Vec<Book>,
+    pub(crate) home: ProfileAt,
     pub(crate) occupied: Reach,
     pub(crate) sole: ProfileAt,
     pub(crate) tops: [Price; 2],
@@ -207,6 +209,7 @@ impl Instrument {
             is_simulated: false,
             book: Book::default(),
             others: Vec::new(),
+            home: 0,
             occupied: 1,
             sole: 0,
             tops: [Price::ZERO; 2],

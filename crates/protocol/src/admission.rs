@@ -36,7 +36,7 @@ impl ClassRule {
     /// Whether an account with these classes satisfies it.
     #[inline(always)]
     pub const fn accepts(self, classes: u32) -> bool {
-        classes & self.requires == self.requires && classes & self.forbids == 0
+        self.requires & !classes | self.forbids & classes == 0
     }
 
     /// Whether it is left out of a specification: everybody satisfies it.

@@ -18,7 +18,7 @@ impl Profile {
     /// Whether orders of the two may trade: both rules must accept.
     #[inline(always)]
     pub(crate) const fn is_eligible(&self, other: &Self) -> bool {
-        self.rule.accepts(other.classes) && other.rule.accepts(self.classes)
+        self.rule.accepts(other.classes) & other.rule.accepts(self.classes)
     }
 }
 
@@ -35,11 +35,13 @@ pub(crate) struct Eligibility {
     /// Which groups it may meet.
     pub(crate) reach: Reach,
     at: ProfileAt,
+    /// It is what the table remembers of its venue.
+    is_recent: bool,
 }
 
 impl Eligibility {
     /// Of an order that meets everybody who has no rule.
-    pub(crate) const PLAIN: Self = Self { profile: Profile::PLAIN, reach: ALL, at: 0 };
+    pub(crate) const PLAIN: Self = Self { profile: Profile::PLAIN, reach: ALL, at: 0, is_recent: false };
 }
 
 /// Bits of the profiles whose resting orders an order may meet.
@@ -72,15 +74,15 @@ pub(crate) struct Profiles {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     profile: Profile,
-    /// Resting orders; not counted of the plain one. Without any the place may be used again.
-    orders: u32,
+    /// Instruments with resting orders of it; not counted of the plain one. Without any the place may be used again.
+    books: u32,
     /// Eligible profiles; the bits of places that are not used are set.
     reach: Reach,
 }
 
 impl Default for Profiles {
     fn default() -> Self {
-        let plain = Entry { profile: Profile::PLAIN, orders: 0, reach: ALL };
+        let plain = Entry { profile: Profile::PLAIN, books: 0, reach: ALL };
         Self { table: vec![plain], standing: 0, recent: Vec::new() }
     }
 }
@@ -103,7 +105,7 @@ impl Profiles {
 
     /// Whether a profile has resting orders, or needs no room.
     pub(crate) fn stands(&self, profile: &Profile) -> bool {
-        self.find(profile).is_some_and(|at| at == 0 || self.table[at].orders > 0)
+        self.find(profile).is_some_and(|at| at == 0 || self.table[at].books > 0)
     }
 
     /// The profile of an account with these classes through a venue, if the last order that rested had the same.
@@ -118,16 +120,24 @@ impl Profiles {
     #[cold]
     fn remember(&mut self, venue: usize, eligibility: Eligibility) {
         self.recent.resize(self.recent.len().max(venue + 1), None);
+        let eligibility = Eligibility { is_recent: true, ..eligibility };
         self.recent[venue] = Some((eligibility.profile.classes, eligibility));
     }
 
     /// A profile with its place, and which profiles an order of it may meet.
     #[inline]
     pub(crate) fn look_up(&self, profile: Profile) -> Eligibility {
-        match self.find(&profile) {
-            Some(at) => Eligibility { profile, reach: self.table[at].reach, at: at as ProfileAt },
-            None => Eligibility { profile, reach: self.row(&profile), at: NOWHERE },
-        }
+        let (reach, at) = match self.find(&profile) {
+            Some(at) => (self.table[at].reach, at as ProfileAt),
+            None => (self.row(&profile), NOWHERE),
+        };
+        Eligibility { profile, reach, at, is_recent: false }
+    }
+
+    /// Whom plain orders may meet: the plain profile is the first of the table.
+    #[inline(always)]
+    pub(crate) fn reach_of_plain(&self) -> Reach {
+        self.table[0].reach
     }
 
     fn row(&self, profile: &Profile) -> Reach {
@@ -136,41 +146,47 @@ impl Profiles {
         bits.fold(ALL, |row, (at, _)| row & !(1 << at))
     }
 
-    /// One more order of a profile rests. There is room: it was looked for when the order was checked.
+    /// The place of a profile of which an order will rest. There is room: it was looked for when the order was checked.
     /// Nothing was added since the profile was looked up.
-    #[inline(never)]
-    pub(crate) fn enter(&mut self, eligibility: &Eligibility, venue: VenueId) -> ProfileAt {
-        if self.recent(venue.0.into(), eligibility.profile.classes).is_none() && eligibility.at != NOWHERE {
-            self.remember(venue.0.into(), *eligibility);
-        }
-        let at = match eligibility.at {
-            0 => return 0,
-            NOWHERE => self.add(&eligibility.profile),
-            at => at,
-        };
-        let entry = &mut self.table[usize::from(at)];
-        if entry.orders == 0 {
-            self.standing += 1;
-        }
-        entry.orders += 1;
-        at
+    #[inline(always)]
+    pub(crate) fn place_of(&mut self, eligibility: &Eligibility, venue: VenueId) -> ProfileAt {
+        if eligibility.is_recent { eligibility.at } else { self.find_place(eligibility, venue) }
     }
 
-    /// An order of a profile rests no more.
-    #[inline]
-    pub(crate) fn leave(&mut self, at: ProfileAt) {
+    #[inline(never)]
+    fn find_place(&mut self, eligibility: &Eligibility, venue: VenueId) -> ProfileAt {
+        if eligibility.at == NOWHERE {
+            return self.add(&eligibility.profile);
+        }
+        self.remember(venue.0.into(), *eligibility);
+        eligibility.at
+    }
+
+    /// An instrument has its first resting order of a profile.
+    #[cold]
+    pub(crate) fn enters(&mut self, at: ProfileAt) {
         let entry = &mut self.table[usize::from(at)];
-        entry.orders -= 1;
-        if entry.orders == 0 {
+        if entry.books == 0 {
+            self.standing += 1;
+        }
+        entry.books += 1;
+    }
+
+    /// An instrument has no resting order of a profile any more.
+    #[cold]
+    pub(crate) fn leaves(&mut self, at: ProfileAt) {
+        let entry = &mut self.table[usize::from(at)];
+        entry.books -= 1;
+        if entry.books == 0 {
             self.standing -= 1;
         }
     }
 
     #[cold]
     fn add(&mut self, profile: &Profile) -> ProfileAt {
-        let unused = self.table.iter().skip(1).position(|entry| entry.orders == 0).map(|at| at + 1);
+        let unused = self.table.iter().skip(1).position(|entry| entry.books == 0).map(|at| at + 1);
         let at = unused.unwrap_or(self.table.len());
-        let entry = Entry { profile: *profile, orders: 0, reach: ALL };
+        let entry = Entry { profile: *profile, books: 0, reach: ALL };
         match unused {
             Some(at) => self.table[at] = entry,
             None => self.table.push(entry),
@@ -186,7 +202,7 @@ impl Profiles {
         ProfileAt::try_from(at).expect("the table is bounded")
     }
 
-    /// Counts the orders of every profile anew.
+    /// Counts the instruments of every profile anew: each is named once for every instrument with orders of it.
     pub(crate) fn audit(&self, profiles: impl Iterator<Item = ProfileAt>) -> Result<(), String> {
         let mut counts = vec![0; self.table.len()];
         for at in profiles {
@@ -195,8 +211,8 @@ impl Profiles {
         counts[0] = 0;
         let standing = counts.iter().filter(|count| **count > 0).count();
         for (at, (entry, count)) in self.table.iter().zip(&counts).enumerate() {
-            if entry.orders != *count || entry.reach != self.row(&entry.profile) {
-                return Err(format!("profile {at} counts {} orders, {count} rest", entry.orders));
+            if entry.books != *count || entry.reach != self.row(&entry.profile) {
+                return Err(format!("profile {at} counts {} instruments, {count} have it", entry.books));
             }
         }
         let is_right = |known: &(u32, Eligibility)| {
@@ -223,12 +239,18 @@ mod tests {
     fn a_place_without_orders_is_used_again() {
         let mut profiles = Profiles::default();
         let (one, two) = (profile(1, 0, 0), profile(2, 1, 0));
-        let enter = |profiles: &mut Profiles, profile| profiles.enter(&profiles.look_up(profile), VenueId(0));
+        let enter = |profiles: &mut Profiles, profile| {
+            let at = profiles.place_of(&profiles.look_up(profile), VenueId(0));
+            if at != 0 {
+                profiles.enters(at);
+            }
+            at
+        };
         let places = [Profile::PLAIN, one, one].map(|profile| enter(&mut profiles, profile));
         assert_eq!(places, [0, 1, 1]);
         assert!(profiles.stands(&one) && !profiles.stands(&two) && profiles.stands(&Profile::PLAIN));
-        profiles.leave(1);
-        profiles.leave(1);
+        profiles.leaves(1);
+        profiles.leaves(1);
         assert_eq!((profiles.standing(), enter(&mut profiles, two), profiles.standing()), (0, 1, 1));
         // The plain one lacks class 1, which the rule of the other requires.
         assert_eq!((profiles.look_up(Profile::PLAIN).reach, profiles.look_up(one).reach & 3), (ALL & !2, 3));
@@ -241,10 +263,12 @@ mod tests {
             for (classes, requires, forbids, leaves) in steps {
                 if leaves && !resting.is_empty() {
                     let at = resting.swap_remove(classes as usize % resting.len());
-                    profiles.leave(at);
+                    profiles.leaves(at);
                 } else if requires & forbids == 0 {
-                    let at = profiles.enter(&profiles.look_up(profile(classes, requires, forbids)), VenueId(0));
+                    let known = profiles.look_up(profile(classes, requires, forbids));
+                    let at = profiles.place_of(&known, VenueId(0));
                     if at != 0 {
+                        profiles.enters(at);
                         resting.push(at);
                     }
                 }

@@ -119,7 +119,7 @@ impl Engine {
         let (side, question) = (incoming.order.side, &self.questions[id.index()]);
         let mut lots = incoming.order.remaining.min(question.sets_left(side));
         for at in question.instruments().map(|id| id.index()).filter(|at| *at != incoming.at) {
-            let Some((price, slot)) = self.instruments[at].book.front(side) else {
+            let Some((price, slot)) = self.instruments[at].plain().front(side) else {
                 self.halt(10, step.sequence, format!("outcome {} has no order for a step", at + 1));
                 return Planned::Ended;
             };
@@ -287,7 +287,7 @@ impl Engine {
             self.split_fee(step, leg.at, &FillSide::of(&resting), SETTLEMENT, leg.fee);
         }
         if left > Qty::ZERO {
-            self.instruments[leg.at].book.shrink(&mut self.pool, leg.slot, lots);
+            self.instruments[leg.at].group_mut(0).shrink(&mut self.pool, leg.slot, lots);
         } else if hidden > Qty::ZERO {
             self.replenish(leg.slot);
         } else {

@@ -123,7 +123,7 @@ impl Engine {
         match order.tif {
             Tif::Gtc | Tif::Gtd => {
                 if self.admission.dividing != 0 {
-                    order.profile = self.profiles.enter(&incoming.eligibility, order.venue);
+                    order.profile = self.profiles.place_of(&incoming.eligibility, order.venue);
                 }
                 self.rest(step.sequence, order, incoming.per_lot);
                 if incoming.display != Qty::ZERO {

@@ -75,6 +75,9 @@ impl Engine {
         let head = stand.head;
         (order.own_prev, order.own_next) = (NO_SLOT, head);
         let slot = instrument.rest(&mut self.pool, order);
+        if order.profile != 0 && instrument.group(order.profile).orders() == 1 {
+            self.profiles.enters(order.profile);
+        }
         stand.head = slot;
         stand.add_resting(order.side, order.remaining, reserve);
         if head != NO_SLOT {
@@ -142,8 +145,8 @@ impl Engine {
     pub(crate) fn unlink_resting(&mut self, sequence: u64, slot: Slot, order: &RestingOrder) {
         let at = order.instrument.index();
         self.instruments[at].unlink(&mut self.pool, slot, order.profile);
-        if order.profile != 0 {
-            self.profiles.leave(order.profile);
+        if order.profile != 0 && self.instruments[at].group(order.profile).orders() == 0 {
+            self.profiles.leaves(order.profile);
         }
         let key = self.instruments[at].key;
         let account = &mut self.accounts[order.account.index()];

@@ -27,7 +27,8 @@ impl Engine {
         if self.profiles.standing() >= PROFILES_MAX && !self.profiles.stands(&profile) {
             return source.malformed("classes of an order");
         }
-        Ok(self.profiles.enter(&self.profiles.look_up(profile), venue))
+        let known = self.profiles.look_up(profile);
+        Ok(self.profiles.place_of(&known, venue))
     }
 
     pub(super) fn read_choices(&mut self, source: &mut Source, id: AccountId) -> Read<()> {
