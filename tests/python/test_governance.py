@@ -194,6 +194,7 @@ notional_max = "10000000"
 position_max = "1000"
 initial_margin_ppm = 100_000
 maintenance_margin_ppm = 50_000
+liquidation = { insurance_draw_max = 0 }
 fees = { maker_ppm = 0, taker_ppm = 400 }
 """
 

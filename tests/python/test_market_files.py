@@ -214,7 +214,7 @@ CHANGES: list[tuple[str, str, str, str]] = [
         "question[0].fees.taker_ppm: 200000 is outside the bounds",
     ),
     ("decimals", "decimals = 8", "decimals = 19", "asset[1].decimals: 19 is outside the bounds (at most 18)"),
-    ("decimals far out", "decimals = 8", "decimals = 300", "asset[1]: a number does not fit its field"),
+    ("decimals far out", "decimals = 8", "decimals = 300", "asset[1].decimals: input should be less than or equal to 255, given was 300"),
     (
         "symbol with a space",
         '"BTC-PERP"',
@@ -468,7 +468,7 @@ def test_digits_at_the_limit_are_judged_like_others(field: str, given: str) -> N
             "[[asset]]\ndecimals = " + "9" * 4_000,
             r":2: asset\[0\].decimals: the integer 1e4000 or so",
         ),
-        ('[[asset]]\nsymbol = "A"\ndecimals = 1001', r"asset\[0\].decimals: .* less than or equal to 1000"),
+        ('[[asset]]\nsymbol = "A"\ndecimals = 256', r"asset\[0\].decimals: .* less than or equal to 255"),
         ('[[asset]]\nsymbol = "A"\ndecimals = -1', r"asset\[0\].decimals: .* greater than or equal to 0"),
     ],
 )

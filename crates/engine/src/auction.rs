@@ -87,11 +87,17 @@ impl Engine {
     #[cold]
     pub(crate) fn pass_auctions(&mut self, step: &mut Step) {
         let mut meetings_left = self.limits.matches_per_command_max;
+        // Finding a price takes a look at every order; the last one may overdraw.
+        let mut looks_left = i64::from(meetings_left);
         for auction in self.governance.state.auctions.clone() {
             let id = InstrumentId(auction.instrument);
             match self.instruments[id.index()].gate {
-                InstrumentState::Settled => self.close_auction(step, id),
-                InstrumentState::Auction if auction.ends_ns <= step.time_ns => {
+                InstrumentState::Settled if looks_left > 0 => {
+                    looks_left -= 1;
+                    self.close_auction(step, id);
+                }
+                InstrumentState::Auction if auction.ends_ns <= step.time_ns && looks_left > 0 => {
+                    looks_left -= 1 + i64::from(self.instruments[id.index()].orders());
                     self.price_auction(step, id);
                     self.go_on_uncrossing(step, id, &mut meetings_left);
                 }

@@ -60,6 +60,9 @@ impl Engine {
         if !(-1..=CAP_PPM_MAX).contains(&command.qty) {
             return refused(Reject::FeeCapOutOfBounds, command.qty, CAP_PPM_MAX);
         }
+        if command.qty >= 0 {
+            self.check_orders_keep_to(account, venue, command.qty as i32)?;
+        }
         // ---- Everything is checked. Below this line nothing fails. ----
         let caps = &mut self.governance.state.charges.caps;
         if command.qty < 0 {
@@ -118,11 +121,36 @@ impl Engine {
     ) -> Result<(), Refused> {
         let account = self.charged_account(id);
         let Some(cap) = self.governance.state.charges.caps.get(&(account.0, venue.0)) else { return Ok(()) };
-        let taker_ppm = self.in_tier(account, venue, self.fees(venue, instrument)).taker_ppm;
-        if taker_ppm > *cap {
-            return refused(Reject::FeeAboveCap, taker_ppm, *cap);
+        let rate_ppm = self.higher_rate(account, venue, instrument);
+        if rate_ppm > *cap {
+            return refused(Reject::FeeAboveCap, rate_ppm, *cap);
         }
         Ok(())
+    }
+
+    /// The higher rate of a schedule in the tier of an account.
+    fn higher_rate(&self, account: AccountId, venue: VenueId, instrument: &Instrument) -> i32 {
+        let fees = self.in_tier(account, venue, self.fees(venue, instrument));
+        fees.taker_ppm.max(fees.maker_ppm)
+    }
+
+    /// A cap below what is charged is for orders to come: what rests was taken at its rate and must not get round it.
+    fn check_orders_keep_to(&self, account: AccountId, venue: VenueId, cap: i32) -> Result<(), Refused> {
+        let stands = self.governance.state.charges.caps.get(&(account.0, venue.0));
+        if stands.is_some_and(|stands| *stands <= cap) {
+            return Ok(());
+        }
+        let of_account = (account, InstrumentId(0))..=(account, InstrumentId(u32::MAX));
+        let isolated = self.isolated.range(of_account).map(|(_, isolated)| *isolated);
+        let slots = std::iter::once(account).chain(isolated).flat_map(|id| self.orders_of(id, None, None));
+        let above = slots.map(|slot| self.pool.order(slot)).filter(|order| {
+            let instrument = &self.instruments[order.instrument.index()];
+            order.venue == venue && self.higher_rate(account, venue, instrument) > cap
+        });
+        match above.map(|order| order.id.0).min() {
+            Some(first) => refused(Reject::OrdersAboveCap, first, cap),
+            None => Ok(()),
+        }
     }
 
     /// A schedule as it counts for an account.

@@ -129,6 +129,15 @@ impl AccountSet {
         }
     }
 
+    /// Whether the two have a member in common.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        self.count > 0
+            && (0..).zip(&other.blocks).any(|(at, block)| {
+                let words = block.iter().flat_map(|block| block.words).enumerate();
+                words.into_iter().any(|(word, bits)| bits & self.word(at, word) != 0)
+            })
+    }
+
     fn word(&self, block: usize, word: usize) -> u64 {
         self.blocks.get(block).and_then(|block| block.as_ref()).map_or(0, |block| block.words[word])
     }

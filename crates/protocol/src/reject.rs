@@ -85,6 +85,7 @@ rejects! {
     252 AuctionEndsNotInFuture false "the auction would end at {value} ns, the log stands at {limit} ns",
     253 InstrumentInAuction true "instrument {value} is in an auction: it takes limit orders that rest",
     254 InstrumentUncrossing true "the auction of instrument {value} is being filled: send it again when it is over",
+    261 OrdersAboveCap true "order {value} rests through the venue at a rate above the cap, which would be {limit} ppm: cancel it first",
     301 UnknownOrder false "the account has no resting order {value}",
     302 AmendWithoutChange false "the amend changes neither price nor total quantity",
     303 MarketTif false "a market order is immediate-or-cancel or fill-or-kill; its time in force was {value}",

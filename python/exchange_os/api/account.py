@@ -208,13 +208,18 @@ def set_position_mode(_desk: Desk, _key: Key, fields: Fields) -> list[Row]:
     return [{"posMode": "net_mode"}]
 
 
-def trade_fee(desk: Desk, _key: Key, fields: Fields) -> list[Row]:
-    """Negative is paid. With an instId its own fees; of a type the worst of its instruments."""
+def trade_fee(desk: Desk, key: Key, fields: Fields) -> list[Row]:
+    """What the engine charges the account of the key, caps and tiers counted; negative is paid.
+
+    With an instId its own fees; of a type the worst of its instruments. Orders of this interface come through no
+    venue of their own.
+    """
     kind = choice(fields, "instType", KNOWN_TYPES)
-    found = [desk.terms(each)["fees"] for each in desk.instruments(fields)]
+    found = [desk.exchange.fee_rates(key.account, 0, each.symbol) for each in desk.instruments(fields)]
     if not found:
         return []
-    maker, taker = (text(-max(fees[f"{who}_ppm"] for fees in found) / _PPM) for who in ("maker", "taker"))
+    maker = text(-max(Decimal(rates.maker_ppm) for rates in found) / _PPM)
+    taker = text(-max(Decimal(rates.taker_ppm) for rates in found) / _PPM)
     empty = "category delivery exercise makerUSDC takerUSDC settle"
     return [
         {
@@ -222,7 +227,7 @@ def trade_fee(desk: Desk, _key: Key, fields: Fields) -> list[Row]:
             "feeGroup": [],
             "fiat": [],
             "instType": kind,
-            "level": "Lv1",
+            "level": f"Lv{1 + min(rates.tier for rates in found)}",
             "maker": maker,
             "taker": taker,
             "makerU": maker,

@@ -69,6 +69,9 @@ def issuer_faults(issuers: list[Issuer], classes: Iterable[str]) -> Iterator[tup
             )
         ids.add(issuer.id)
         for symbol in issuer.classes:
+            if issuer.classes.count(symbol) > 1:
+                yield (*path, "classes"), f"class {symbol} stands twice"
+                break
             if symbol not in known:
                 said = ", ".join(known) or "none"
                 yield (*path, "classes"), f"class {symbol!r} stands nowhere (classes: {said})"

@@ -38,6 +38,7 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     19: (("tick_size",), "one unit must be 2 to 2^40 - 1 ticks"),
     20: (("tick_size",), "the highest price must be one tick below the unit"),
     21: (("tick_size",), "tick_size and lot_size have 1 to 32 characters"),
+    22: (("orders_per_account_max",), "at most 4,194,304"),
     31: (("key",), "64 hexadecimal digits"),
     32: (("oracle", "sources"), "1 to 16 publishers"),
     33: (("oracle", "sources"), "each publisher stands and is named once"),
@@ -67,6 +68,7 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     57: (("open_interest_scaling", "upper"), "above lower, below 2^96 atoms"),
     62: (("margin_mode",), "of a perpetual"),
     82: (("debt_max",), "of the settlement asset, 0 to 2^96 - 1 atoms"),
+    91: (("triggers_fired_per_command_max",), "at least 1"),
     93: (("debt_interest_ppm",), "of the settlement asset, 0 to 1,000,000"),
     83: (("conversion_slippage_ppm",), "only of collateral"),
     84: (("conversion_slippage_ppm",), "0 to the haircut of the first tier"),
@@ -106,7 +108,10 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     132: (("admission", "forbids"), "classes that stand and that are not required"),
     133: (("counterparty", "requires"), "classes with counterparty = true"),
     134: (("counterparty", "forbids"), "classes with counterparty = true that are not required"),
+    135: (("profiles_max",), "1 to 63"),
     140: (("fees_to",), "0 to accounts_max"),
+    141: (("lists",), "numbers of instruments, from 1 to instruments_max"),
+    142: (("venue",), "a venue that stands and is open"),
     143: (("tiers",), "at most 16, and only of a venue with fees"),
     144: (("tiers",), "volume_from is above 0 and rises from tier to tier, below 2^96 atoms"),
     145: (("tiers",), "taker_ppm is at least 0 and does not rise from tier to tier, from that of fees on"),
@@ -126,11 +131,31 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     161: (("resolution", "second_bond"), "more than bond, below 2^96 atoms"),
     162: (("resolution", "quorum"), "more than half of second_resolvers, at most all"),
     163: (("resolution", "decide_s"), "1 to 31,536,000"),
+    164: (("resolution", "void"), "a share for each outcome"),
+    165: (("resolution", "void"), "each 0 to 1, together 1"),
     167: (("any_other",), "one of the outcomes"),
     168: (("outcomes_max",), "more than there are, at most outcomes_per_question_max; not with a link"),
+    169: (("payouts_per_command_max",), "at least 1"),
     171: (("phases", "opens"), "later than now, and before resolvers take over"),
     172: (("phases", "closes"), "later than now and than opens, and not after resolvers take over"),
     173: (("phases", "reopen_auction_s"), "0 to 86,400"),
+    174: (("delisting_auction_s",), "0 to 86,400"),
+    181: (("change_delay_s_min",), "at most 31,536,000"),
+    186: (("fees", "ceiling_ppm"), "0, or at least both rates and at most 100,000"),
+    189: (("delisting_window_s",), "1 to 86,400"),
+    190: (("stake_asset",), "an asset that stands"),
+    191: (("stakes",), "each 0 to 2^96 - 1 atoms"),
+    192: (("slot_price_min",), "above 0, below 2^96 atoms"),
+    193: (("slot_auction_s",), "1 to 2,592,000"),
+    194: (("release_wait_s",), "at most 31,536,000"),
+    195: (("bounds", "leverage_max"), "at most 1,000,000"),
+    196: (("bounds", "maintenance_ppm_min"), "0 to 1,000,000"),
+    197: (("bounds", "fee_ppm_max"), "0 to 100,000"),
+    198: (("bounds", "band_ppm_max"), "0 to 999,999"),
+    199: (("bounds", "mark_band_ppm_max"), "0 to 999,999"),
+    200: (("bounds", "sources_min"), "at most 16"),
+    201: (("bounds", "funding_cap"), "at least 0"),
+    202: (("bounds", "insurance_draw_max"), "0 to 2^96 - 1 atoms"),
     211: (("implied",), "with it at most matches_per_command_max + 1 outcomes"),
 }
 
@@ -153,6 +178,12 @@ def _explain(loaded: Loaded, deployment: Deployment, reject: Rejected) -> Proble
         fields, bounds = _FIELDS[reject.limit]
         path = (*path, *fields)
         message = f"{reject.value} is outside the bounds ({bounds})"
+    elif reject.reject is Reject.OUTSIDE_MARKET_BOUNDS and reject.limit in _FIELDS:
+        fields, _ = _FIELDS[reject.limit]
+        path = (*path, *fields)
+        message = f"{reject.value} is outside the bounds of governance above every market"
+    elif reject.reject is Reject.LIMIT_OF_DEPLOYMENTS and deployment.kind == "question":
+        path = (*path, "outcomes_max" if (*path, "outcomes_max") in loaded.lines else "outcomes")
     elif reject.reject in {Reject.SYMBOL_INVALID, Reject.SYMBOL_TAKEN}:
         path = (*path, "symbol")
         message = f"{deployment.symbol!r}: {reject.sentence}"

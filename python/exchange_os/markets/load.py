@@ -68,6 +68,8 @@ def loads(text: str, file: str = "<text>") -> Loaded:
         place = re.search(r"\(at line (\d+)", str(error))
         line = int(place[1]) if place else text.count("\n") + 1
         why = re.sub(r" \(at .*\)$", "", str(error))
+        if why == "Cannot overwrite a value":
+            why = f"{_key_before(text, line)} stands twice"
         raise refusal([Problem("error", file, line, "", f"this is not TOML: {why}")]) from error
     except RecursionError as error:
         brackets = [len(re.findall(r"[\[{]", line)) for line in text.split("\n")]
@@ -89,6 +91,14 @@ def loads(text: str, file: str = "<text>") -> Loaded:
         problems = [_explain(details, data, lines, file) for details in error.errors(include_url=False)]
         raise refusal(problems) from None
     return Loaded(file, spec, lines)
+
+
+def _key_before(text: str, line: int) -> str:
+    """The key whose value ends in a line."""
+    for before in reversed(text.split("\n")[:line]):
+        if key := re.match(r"[ \t]*([A-Za-z0-9_.\"'-]+)[ \t]*=", before):
+            return key[1]
+    return "a field"
 
 
 def refusal(problems: list[Problem]) -> MarketFileError:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from exchange_os.bounds import shown
@@ -18,6 +19,8 @@ class Strict(BaseModel):
 
 
 _PLACES_MAX = 60
+_DIGITS = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_DECIMAL = re.compile(_DIGITS)
 
 
 def _exact(value: object) -> Decimal:
@@ -33,8 +36,8 @@ def _exact(value: object) -> Decimal:
         number = Decimal(value)
     except InvalidOperation:
         number = Decimal("NaN")
-    # Decimal takes the digits of every script.
-    if not number.is_finite() or (isinstance(value, str) and not value.isascii()):
+    # Decimal takes the digits of every script, and underscores.
+    if not number.is_finite() or (isinstance(value, str) and not _DECIMAL.fullmatch(value)):
         raise PydanticCustomError("number", "{value} is no decimal number", {"value": shown(repr(value))})
     # Beyond this no bound of the engine reaches, and exact arithmetic on it could take for ever.
     exponent = int(number.as_tuple().exponent)
@@ -51,6 +54,36 @@ Number = Annotated[
     Decimal,
     BeforeValidator(_exact),
     WithJsonSchema(
-        {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^[+-]?(\d+\.?\d*|\.\d+)$"}]}
+        {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": f"^{_DIGITS}$"}]}
     ),
+]
+
+Ppm = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+"""Parts per million, as far as its field in a record reaches; the engine has the bounds of each."""
+
+Part = Annotated[int, Field(ge=0, le=1_000_000)]
+"""A part of a whole, ppm."""
+
+Small = Annotated[int, Field(ge=0, lt=2**16)]
+Count = Annotated[int, Field(ge=0, lt=2**32)]
+Large = Annotated[int, Field(ge=0)]
+"""Counts, accounts and times, as far as their fields in a record reach."""
+
+Text = Annotated[str, Field(min_length=1)]
+
+_SYMBOL = re.compile(r"[!-~]{1,64}")
+
+
+def _symbol(value: object) -> object:
+    if isinstance(value, str) and not _SYMBOL.fullmatch(value):
+        raise PydanticCustomError(
+            "symbol",
+            "{value}: a symbol has 1 to 64 printable ASCII characters without space",
+            {"value": shown(repr(value))},
+        )
+    return value
+
+
+Symbol = Annotated[
+    str, BeforeValidator(_symbol), WithJsonSchema({"type": "string", "pattern": f"^{_SYMBOL.pattern}$"})
 ]

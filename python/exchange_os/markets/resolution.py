@@ -31,6 +31,7 @@ def resolution_body(item: Resolution, outcomes: list[str], money: Money) -> dict
         "quorum",
         "decide_s",
     }
+    _check_twice(item)
     body: dict[str, Any] = item.model_dump(include=kept)
     body["close_ns"] = logged_ns(item.closes, ("resolution", "closes"))
     body["bond"] = str(atoms(("resolution", "bond"), item.bond, money))
@@ -39,6 +40,19 @@ def resolution_body(item: Resolution, outcomes: list[str], money: Money) -> dict
     if item.dispute_risk:
         body["dispute_risk"] = True
     return body
+
+
+def _check_twice(item: Resolution) -> None:
+    named: set[int | str] = set()
+    for name, values in (
+        ("sources", item.sources),
+        ("resolvers", item.resolvers),
+        ("second_resolvers", item.second_resolvers),
+    ):
+        for value in values:
+            if value in named:
+                raise Contradiction(("resolution", name), f"{value} is named twice")
+            named.add(value)
 
 
 def _shares(item: Resolution, outcomes: list[str]) -> list[int]:

@@ -186,6 +186,8 @@ def rate(path: Path, value: Decimal) -> int:
     count = Fraction(value) * RATE_ONE
     if count.denominator != 1:
         raise Contradiction(path, f"{text(value)} is finer than 1e-12")
+    if not -(2**63) <= count < 2**63:
+        raise Contradiction(path, f"{text(value)} is far beyond every bound of a rate")
     return int(count)
 
 

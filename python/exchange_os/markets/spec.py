@@ -15,7 +15,8 @@ from pydantic import AwareDatetime, BeforeValidator, Field, WithJsonSchema, crea
 from pydantic_core import PydanticCustomError
 
 from exchange_os import _core
-from exchange_os.markets.model import Number, Strict
+from exchange_os.bounds import shown
+from exchange_os.markets.model import Count, Large, Number, Ppm, Small, Strict, Symbol, Text
 from exchange_os.markets.venues import Fees, Split, Venue
 
 
@@ -56,13 +57,13 @@ else:
 class Asset(Strict):
     """What a balance holds. The first asset of an exchange is its settlement asset."""
 
-    symbol: str
+    symbol: Symbol
     decimals: Annotated[
-        int, Field(ge=0, le=1_000)
-    ]  # the engine has the true bound; this one keeps 10^decimals short
+        int, Field(ge=0, le=255)
+    ]  # the engine has the true bound; this one is that of the field, and keeps 10^decimals short
     debt_max: Number | None = None
     """Of the settlement asset: the most that one account may owe; beyond it its collateral is converted."""
-    debt_interest_ppm: int = 0
+    debt_interest_ppm: Ppm = 0
     """Of the settlement asset: interest on what accounts owe, a year, charged by the hour."""
 
 
@@ -70,14 +71,14 @@ class Class(Strict):
     """Something that an issuer vouches for of an account. Only with `counterparty` may the counterparty rule
     of a venue name it: such classes divide the books."""
 
-    symbol: str
+    symbol: Symbol
     counterparty: bool = False
 
 
 class Key(Strict):
     """A public key as JWK (RFC 7517): Ed25519 (`kty` OKP) or P-256 (`kty` EC, with `y`)."""
 
-    kid: str
+    kid: Text
     kty: Literal["OKP", "EC"]
     crv: Literal["Ed25519", "P-256"]
     x: str
@@ -91,7 +92,7 @@ class Issuer(Strict):
     """
 
     id: str
-    name: str
+    name: Text
     classes: list[str]
     keys: list[Key]
 
@@ -108,21 +109,21 @@ class ByKind(Strict):
 class SlotsByKind(Strict):
     """Slots for each kind of market."""
 
-    spot: int = 0
-    perpetual: int = 0
-    question: int = 0
-    venue: int = 0
+    spot: Small = 0
+    perpetual: Small = 0
+    question: Small = 0
+    venue: Small = 0
 
 
 class MarketBounds(Strict):
     """Hard bounds above every market; 0: none. The draw on insurance is that of deployers' perpetuals."""
 
-    leverage_max: int = 0
-    maintenance_ppm_min: int = 0
-    fee_ppm_max: int = 0
-    band_ppm_max: int = 0
-    mark_band_ppm_max: int = 0
-    sources_min: int = 0
+    leverage_max: Count = 0
+    maintenance_ppm_min: Ppm = 0
+    fee_ppm_max: Ppm = 0
+    band_ppm_max: Ppm = 0
+    mark_band_ppm_max: Ppm = 0
+    sources_min: Count = 0
     funding_cap: Number = Decimal(0)
     """Most of a funding rate, as a part of the notional ("0.01")."""
     insurance_draw_max: Number = Decimal(0)
@@ -160,8 +161,8 @@ class Governance(Strict):
     stakes: ByKind
     slots: SlotsByKind
     slot_price_min: Number
-    slot_auction_s: int
-    release_wait_s: int
+    slot_auction_s: Count
+    release_wait_s: Count
     bounds: MarketBounds = MarketBounds()
     voting: Voting | None = None
 
@@ -169,7 +170,7 @@ class Governance(Strict):
 class Publisher(Strict):
     """Who tells prices. `key`: 32 bytes in hexadecimal, with which its messages are signed."""
 
-    symbol: str
+    symbol: Symbol
     key: str
 
 
@@ -177,30 +178,42 @@ class Source(Strict):
     """A publisher of an instrument and how much it counts."""
 
     publisher: str
-    weight: int = 1
+    weight: Count = 1
 
 
 class Oracle(Strict):
     """Where index and mark of an instrument come from."""
 
     sources: list[Source]
-    sources_min: int
-    stale_after_ms: int = 10_000
-    deviation_ppm: int = 50_000
-    step_max_ppm: int = 0
-    mark_band_ppm: int = 50_000
-    reopen_ms: int = 10_000
+    sources_min: Count
+    stale_after_ms: Count = 10_000
+    deviation_ppm: Ppm = 50_000
+    step_max_ppm: Ppm = 0
+    mark_band_ppm: Ppm = 50_000
+    reopen_ms: Count = 10_000
+
+
+def _whole(value: object) -> object:
+    # A literal takes what is equal to it: true is 1, and 8.0 is 8.
+    if isinstance(value, bool | float):
+        raise PydanticCustomError(
+            "word", "input should be 1, 4 or 8, given was {value}", {"value": shown(repr(value))}
+        )
+    return value
+
+
+Hours = Annotated[Literal[1, 4, 8], BeforeValidator(_whole)]
 
 
 class Funding(Strict):
     """What the sides of a perpetual pay each other. Rates are exact decimals: "0.0001" is 0.01 %."""
 
-    interval_h: Literal[1, 4, 8] = 8
+    interval_h: Hours = 8
     interest: Number = Decimal("0.0001")
     clamp: Number = Decimal("0.0005")
     cap: Number = Decimal("0.04")
     impact_notional: Number
-    sample_s: int = 5
+    sample_s: Count = 5
 
 
 class Phases(Strict):
@@ -211,7 +224,7 @@ class Phases(Strict):
 
     opens: AwareDatetime | None = None
     closes: AwareDatetime | None = None
-    reopen_auction_s: int = 0
+    reopen_auction_s: Count = 0
 
 
 class Terms(Strict):
@@ -221,19 +234,19 @@ class Terms(Strict):
     deployer's share of fees is paid to, 0: nobody yet.
     """
 
-    symbol: str
+    symbol: Symbol
     tick_size: Number
     lot_size: Number
     qty_min: Number | None = None
     qty_max: Number
     notional_min: Number = Decimal(0)
     notional_max: Number
-    orders_per_account_max: int = 200
+    orders_per_account_max: Count = 200
     fees: Fees = Fees()
     split: Split = Split(protocol_ppm=1_000_000)
     matching: MatchingName = "maker_first"
     venue: str | None = None
-    fees_to: int = 0
+    fees_to: Count = 0
     phases: Phases | None = None
 
 
@@ -241,16 +254,16 @@ class CollateralTier(Strict):
     """Amount of the base up to which a haircut counts; above the last tier nothing counts."""
 
     up_to: Number
-    haircut_ppm: int
+    haircut_ppm: Ppm
 
 
 class Halt(Strict):
     """Volatility halt: how far from the price a window ago a trade may print, and how trading reopens."""
 
-    move_ppm: int
-    window_s: int = 60
-    pause_s: int = 60
-    post_only_s: int = 10
+    move_ppm: Ppm
+    window_s: Count = 60
+    pause_s: Count = 60
+    post_only_s: Count = 10
 
 
 class Spot(Terms):
@@ -260,19 +273,19 @@ class Spot(Terms):
     base: str
     quote: str
     price_max: Number
-    band_ppm: int = 0
+    band_ppm: Ppm = 0
     oracle: Oracle | None = None
     halt: Halt | None = None
     collateral: list[CollateralTier] = []
-    conversion_slippage_ppm: int | None = None
+    conversion_slippage_ppm: Ppm | None = None
 
 
 class MarginTier(Strict):
     """Rates of the part of a position above a notional."""
 
     notional_from: Number
-    initial_margin_ppm: int
-    maintenance_margin_ppm: int
+    initial_margin_ppm: Ppm
+    maintenance_margin_ppm: Ppm
 
 
 class OpenInterestScaling(Strict):
@@ -285,7 +298,7 @@ class OpenInterestScaling(Strict):
 class Tranche(Strict):
     """The market's liquidity tranche: an account that takes positions over, up to a notional."""
 
-    account: int
+    account: Count
     notional_max: Number
 
 
@@ -293,14 +306,14 @@ class Hedge(Strict):
     """A balance that hedges shorts: deleveraging asks hedged lots last."""
 
     asset: str
-    atoms_per_lot: int
+    atoms_per_lot: Large
 
 
 class Growth(Strict):
     """A shortage that liquidation frees little by little: min(1, time / duration + initial) of it."""
 
-    duration_s: int
-    initial_ppm: int = 100_000
+    duration_s: Count
+    initial_ppm: Ppm = 100_000
     small_shortage: Number = Decimal(50)
 
 
@@ -308,28 +321,28 @@ class Liquidation(Strict):
     """How positions are closed when an account falls below its maintenance margin."""
 
     policy: Literal["ladder", "full", "growing"] = "ladder"
-    slice_ppm: int = 200_000
+    slice_ppm: Ppm = 200_000
     full_below: Number = Decimal(100_000)
-    cooldown_ms: int = 30_000
-    fee_ppm: int = 0
-    backstop_ppm: int = 666_667
+    cooldown_ms: Count = 30_000
+    fee_ppm: Ppm = 0
+    backstop_ppm: Ppm = 666_667
     insurance_draw_max: Number = Decimal(1_000_000)
     tranche: Tranche | None = None
     hedge: Hedge | None = None
     growth: Growth | None = None
     price: Literal["bankruptcy", "fillable"] = "bankruptcy"
-    spread_ppm: int | None = None
+    spread_ppm: Ppm | None = None
 
 
 class Perpetual(Terms):
     """A perpetual future settled in the settlement asset."""
 
     product: Literal["perpetual"]
-    initial_margin_ppm: int
-    maintenance_margin_ppm: int
+    initial_margin_ppm: Ppm
+    maintenance_margin_ppm: Ppm
     price_max: Number
     position_max: Number
-    band_ppm: int = 0
+    band_ppm: Ppm = 0
     tiers: list[MarginTier] = []
     open_interest_scaling: OpenInterestScaling | None = None
     margin_mode: Literal["cross", "isolated"] = "cross"
@@ -345,25 +358,25 @@ Instrument = Annotated[Spot | Perpetual, Field(discriminator="product")]
 class Outcome(Strict):
     """One outcome of a question; it becomes an instrument."""
 
-    symbol: str
-    name: str
+    symbol: Symbol
+    name: Text
 
 
 class Resolution(Strict):
     """Who decides a question and how. Resolvers are accounts, bonds amounts of the settlement asset. A void
     question pays `void`: of each outcome its share of the unit, in all 1."""
 
-    rule: str
+    rule: Text
     sources: list[str]
     closes: AwareDatetime
-    propose_s: int = 86_400
-    resolvers: list[int]
+    propose_s: Count = 86_400
+    resolvers: list[Count]
     bond: Number
-    challenge_s: int = 7_200
-    second_resolvers: list[int]
+    challenge_s: Count = 7_200
+    second_resolvers: list[Count]
     second_bond: Number
-    quorum: int
-    decide_s: int = 259_200
+    quorum: Count
+    decide_s: Count = 259_200
     void: dict[str, Number]
     dispute_risk: bool = False
 
@@ -371,8 +384,8 @@ class Resolution(Strict):
 class Scenario(Strict):
     """A move of all prices of an underlying, and the part of profit and loss in it that counts."""
 
-    shock_ppm: int
-    weight_ppm: int = 1_000_000
+    shock_ppm: Ppm
+    weight_ppm: Ppm = 1_000_000
 
 
 USUAL_SCENARIOS = [
@@ -394,12 +407,12 @@ USUAL_SCENARIOS = [
 class Underlying(Strict):
     """Perpetuals whose prices move together: in scenario mode they are margined as one, with questions."""
 
-    symbol: str
+    symbol: Symbol
     instruments: list[str]
     scenarios: list[Scenario] = USUAL_SCENARIOS
-    maintenance_ppm: int = 500_000
-    floor_ppm: int = 10_000
-    width_ppm: int = 20_000
+    maintenance_ppm: Ppm = 500_000
+    floor_ppm: Ppm = 10_000
+    width_ppm: Ppm = 20_000
 
 
 class Link(Strict):
@@ -421,7 +434,7 @@ class Question(Terms):
     With `any_other`, the outcome that wins if none of the others does, up to `outcomes_max` may be added.
     """
 
-    text: str
+    text: Text
     outcomes: list[Outcome]
     unit: Number = Decimal(1)
     position_max: Number
@@ -429,7 +442,7 @@ class Question(Terms):
     implied: bool = False
     link: Link | None = None
     any_other: str | None = None
-    outcomes_max: int | None = None
+    outcomes_max: Count | None = None
 
 
 class MarketFile(Strict):

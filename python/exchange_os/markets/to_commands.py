@@ -275,6 +275,8 @@ class _Planner:
         else:
             quote, position_max = self._settlement(), item.position_max
         price_max = steps_of_price(item)
+        if isinstance(item, Spot):
+            collateral = collateral_body(item)
         terms = terms_body(item, quote, price_max, position_max, item.band_ppm)
         terms["venue"] = venue_number(item.venue, self.venues)
         terms |= phases_body(item)
@@ -309,17 +311,17 @@ class _Planner:
         if isinstance(item, Perpetual) and item.funding is not None:
             content["funding"] = funding_body(item.funding, quote)
         if isinstance(item, Spot):
-            content |= self._collateral(item, quote)
+            content |= self._collateral(item, quote, collateral)
         return content
 
-    def _collateral(self, item: Spot, quote: Money) -> dict[str, Any]:
+    def _collateral(self, item: Spot, quote: Money, collateral: list[dict[str, int]]) -> dict[str, Any]:
         content: dict[str, Any] = {}
         if item.collateral:
             if quote is not self._settlement():
                 raise Contradiction(
                     "collateral", f"{item.base} is valued against {item.quote}, not the settlement asset"
                 )
-            content["collateral"] = collateral_body(item)
+            content["collateral"] = collateral
         if item.conversion_slippage_ppm is not None:
             content["conversion_slippage_ppm"] = item.conversion_slippage_ppm
         return content
@@ -365,6 +367,9 @@ class _Planner:
     def _underlying(self, item: Underlying) -> dict[str, Any]:
         for index, symbol in enumerate(item.instruments):
             self._terms(("instruments", index), symbol)
+        for index, scenario in enumerate(item.scenarios):
+            if scenario in item.scenarios[:index]:
+                raise Contradiction(("scenarios", index), "this scenario stands twice")
         return item.model_dump() | {"instruments": [self.instruments[symbol] for symbol in item.instruments]}
 
     def _terms(self, path: Path, symbol: str) -> dict[str, Any]:

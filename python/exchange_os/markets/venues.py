@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from exchange_os.markets.model import Number, Strict
+from exchange_os.markets.model import Count, Number, Part, Ppm, Strict, Symbol
 
 
 class Fees(Strict):
     """Fees in ppm of the fee base. A negative maker fee is a rebate."""
 
-    maker_ppm: int = 0
-    taker_ppm: int = 0
-    ceiling_ppm: int = 0
+    maker_ppm: Ppm = 0
+    taker_ppm: Ppm = 0
+    ceiling_ppm: Ppm = 0
     """The highest rate that a later change may give, for which orders reserve; 0: the higher of the two."""
 
 
@@ -21,11 +21,11 @@ class Split(Strict):
     `receipts` everybody can read of each fee who received which part.
     """
 
-    protocol_ppm: int = 0
-    deployer_ppm: int = 0
-    venue_ppm: int = 0
-    insurance_ppm: int = 0
-    referrer_ppm: int = 0
+    protocol_ppm: Part = 0
+    deployer_ppm: Part = 0
+    venue_ppm: Part = 0
+    insurance_ppm: Part = 0
+    referrer_ppm: Part = 0
     receipts: bool = False
 
 
@@ -40,8 +40,8 @@ class VolumeTier(Strict):
     """Rates from a volume of thirty days on, none above those of the tier before or of `fees`."""
 
     volume_from: Number
-    maker_ppm: int
-    taker_ppm: int
+    maker_ppm: Ppm
+    taker_ppm: Ppm
 
 
 class Venue(Strict):
@@ -52,11 +52,11 @@ class Venue(Strict):
     `fees_to`: the account that its share of fees is paid to, 0: nobody yet.
     """
 
-    symbol: str
+    symbol: Symbol
     fees: Fees | None = None
     admission: Rule | None = None
     counterparty: Rule | None = None
-    fees_to: int = 0
+    fees_to: Count = 0
     lists: list[str] | None = None
     tiers: list[VolumeTier] = []
     """Rates of accounts that trade much through it, by rising volume; at most 16."""

@@ -2,6 +2,7 @@
 
 use crate::admission::ALL;
 use crate::engine::Engine;
+use xos_book::RestingOrder;
 use xos_protocol::{Auction, Side};
 use xos_units::{InstrumentId, Price};
 
@@ -91,14 +92,20 @@ impl Engine {
         let mut levels: Vec<_> =
             instrument.levels(side, ALL).map(|level| (level.price, level.lots as i128)).collect();
         levels.sort_unstable();
-        for (order, iceberg) in &self.icebergs {
-            let Some(slot) = self.pool.find(*order) else { continue };
-            let order = self.pool.order(slot);
+        let mut add_hidden = |order: &RestingOrder| {
             if (order.instrument, order.side) == (id, side)
                 && let Ok(place) = levels.binary_search_by_key(&order.price, |level| level.0)
             {
-                levels[place].1 += i128::from(iceberg.hidden.0);
+                levels[place].1 += i128::from(self.hidden(order.id).0);
             }
+        };
+        // Icebergs are of the whole exchange: no more of them are looked at than there are orders here.
+        if self.icebergs.len() <= instrument.orders() as usize {
+            let slots = self.icebergs.keys().filter_map(|order| self.pool.find(*order));
+            slots.for_each(|slot| add_hidden(self.pool.order(slot)));
+        } else {
+            let orders = instrument.queue(&self.pool, side, ALL).map(|slot| self.pool.order(slot));
+            orders.filter(|order| order.is_iceberg).for_each(add_hidden);
         }
         levels
     }

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::step::{Refused, refused};
-use xos_protocol::{Fees, InstrumentSpec, MarketBounds, MarketKind, Product, QuestionSpec, Reject};
+use xos_protocol::{Fees, InstrumentSpec, MarketBounds, MarketKind, Product, QuestionSpec, Reject, VenueSpec};
 use xos_units::PPM_ONE;
 
 /// Refuses with the number of the field.
@@ -55,11 +55,14 @@ impl Engine {
         }
     }
 
-    /// What is for the operator and for governance: collateral, the insurance fund beyond its bound, somebody else's
-    /// tranche.
+    /// What is for the operator and for governance: collateral, a perpetual that nobody liquidates, the insurance fund beyond
+    /// its bound, somebody else's tranche.
     pub(super) fn check_of_deployer(&self, account: u32, spec: &InstrumentSpec) -> Result<(), Refused> {
         if !spec.collateral.is_empty() {
             return refused(Reject::NotForDeployers, account, 58);
+        }
+        if matches!(spec.product, Product::Perpetual { .. }) && spec.liquidation.is_none() {
+            return refused(Reject::NotForDeployers, account, 71);
         }
         let draw_max = self.market_bounds().map(|bounds| bounds.insurance_draw_max).unwrap_or_default();
         let Some(liquidation) = &spec.liquidation else { return Ok(()) };
@@ -95,6 +98,15 @@ impl Engine {
         });
         if venue != 0 && !is_own {
             return refused(Reject::NotForDeployers, account, 142);
+        }
+        Ok(())
+    }
+
+    /// A venue of a deployer gives no rebates: they would be paid out of what takers of other venues owe to others.
+    pub(super) fn check_venue_of_deployer(&self, account: u32, spec: &VenueSpec) -> Result<(), Refused> {
+        let rates = spec.fees.iter().map(|fees| fees.maker_ppm);
+        if rates.chain(spec.tiers.iter().map(|tier| tier.maker_ppm)).any(|rate| rate < 0) {
+            return refused(Reject::NotForDeployers, account, 12);
         }
         Ok(())
     }

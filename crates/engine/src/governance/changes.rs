@@ -91,6 +91,9 @@ impl Engine {
         self.standing_venue(target)?;
         let announcement = Announcement { account, kind: MarketKind::Venue, target, delay_s };
         self.check_announcement(&announcement)?;
+        if account != 0 {
+            self.check_venue_of_deployer(account, &spec)?;
+        }
         self.check_new_venue(target, &mut spec)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         self.tell_change(step, &announcement, Change::Venue(Box::new(spec)));

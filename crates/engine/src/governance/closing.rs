@@ -220,6 +220,10 @@ impl Engine {
         if !self.clear_instrument(step, id, CancelReason::Delisted, left) {
             return false;
         }
+        // Whoever owes more than he has is closed before, at the cost of the other side: nobody is paid what nobody has.
+        if self.liquidations.pending.meets(&self.instruments[id.index()].holders) {
+            return false;
+        }
         while let Some(account) = self.instruments[id.index()].holders.first_from(AccountId::from_index(0)) {
             if *left <= 0 {
                 return false;

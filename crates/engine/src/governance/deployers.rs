@@ -228,7 +228,7 @@ impl Engine {
         match &market {
             Deployable::Instrument(spec) => self.check_new_of_deployer(account, spec)?,
             Deployable::Question(spec) => self.check_question_of_deployer(account, spec)?,
-            Deployable::Venue(_) => {}
+            Deployable::Venue(spec) => self.check_venue_of_deployer(account, spec)?,
         }
         let deployer = self.deployer(id);
         let slots = u32::from(base).saturating_add(deployer.bought[kind]);

@@ -125,6 +125,14 @@ impl Engine {
         closable
     }
 
+    /// Those that close with their account's bankruptcy, for which no order is needed: in markets that are being closed too.
+    pub(crate) fn resolvable(&self, id: AccountId) -> Vec<Closable> {
+        let mut closable = self.closable(id);
+        let is_settled = |at: usize| self.instruments[at].state == InstrumentState::Settled;
+        closable.retain(|closable| self.is_trading(closable.at) || is_settled(closable.at));
+        closable
+    }
+
     fn is_trading(&self, at: usize) -> bool {
         let instrument = &self.instruments[at];
         instrument.has_fresh_prices()

@@ -251,7 +251,7 @@ impl Engine {
     /// Insurance pays what it may of the debt; the positions are closed at the end of the look, at the prices left.
     fn resolve_bankruptcy(&mut self, step: &mut Step, id: AccountId) {
         let before = self.health(id);
-        let positions = self.workable(id);
+        let positions = self.resolvable(id);
         let Some(largest) = positions.first() else { return };
         if before.equity >= Amount::ZERO {
             return;

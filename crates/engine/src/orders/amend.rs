@@ -123,6 +123,9 @@ impl Engine {
             false => {}
         }
         self.check_profile(order.account, order.venue)?;
+        if self.admission.restricts {
+            self.check_cap(order.account, order.venue, instrument)?;
+        }
         check_mark_and_band(instrument, order.side, price)?;
         let (position, resting) = self.stand_of(order.account, instrument.key, order.side);
         let mut lots = lots;

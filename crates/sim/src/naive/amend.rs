@@ -159,6 +159,7 @@ impl World {
         }
         amended.classes = self.dividing_classes(amended.account);
         self.check_profiles(amended)?;
+        self.check_cap(amended.account, amended.venue, amended.instrument)?;
         self.check_mark_and_band(amended)?;
         let filled = resting.total - resting.remaining;
         amended.remaining = self.clip_reduce_only(amended)?;

@@ -40,14 +40,17 @@ impl World {
 
     /// After a tick.
     pub(super) fn end_auctions(&mut self, cause: &Cause, events: &mut Vec<EventRecord>) {
-        let mut met = 0;
+        let (mut met, mut looks) = (0, 0);
         for auction in self.governance.auctions.clone() {
+            let may_look = looks < self.limits.matches_per_command_max as usize;
             let id = auction.instrument;
             let state = self.instrument(id).accepts();
-            if state == InstrumentState::Settled {
+            if state == InstrumentState::Settled && may_look {
+                looks += 1;
                 self.close_auction(cause, id, events);
             }
-            if state == InstrumentState::Auction && cause.time_ns >= auction.ends_ns {
+            if state == InstrumentState::Auction && cause.time_ns >= auction.ends_ns && may_look {
+                looks += 1 + self.orders.iter().filter(|order| order.instrument == id).count();
                 self.price_auction(cause, id, events);
             }
             if self.instrument(id).accepts() == InstrumentState::Uncrossing {

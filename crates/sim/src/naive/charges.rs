@@ -3,7 +3,7 @@
 use super::deploy::bound;
 use super::events::Cause;
 use super::money::share_down;
-use super::refusal::{Refusal, check};
+use super::refusal::{Refusal, check, refuse};
 use super::state::{House, Order, Party, SETTLEMENT, World};
 use xos_protocol::{
     CommandRecord, DayVolume, EventKind, EventRecord, FeeDivision, Fees, Int128, Reject, VenueSpec,
@@ -46,6 +46,7 @@ impl World {
         let venue = u16::try_from(command.order_id).expect("it stands");
         self.check_not_isolated(account)?;
         check((-1..=100_000).contains(&ppm), Reject::FeeCapOutOfBounds, ppm, 100_000)?;
+        self.check_orders_keep_to(account, venue, ppm)?;
         let caps = &mut self.governance.charges.caps;
         match i32::try_from(ppm).expect("it is within bounds") {
             -1 => caps.remove(&(account, venue)),
@@ -53,6 +54,24 @@ impl World {
         };
         events.push(EventRecord { account, venue, qty: ppm, ..cause.event(EventKind::FeeCapSet) });
         Ok(())
+    }
+
+    /// 261.
+    fn check_orders_keep_to(&self, account: u32, venue: u16, ppm: i64) -> Result<(), Refusal> {
+        let before = self.governance.charges.caps.get(&(account, venue));
+        if ppm == -1 || before.is_some_and(|before| i64::from(*before) <= ppm) {
+            return Ok(());
+        }
+        let is_above = |order: &&Order| {
+            let (fees, _) = self.tier_and_cap(order.account, order.venue, order.instrument);
+            self.charged(order.account) == account
+                && order.venue == venue
+                && i64::from(fees.taker_ppm.max(fees.maker_ppm)) > ppm
+        };
+        match self.orders.iter().filter(is_above).map(|order| order.id).min() {
+            Some(id) => refuse(Reject::OrdersAboveCap, id, ppm),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn set_referrer(
@@ -111,7 +130,10 @@ impl World {
     /// 436.
     pub(super) fn check_cap(&self, account: u32, venue: u16, instrument: u32) -> Result<(), Refusal> {
         match self.tier_and_cap(account, venue, instrument) {
-            (fees, Some(cap)) => check(fees.taker_ppm <= cap, Reject::FeeAboveCap, fees.taker_ppm, cap),
+            (fees, Some(cap)) => {
+                let rate = fees.taker_ppm.max(fees.maker_ppm);
+                check(rate <= cap, Reject::FeeAboveCap, rate, cap)
+            }
             (_, None) => Ok(()),
         }
     }

@@ -77,6 +77,10 @@ impl World {
         if !self.clear_some(cause, id, xos_protocol::CancelReason::Delisted, left, events) {
             return false;
         }
+        let mut holders = (1..=self.accounts.len() as u32).filter(|&a| self.holding(a, id).position != 0);
+        if holders.any(|account| self.liquidations.pending.contains(&account)) {
+            return false;
+        }
         for account in 1..=self.accounts.len() as u32 {
             if !self.instrument(id).is_perpetual() || self.holding(account, id).position == 0 {
                 continue;

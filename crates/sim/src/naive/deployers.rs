@@ -8,6 +8,7 @@ use super::state::{House, Party, World};
 use xos_protocol::{
     CommandRecord, DeployAs, Deployable, DeployedMarket, Deployer, EventKind, EventRecord, Fees,
     GovernanceSpec, InstrumentSpec, Int128, MarketBounds, MarketKind, Product, Reject, SlotAuction, SlotKind,
+    VenueSpec,
 };
 use xos_units::{AMOUNT_ATOMS_BOUND, Amount};
 
@@ -115,6 +116,7 @@ impl World {
         let is_perpetual = matches!(spec.product, Product::Perpetual { .. });
         may(62, !is_new || !is_perpetual || spec.isolated_only)?;
         may(58, spec.collateral.is_empty())?;
+        may(71, !is_perpetual || spec.liquidation.is_some())?;
         if let Some(terms) = &spec.liquidation {
             may(77, terms.insurance_draw_max.0 <= self.bounds().insurance_draw_max.0)?;
             may(78, terms.tranche.is_none_or(|tranche| tranche.account == account))?;
@@ -257,7 +259,10 @@ impl World {
                 check(is_own, Reject::NotForDeployers, account, 142)?;
                 (SlotKind::Question, terms.slots.question, terms.stakes.question)
             }
-            Deployable::Venue(_) => (SlotKind::Venue, terms.slots.venue, terms.stakes.venue),
+            Deployable::Venue(spec) => {
+                check_venue_of_deployer(account, spec)?;
+                (SlotKind::Venue, terms.slots.venue, terms.stakes.venue)
+            }
         };
         let (staked, bought) = self.deployer_of(account);
         let slots = u32::from(base) + bought[usize::from(slot.code())];
@@ -325,6 +330,13 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// 533 of a venue.
+pub(super) fn check_venue_of_deployer(account: u32, spec: &VenueSpec) -> Result<(), Refusal> {
+    let has_rebate = spec.fees.is_some_and(|fees| fees.maker_ppm < 0);
+    let is_free = !has_rebate && spec.tiers.iter().all(|tier| tier.maker_ppm >= 0);
+    check(is_free, Reject::NotForDeployers, account, 12)
 }
 
 fn of_stake(cause: &Cause, kind: EventKind, account: u32, amount: i128, after: i128) -> EventRecord {

@@ -437,7 +437,9 @@ impl World {
     }
 
     fn resolve_bankruptcy(&mut self, cause: &Cause, account: u32, events: &mut Vec<EventRecord>) {
-        let workable = self.workable(account);
+        let mut workable = self.closable(account);
+        let of_orders = self.workable(account);
+        workable.retain(|&i| of_orders.contains(&i) || self.is_closed(i));
         let debt = -self.health(account).equity;
         if debt <= 0 || workable.is_empty() {
             return;

@@ -1,6 +1,7 @@
 //! Section 30: how venues change, and when they may end.
 
 use super::deploy::check_fees;
+use super::deployers::check_venue_of_deployer;
 use super::events::Cause;
 use super::governance::{Asked, check_ceiling, highest};
 use super::refusal::{Refusal, check, check_id};
@@ -19,6 +20,9 @@ impl World {
         let (account, delay_s) = (update.account, i64::from(update.delay_s));
         let asked = Asked { account, kind: MarketKind::Venue, target: id, delay_s };
         self.check_asked(asked)?;
+        if account != 0 {
+            check_venue_of_deployer(account, &update.spec)?;
+        }
         let spec = self.check_update_of_venue(id, update.spec)?;
         self.announce_change(cause, asked, Change::Venue(Box::new(spec)), events);
         Ok(())

@@ -4,7 +4,7 @@ use super::Chaos;
 use crate::rng::Rng;
 use crate::workload::{Frame, admission, command, deployments};
 use xos_protocol::{
-    Act, CommandKind, CommandRecord, DeployAs, DeployCommand, Deployable, GovernanceSpec, Int128,
+    Act, CommandKind, CommandRecord, DeployAs, DeployCommand, Deployable, GovernanceSpec, Int128, LiquidationSpec,
     MarketBounds, MarketKind, Slots, Stakes,
 };
 use xos_units::Amount;
@@ -140,7 +140,15 @@ impl Chaos {
         }
         let (rng, scale) = (&mut self.rng, self.scale);
         let market = match rng.below(8) {
-            0 => Deployable::Venue(admission::venue(rng, number, self.classes.min(3))),
+            0 => {
+                let mut spec = admission::venue(rng, number, self.classes.min(3));
+                if !rng.one_in(5) {
+                    let tiers = spec.tiers.iter_mut().map(|tier| &mut tier.maker_ppm);
+                    let rates = spec.fees.iter_mut().map(|fees| &mut fees.maker_ppm).chain(tiers);
+                    rates.for_each(|rate| *rate = (*rate).max(0));
+                }
+                Deployable::Venue(spec)
+            }
             1..3 => {
                 let mut spec = deployments::spot(rng, scale, format!("S{number}"), 2, 1);
                 if !rng.one_in(6) {
@@ -151,6 +159,9 @@ impl Chaos {
             3..6 => {
                 let mut spec = deployments::perpetual(rng, scale, format!("P{number}"));
                 spec.isolated_only = !rng.one_in(8);
+                if !rng.one_in(8) {
+                    spec.liquidation.get_or_insert_default();
+                }
                 if let Some(liquidation) = &mut spec.liquidation
                     && !rng.one_in(4)
                 {
@@ -206,7 +217,8 @@ impl Chaos {
             Deployable::Question(spec)
         } else {
             let mut spec = deployments::perpetual(&mut self.rng, self.scale, format!("P{number}"));
-            (spec.isolated_only, spec.liquidation) = (true, None);
+            let liquidation = LiquidationSpec { insurance_draw_max: Amount(0), ..LiquidationSpec::default() };
+            (spec.isolated_only, spec.liquidation) = (true, Some(Box::new(liquidation)));
             Deployable::Instrument(spec)
         };
         let record = |kind, account, amount: i128| CommandRecord {
