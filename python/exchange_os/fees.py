@@ -99,7 +99,8 @@ class FeeMethods(CommandMethods):
         """Sets the highest rate, in ppm, at which an account trades through a venue; None takes the cap away.
 
         Orders of which a rate is above it are refused. Whatever the schedule becomes afterwards, no fill of
-        the account through the venue is charged more. While an order rests that is charged more, a cap is refused.
+        the account through the venue is charged more. While an order rests that is charged more, a cap is
+        refused.
         """
         rate = -1 if ppm is None else whole("ppm", ppm)
         return receipt(

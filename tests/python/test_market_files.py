@@ -214,7 +214,12 @@ CHANGES: list[tuple[str, str, str, str]] = [
         "question[0].fees.taker_ppm: 200000 is outside the bounds",
     ),
     ("decimals", "decimals = 8", "decimals = 19", "asset[1].decimals: 19 is outside the bounds (at most 18)"),
-    ("decimals far out", "decimals = 8", "decimals = 300", "asset[1].decimals: input should be less than or equal to 255, given was 300"),
+    (
+        "decimals far out",
+        "decimals = 8",
+        "decimals = 300",
+        "asset[1].decimals: input should be less than or equal to 255, given was 300",
+    ),
     (
         "symbol with a space",
         '"BTC-PERP"',

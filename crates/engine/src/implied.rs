@@ -205,7 +205,8 @@ impl Engine {
         let question = &self.questions[id.index()];
         let mut sets = question.sets_left(side);
         let others = question.instruments().map(|id| id.index()).filter(|other| *other != at);
-        let mut legs: Vec<_> = others.map(|at| self.instruments[at].plain().levels(side).peekable()).collect();
+        let mut legs: Vec<_> =
+            others.map(|at| self.instruments[at].plain().levels(side).peekable()).collect();
         let mut taken = vec![0u128; legs.len()];
         while sets > Qty::ZERO {
             let (mut price, mut lots) = (question.spec.ticks_per_unit, sets.0.unsigned_abs().into());

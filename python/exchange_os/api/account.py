@@ -211,8 +211,8 @@ def set_position_mode(_desk: Desk, _key: Key, fields: Fields) -> list[Row]:
 def trade_fee(desk: Desk, key: Key, fields: Fields) -> list[Row]:
     """What the engine charges the account of the key, caps and tiers counted; negative is paid.
 
-    With an instId its own fees; of a type the worst of its instruments. Orders of this interface come through no
-    venue of their own.
+    With an instId its own fees; of a type the worst of its instruments. Orders of this interface come through
+    no venue of their own.
     """
     kind = choice(fields, "instType", KNOWN_TYPES)
     found = [desk.exchange.fee_rates(key.account, 0, each.symbol) for each in desk.instruments(fields)]

@@ -53,9 +53,7 @@ def _exact(value: object) -> Decimal:
 Number = Annotated[
     Decimal,
     BeforeValidator(_exact),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": f"^{_DIGITS}$"}]}
-    ),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": f"^{_DIGITS}$"}]}),
 ]
 
 Ppm = Annotated[int, Field(ge=-(2**31), lt=2**31)]

@@ -2,7 +2,9 @@
 
 use crate::engine::Engine;
 use crate::step::{Refused, refused};
-use xos_protocol::{Fees, InstrumentSpec, MarketBounds, MarketKind, Product, QuestionSpec, Reject, VenueSpec};
+use xos_protocol::{
+    Fees, InstrumentSpec, MarketBounds, MarketKind, Product, QuestionSpec, Reject, VenueSpec,
+};
 use xos_units::PPM_ONE;
 
 /// Refuses with the number of the field.
