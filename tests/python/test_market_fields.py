@@ -177,7 +177,7 @@ RIGHT: dict[str, set[Any]] = {
     "rule": FREE_TEXT - {"x" * 70_000},
     "client_id_retention_ns": {2**63 - 1, 2**32, 2**31},
 }
-"""By name of the field: rebates, falling prices, counts of 32 and 64 bits, text in which anything may stand."""
+"""By name of the field: rebates, falling prices, counts of 32 and 64 bits, text that may be anything."""
 
 
 @pytest.mark.parametrize("path", [path for *_, path in FIELDS], ids=field_name)
