@@ -354,6 +354,23 @@ def test_a_revocation_takes_effect_at_once_and_its_document_never_counts_again(
     assert exchange.credentials.revoke(ISSUER, "urn:x:1", time_ns=NOW + 2_000) == []
 
 
+def test_a_document_brought_again_in_other_company_does_not_hide_the_first_time(
+    exchange: xos.Exchange, tmp_path: Path
+) -> None:
+    register = tmp_path / "register"
+    exchange.credentials.trust(loads(MARKET), register=register)
+    exchange.credentials.submit(ANN, document(), time_ns=NOW)
+    older = document(id="urn:x:0", issued_ns=NOW - 2 * SECOND)
+    for company in ([document(), document()], [older, document()]):
+        with pytest.raises(xos.Rejected, match="225"):
+            exchange.credentials.submit(ANN, *company, time_ns=NOW)
+    exchange.credentials.trust(loads(MARKET), register=register)
+    assert exchange.credentials.revoke(ISSUER, "urn:x:1", time_ns=NOW + 5) == [ANN]
+    standing = exchange.credential(ANN)
+    assert standing is not None
+    assert not standing.classes
+
+
 def test_the_same_document_takes_effect_once(exchange: xos.Exchange) -> None:
     exchange.credentials.submit(ANN, document(), time_ns=NOW)
     with pytest.raises(xos.Rejected, match="225"):

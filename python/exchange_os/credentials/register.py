@@ -18,8 +18,9 @@ class Register:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
-        self.brought: dict[str, dict[int, str]] = {}
-        """Of each id the accounts that brought it, and the digest under which they did."""
+        self.brought: dict[str, dict[tuple[int, str], None]] = {}
+        """Of each id the accounts that brought it, with every digest under which they tried to: which one the
+        engine took is known when it is revoked."""
         self.revoked: set[str] = set()
         if path is not None and path.exists():
             self._read(path)
@@ -38,8 +39,8 @@ class Register:
         return hashed(issuer, named) in self.revoked
 
     def accounts_of_revoked(self) -> list[tuple[int, bytes]]:
-        """Accounts that brought a credential which is revoked now, with the digest under which they did."""
-        pairs = (pair for each in sorted(self.revoked) for pair in self.brought.get(each, {}).items())
+        """Accounts that brought a credential which is revoked now, with the digests under which they did."""
+        pairs = (pair for each in sorted(self.revoked) for pair in self.brought.get(each, {}))
         return [(account, bytes.fromhex(digest)) for account, digest in pairs]
 
     def _add(self, line: dict[str, object]) -> None:
@@ -59,7 +60,7 @@ class Register:
         else:
             account, digest = int(str(line["account"])), str(line["digest"])
             bytes.fromhex(digest)
-            self.brought.setdefault(str(line["id"]), {})[account] = digest
+            self.brought.setdefault(str(line["id"]), {})[account, digest] = None
 
     def _read(self, path: Path) -> None:
         content = path.read_bytes()
