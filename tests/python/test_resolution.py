@@ -171,6 +171,8 @@ def test_contradictions_of_a_file(right: str, wrong: str, words: str) -> None:
         ("quorum = 2", "quorum = 2\nchallenge_s = 60", "60 s are short"),
         (', "https://example.org/two"', "", "one source alone"),
         ("quorum = 2", "quorum = 2\ndispute_risk = true", "leaves room for dispute"),
+        ('second_bond = "30"', 'second_bond = "1001"', "makes it void"),
+        ('CUP-A = "0.5", CUP-B = "0.5"', "CUP-B = 1", "has everything if it is void"),
     ],
 )
 def test_doubts_about_a_file(right: str, wrong: str, words: str) -> None:

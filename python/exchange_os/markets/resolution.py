@@ -17,6 +17,7 @@ from exchange_os.markets.spec import Resolution
 _ONE = 1_000_000
 _HOUR_S = 3_600
 _RULE_CHARACTERS = 60
+_BONDS_MOST = 100
 
 
 def resolution_body(item: Resolution, outcomes: list[str], money: Money) -> dict[str, Any]:
@@ -109,5 +110,16 @@ def doubts(item: Resolution) -> Iterator[tuple[str, str]]:
         yield "sources", "one source alone: name what counts if it is silent or wrong"
     if len(item.second_resolvers) == 1:
         yield "second_resolvers", "one account alone decides every dispute"
+    if item.second_bond > _BONDS_MOST * item.bond:
+        times = text(Fraction(item.second_bond) / Fraction(item.bond)) if item.bond else "endlessly"
+        yield (
+            "second_bond",
+            f"{times} times the bond: where nobody affords a vote, a challenge makes it void",
+        )
+    if 1 in item.void.values():
+        yield (
+            "void",
+            "one outcome has everything if it is void: who holds it gains by a deadlock",
+        )
     if item.dispute_risk:
         yield "dispute_risk", "the file itself says that the rule leaves room for dispute"
