@@ -6,6 +6,7 @@ None is taken, none is a crash, and each message names the field.
 from __future__ import annotations
 
 import datetime
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path as FilePath
@@ -87,6 +88,14 @@ def test_every_field_of_the_schema_is_in_the_table() -> None:
     known |= {("MarketFile", field) for field in SCHEMA["properties"]}
     assert known - told == set()
     assert len(known) > 230
+
+
+def test_the_page_about_market_files_names_every_field() -> None:
+    page = (FilePath(__file__).parents[2] / "docs/howto/deploy_markets.md").read_text()
+    words = set(re.findall("[a-z_]+", page[page.index("## All fields") :]))
+    models = {name: model for name, model in SCHEMA["$defs"].items() if name != "Limits"}
+    fields = {field for model in models.values() for field in model.get("properties", {})}
+    assert fields - words == set()
 
 
 def form(model: str, field: str) -> set[str]:
