@@ -127,15 +127,12 @@ impl Instrument {
     /// Stores an order at the back of its price level in its group.
     #[inline(always)]
     pub(crate) fn rest(&mut self, pool: &mut OrderPool, order: &mut RestingOrder) -> Slot {
-        if self.sole != order.profile {
-            self.joins(order);
-        }
-        self.group_mut(order.profile).rest(pool, order)
+        if self.sole == order.profile { self.book.rest(pool, order) } else { self.rest_apart(pool, order) }
     }
 
-    /// An order will rest in a group that is not the only one.
+    /// The same in a group that is not the only one.
     #[inline(never)]
-    fn joins(&mut self, order: &RestingOrder) {
+    fn rest_apart(&mut self, pool: &mut OrderPool, order: &mut RestingOrder) -> Slot {
         if self.sole != SEVERAL || self.occupied >> order.profile & 1 == 0 {
             self.join(order.profile);
         }
@@ -143,21 +140,23 @@ impl Instrument {
         if is_better(order.side, order.price, *top) {
             *top = order.price;
         }
+        self.group_mut(order.profile).rest(pool, order)
     }
 
     /// Takes an order out of its group.
     #[inline(always)]
     pub(crate) fn unlink(&mut self, pool: &mut OrderPool, slot: Slot, profile: ProfileAt) {
-        let book = self.group_mut(profile);
-        book.unlink(pool, slot);
-        if self.sole != profile {
-            self.left(pool, slot, profile);
+        if self.sole == profile {
+            self.book.unlink(pool, slot);
+        } else {
+            self.unlink_apart(pool, slot, profile);
         }
     }
 
-    /// An order has left a group that is not the only one.
+    /// The same of a group that is not the only one.
     #[inline(never)]
-    fn left(&mut self, pool: &OrderPool, slot: Slot, profile: ProfileAt) {
+    fn unlink_apart(&mut self, pool: &mut OrderPool, slot: Slot, profile: ProfileAt) {
+        self.group_mut(profile).unlink(pool, slot);
         let (side, price) = (pool.order(slot).side, pool.order(slot).price);
         let book = self.group(profile);
         let was_top = price == self.tops[usize::from(side.code())];

@@ -97,7 +97,7 @@ impl Engine {
             client_id_at: if command.has_client_id() { self.client_ids.next_number() } else { NO_SLOT },
             ..RestingOrder::unlinked(id, words.side, command.price(), lots)
         };
-        let eligibility = self.eligibility_of(order.account, order.venue);
+        let eligibility = self.eligibility_of_incoming(order.account, order.venue);
         Incoming { order, at, per_lot, display: words.display, eligibility }
     }
 
