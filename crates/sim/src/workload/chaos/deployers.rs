@@ -4,8 +4,8 @@ use super::Chaos;
 use crate::rng::Rng;
 use crate::workload::{Frame, admission, command, deployments};
 use xos_protocol::{
-    Act, CommandKind, CommandRecord, DeployAs, DeployCommand, Deployable, GovernanceSpec, Int128, LiquidationSpec,
-    MarketBounds, MarketKind, Slots, Stakes,
+    Act, CommandKind, CommandRecord, DeployAs, DeployCommand, Deployable, GovernanceSpec, Int128,
+    LiquidationSpec, MarketBounds, MarketKind, Slots, Stakes,
 };
 use xos_units::Amount;
 
