@@ -293,12 +293,17 @@ impl Engine {
         lots: Qty,
     ) -> bool {
         let freed = Requirement(widening_up(instrument.margin_value, lots.0));
+        let bears_share = || {
+            let share = self.share_of_equity(id, instrument, equity, reduced, lots);
+            share.is_some_and(|share| loss <= share)
+        };
         loss <= equity
             && loss.as_requirement() <= freed
-            && (loss == Amount::ZERO || loss <= self.share_of_equity(id, instrument, equity, reduced, lots))
+            && (loss == Amount::ZERO && !self.is_scenario(id) || bears_share())
     }
 
-    /// The part of an equity, at least 0, that lots of a position have in the maintenance requirement of their account.
+    /// The part of an equity, at least 0, that lots of a position have in the maintenance requirement of their account;
+    /// none where it is no less without them, which only scenario mode knows.
     pub(crate) fn share_of_equity(
         &self,
         id: AccountId,
@@ -306,12 +311,22 @@ impl Engine {
         equity: Amount,
         reduced: Reduced,
         lots: Qty,
-    ) -> Amount {
+    ) -> Option<Amount> {
+        if self.is_scenario(id) {
+            let left = |gone: Qty| reduced.position - reduced.position.signum() * gone.0;
+            let needed = |gone: Qty| self.maintenance_without(id, instrument, reduced.position, left(gone));
+            let (before, after) = (needed(reduced.before), needed(reduced.before + lots));
+            return match before > Requirement::ZERO {
+                true if after <= before => Some(portion_down(equity, (before - after).0, before.0)),
+                false if after == before => Some(Amount::ZERO),
+                _ => None,
+            };
+        }
         let own = |gone: Qty| instrument.maintenance_of(Qty(reduced.position.abs()) - gone);
         let mut all = own(reduced.before) - own(Qty::ZERO);
         self.equity_with(id, |instrument, lots| all += instrument.maintenance_of(lots));
         let share = own(reduced.before) - own(reduced.before + lots);
-        portion_down(equity, share.0, all.0)
+        Some(portion_down(equity, share.0, all.0))
     }
 
     /// Position of an account and its resting lots on one side.

@@ -3,6 +3,7 @@
 use crate::account::{Account, Class, StandKey};
 use crate::engine::Engine;
 use crate::holders::AccountSet;
+use crate::instrument::Instrument;
 use crate::margin::{Change, Margin};
 use crate::questions::Question;
 use crate::step::{Refused, Step, refused};
@@ -163,6 +164,20 @@ impl Engine {
             self.instruments[stand.key.instrument().index()].maintenance_of(Qty(stand.lots.abs()))
         };
         stands.map(own).fold(Requirement::ZERO, |sum, own| sum + own)
+    }
+
+    /// The maintenance requirement of an account in scenario mode with `left` lots of the `held` on a perpetual.
+    pub(crate) fn maintenance_without(
+        &self,
+        id: AccountId,
+        instrument: &Instrument,
+        held: i64,
+        left: i64,
+    ) -> Requirement {
+        let own = |lots: i64| instrument.maintenance_of(Qty(lots.abs()));
+        let hypothesis = Hypothesis { lots: Some((instrument.key, left)), ..Hypothesis::default() };
+        self.maintenance_of_positions(id) - own(held) + own(left)
+            - self.relief(id, Kind::Maintenance, hypothesis)
     }
 
     fn shocked_perpetuals(

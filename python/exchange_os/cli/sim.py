@@ -164,7 +164,7 @@ def _show(found: dict[str, Any]) -> None:
         ("closed", lambda rule: _millions(rule["closed"])),
         ("closed though hedging", lambda rule: _millions(rule["hedged_closed"])),
         ("bankrupt accounts", lambda rule: f"{rule['bankrupt']:,}"),
-        ("fills", lambda rule: f"{rule['fills']:,}"),
+        ("fills, thousands", lambda rule: f"{rule['fills'] / 1e3:,.1f}"),
         ("accounts that gave", lambda rule: f"{rule['payers']:,}"),
         ("gini of haircut / profit", lambda rule: f"{rule['gini_ppm'] / 1e6:.3f}"),
         ("on hardest-hit 5 % of profit, %", lambda rule: f"{rule['hardest_twentieth_ppm'] / 1e4:.1f}"),

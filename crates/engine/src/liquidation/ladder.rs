@@ -76,6 +76,7 @@ impl Engine {
             return;
         }
         let Some(first) = self.first_to_reduce(step, id) else { return };
+        let before = self.health(id);
         self.send_order(step, id, first);
         if self.is_scenario(id)
             && self.violation.is_none()
@@ -84,6 +85,7 @@ impl Engine {
         {
             self.send_order(step, id, other);
         }
+        self.count_freed(id, &before, &self.health(id));
     }
 
     fn send_order(&mut self, step: &mut Step, id: AccountId, slice: Slice) {
@@ -123,7 +125,6 @@ impl Engine {
             self.charge_liquidation(step, id, at, fee_up(value, fee_rate));
         }
         let after = self.health(id);
-        self.count_freed(id, &health, &after);
         // Invariant 24: at the bankruptcy price or better, solvent stays solvent.
         if health.equity >= Amount::ZERO && after.equity < Amount::ZERO {
             let detail = format!(

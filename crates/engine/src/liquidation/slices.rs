@@ -3,7 +3,6 @@
 
 use crate::engine::Engine;
 use crate::liquidation::health::{Closable, Health};
-use crate::scenario::{Hypothesis, Kind};
 use crate::step::Step;
 use xos_units::{AccountId, Qty, Requirement};
 
@@ -44,7 +43,10 @@ impl Engine {
         let slices = workable.filter_map(|closable| {
             let lots = self.lots_to_close(step, id, health, &closable);
             let slice = Slice { closable, lots };
-            (lots > Qty::ZERO).then(|| (self.requirement_without(id, slice), slice))
+            let held = closable.lots;
+            let left = held - held.signum() * lots.0;
+            let without = || self.maintenance_without(id, &self.instruments[closable.at], held, left);
+            (lots > Qty::ZERO).then(|| (without(), slice))
         });
         // The first of those that are alike.
         slices.min_by_key(|(without, _)| *without)
@@ -56,16 +58,5 @@ impl Engine {
         let whole = Qty(closable.lots.abs());
         let (value, requirement) = (instrument.value_at_mark(whole), instrument.maintenance_of(whole));
         terms.slice(whole, value, requirement, self.freeable(step, id, closable.at, health))
-    }
-
-    /// The maintenance requirement of an account in scenario mode that has closed a slice.
-    fn requirement_without(&self, id: AccountId, slice: Slice) -> Requirement {
-        let instrument = &self.instruments[slice.closable.at];
-        let lots = slice.closable.lots;
-        let left = lots - lots.signum() * slice.lots.0;
-        let own = |lots: i64| instrument.maintenance_of(Qty(lots.abs()));
-        let hypothesis = Hypothesis { lots: Some((instrument.key, left)), ..Hypothesis::default() };
-        self.maintenance_of_positions(id) - own(lots) + own(left)
-            - self.relief(id, Kind::Maintenance, hypothesis)
     }
 }

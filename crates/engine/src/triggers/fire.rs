@@ -225,7 +225,8 @@ impl Engine {
             return Err(*refused);
         }
         let reduced = Reduced { position, before: Qty::ZERO };
-        let most = freed.min(self.share_of_equity(command.account(), instrument, equity, reduced, lots));
+        let share = self.share_of_equity(command.account(), instrument, equity, reduced, lots);
+        let most = freed.min(share.ok_or(*refused)?);
         let ticks = whole_parts(most, notional(Price(1), lots, instrument.k));
         let ticks = i64::try_from(ticks).unwrap_or(PRICE_TICKS_BOUND);
         Ok(match words.side {

@@ -288,12 +288,16 @@ impl World {
             return;
         }
         let Some((instrument, lots)) = self.chosen_slice(cause, account) else { return };
+        let short_before = self.health(account).shortage();
         self.send_liquidation_order(cause, account, instrument, lots, events);
-        if !self.is_liquidatable(account) {
-            return;
-        }
-        if let Some((other, lots)) = self.chosen_after(cause, account, instrument) {
+        if self.is_liquidatable(account)
+            && let Some((other, lots)) = self.chosen_after(cause, account, instrument)
+        {
             self.send_liquidation_order(cause, account, other, lots, events);
+        }
+        let freed = short_before - self.health(account).shortage();
+        if let Some(clock) = self.liquidations.clocks.get_mut(&account) {
+            clock.freed += freed.max(0);
         }
     }
 
@@ -353,10 +357,6 @@ impl World {
                 counter_amount: Int128::new(self.told(fund)),
                 ..cause.event(EventKind::LiquidationFee)
             });
-        }
-        let freed = health.shortage() - self.health(account).shortage();
-        if let Some(clock) = self.liquidations.clocks.get_mut(&account) {
-            clock.freed += freed.max(0);
         }
     }
 

@@ -328,8 +328,19 @@ impl World {
         }
         let held = standing.position(id).abs();
         // An outcome has no maintenance requirement and no loss.
-        if loss == 0 || held == 0 {
+        if held == 0 || (loss == 0 && !standing.is_scenario) {
             return loss == 0;
+        }
+        if standing.is_scenario {
+            let needed = |gone: i64| {
+                let mut without = standing.clone();
+                let holding = without.holdings.get_mut(&id).expect("it has a position");
+                holding.position -= holding.position.signum() * gone;
+                self.maintenance_millionths(&without)
+            };
+            let (all, left) = (needed(before), needed(before + lots));
+            let share = if all == 0 { 0 } else { portion(equity, (all - left).max(0), all) };
+            return left <= all && loss <= share;
         }
         let own = |lots: i64| tiered(&tiers(instrument, true), instrument.value(instrument.mark, lots));
         let all = self.maintenance_without_relief(standing) - own(held) + own(held - before);

@@ -1,7 +1,7 @@
 //! Deployments of small worlds: valid ones, and ones with a single wrong field.
 
 mod halts;
-mod liquidation;
+pub(super) mod liquidation;
 pub(super) mod underlyings;
 
 use super::questions;

@@ -1,12 +1,13 @@
 //! A search for a way to take money from the insurance fund, the tranche or an honest maker while the outside price
 //! stands still: colluding accounts deposit, trade with each other at any price, move money, withdraw, get liquidated.
 
-use crate::desk::{BUY, Desk, SELL, USD, command, of, order, perpetual, seeds, terms};
+use crate::desk::{BUY, Desk, SECOND, SELL, USD, command, of, order, perpetual, seeds, terms};
 use std::collections::VecDeque;
 use xos_protocol::AssetSpec;
 use xos_protocol::{
-    CollateralTier, CommandKind, CommandRecord, DeployCommand, EventKind, Fees, Flags, InstrumentSpec,
-    Int128, LiquidationSpec, Product, SelfTrade, Tif, TrancheSpec,
+    CollateralTier, CommandKind, CommandRecord, DeployCommand, EventKind, Fees, Flags, GrowthSpec,
+    InstrumentSpec, Int128, LiquidationPolicy, LiquidationPrice, LiquidationSpec, Product, ScenarioSpec,
+    SelfTrade, Tif, TrancheSpec, UnderlyingSpec,
 };
 use xos_sim::rng::Rng;
 use xos_units::{AccountId, Amount, AssetId, InstrumentId};
@@ -50,9 +51,38 @@ struct Attack {
     liquidated: u64,
 }
 
+/// A policy of liquidation of any kind.
+fn terms_of_liquidation(rng: &mut Rng, tranche: u32) -> LiquidationSpec {
+    let policy = *rng.pick(&[LiquidationPolicy::Ladder, LiquidationPolicy::Growing, LiquidationPolicy::Full]);
+    let growth = GrowthSpec {
+        duration_s: *rng.pick(&[1, 60, 86_400]),
+        initial_ppm: *rng.pick(&[0, 100_000]),
+        small_shortage: Amount(*rng.pick(&[0, 50])),
+    };
+    let price = *rng.pick(&[LiquidationPrice::Bankruptcy, LiquidationPrice::Fillable]);
+    let backstop = TrancheSpec { account: tranche, notional_max: Amount(2_000_000) };
+    LiquidationSpec {
+        policy,
+        growth: (policy == LiquidationPolicy::Growing).then_some(growth),
+        price,
+        spread_ppm: if price == LiquidationPrice::Fillable { *rng.pick(&[1, 1_500_000]) } else { 0 },
+        tranche: rng.percent(50).then_some(backstop),
+        fee_ppm: *rng.pick(&[0, 5_000]),
+        slice_ppm: *rng.pick(&[1, 200_000, 1_000_000]),
+        full_below: Amount(*rng.pick(&[0, 10_000, 1 << 40])),
+        cooldown_ms: *rng.pick(&[0, 1_000, 30_000]),
+        ..LiquidationSpec::default()
+    }
+}
+
 impl Attack {
     fn new(seed: u64) -> Self {
-        let (mut desk, mut rng) = (Desk::new(), Rng::new(seed));
+        let mut rng = Rng::new(seed);
+        let mut desk = Desk::of(AssetSpec {
+            debt_max: *rng.pick(&[None, Some(Amount(0)), Some(Amount(100_000))]),
+            debt_interest_ppm: *rng.pick(&[0, 1_000_000]),
+            ..AssetSpec::new("USD".into(), 6)
+        });
         desk.deploy(&DeployCommand::Asset(AssetSpec::new("COIN".into(), 6)));
         let worlds = [
             (100_000, 0),
@@ -69,6 +99,7 @@ impl Attack {
         let product = Product::Spot { base: COIN, quote: USD, base_atoms_per_lot: 1 };
         let mut spot = InstrumentSpec::new("COIN-USD".into(), product, terms(fees));
         spot.collateral = vec![CollateralTier { up_to_lots: 1 << 20, haircut_ppm: 100_000 }];
+        spot.conversion_slippage_ppm = *rng.pick(&[None, Some(0), Some(100_000)]);
         desk.deploy(&DeployCommand::Instrument(spot));
         desk.must(CommandRecord { instrument: SPOT, price: OUTSIDE, ..command(CommandKind::SetIndex, 0) });
         let tranche = desk.account(9, 3_000_000);
@@ -77,18 +108,21 @@ impl Attack {
         let mut perpetuals = Vec::new();
         for number in 0..2 {
             let mut spec = perpetual(&format!("PERP{number}"), initial_ppm, fees);
-            let backstop = TrancheSpec { account: tranche, notional_max: Amount(2_000_000) };
-            let liquidation = LiquidationSpec {
-                tranche: rng.percent(50).then_some(backstop),
-                fee_ppm: *rng.pick(&[0, 5_000]),
-                slice_ppm: *rng.pick(&[200_000, 1_000_000]),
-                cooldown_ms: 1_000,
-                ..LiquidationSpec::default()
-            };
-            spec.liquidation = Some(Box::new(liquidation));
+            spec.liquidation = Some(Box::new(terms_of_liquidation(&mut rng, tranche)));
             perpetuals.push(desk.deploy(&DeployCommand::Instrument(spec)));
             desk.mark(perpetuals[number], OUTSIDE);
         }
+        desk.deploy(&DeployCommand::Underlying(UnderlyingSpec {
+            symbol: "COIN".into(),
+            // Marks that stray each for itself are no hedge of one another: scenario margin counts on their moving together.
+            instruments: perpetuals[..if mark_off == 0 { 2 } else { 1 }].to_vec(),
+            scenarios: [-160_000, -80_000, 80_000, 160_000]
+                .map(|shock_ppm| ScenarioSpec { shock_ppm, weight_ppm: 1_000_000 })
+                .to_vec(),
+            maintenance_ppm: *rng.pick(&[100_000, 500_000]),
+            floor_ppm: *rng.pick(&[0, 10_000]),
+            width_ppm: 0,
+        }));
         // Fees of two strangers fill the fund.
         let feed = InstrumentSpec {
             symbol: "FEED".into(),
@@ -265,7 +299,8 @@ impl Attack {
                     ..command(CommandKind::Transfer, account)
                 }
             }
-            82..85 => CommandRecord { instrument: 0, side: 2, ..command(CommandKind::MassCancel, account) },
+            82 => CommandRecord { side: rng.below(2) as u8, ..command(CommandKind::SetMarginMode, account) },
+            83..85 => CommandRecord { instrument: 0, side: 2, ..command(CommandKind::MassCancel, account) },
             85..88 => match self.orders.pop_front() {
                 Some(id) => {
                     let price = OUTSIDE + rng.between(-100, 100);
@@ -283,7 +318,8 @@ impl Attack {
                 }
             }
             _ => {
-                self.desk.time_ns += rng.below(3_000_000_000);
+                let longest = *rng.pick(&[3, 3, 40, 7_200]) * SECOND;
+                self.desk.time_ns += rng.below(longest);
                 command(CommandKind::Tick, 0)
             }
         }

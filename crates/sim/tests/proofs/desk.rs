@@ -22,8 +22,13 @@ pub(crate) struct Desk {
 impl Desk {
     /// One asset, the settlement asset.
     pub(crate) fn new() -> Self {
+        Self::of(AssetSpec::new("USD".into(), 6))
+    }
+
+    /// One with a settlement asset of its own terms.
+    pub(crate) fn of(settlement: AssetSpec) -> Self {
         let mut desk = Self { engine: Engine::new(), next: 1, time_ns: 1_700_000_000 * SECOND };
-        desk.deploy(&DeployCommand::Asset(AssetSpec::new("USD".into(), 6)));
+        desk.deploy(&DeployCommand::Asset(settlement));
         desk
     }
 

@@ -11,6 +11,7 @@ mod dispute;
 mod fees;
 mod giant;
 mod governance;
+mod hedge;
 mod implied;
 mod interval;
 mod later;
@@ -72,6 +73,8 @@ pub struct Chaos {
     questions: u32,
     /// Underlyings that stand: number, first perpetual and its highest price.
     groups: Vec<(u32, u32, i64)>,
+    /// Two perpetuals of each that has two.
+    hedges: Vec<(u32, u32)>,
     deployments: usize,
     fresh_client_ids: u64,
     recent: Vec<CommandRecord>,
@@ -118,6 +121,7 @@ impl Chaos {
             classes: 0,
             questions: 0,
             groups: Vec::new(),
+            hedges: Vec::new(),
             deployments: 0,
             fresh_client_ids: 0,
             recent: Vec::new(),
@@ -138,6 +142,8 @@ impl Chaos {
             self.plan_deployer();
         } else if self.set_up.is_empty() && self.live.accounts > 2 && self.rng.one_in(80) {
             self.plan_act();
+        } else if self.set_up.is_empty() && !self.hedges.is_empty() && self.rng.one_in(40) {
+            self.plan_hedge();
         }
         if self.set_up.is_empty() && self.live.accounts > 0 && self.rng.one_in(50) {
             if self.rng.one_in(3) {
@@ -187,8 +193,8 @@ impl Chaos {
             Some(EventKind::ClassDeployed) => self.classes += 1,
             Some(EventKind::UnderlyingDeployed) => {
                 if let Some(DeployCommand::Underlying(spec)) = &self.pending {
-                    let id = spec.instruments[0];
-                    self.groups.push((event.instrument, id, self.instruments[id as usize - 1].price_max));
+                    let instruments = spec.instruments.clone();
+                    self.know_underlying(event.instrument, &instruments);
                 }
             }
             Some(EventKind::QuestionDeployed) => {
@@ -335,7 +341,7 @@ impl Chaos {
         bodies.extend((1..=publishers).map(|n| DeployCommand::Publisher(deployments::publisher(n as usize))));
         let spots = |body: &&DeployCommand| matches!(body, DeployCommand::Instrument(_));
         let instruments = bodies.iter().filter(spots).count() as u32;
-        let mut perpetuals = Vec::new();
+        let (mut perpetuals, hedged) = (Vec::new(), rng.one_in(3));
         for number in 1..=2 {
             let mut spec = deployments::perpetual(rng, scale, format!("PERP{number}"));
             spec.oracle = rng.one_in(3).then(|| deployments::oracle(rng, publishers));
@@ -343,10 +349,11 @@ impl Chaos {
             if number == 2 {
                 super::fees::own_venue(rng, 1, &mut spec.terms);
             }
+            hedge::ease(rng, &mut spec, hedged);
             perpetuals.push((instruments + number as u32, spec.terms.price_max_ticks));
             bodies.push(DeployCommand::Instrument(spec));
         }
-        let many = if rng.one_in(3) { 1 } else { 2 };
+        let many = if rng.one_in(3) && !hedged { 1 } else { 2 };
         let group = perpetuals[..many].iter().map(|(id, _)| *id).collect();
         bodies.push(DeployCommand::Underlying(deployments::underlyings::underlying(rng, 1, group)));
         for number in 70..70 + rng.below(4) {

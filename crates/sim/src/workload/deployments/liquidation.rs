@@ -7,7 +7,7 @@ use xos_protocol::{
 use xos_units::Amount;
 
 /// Terms of liquidation whose bounds positions of this world reach.
-pub(super) fn terms(rng: &mut Rng, spec: &InstrumentSpec) -> LiquidationSpec {
+pub(in crate::workload) fn terms(rng: &mut Rng, spec: &InstrumentSpec) -> LiquidationSpec {
     let lot = i128::from(spec.terms.price_max_ticks) * i128::from(spec.terms.quote_atoms_per_tick_lot);
     let reached = 1 + lot * i128::from(spec.terms.position_max_lots);
     let mut amount = |percent: u64| Amount(reached * i128::from(rng.below(percent)) / 100);
