@@ -266,6 +266,12 @@ impl Account {
         self.questions.as_ref().map(|questions| questions.sum)
     }
 
+    /// Whether it stood in a question.
+    #[inline(always)]
+    pub(crate) fn stands_in_questions(&self) -> bool {
+        self.questions.is_some()
+    }
+
     /// Leaves a question whose instruments are `first .. first + count`: no stand and no worst case stays.
     pub(crate) fn leave_question(&mut self, question: QuestionId, first: InstrumentId, count: u32) {
         let key = StandKey::new(Class::Outcome, first);

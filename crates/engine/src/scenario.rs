@@ -1,9 +1,9 @@
 //! Scenario margin: underlyings, accounts that chose it, and what they are relieved of. All of it is cold.
 
-use crate::account::{Account, Class, StandKey};
+use crate::account::{Account, Class, Stand, StandKey};
 use crate::engine::Engine;
 use crate::holders::AccountSet;
-use crate::instrument::Instrument;
+use crate::instrument::{Instrument, Traded};
 use crate::margin::{Change, Margin};
 use crate::questions::Question;
 use crate::step::{Refused, Step, refused};
@@ -12,8 +12,8 @@ use xos_protocol::{
     UnderlyingSpec,
 };
 use xos_risk::{
-    LinkedOutcome, LinkedQuestion, Scenario, ScenarioGroup, ScenarioTerms, ShockedPerpetual, Standard,
-    worst_side,
+    LinkedOutcome, LinkedQuestion, NetPositions, Scenario, ScenarioGroup, ScenarioTerms, ShockedPerpetual,
+    Standard, worst_side,
 };
 use xos_units::{
     AccountId, Amount, InstrumentId, PPM_ONE, Ppm, Price, Qty, QuestionId, Requirement, notional,
@@ -24,6 +24,8 @@ use xos_units::{
 pub(crate) struct Underlying {
     pub(crate) spec: UnderlyingSpec,
     terms: ScenarioTerms,
+    /// The scenarios in which longs and in which shorts lose most.
+    worst: [Scenario; 2],
 }
 
 impl Underlying {
@@ -39,7 +41,8 @@ impl Underlying {
             floor: Ppm(spec.floor_ppm),
             width: Ppm(spec.width_ppm),
         };
-        Self { spec, terms }
+        let worst = terms.worst();
+        Self { spec, terms, worst }
     }
 
     pub(crate) fn has(&self, instrument: InstrumentId) -> bool {
@@ -51,8 +54,26 @@ impl Underlying {
 #[derive(Debug, Default)]
 pub(crate) struct Scenarios {
     pub(crate) underlyings: Vec<Underlying>,
+    /// The underlying of each instrument, by index and from 1; 0: none. It ends with the last that has one.
+    of_instrument: Vec<u32>,
     /// Accounts in scenario mode.
     pub(crate) accounts: AccountSet,
+}
+
+impl Scenarios {
+    pub(crate) fn push(&mut self, spec: UnderlyingSpec) {
+        let number = self.underlyings.len() as u32 + 1;
+        for id in &spec.instruments {
+            let at = InstrumentId(*id).index();
+            self.of_instrument.resize(self.of_instrument.len().max(at + 1), 0);
+            self.of_instrument[at] = number;
+        }
+        self.underlyings.push(Underlying::new(spec));
+    }
+
+    fn underlying_of(&self, stand: &Stand) -> u32 {
+        self.of_instrument.get(stand.key.instrument().index()).copied().unwrap_or(0)
+    }
 }
 
 /// What an account needs for the perpetuals of an underlying in scenario mode, whether it is in it or not; atoms.
@@ -129,6 +150,42 @@ impl Engine {
         }
         group.questions = self.linked_questions(account, at, hypothesis);
         group.initial_without_offsets() - group.initial(&underlying.terms)
+    }
+
+    /// What is taken from the maintenance requirement of an account as it stands, if it is in scenario mode: the same as
+    /// [`Engine::relief`], without memory of its own, for everybody who holds what a mark has moved.
+    #[inline(never)]
+    pub(crate) fn relief_of_positions(&self, id: AccountId) -> Requirement {
+        if !self.is_scenario(id) {
+            return Requirement::ZERO;
+        }
+        let mut relief = Requirement::ZERO;
+        // Nearly always all positions are on one underlying; of the others one after the other.
+        let mut number = self.next_underlying(id, 0);
+        while let Some(at) = number {
+            let underlying = &self.scenarios.underlyings[at as usize - 1];
+            let mut positions = NetPositions::default();
+            for stand in self.accounts[id.index()].stands.iter().take_while(|stand| stand.key.is_perpetual())
+            {
+                if self.scenarios.underlying_of(stand) != at {
+                    continue;
+                }
+                let instrument = &self.instruments[stand.key.instrument().index()];
+                if let Traded::Perpetual { maintenance, .. } = instrument.traded {
+                    positions.add(stand.lots, instrument.mark_value, maintenance);
+                }
+            }
+            relief += positions.relief(&underlying.terms, &underlying.worst);
+            number = self.next_underlying(id, at);
+        }
+        relief
+    }
+
+    /// The next underlying after `number` on whose perpetuals an account stands.
+    #[inline(always)]
+    fn next_underlying(&self, id: AccountId, number: u32) -> Option<u32> {
+        let stands = self.accounts[id.index()].stands.iter().take_while(|stand| stand.key.is_perpetual());
+        stands.map(|stand| self.scenarios.underlying_of(stand)).filter(|next| *next > number).min()
     }
 
     /// Underlyings on whose perpetuals an account has a position or orders; None if the account does not exist.
@@ -359,7 +416,7 @@ impl Engine {
         check_bounds(i128::from(spec.floor_ppm), 0..=one, 117)?;
         check_bounds(i128::from(spec.width_ppm), 0..=one - 1, 118)?;
         // ---- Everything is checked. Below this line nothing fails. ----
-        self.scenarios.underlyings.push(Underlying::new(spec));
+        self.scenarios.push(spec);
         step.emit(EventRecord {
             kind: EventKind::UnderlyingDeployed.code(),
             instrument: self.scenarios.underlyings.len() as u32,

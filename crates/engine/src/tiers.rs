@@ -4,7 +4,6 @@
 use crate::account::Account;
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
-use crate::scenario::{Hypothesis, Kind};
 use xos_protocol::{InstrumentSpec, Product};
 use xos_risk::{InitialTerms, OpenInterestScaling, Tiers, leverage_rate, unrealised};
 use xos_units::{AccountId, Amount, InstrumentId, Ppm, Price, Qty, Requirement, notional, widening};
@@ -144,12 +143,25 @@ impl Engine {
     /// Equity for maintenance, and the maintenance requirement, in millionths of an atom. Equity counts totals, held
     /// or not, and no reserves: cancelling orders does not change it but for the worst cases of questions.
     pub fn maintenance(&self, id: AccountId) -> (Requirement, Requirement) {
+        let (equity, requirement) = self.maintenance_without_relief(id);
+        let relieves = self.scenarios.accounts.len() > 0;
+        (equity, if relieves { requirement - self.relief_of_positions(id) } else { requirement })
+    }
+
+    /// The same without what scenario mode takes from the requirement.
+    #[inline(always)]
+    fn maintenance_without_relief(&self, id: AccountId) -> (Requirement, Requirement) {
         let mut requirement = Requirement::ZERO;
         let equity = self.equity_with(id, |instrument, lots| requirement += instrument.maintenance_of(lots));
-        if self.is_scenario(id) {
-            requirement -= self.relief(id, Kind::Maintenance, Hypothesis::default());
-        }
         (equity.as_requirement(), requirement)
+    }
+
+    /// Whether an account is below its maintenance requirement. Most are not, whatever scenario mode takes from it.
+    #[inline]
+    pub(crate) fn is_below_maintenance(&self, id: AccountId) -> bool {
+        let (equity, requirement) = self.maintenance_without_relief(id);
+        equity < requirement
+            && (self.scenarios.accounts.len() == 0 || equity < requirement - self.relief_of_positions(id))
     }
 
     /// Equity for maintenance; `each` sees every perpetual position with its lots, unsigned.

@@ -97,13 +97,17 @@ impl Engine {
     /// Reads what these accounts have and hold, one level of pointers at a time.
     pub(crate) fn touch_accounts(&self, accounts: &[AccountId]) {
         let mut seen = 0u64;
-        for &account in accounts {
-            seen ^= u64::from(self.accounts[account.index()].orders) ^ self.ledger.touch(account);
+        for &id in accounts {
+            let account = &self.accounts[id.index()];
+            seen ^= u64::from(account.orders) ^ account.stands.len() as u64 ^ self.ledger.touch(id);
+            seen ^= u64::from(account.stands_in_questions());
         }
         for account in accounts {
-            for stand in self.accounts[account.index()].stands.iter().take(STANDS_AHEAD) {
-                seen ^= u64::from(stand.orders) ^ stand.sell_reserve().0 as u64;
+            let account = &self.accounts[account.index()];
+            for stand in account.stands.iter().take(STANDS_AHEAD) {
+                seen ^= u64::from(stand.orders) ^ stand.lots as u64 ^ stand.holding().cost.0 as u64;
             }
+            seen ^= account.worst_cases().map_or(0, |worst| worst.0 as u64);
         }
         black_box(seen);
     }

@@ -24,7 +24,8 @@ pub use prices::{
 };
 pub use reserve::{OutcomeTerms, fee_base, fees_of_fill, reserve_per_lot};
 pub use scenario::{
-    LinkedOutcome, LinkedQuestion, Scenario, ScenarioGroup, ScenarioTerms, ShockedPerpetual, Standard,
+    LinkedOutcome, LinkedQuestion, NetPositions, Scenario, ScenarioGroup, ScenarioTerms, ShockedPerpetual,
+    Standard,
 };
 pub use tiers::{InitialTerms, OpenInterestScaling, Tiers, leverage_rate};
 

@@ -24,6 +24,49 @@ pub struct ScenarioTerms {
     pub width: Ppm,
 }
 
+impl ScenarioTerms {
+    /// The scenarios in which a long and in which a short position loses most, as far as its loss counts.
+    pub fn worst(&self) -> [Scenario; 2] {
+        let counts = |scenario: &Scenario| i64::from(scenario.shock.0) * i64::from(scenario.weight.0);
+        let none = Scenario { shock: Ppm(0), weight: Ppm(0) };
+        let fall = self.scenarios.iter().min_by_key(|scenario| counts(scenario));
+        let rise = self.scenarios.iter().max_by_key(|scenario| counts(scenario));
+        [fall, rise].map(|scenario| scenario.copied().unwrap_or(none))
+    }
+}
+
+/// Positions without orders on one underlying, added up: all that maintenance margin asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetPositions {
+    /// Value at mark, longs less shorts.
+    net: Amount,
+    /// Value at mark, longs and shorts.
+    gross: Amount,
+    /// What they need at the maintenance rates of the first tiers.
+    first: Requirement,
+}
+
+impl NetPositions {
+    /// One more position: signed lots, the value of one at mark, and the maintenance rate of its first tier.
+    #[inline]
+    pub fn add(&mut self, lots: i64, mark_value: i128, maintenance: Ppm) {
+        let value = Amount(widening(mark_value, lots));
+        self.net += value;
+        self.gross += value.abs();
+        self.first += value.abs().times(maintenance);
+    }
+
+    /// By how much scenarios lower the maintenance margin of these positions: [`ScenarioGroup::maintenance`] taken from
+    /// the sum without offsets, with one scenario judged instead of all. `worst` is of the same terms.
+    #[inline]
+    pub fn relief(&self, terms: &ScenarioTerms, worst: &[Scenario; 2]) -> Requirement {
+        let scenario = worst[usize::from(self.net < Amount::ZERO)];
+        let loss = (Requirement::ZERO - self.net.times(scenario.shock)).share_up(scenario.weight);
+        let most = self.gross.times(terms.floor).max(loss).share_up(terms.maintenance);
+        self.first - self.first.min(most)
+    }
+}
+
 /// What a perpetual needs without offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standard {
@@ -358,6 +401,37 @@ mod tests {
             }
             let maintenance = group.maintenance(&terms);
             prop_assert!(maintenance <= asked && maintenance <= group.maintenance_without_offsets());
+        }
+
+        #[test]
+        fn the_worst_scenario_of_a_side_stands_for_all(
+            positions in prop::collection::vec((-50i64..50, 1i128..2_000, 0i32..1_000_000), 0..5),
+            scenarios in prop::collection::vec((-999_999i32..10_000_000, 1i32..=1_000_000), 1..9),
+            (maintenance, floor) in (1i32..=1_000_000, 0i32..=1_000_000),
+            scale in prop::sample::select(vec![1i128, 1_000_003, 1 << 60]),
+        ) {
+            let scenario = |(shock, weight)| Scenario { shock: Ppm(shock), weight: Ppm(weight) };
+            let terms = ScenarioTerms {
+                scenarios: scenarios.into_iter().map(scenario).collect(),
+                maintenance: Ppm(maintenance),
+                floor: Ppm(floor),
+                width: Ppm(20_000),
+            };
+            let (mut group, mut net) = (ScenarioGroup::default(), NetPositions::default());
+            for (lots, value, rate) in positions {
+                let first = Amount(widening(value * scale, lots.abs())).times(Ppm(rate));
+                let standard = Standard { whole: first + Requirement(7), first };
+                net.add(lots, value * scale, Ppm(rate));
+                group.perpetuals.push(ShockedPerpetual {
+                    mark_value: value * scale,
+                    lowest: lots,
+                    highest: lots,
+                    initial: standard,
+                    maintenance: standard,
+                });
+            }
+            let relief = group.maintenance_without_offsets() - group.maintenance(&terms);
+            prop_assert_eq!(net.relief(&terms, &terms.worst()), relief);
         }
 
         #[test]

@@ -167,7 +167,15 @@ impl Requirement {
     }
 
     /// A part of it, up to the next millionth of an atom. `0 <= rate <= 1`.
+    #[inline]
     pub fn share_up(self, rate: crate::Ppm) -> Requirement {
+        // Nearly every requirement fits 64 bits, where dividing by a constant is a multiplication.
+        if let Ok(small) = i64::try_from(self.0) {
+            let (one, rate) = (crate::PPM_ONE as i64, i64::from(rate.0));
+            let (whole, rest) = (small.div_euclid(one), small.rem_euclid(one) * rate);
+            let part = i128::from(whole) * i128::from(rate);
+            return Requirement(part + i128::from(rest / one + i64::from(rest % one != 0)));
+        }
         let (one, rate) = (i128::from(crate::PPM_ONE), i128::from(rate.0));
         let (whole, rest) = (self.0.div_euclid(one), self.0.rem_euclid(one) * rate);
         Requirement(whole * rate + rest / one + i128::from(rest % one != 0))
@@ -185,5 +193,23 @@ impl Position {
     #[inline(always)]
     pub fn lots(self) -> Qty {
         Qty(self.0.abs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_share_is_the_least_that_covers_its_part(
+            whole in prop_oneof![any::<i64>().prop_map(i128::from), -(1i128 << 100)..1i128 << 100],
+            rate in 0i32..=1_000_000,
+        ) {
+            let part = Requirement(whole).share_up(Ppm(rate)).0;
+            let exact = whole * i128::from(rate);
+            prop_assert!(part * 1_000_000 >= exact && (part - 1) * 1_000_000 < exact);
+        }
     }
 }

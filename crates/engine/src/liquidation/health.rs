@@ -68,8 +68,7 @@ impl Engine {
     /// Whether an account is below its requirement and has a position that may be liquidated at all.
     #[inline]
     pub(crate) fn is_liquidatable(&self, id: AccountId) -> bool {
-        let (equity, maintenance) = self.maintenance(id);
-        equity < maintenance && self.may_be_liquidated(id)
+        self.is_below_maintenance(id) && self.may_be_liquidated(id)
     }
 
     #[cold]

@@ -4,14 +4,13 @@ use super::source::{Read, Source};
 use crate::account::Isolated;
 use crate::admission::{Credential, Profile, ProfileAt};
 use crate::engine::Engine;
-use crate::scenario::Underlying;
 use xos_protocol::PROFILES_MAX;
 use xos_units::{AccountId, InstrumentId, VenueId};
 
 impl Engine {
     pub(super) fn read_underlyings(&mut self, source: &mut Source) -> Read<()> {
         for _ in 0..source.u32("underlyings")? {
-            self.scenarios.underlyings.push(Underlying::new(source.spec("underlying")?));
+            self.scenarios.push(source.spec("underlying")?);
         }
         Ok(())
     }
