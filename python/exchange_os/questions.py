@@ -51,6 +51,7 @@ class Resolution(msgspec.Struct, frozen=True):
     second_resolvers: tuple[int, ...]
     quorum: int
     bond: Decimal
+    bond_share_ppm: int
     second_bond: Decimal
     dispute_risk: bool
 
@@ -166,6 +167,7 @@ class QuestionMethods(CommandMethods):
             second_resolvers=tuple(spec["second_resolvers"]),
             quorum=spec["quorum"],
             bond=amount.value(int(spec["bond"])),
+            bond_share_ppm=spec.get("bond_share_ppm", 0),
             second_bond=amount.value(int(spec["second_bond"])),
             dispute_risk=spec.get("dispute_risk", False),
         )

@@ -58,6 +58,35 @@ def test_a_part_that_comes_or_goes(data: Path) -> None:
     assert (field["field"], field["after"]) == ("liquidation", None)
 
 
+def test_each_word_of_a_liquidation_is_named(data: Path) -> None:
+    old = '[instrument.liquidation]\npolicy = "ladder"\n'
+    assert EXAMPLE.count(old) == 1
+    growing = old.replace("ladder", "growing").replace("\npolicy", '\nprice = "fillable"\nspread_ppm = 1_500_000\npolicy')
+    end = "fee_ppm = 5_000\n\n# A question"
+    assert EXAMPLE.count(end) == 1
+    growth = end.replace(
+        "\n\n",
+        "\n\n[instrument.liquidation.growth]\nduration_s = 60\ninitial_ppm = 100_000\nsmall_shortage = 50\n\n",
+    )
+    text = EXAMPLE.replace(old, growing).replace(end, growth)
+    code, found = differences(text, data)
+    assert code == 1
+    ((symbol, fields),) = [(item["symbol"], item["fields"]) for item in found if item["state"] == "changed"]
+    assert symbol == "BTC-PERP"
+    assert {field["field"]: (field["before"], field["after"]) for field in fields} == {  # type: ignore[attr-defined]
+        "liquidation.policy": ("ladder", "growing"),
+        "liquidation.growth": (
+            None,
+            {"duration_s": 60, "initial_ppm": 100_000, "small_shortage": "50000000"},
+        ),
+        "liquidation.price": (None, "fillable"),
+        "liquidation.spread_ppm": (None, 1_500_000),
+    }
+    # What is left out is what it is by itself.
+    said = EXAMPLE.replace(old, old + 'price = "bankruptcy"\n')
+    assert differences(said, data)[0] == 0
+
+
 def test_what_is_new_is_to_add(data: Path) -> None:
     code, found = differences(template("spot"), data)
     assert code == 0

@@ -179,3 +179,15 @@ def test_doubts_about_a_file(right: str, wrong: str, words: str) -> None:
     assert right in MARKET
     problems = lint(loads(MARKET.replace(right, wrong, 1)))
     assert [problem.severity for problem in problems if words in problem.message] == ["warning"]
+
+
+def test_the_bond_grows_with_the_sets(cup: xos.Exchange) -> None:
+    market = MARKET.replace("CUP", "BOWL").replace('\nbond = "10"\n', '\nbond = "10"\nbond_share_ppm = 900_000\n')
+    cup.deploy(loads(market))
+    cup.split(ANN, "BOWL", 20)
+    cup.propose(JUDY, "BOWL", {"BOWL-A": 1}, time_ns=CLOSES_NS)
+    found = cup.resolution("BOWL")
+    assert found is not None
+    assert (found.bond, found.bond_share_ppm, found.bonds) == (10, 900_000, 18)
+    cup.challenge(BOB, "BOWL", time_ns=CLOSES_NS + 1)
+    assert cup.house()["bonds BOWL"] == {"USDC": 36}

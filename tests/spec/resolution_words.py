@@ -44,6 +44,8 @@ def resolution_of(
         "decide_s": int(pairs.pop("decide_s", "86_400")),
         "void_payouts_ppm": [_ppm(share) for share in _listed(void)],
     }
+    if "bond_share" in pairs:
+        terms["bond_share_ppm"] = _ppm(pairs.pop("bond_share"))
     if pairs.pop("risk", "no") == "yes":
         terms["dispute_risk"] = True
     return {"resolution": terms}

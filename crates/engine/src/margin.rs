@@ -279,9 +279,7 @@ impl Engine {
         )
     }
 
-    /// Whether an account can bear to reduce by `lots` at a loss: equity pays for it and for the fees, it is no more than
-    /// the margin that the lots give free, and no more than their share of the equity. Otherwise closing would leave a
-    /// debt, or the rest of the positions without the margin they had.
+    /// Whether an account can bear to lose this by reducing by `lots`.
     #[cold]
     pub(crate) fn bears(
         &self,
@@ -292,14 +290,32 @@ impl Engine {
         loss: Amount,
         lots: Qty,
     ) -> bool {
-        let freed = Requirement(widening_up(instrument.margin_value, lots.0));
-        let bears_share = || {
-            let share = self.share_of_equity(id, instrument, equity, reduced, lots);
-            share.is_some_and(|share| loss <= share)
-        };
-        loss <= equity
-            && loss.as_requirement() <= freed
-            && (loss == Amount::ZERO && !self.is_scenario(id) || bears_share())
+        // An outcome has no maintenance requirement and no loss.
+        if loss == Amount::ZERO && !self.is_scenario(id) {
+            return equity >= loss;
+        }
+        self.bearable(id, instrument, equity, reduced, lots).is_some_and(|most| loss <= most)
+    }
+
+    /// The most that an account can bear to lose by reducing by `lots`: equity pays for it and for the fees, it is no more
+    /// than the margin that the lots give free, and no more than their share of the equity. Otherwise closing would leave
+    /// a debt, or the rest of the positions without the margin they had. Below zero it is the equity; none where the lots
+    /// give nothing free.
+    #[cold]
+    pub(crate) fn bearable(
+        &self,
+        id: AccountId,
+        instrument: &Instrument,
+        equity: Amount,
+        reduced: Reduced,
+        lots: Qty,
+    ) -> Option<Amount> {
+        if equity < Amount::ZERO {
+            return Some(equity);
+        }
+        let freed = Requirement(widening_up(instrument.margin_value, lots.0)).floor();
+        let share = self.share_of_equity(id, instrument, equity, reduced, lots)?;
+        Some(equity.min(freed).min(share))
     }
 
     /// The part of an equity, at least 0, that lots of a position have in the maintenance requirement of their account;

@@ -84,6 +84,9 @@ pub struct ResolutionSpec {
     /// Bond of a proposal and of a challenge, settlement atoms.
     #[serde(with = "crate::atoms")]
     pub bond: Amount,
+    /// The bond is at least this part of what the complete sets that stand then are worth, ppm; 0: always `bond`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bond_share_ppm: i32,
     /// Seconds in which a proposal may be challenged.
     pub challenge_s: u32,
     /// Accounts that decide what was challenged; none of an owner of the first ones.
@@ -100,6 +103,10 @@ pub struct ResolutionSpec {
     /// The rule leaves room for dispute, as its author knows: shown to everybody.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dispute_risk: bool,
+}
+
+fn is_zero(value: &i32) -> bool {
+    *value == 0
 }
 
 impl ResolutionSpec {

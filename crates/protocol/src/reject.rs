@@ -124,6 +124,7 @@ rejects! {
     346 TriggerWouldFire true "the trigger price of {value} ticks is reached already: the price is {limit}",
     347 ProtectionOutOfBounds false "a limit, window or freeze of the protection is {value}; the bound is {limit}",
     348 ProtectionFrozen true "protected orders are refused until {value} ns; the log stands at {limit} ns",
+    349 ReducingLoss true "closing at this price loses {value} atoms against the mark; the account can bear {limit}",
     351 DisplayTif false "an order with a display quantity rests; its time in force was {value} or it was a market order",
     352 DisplayReduceOnly false "an order that shows {value} lots of its quantity at a time cannot be reduce-only",
     353 DisplayTooSmall false "the display quantity is {value} lots; the least for this order is {limit}",

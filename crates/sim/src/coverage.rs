@@ -1,7 +1,10 @@
 //! Which rejects, reasons, kinds of events and rare turns a run has reached.
 
 use std::collections::{BTreeMap, BTreeSet};
-use xos_protocol::{CancelReason, DecidedBy, EventFlags, EventKind, EventRecord, PriceStatus, Reject};
+use xos_protocol::{
+    CancelReason, DecidedBy, DeployCommand, EventFlags, EventKind, EventRecord, LiquidationPolicy,
+    PriceStatus, Reject,
+};
 
 /// Counts of what happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +25,13 @@ pub struct Coverage {
     /// Sequence and order of the last replenishment; the order that lost lots last without a trade.
     replenished: (u64, u64),
     decremented: (u64, u64),
+    /// Markets whose liquidation grows, and of accounts in liquidation the time of the first order there and whether lots
+    /// were closed since.
+    growing: BTreeSet<u32>,
+    sliced: BTreeMap<u32, (u64, bool)>,
+    /// Marks; and the sequence and account of the last maker at a price worse than its mark.
+    marks: BTreeMap<u32, i64>,
+    losing: (u64, u32),
     /// Sequence that decided a question that is not settled.
     decided: BTreeMap<u32, u64>,
     added: BTreeMap<u32, u64>,
@@ -75,6 +85,8 @@ pub const TURNS: &[&str] = &[
     "collateral converted outside a liquidation",
     "collateral converted in a liquidation",
     "conversion that found less than was needed",
+    "second growing slice",
+    "a maker reduced at a loss",
 ];
 
 impl Coverage {
@@ -122,6 +134,10 @@ impl Coverage {
                 self.turn("trade of an account with itself", event.account == event.counter_account());
                 self.turn("amend that traded", event.order_id != event.sequence);
                 self.turn("trade that is not public", event.flags == EventFlags::NOT_PUBLIC);
+                // The maker is on the other side.
+                let away = self.marks.get(&event.instrument).map_or(0, |mark| event.price - mark);
+                let is_worse = if event.side == 0 { away < 0 } else { away > 0 };
+                self.losing = if is_worse { (event.sequence, event.counter_account()) } else { (0, 0) };
             }
             Some(EventKind::ImpliedTrade) => {
                 self.turn("sets created by implied liquidity", event.side == 0);
@@ -137,6 +153,11 @@ impl Coverage {
             Some(EventKind::PnlRealised) => {
                 let opposite = if event.side == 0 { 1 } else { -1 };
                 self.turn("position flipped", event.remaining.signum() == opposite);
+                let is_losing = self.losing == (event.sequence, event.account) && amount < 0;
+                self.turn("a maker reduced at a loss", is_losing);
+                if let Some((_, has_closed)) = self.sliced.get_mut(&event.account) {
+                    *has_closed = true;
+                }
             }
             Some(EventKind::PriceStatusSet) => {
                 let status = PriceStatus::from_code(event.side);
@@ -177,9 +198,14 @@ impl Coverage {
             Some(EventKind::LiquidationStarted) => {
                 self.turn("liquidation at the start of a frame", event.is_of_time());
                 self.in_liquidation.insert(event.account);
+                self.sliced.remove(&event.account);
             }
             Some(EventKind::LiquidationEnded) => {
                 self.in_liquidation.remove(&event.account);
+            }
+            Some(EventKind::LiquidationOrder) => self.observe_slice(event),
+            Some(EventKind::MarkSet) => {
+                self.marks.insert(event.instrument, event.price);
             }
             Some(EventKind::ConversionOrder) => self.needed = amount,
             Some(EventKind::CollateralConverted) => {
@@ -197,6 +223,27 @@ impl Coverage {
             _ => {}
         }
         self.turn("answer given again", event.flags & EventFlags::RETRY != 0);
+    }
+
+    /// Remembers which markets are deployed with a liquidation that grows.
+    pub fn observe_deployed(&mut self, body: &DeployCommand, events: &[EventRecord]) {
+        let DeployCommand::Instrument(spec) = body else { return };
+        if spec.liquidation.as_ref().is_some_and(|terms| terms.policy == LiquidationPolicy::Growing) {
+            let is_deployed = |event: &&EventRecord| event.kind() == Some(EventKind::InstrumentDeployed);
+            self.growing.extend(events.iter().filter(is_deployed).map(|event| event.instrument));
+        }
+    }
+
+    /// A second order whose lots the growth of the part decides: an earlier one closed some, time has passed, and more than
+    /// half of the requirement is there.
+    fn observe_slice(&mut self, event: &EventRecord) {
+        if !self.growing.contains(&event.instrument) {
+            return;
+        }
+        let (equity, required) = (event.amount.get(), event.counter_amount.get());
+        let first = *self.sliced.entry(event.account).or_insert((event.time_ns, false));
+        let is_second = first.1 && event.time_ns > first.0;
+        self.turn("second growing slice", is_second && 2 * (required - equity) < required);
     }
 
     /// Counts a turn that the caller saw, if it `happened`.
@@ -254,7 +301,7 @@ impl Coverage {
             .chain(51..=62)
             .chain(71..=84)
             .chain(86..=90)
-            .chain([91, 169, 211])
+            .chain([91, 94, 169, 211])
             .chain(131..=135)
             .chain(101..=104)
             .chain(151..=165)

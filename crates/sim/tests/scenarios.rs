@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use xos_engine::Engine;
 use xos_node::{Clock, Exchange, Options, ReplayOptions, replay};
-use xos_protocol::{CommandRecord, EventRecord};
+use xos_protocol::{CommandRecord, DeployCommand, EventRecord};
 use xos_sim::coverage::Coverage;
 use xos_sim::naive::NaiveEngine;
 use xos_sim::scenario::{Action, Direct, Failure, Logged, Played, Scenario, Stage, load, parse, play};
@@ -37,8 +37,15 @@ fn every_scenario_holds_on_the_engine_and_together_they_reach_everything() {
     let count = all_pass(|scenario| {
         let played = play(scenario, &mut Direct::default())?;
         tables += played.tables;
+        let mut own = Coverage::default();
+        for frame in &played.frames {
+            if let Some(Ok(body)) = frame.deployment.as_deref().map(DeployCommand::from_bytes) {
+                own.observe_deployed(&body, &frame.events);
+            }
+        }
         // Only what a table spoke of counts as reached.
-        played.checked.iter().for_each(|event| coverage.observe(event));
+        played.checked.iter().for_each(|event| own.observe(event));
+        coverage.add(&own);
         Ok(())
     });
     println!("{count} scenarios, {tables} tables");

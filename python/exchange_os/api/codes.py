@@ -54,6 +54,7 @@ REJECTS = {
     Reject.POSITION_LIMIT: "51004",
     Reject.INSUFFICIENT_BALANCE: "51008",
     Reject.INSUFFICIENT_MARGIN: "51008",
+    Reject.REDUCING_LOSS: "51008",
     Reject.LEVERAGE_OUT_OF_BOUNDS: "59102",
 }
 """Every other reject is 51000; the sentence is the engine's own."""

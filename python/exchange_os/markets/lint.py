@@ -129,6 +129,7 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     159: (("resolution", "challenge_s"), "1 to 2,592,000"),
     160: (("resolution", "second_resolvers"), "1 to 16 accounts"),
     161: (("resolution", "second_bond"), "more than bond, below 2^96 atoms"),
+    94: (("resolution", "bond_share_ppm"), "0 to 1,000,000"),
     162: (("resolution", "quorum"), "more than half of second_resolvers, at most all"),
     163: (("resolution", "decide_s"), "1 to 31,536,000"),
     164: (("resolution", "void"), "a share for each outcome"),

@@ -38,6 +38,8 @@ def resolution_body(item: Resolution, outcomes: list[str], money: Money) -> dict
     body["bond"] = str(atoms(("resolution", "bond"), item.bond, money))
     body["second_bond"] = str(atoms(("resolution", "second_bond"), item.second_bond, money))
     body["void_payouts_ppm"] = _shares(item, outcomes)
+    if item.bond_share_ppm:
+        body["bond_share_ppm"] = item.bond_share_ppm
     if item.dispute_risk:
         body["dispute_risk"] = True
     return body

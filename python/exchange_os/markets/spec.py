@@ -364,7 +364,8 @@ class Outcome(Strict):
 
 class Resolution(Strict):
     """Who decides a question and how. Resolvers are accounts, bonds amounts of the settlement asset. A void
-    question pays `void`: of each outcome its share of the unit, in all 1."""
+    question pays `void`: of each outcome its share of the unit, in all 1. `bond` is the least for a proposal and a
+    challenge; with `bond_share_ppm` it is that part of what the complete sets are worth then, if that is more."""
 
     rule: Text
     sources: list[str]
@@ -372,6 +373,7 @@ class Resolution(Strict):
     propose_s: Count = 86_400
     resolvers: list[Count]
     bond: Number
+    bond_share_ppm: Count = 0
     challenge_s: Count = 7_200
     second_resolvers: list[Count]
     second_bond: Number

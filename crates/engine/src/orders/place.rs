@@ -5,7 +5,7 @@ use crate::auction::check_collected;
 use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
-use crate::margin::{Change, Reduced, reduces, reducible};
+use crate::margin::{Change, Margin, Reduced, reduces, reducible};
 use crate::orders::Incoming;
 use crate::orders::iceberg::{check_iceberg, tell_display};
 use crate::orders::resting::held_asset;
@@ -310,11 +310,8 @@ impl Engine {
                 let reducing = reduces(asked.position, asked.side, asked.lots + beside);
                 let loss = self.loss_of_fill(instrument, asked.side, asked.price, asked.lots);
                 let margin = self.margin_with(asked.account, Some(&change));
-                let reduced = Reduced { position: asked.position, before: Qty::ZERO };
                 if margin.covers(loss - asked.pulled)
-                    || (reducing
-                        && self.bears(asked.account, instrument, margin.equity, reduced, loss, asked.lots)
-                        && self.keeps_hedges(asked.account, &margin))
+                    || (reducing && self.check_loss(asked, &margin, loss)?)
                 {
                     return self.check_new_debt(asked, reducing, reserve + loss).map(|()| per_lot);
                 }
@@ -340,6 +337,17 @@ impl Engine {
                     self.margin(asked.account).headroom().0,
                 )
             }
+        }
+    }
+
+    /// Whether a reducing order that the account has no margin for passes all the same: not where it breaks a hedge.
+    #[cold]
+    fn check_loss(&self, asked: &Asked, margin: &Margin, loss: Amount) -> Result<bool, Refused> {
+        let reduced = Reduced { position: asked.position, before: Qty::ZERO };
+        match self.bearable(asked.account, asked.instrument, margin.equity, reduced, asked.lots) {
+            None => Ok(false),
+            Some(most) if loss > most => refused(Reject::ReducingLoss, loss.0, most.0),
+            Some(_) => Ok(self.keeps_hedges(asked.account, margin)),
         }
     }
 

@@ -10,7 +10,7 @@ use xos_protocol::{
     ResolutionStage,
 };
 use xos_units::division::portion_down;
-use xos_units::{AccountId, Amount, QuestionId};
+use xos_units::{AccountId, Amount, Ppm, Qty, QuestionId};
 
 /// How far a question with resolvers is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,12 @@ impl Question {
             _ => refused(Reject::NotResolvable, id.0, 0),
         }
     }
+}
+
+/// Bond of a proposal: what is at stake decides it, and it is never less than what the terms declare.
+fn bond_now(question: &Question, spec: &ResolutionSpec) -> Amount {
+    let at_stake = question.unit.times_lots(Qty(question.sets));
+    spec.bond.max(at_stake.times(Ppm(spec.bond_share_ppm)).ceil())
 }
 
 impl Engine {
@@ -132,8 +138,8 @@ impl Engine {
         if step.time_ns >= resolution.until_ns {
             return refused(Reject::WindowClosed, step.time_ns, resolution.until_ns);
         }
-        self.check_bond(account, spec.bond)?;
-        let (bond, until_ns) = (spec.bond, after(step.time_ns, spec.challenge_s));
+        let (bond, until_ns) = (bond_now(question, spec), after(step.time_ns, spec.challenge_s));
+        self.check_bond(account, bond)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         self.give_bond(step, id, account, bond);
         self.advance(step.time_ns, id, ResolutionStage::Proposed, until_ns);
@@ -169,8 +175,8 @@ impl Engine {
         if step.time_ns >= resolution.until_ns {
             return refused(Reject::WindowClosed, step.time_ns, resolution.until_ns);
         }
-        self.check_bond(account, spec.bond)?;
-        let (bond, until_ns) = (spec.bond, after(step.time_ns, spec.decide_s));
+        let (bond, until_ns) = (self.bond_given(id), after(step.time_ns, spec.decide_s));
+        self.check_bond(account, bond)?;
         // ---- Everything is checked. Below this line nothing fails. ----
         self.give_bond(step, id, account, bond);
         self.advance(step.time_ns, id, ResolutionStage::Challenged, until_ns);
@@ -326,7 +332,7 @@ impl Engine {
         let (Some(spec), Some(resolution)) = (&question.spec.resolution, &question.resolution) else {
             return;
         };
-        let (bond, second_bond) = (spec.bond, spec.second_bond);
+        let (bond, second_bond) = (self.bond_given(id), spec.second_bond);
         let is_right = |claim: &Claim| claim.payouts_ppm == payouts_ppm;
         let proposer = resolution.proposal.as_ref().map(|claim| (claim.account, is_right(claim)));
         let (challenger, votes) = (resolution.challenger, resolution.votes.clone());
@@ -373,6 +379,17 @@ impl Engine {
         if left != Amount::ZERO {
             self.halt(1, step.sequence, format!("question {id} keeps {} atoms of bonds", left.0));
         }
+    }
+
+    /// What the proposer gave, and the challenger as much: all that is held without the bonds of votes.
+    fn bond_given(&self, id: QuestionId) -> Amount {
+        let question = &self.questions[id.index()];
+        let (Some(spec), Some(resolution)) = (&question.spec.resolution, &question.resolution) else {
+            return Amount::ZERO;
+        };
+        let of_votes = spec.second_bond.times_lots(Qty(resolution.votes.len() as i64));
+        let parties = i128::from(resolution.proposal.is_some()) + i128::from(resolution.challenger.is_some());
+        portion_down(self.ledger.house(Party::Bonds(id), SETTLEMENT) - of_votes, 1, parties.max(1))
     }
 
     fn give_bond(&mut self, step: &mut Step, id: QuestionId, account: AccountId, bond: Amount) {

@@ -1,4 +1,4 @@
-//! Bounds of the terms of a resolution: fields 151 to 165.
+//! Bounds of the terms of a resolution: fields 151 to 165, and 94.
 
 use crate::deploy::check_bounds;
 use crate::engine::Engine;
@@ -38,7 +38,8 @@ impl Engine {
             check_bounds(i128::from(*share), 0..=i128::from(PPM_ONE), 165)?;
         }
         let sum = void.iter().map(|share| i128::from(*share)).sum();
-        check_bounds(sum, i128::from(PPM_ONE)..=i128::from(PPM_ONE), 165)
+        check_bounds(sum, i128::from(PPM_ONE)..=i128::from(PPM_ONE), 165)?;
+        check_bounds(spec.bond_share_ppm.into(), 0..=i128::from(PPM_ONE), 94)
     }
 
     /// Accounts that stand, not isolated, each of an owner that is named once over both sets: field 157.

@@ -212,7 +212,8 @@ impl Engine {
             true => command.qty().min(reducible(position, words.side)),
             false => command.qty(),
         };
-        let is_market = words.flags.has(Flags::MARKET) && refused.reject == Reject::InsufficientMargin;
+        let is_of_margin = matches!(refused.reject, Reject::InsufficientMargin | Reject::ReducingLoss);
+        let is_market = words.flags.has(Flags::MARKET) && is_of_margin;
         if !is_market || instrument.class() != Class::Perpetual || !reduces(position, words.side, lots) {
             return Err(*refused);
         }

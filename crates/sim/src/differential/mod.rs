@@ -12,7 +12,7 @@ use crate::coverage::Coverage;
 use crate::naive::{FrameError, NaiveEngine};
 use crate::workload::{Body, Chaos, Frame};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use xos_protocol::{CommandRecord, EventRecord};
+use xos_protocol::{CommandRecord, DeployCommand, EventRecord};
 
 /// Margin of an account, settlement atoms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -285,6 +285,11 @@ pub fn run_chaos<A: Machine, B: Machine>(
         let frame = &log[at];
         match pair.apply(frame) {
             Ok(admitted) => {
+                if let Body::Deploy(body) = &frame.body
+                    && let Ok(body) = DeployCommand::from_bytes(body)
+                {
+                    coverage.observe_deployed(&body, pair.events());
+                }
                 pair.events().iter().for_each(|event| coverage.observe(event));
                 chaos.observe(frame, admitted, pair.events());
             }

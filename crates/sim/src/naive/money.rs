@@ -332,19 +332,44 @@ impl World {
             return loss == 0;
         }
         if standing.is_scenario {
-            let needed = |gone: i64| {
-                let mut without = standing.clone();
-                let holding = without.holdings.get_mut(&id).expect("it has a position");
-                holding.position -= holding.position.signum() * gone;
-                self.maintenance_millionths(&without)
-            };
-            let (all, left) = (needed(before), needed(before + lots));
+            let (all, left) = self.needed_around(standing, id, reducing);
             let share = if all == 0 { 0 } else { portion(equity, (all - left).max(0), all) };
             return left <= all && loss <= share;
         }
         let own = |lots: i64| tiered(&tiers(instrument, true), instrument.value(instrument.mark, lots));
         let all = self.maintenance_without_relief(standing) - own(held) + own(held - before);
         loss <= portion(equity, own(held - before) - own(held - before - lots), all)
+    }
+
+    /// The maintenance requirement in scenario mode before the lots are closed and after.
+    fn needed_around(&self, standing: &Standing, id: u32, reducing: &Reducing) -> (i128, i128) {
+        let needed = |gone: i64| {
+            let mut without = standing.clone();
+            let holding = without.holdings.get_mut(&id).expect("it has a position");
+            holding.position -= holding.position.signum() * gone;
+            self.maintenance_millionths(&without)
+        };
+        (needed(reducing.before), needed(reducing.before + reducing.lots))
+    }
+
+    /// Whether more would be needed without the lots, as half of a hedge in scenario mode.
+    pub(super) fn frees_nothing(&self, standing: &Standing, id: u32, reducing: &Reducing) -> bool {
+        if !standing.is_scenario {
+            return false;
+        }
+        let (all, left) = self.needed_around(standing, id, reducing);
+        left > all
+    }
+
+    /// The most that would be borne, found by halving; of an equity below zero that.
+    pub(super) fn most_borne(&self, standing: &Standing, id: u32, reducing: &Reducing) -> i128 {
+        let (mut borne, mut not_borne) = (0, reducing.equity + 1);
+        while not_borne - borne > 1 {
+            let middle = borne + (not_borne - borne) / 2;
+            let is_borne = self.bears(standing, id, &Reducing { loss: middle, ..*reducing });
+            if is_borne { borne = middle } else { not_borne = middle }
+        }
+        if reducing.equity < 0 { reducing.equity } else { borne }
     }
 
     /// The spot instrument that makes an asset collateral.

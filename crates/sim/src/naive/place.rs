@@ -280,17 +280,19 @@ impl World {
         let reduces = closable > 0 && order.remaining + others <= closable;
         after.orders.push(order.clone());
         let loss = instrument.loss_against_mark(order.side, order.price, order.remaining);
-        if instrument.is_perpetual() && reduces {
-            let equity = self.headroom(&after) + self.initial_margin(&after);
-            let keeps_hedges = !after.is_scenario || self.initial_margin(&after) <= initial_before;
-            let reducing = Reducing { before: 0, lots: order.remaining, equity, loss };
-            if keeps_hedges && self.bears(&after, order.instrument, &reducing) {
-                return Ok(());
-            }
-        }
         let headroom_after = self.headroom(&after) - loss;
         let takes_nothing = !instrument.is_perpetual() && headroom_after >= headroom_before;
-        let passes = headroom_after >= 0 || takes_nothing;
+        let mut passes = headroom_after >= 0 || takes_nothing;
+        if !passes && instrument.is_perpetual() && reduces {
+            let equity = self.headroom(&after) + self.initial_margin(&after);
+            let reducing = Reducing { before: 0, lots: order.remaining, equity, loss };
+            let bears = self.bears(&after, order.instrument, &reducing);
+            if equity < 0 || !self.frees_nothing(&after, order.instrument, &reducing) {
+                let most = self.most_borne(&after, order.instrument, &reducing);
+                check(bears, Reject::ReducingLoss, loss, most)?;
+            }
+            passes = bears && (!after.is_scenario || self.initial_margin(&after) <= initial_before);
+        }
         check(passes, Reject::InsufficientMargin, -headroom_after, headroom_before)?;
         let is_exempt = match (instrument.is_perpetual(), order.side) {
             (true, _) => reduces,

@@ -22,6 +22,8 @@ pub(super) struct Resolution {
     /// Who proposed what.
     pub(super) proposal: Option<(u32, Vec<i32>)>,
     pub(super) challenger: u32,
+    /// What the proposer gave.
+    pub(super) bond: i128,
     /// Who voted for what, in order of arrival.
     pub(super) votes: Vec<(u32, Vec<i32>)>,
 }
@@ -37,6 +39,7 @@ impl Resolution {
             decided_ns: 0,
             proposal: None,
             challenger: 0,
+            bond: 0,
             votes: Vec::new(),
             spec,
         }
@@ -113,11 +116,14 @@ impl World {
         check(stage != ResolutionStage::Open, Reject::WindowNotOpen, now_ns, resolution.spec.close_ns)?;
         check(stage == ResolutionStage::Closed, Reject::AlreadyProposed, id, 0)?;
         check(now_ns < resolution.end_ns, Reject::WindowClosed, now_ns, resolution.end_ns)?;
-        let bond = resolution.spec.bond.0;
+        let question = self.question(id);
+        let at_stake = question.unit_value(question.sets) * i128::from(resolution.spec.bond_share_ppm);
+        let bond = resolution.spec.bond.0.max((at_stake + 999_999) / 1_000_000);
         self.check_bond(account, bond)?;
 
         self.give_bond(id, account, bond);
         let resolution = self.resolution_mut(id);
+        resolution.bond = bond;
         resolution.stage = ResolutionStage::Proposed;
         resolution.end_ns = seconds_after(now_ns, resolution.spec.challenge_s);
         resolution.proposed_ns = now_ns;
@@ -145,7 +151,7 @@ impl World {
             check(!self.has_same_owner(account, party), Reject::PartyToDispute, account, party)?;
         }
         check(now_ns < resolution.end_ns, Reject::WindowClosed, now_ns, resolution.end_ns)?;
-        let bond = resolution.spec.bond.0;
+        let bond = resolution.bond;
         self.check_bond(account, bond)?;
 
         self.give_bond(id, account, bond);
@@ -279,7 +285,7 @@ impl World {
         payouts: &[i32],
         events: &mut Vec<EventRecord>,
     ) {
-        let (bond, second_bond) = (resolution.spec.bond.0, resolution.spec.second_bond.0);
+        let (bond, second_bond) = (resolution.bond, resolution.spec.second_bond.0);
         let proposer = resolution.proposal.as_ref().map_or(0, |(account, _)| *account);
         let challenger = resolution.challenger;
         let is_dispute = resolution.decided_by == DecidedBy::Votes && challenger != 0;
@@ -363,7 +369,7 @@ impl World {
         let is_decided = resolution.stage == ResolutionStage::Decided;
         let parties = i128::from(resolution.proposal.is_some()) + i128::from(resolution.challenger != 0);
         let votes = resolution.votes.len() as i128;
-        let given = parties * resolution.spec.bond.0 + votes * resolution.spec.second_bond.0;
+        let given = parties * resolution.bond + votes * resolution.spec.second_bond.0;
         if held != if is_decided { 0 } else { given } || is_decided != question.is_decided() {
             return Err(format!("question {id} holds {held} of {given} bonds"));
         }
@@ -420,6 +426,7 @@ impl World {
             bound(165, share.into(), (0..=1_000_000).contains(&share))?;
         }
         let sum: i128 = spec.void_payouts_ppm.iter().map(|&share| i128::from(share)).sum();
-        bound(165, sum, sum == 1_000_000)
+        bound(165, sum, sum == 1_000_000)?;
+        bound(94, spec.bond_share_ppm.into(), (0..=1_000_000).contains(&spec.bond_share_ppm))
     }
 }

@@ -445,7 +445,7 @@ impl World {
         };
         let admitted = self.admitted_order(cause, trigger.id, &command);
         let nearer = |refusal: Refusal| match self.borne_price(trigger, price, lots) {
-            Some(price) if refusal.reject == Reject::InsufficientMargin => {
+            Some(price) if matches!(refusal.reject, Reject::InsufficientMargin | Reject::ReducingLoss) => {
                 let nearer = CommandRecord { price, ..command };
                 self.admitted_order(cause, trigger.id, &nearer).map_err(|_| refusal)
             }

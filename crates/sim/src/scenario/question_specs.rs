@@ -77,6 +77,7 @@ fn resolution(
         propose_s: words.number("propose_s", 3_600)?,
         resolvers: accounts(resolvers)?,
         bond: Amount(words.number("bond", 100)?),
+        bond_share_ppm: words.take("bond_share").map_or(Ok(0), ppm)?,
         challenge_s: words.number("challenge_s", 7_200)?,
         second_bond: Amount(words.number("second_bond", 500)?),
         quorum: words.number("quorum", second_resolvers.len() as u32 / 2 + 1)?,

@@ -47,6 +47,7 @@ pub(super) fn resolution(rng: &mut Rng, now_ns: u64, outcomes: usize, accounts: 
         propose_s: 1 + rng.below(2) as u32,
         resolvers: (1..=first.min(accounts.max(1))).collect(),
         bond: Amount(bond),
+        bond_share_ppm: *rng.pick(&[0, 0, 1, 10_000, 100_000]),
         challenge_s: 1,
         quorum: second.len() as u32 / 2 + 1,
         second_resolvers: second,
@@ -60,7 +61,7 @@ pub(super) fn resolution(rng: &mut Rng, now_ns: u64, outcomes: usize, accounts: 
 /// Makes one thing wrong in terms of resolution.
 pub(super) fn spoil_resolution(rng: &mut Rng, spec: &mut ResolutionSpec) {
     let year = ResolutionSpec::WAIT_S_MAX;
-    match rng.below(21) {
+    match rng.below(22) {
         0 => spec.rule = "x".repeat(*rng.pick(&[0, 65_536, 65_537])),
         1 => spec.sources = vec!["x".into(); *rng.pick(&[0, 16, 17])],
         2 => spec.sources[0] = "x".repeat(*rng.pick(&[0, 256, 257])),
@@ -72,12 +73,13 @@ pub(super) fn spoil_resolution(rng: &mut Rng, spec: &mut ResolutionSpec) {
         8 => spec.challenge_s = *rng.pick(&[0, ResolutionSpec::CHALLENGE_S_MAX + 1]),
         9 => spec.second_resolvers.clear(),
         10 => spec.second_resolvers.push(*rng.pick(&[0, 99, 1])),
-        11 | 18.. => spec.second_bond = *rng.pick(&[spec.bond, Amount(1 << 96)]),
+        11 | 18..=20 => spec.second_bond = *rng.pick(&[spec.bond, Amount(1 << 96)]),
         12 => spec.quorum = *rng.pick(&[0, spec.second_resolvers.len() as u32 + 1]),
         13 => spec.decide_s = *rng.pick(&[0, year + 1]),
         14 => spec.void_payouts_ppm.push(0),
         15 => spec.void_payouts_ppm[0] -= 1,
         16 => spec.void_payouts_ppm[0] = *rng.pick(&[-1, 1_000_001]),
+        21.. => spec.bond_share_ppm = *rng.pick(&[-1, 1_000_000, 1_000_001]),
         _ => spec.second_resolvers = (1..=17).collect(),
     }
 }

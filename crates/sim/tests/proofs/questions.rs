@@ -138,6 +138,7 @@ proptest! {
             propose_s: 60,
             resolvers: vec![4],
             bond: Amount(101),
+            bond_share_ppm: 0,
             challenge_s: 30,
             second_resolvers: vec![5, 6],
             second_bond: Amount(303),

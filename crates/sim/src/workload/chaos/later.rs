@@ -4,7 +4,8 @@ use super::{Chaos, Known};
 use crate::rng::Rng;
 use crate::workload::{Frame, command, deployments};
 use xos_protocol::{
-    CommandKind, CommandRecord, DeployCommand, EventRecord, LaterOutcomes, OutcomeAddition, QuestionSpec,
+    CommandKind, CommandRecord, DeployCommand, EventFlags, EventRecord, LaterOutcomes, OutcomeAddition,
+    QuestionSpec,
 };
 
 /// Room for more outcomes, in one of so many questions.
@@ -78,5 +79,19 @@ impl Chaos {
             self.instruments.resize(at + 1, reserved);
         }
         self.instruments[at] = known;
+    }
+
+    pub(super) fn observe_sets(&mut self, event: &EventRecord, lots: i64) {
+        if event.flags & EventFlags::RETRY != 0 {
+            return;
+        }
+        for instrument in self.outcomes_of(event.instrument) {
+            *self.live.positions.entry((event.account, instrument)).or_default() += lots;
+        }
+    }
+
+    pub(super) fn outcomes_of(&self, question: u32) -> Vec<u32> {
+        let of_question = (1..).zip(&self.instruments).filter(|(_, known)| known.question == question);
+        of_question.map(|(instrument, _)| instrument).collect()
     }
 }

@@ -15,6 +15,7 @@ mod hedge;
 mod implied;
 mod interval;
 mod later;
+mod melt;
 mod prices;
 mod simulated;
 mod squeeze;
@@ -29,7 +30,7 @@ use super::live::Live;
 use super::{Body, Frame, command};
 use crate::rng::Rng;
 use std::collections::VecDeque;
-use xos_protocol::{CommandKind, CommandRecord, DeployCommand, EventFlags, EventKind, EventRecord, Product};
+use xos_protocol::{CommandKind, CommandRecord, DeployCommand, EventKind, EventRecord, Product};
 
 /// What the generator remembers of an instrument.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +85,8 @@ pub struct Chaos {
     governed: governance::Governed,
     /// Questions that take more outcomes, and their any_other.
     takers: Vec<(u32, u32)>,
+    /// The market of fine prices whose liquidation grows.
+    melting: Option<u32>,
 }
 
 impl Chaos {
@@ -129,6 +132,7 @@ impl Chaos {
             resolvable: Vec::new(),
             governed: governance::Governed::default(),
             takers: Vec::new(),
+            melting: None,
         };
         chaos.plan_set_up();
         chaos
@@ -144,6 +148,8 @@ impl Chaos {
             self.plan_act();
         } else if self.set_up.is_empty() && !self.hedges.is_empty() && self.rng.one_in(40) {
             self.plan_hedge();
+        } else if self.set_up.is_empty() && self.live.accounts > 1 && self.rng.one_in(300) {
+            self.plan_melt();
         }
         if self.set_up.is_empty() && self.live.accounts > 0 && self.rng.one_in(50) {
             if self.rng.one_in(3) {
@@ -182,6 +188,7 @@ impl Chaos {
             self.observe_stakes(event);
             self.observe_votes(event);
             self.observe_apart(event);
+            self.observe_melting(event);
         }
     }
 
@@ -276,20 +283,6 @@ impl Chaos {
             }
             _ => {}
         }
-    }
-
-    fn observe_sets(&mut self, event: &EventRecord, lots: i64) {
-        if event.flags & EventFlags::RETRY != 0 {
-            return;
-        }
-        for instrument in self.outcomes_of(event.instrument) {
-            *self.live.positions.entry((event.account, instrument)).or_default() += lots;
-        }
-    }
-
-    fn outcomes_of(&self, question: u32) -> Vec<u32> {
-        let of_question = (1..).zip(&self.instruments).filter(|(_, known)| known.question == question);
-        of_question.map(|(instrument, _)| instrument).collect()
     }
 
     fn plan_set_up(&mut self) {

@@ -123,7 +123,7 @@ impl Chaos {
     }
 
     fn draw_what(&mut self) -> Act {
-        match self.rng.below(12) {
+        match self.rng.below(14) {
             0..4 => match self.draw_update() {
                 DeployCommand::UpdateVenue(update) => {
                     Act::UpdateVenue { venue: update.venue, spec: Box::new(update.spec) }
@@ -199,7 +199,8 @@ impl Chaos {
             }
         }
         if !self.rng.one_in(6) {
-            harmed.retain(|harm| harm.account != account);
+            let owners = &self.live.owners;
+            harmed.retain(|harm| owners.get(&harm.account) != owners.get(&account));
         }
         match self.rng.below(16) {
             0 => harmed.reverse(),
