@@ -5,7 +5,7 @@ use crate::rng::Rng;
 use crate::workload::{Frame, command};
 use xos_protocol::{
     Act, Change, CommandKind, CommandRecord, DeployCommand, EventKind, EventRecord, GovernanceSpec, Harm,
-    MarketKind, ProposeAct, Voter, VotingSpec,
+    Int128, MarketKind, ProposeAct, Voter, VotingSpec,
 };
 use xos_units::Amount;
 
@@ -220,22 +220,43 @@ impl Chaos {
         if self.rng.one_in(3) && !voting.guardians.is_empty() {
             return self.plan_emergency(&voting);
         }
-        let count = if self.rng.one_in(8) { 9 } else { 1 };
+        let (count, before) = if self.rng.one_in(10) { (9, 0) } else { (1, self.plan_stake()) };
         for _ in 0..count {
-            let act = self.draw_what();
+            let act = if before > 0 { self.draw_slash() } else { self.draw_what() };
             let body = DeployCommand::ProposeAct(Box::new(ProposeAct { account: proposer, act }));
             self.set_up.push_back(Frame::deploy(time_ns, &body));
         }
-        // The frames before it have a command each.
-        let id = self.next_sequence + count - 1;
+        // The frames with proposals have a command each.
+        let id = self.next_sequence + before + count - 1;
         self.plan_all_votes(&voting, id, time_ns);
         let tick = || vec![command(CommandKind::Tick)];
         let ended_ns = time_ns + u64::from(voting.voting_s) * SECOND_NS;
         self.set_up.push_back(Frame::commands(ended_ns, tick()));
-        if self.rng.one_in(2) {
+        if !self.rng.one_in(4) {
             let effective_ns = ended_ns + u64::from(voting.time_lock_s.min(3)) * SECOND_NS;
             self.set_up.push_back(Frame::commands(effective_ns, tick()));
         }
+    }
+
+    /// Somebody stakes what is slashed then, now and then; the number of commands.
+    fn plan_stake(&mut self) -> u64 {
+        if !self.rng.one_in(3) {
+            return 0;
+        }
+        let (account, time_ns) = (self.account(), self.time_ns);
+        let unit = 20 * self.amount_of_some_orders();
+        let record = |kind, instrument| CommandRecord {
+            account,
+            instrument,
+            amount: Int128::new(unit),
+            ..command(kind)
+        };
+        let deposits = [1, 2].map(|asset| record(CommandKind::Deposit, asset));
+        self.set_up.push_back(Frame::commands(time_ns, deposits.to_vec()));
+        self.set_up.push_back(Frame::commands(time_ns, vec![record(CommandKind::Stake, 0)]));
+        // As if it stood already: what is slashed is drawn now.
+        *self.governed.stakes.entry(account).or_default() += unit;
+        3
     }
 
     fn plan_all_votes(&mut self, voting: &VotingSpec, order_id: u64, time_ns: u64) {
