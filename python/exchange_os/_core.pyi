@@ -805,6 +805,9 @@ class Exchange:
     def referrer(self, account: int) -> int | None:
         """The account that brought an account."""
 
+    def open_slashes(self, account: int) -> int:
+        """Atoms of a deployer's stake that open proposals would slash."""
+
     def locked_stake(self, account: int) -> int:
         """Atoms of a deployer's stake that its markets lock now."""
 

@@ -32,11 +32,13 @@ class DeployedMarket(msgspec.Struct, frozen=True):
 
 
 class Deployer(msgspec.Struct, frozen=True):
-    """What an account has staked, what of it is locked now, and the slots that it bought by kind."""
+    """What an account has staked, what of it is locked now, what open proposals would slash, and the slots that
+    it bought by kind. It takes back what is above the greater of `locked` and `slashing`."""
 
     account: int
     stake: Decimal
     locked: Decimal
+    slashing: Decimal
     bought: dict[str, int]
 
 
@@ -109,6 +111,7 @@ class DeployerMethods(GovernanceMethods):
             account=found["account"],
             stake=amount.value(int(found["stake"])),
             locked=amount.value(self._core.locked_stake(found["account"])),
+            slashing=amount.value(self._core.open_slashes(found["account"])),
             bought=dict(zip(_SLOTS, found["bought"], strict=True)),
         )
 

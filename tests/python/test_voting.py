@@ -137,6 +137,7 @@ def test_a_slash_pays_whom_it_harmed_and_keeps_the_stake_until_then(exchange: xo
     assert (found.act, found.on) == (xos.ActKind.SLASH, 4)
     with pytest.raises(xos.Rejected, match=r"51000000 atoms were asked back; 50000000 are free"):
         exchange.unstake(4, 51, **AT)
+    assert (exchange.deployers()[0].locked, exchange.deployers()[0].slashing) == (100, 250)
     pass_all(exchange, proposal)
     totals = {account: exchange.balance(account, "USD").total for account in (2, 4, 5)}
     assert totals == {2: Decimal("10187.5"), 4: 9_700, 5: Decimal("10062.5")}

@@ -39,6 +39,7 @@ impl Engine {
         if needs_asset && self.assets.is_empty() {
             return refused(Reject::SettlementAssetMissing, 0, 0);
         }
+        self.check_new_of_operator(&command)?;
         match command {
             DeployCommand::Genesis(limits) => {
                 if step.sequence != 1 {
@@ -57,10 +58,7 @@ impl Engine {
             }
             DeployCommand::Asset(spec) => self.deploy_asset(step, spec),
             DeployCommand::Venue(spec) => self.deploy_venue(step, spec),
-            DeployCommand::Instrument(spec) => {
-                self.check_new_of_operator(&spec)?;
-                self.deploy_instrument(step, spec)
-            }
+            DeployCommand::Instrument(spec) => self.deploy_instrument(step, spec),
             DeployCommand::Publisher(spec) => self.deploy_publisher(step, spec),
             DeployCommand::Class(spec) => self.deploy_class(step, spec),
             DeployCommand::Underlying(spec) => self.deploy_underlying(step, spec),

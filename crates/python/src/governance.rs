@@ -36,6 +36,12 @@ impl Exchange {
         Ok(integer_of(py, locked.0))
     }
 
+    /// Atoms of a deployer's stake that open proposals would slash.
+    fn open_slashes<'py>(&self, py: Python<'py>, account: u32) -> PyResult<Bound<'py, PyInt>> {
+        let open = self.engine(py, |engine| engine.open_slashes(AccountId(account)))?;
+        Ok(integer_of(py, open.0))
+    }
+
     /// What a slot costs at a logged time (none: the last frame's), atoms; none without terms of governance.
     #[pyo3(signature = (time_ns=None))]
     fn slot_price<'py>(&self, py: Python<'py>, time_ns: Option<u64>) -> PyResult<Option<Bound<'py, PyInt>>> {

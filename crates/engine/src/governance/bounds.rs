@@ -119,9 +119,11 @@ impl Engine {
         account: u32,
         spec: &QuestionSpec,
     ) -> Result<(), Refused> {
-        if spec.link.is_some() {
-            return refused(Reject::NotForDeployers, account, 188);
-        }
+        self.check_link_of_deployer(account, spec)?;
         self.check_own_venue(account, spec.terms.venue)
+    }
+
+    pub(super) fn check_link_of_deployer(&self, account: u32, spec: &QuestionSpec) -> Result<(), Refused> {
+        if spec.link.is_some() { refused(Reject::NotForDeployers, account, 188) } else { Ok(()) }
     }
 }

@@ -7,9 +7,10 @@ use crate::oracle::NS_PER_S;
 use crate::step::{Refused, Step, refused};
 use std::mem::offset_of;
 use xos_protocol::{
-    Act, CHANGE_DELAY_S_MAX, Change, CommandRecord, EMERGENCY_S_MAX, EventFlags, EventKind, GUARDIANS_MAX,
-    GovernanceSpec, InstrumentState, Int128, MarketKind, MeasuredPrice, PROPOSALS_PER_VOTER_MAX,
-    PendingChange, Proposal, ProposeAct, Reject, VOTERS_MAX, VOTING_S_MAX, Vote, VotingSpec,
+    Act, CHANGE_DELAY_S_MAX, Change, CommandRecord, DeployCommand, EMERGENCY_S_MAX, EventFlags, EventKind,
+    GUARDIANS_MAX, GovernanceSpec, InstrumentState, Int128, MarketKind, MeasuredPrice,
+    PROPOSALS_PER_VOTER_MAX, PendingChange, Proposal, ProposeAct, Reject, VOTERS_MAX, VOTING_S_MAX, Vote,
+    VotingSpec,
 };
 use xos_units::{InstrumentId, PPM_ONE};
 
@@ -97,9 +98,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Where votes bind the operator, what he brings starts as what a deployer brings.
-    pub(crate) fn check_new_of_operator(&self, spec: &xos_protocol::InstrumentSpec) -> Result<(), Refused> {
-        if self.votes_bind_operator() { self.check_isolated_start(0, spec) } else { Ok(()) }
+    /// Where votes bind the operator, what he brings starts as what a deployer brings, and changes no margin that stands.
+    pub(crate) fn check_new_of_operator(&self, command: &DeployCommand) -> Result<(), Refused> {
+        if !self.votes_bind_operator() {
+            return Ok(());
+        }
+        match command {
+            DeployCommand::Instrument(spec) => self.check_isolated_start(0, spec),
+            DeployCommand::Question(spec) => self.check_link_of_deployer(0, spec),
+            DeployCommand::Underlying(_) => refused(Reject::NeedsVote, 0, 0),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn propose_act(&mut self, step: &mut Step, asked: ProposeAct) -> Result<(), Refused> {
@@ -285,10 +294,10 @@ impl Engine {
         }
         let (kind, target, _) = change_of(act)?;
         let pending = self.governance.change_of(kind, target)?;
-        (!yields(pending)).then_some(Reject::ChangePending.code())
+        (!yields(pending, self.time_ns)).then_some(Reject::ChangePending.code())
     }
 
-    /// A deployer's own update gives way to what was voted on.
+    /// What a deployer announced gives way to what was voted on.
     fn make_room_for(&mut self, step: &mut Step, kind: MarketKind, target: u32) {
         let id = self.governance.change_of(kind, target).map(|pending| pending.id);
         if let Some(pending) = id.and_then(|id| self.take_change(id)) {
@@ -361,9 +370,11 @@ fn in_order(times: impl Iterator<Item = (u64, u64)>) -> Vec<u64> {
     times.into_iter().map(|(_, id)| id).collect()
 }
 
-/// Whether an announced change is a deployer's own update.
-fn yields(pending: &PendingChange) -> bool {
-    pending.account != 0 && !matches!(pending.change, Change::Delisting(_))
+/// Whether an announced change is a deployer's own, and its market does not end now: else a deployer could stand in the
+/// way of every vote.
+fn yields(pending: &PendingChange, now_ns: u64) -> bool {
+    let ends_now = matches!(pending.change, Change::Delisting(_)) && pending.effective_ns <= now_ns;
+    pending.account != 0 && !ends_now
 }
 
 /// The change of a market that an act is.

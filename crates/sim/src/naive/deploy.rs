@@ -57,8 +57,15 @@ impl World {
             }
             DeployCommand::Publisher(spec) => self.deploy_publisher(cause, spec, events),
             DeployCommand::Class(spec) => self.deploy_class(cause, spec, events),
-            DeployCommand::Underlying(spec) => self.deploy_underlying(cause, spec, events),
-            DeployCommand::Question(spec) => self.deploy_question(cause, spec, events),
+            DeployCommand::Underlying(spec) => {
+                check(!self.is_operator_bound(), Reject::NeedsVote, 0, 0)?;
+                self.deploy_underlying(cause, spec, events)
+            }
+            DeployCommand::Question(spec) => {
+                let is_linked = spec.link.is_some() && self.is_operator_bound();
+                check(!is_linked, Reject::NotForDeployers, 0, 188)?;
+                self.deploy_question(cause, spec, events)
+            }
             DeployCommand::SettleQuestion(asked) => self.settle_question(cause, asked, events),
             DeployCommand::ProposeResolution(asked) => self.propose(cause, asked, events),
             DeployCommand::AddOutcome(asked) => self.add_outcome(cause, asked, events),

@@ -289,7 +289,8 @@ impl World {
             && let Some(pending) = self.pending_on(*kind, *target)
         {
             let is_delisting = matches!(pending.change, Change::Delisting(_));
-            let yields = pending.account != 0 && !is_delisting;
+            let is_over = is_delisting && pending.effective_ns <= self.time_ns;
+            let yields = pending.account != 0 && !is_over;
             check(yields, Reject::ChangePending, *target, pending.id)?;
         }
         Ok((act, change))

@@ -24,7 +24,8 @@ impl Chaos {
         }
         let orders = CommandRecord { account, side: 2, ..command(CommandKind::MassCancel) };
         for step in 0..self.rng.between(1, 5) {
-            let part = self.rng.between(1, 6);
+            // A mild one leaves something from which a fee can be paid.
+            let part = if self.rng.one_in(3) { self.rng.between(7, 30) } else { self.rng.between(1, 6) };
             let against = if lots > 0 { -1 } else { 1 };
             let direction = if self.rng.percent(75) { against } else { -against };
             mark = (mark + direction * (mark / part).max(1)).clamp(1, price_max);

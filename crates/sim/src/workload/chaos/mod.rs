@@ -144,7 +144,7 @@ impl Chaos {
             self.plan_debt();
         } else if self.set_up.is_empty() && self.live.accounts > 1 && self.rng.one_in(80) {
             self.plan_deployer();
-        } else if self.set_up.is_empty() && self.live.accounts > 2 && self.rng.one_in(40) {
+        } else if self.set_up.is_empty() && self.live.accounts > 2 && self.rng.one_in(60) {
             self.plan_act();
         } else if self.set_up.is_empty() && !self.hedges.is_empty() && self.rng.one_in(40) {
             self.plan_hedge();
