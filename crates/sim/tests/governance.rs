@@ -162,7 +162,7 @@ fn is_one_emergency(frame: &Frame) -> bool {
 
 #[test]
 fn votes_decide_stakes_are_conserved_and_guardians_move_no_money() {
-    let seeds = if std::env::var_os("XOS_LONG").is_some() { 0..4_000 } else { 0..900 };
+    let seeds = if std::env::var_os("XOS_LONG").is_some() { 0..6_000 } else { 0..1_500 };
     let mut counts = BTreeMap::<&str, u64>::new();
     let mut settled: BTreeMap<(u64, u32), i64> = BTreeMap::new();
     for seed in seeds {
