@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from exchange_os import cli
+from exchange_os.cli._server_bench import is_flat, quarters
 
 SMALL = ("--connections", "2")
 
@@ -37,13 +38,23 @@ def test_a_bound_that_is_missed_is_an_exit_code() -> None:
 
 
 def test_memory_is_watched_while_commands_go_through() -> None:
-    report = bench(
-        "memory", "--count", "8000", "--rate", "4000", "--accounts", "50", "--resting", "100", *SMALL
-    )
+    shape = ("--warm-up", "4000", "--rate", "4000", "--accounts", "50", "--resting", "100", *SMALL)
+    report = bench("memory", "--count", "8000", *shape)
     assert report["passed"], report
-    assert report["commands"] == 8_000
+    assert report["commands"] == 12_000
     assert report["bytes_at_the_end"] > 1 << 20
     assert len(report["samples"]) > 3
+
+
+def test_memory_that_grows_is_not_flat() -> None:
+    mib = 1 << 20
+    flat = [(at, (300 if at < 4_000 else 500) * mib + at) for at in range(0, 12_000, 100)]
+    assert is_flat(*quarters(flat, 4_000, 8_000))
+    grows = [(at, 300 * mib + at * 8_000) for at in range(0, 12_000, 100)]
+    assert not is_flat(*quarters(grows, 4_000, 8_000)), "8,000 bytes a command"
+    late = [*flat, (12_050, 517 * mib)]
+    assert not is_flat(*quarters(late, 4_000, 8_000)), "at its end"
+    assert not is_flat(*quarters(flat[:40], 4_000, 8_000)), "nothing was seen after the warm-up"
 
 
 def test_subscribers_are_measured_in_pairs() -> None:

@@ -3,6 +3,7 @@
 
 use crate::account::Stand;
 use crate::admission::ALL;
+use crate::client_ids::IdsOf;
 use crate::engine::Engine;
 use crate::funding::Funding;
 use crate::halt::Halt;
@@ -125,10 +126,12 @@ impl Engine {
         let permanent = self.client_ids.permanent();
         sink.count(permanent.len());
         sink.put(permanent.as_bytes());
-        sink.count(self.client_ids.remembered());
-        for (time_ns, answer) in self.client_ids.passing() {
-            sink.u64(time_ns);
-            sink.put(answer.as_bytes());
+        for of in IdsOf::ALL {
+            sink.count(self.client_ids.remembered(of));
+            for (time_ns, answer) in self.client_ids.passing(of) {
+                sink.u64(time_ns);
+                sink.put(answer.as_bytes());
+            }
         }
     }
 

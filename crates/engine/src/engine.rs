@@ -2,10 +2,10 @@
 
 use crate::account::{Account, StandKey};
 use crate::admission::{Admission, Profiles};
-use crate::client_ids::ClientIds;
+use crate::client_ids::{ClientIds, IdsOf};
 use crate::collateral::Collateral;
 use crate::countdowns::Countdowns;
-use crate::defence::{Defence, Switches};
+use crate::defence::Switches;
 use crate::frame::{FrameError, FrameHeader, Violation};
 use crate::governance::Governance;
 use crate::instrument::Instrument;
@@ -22,12 +22,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use xos_book::OrderPool;
 use xos_ledger::Ledger;
 use xos_protocol::{
-    AssetSpec, ClientId, CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Limits,
-    PublisherSpec, Reject, VenueSpec,
+    AssetSpec, ClientId, CommandKind, CommandRecord, EventFlags, EventRecord, Limits, PublisherSpec, Reject,
+    VenueSpec,
 };
 use xos_units::{AccountId, Amount, InstrumentId, OrderId, QuestionId};
-
-const REJECTED: u16 = EventKind::Rejected.code();
 
 /// The whole exchange. A value of this type is a function of the frames it was given.
 pub struct Engine {
@@ -250,16 +248,7 @@ impl Engine {
         if !self.idle.is_empty() {
             self.give_back(&mut step, EventFlags::OF_TIME);
         }
-        let (pool, triggers) = (&mut self.pool, &self.triggers);
-        self.client_ids.forget(header.time_ns, self.limits.client_id_retention_ns, |answer, number| {
-            let waits = answer.kind == EventKind::TriggerAccepted.code();
-            let accepted = waits || answer.kind == EventKind::OrderAccepted.code();
-            let slot = accepted.then(|| pool.find(OrderId(answer.order_id))).flatten();
-            if let Some(slot) = slot {
-                pool.order_mut(slot).client_id_at = number;
-            }
-            slot.is_some() || (waits && triggers.get(OrderId(answer.order_id)).is_some())
-        });
+        self.forget_client_ids();
         Ok(())
     }
 
@@ -336,7 +325,8 @@ impl Engine {
             | CommandKind::SplitSet
             | CommandKind::MergeSet => {
                 self.known_account(command)?;
-                self.once(step, command, kind == CommandKind::Deposit, |engine, step| match kind {
+                let keep = (kind != CommandKind::Deposit).then_some(IdsOf::Money);
+                self.once(step, command, keep, |engine, step| match kind {
                     CommandKind::Deposit => engine.deposit(step, command),
                     CommandKind::Withdraw => engine.withdraw(step, command),
                     CommandKind::Transfer => engine.transfer(step, command),
@@ -386,45 +376,6 @@ impl Engine {
             CommandKind::StartAuction => self.start_auction(step, command),
             _ => self.resolve_question(step, command),
         }
-    }
-
-    /// Lets a command with a client id take effect once: a retry gets the first answer.
-    #[inline(always)]
-    pub(crate) fn once(
-        &mut self,
-        step: &mut Step,
-        command: &CommandRecord,
-        for_ever: bool,
-        act: impl FnOnce(&mut Self, &mut Step) -> Result<(), Refused>,
-    ) -> Result<(), Refused> {
-        if !command.has_client_id() || !self.defends(Defence::Idempotence) {
-            return act(self, step);
-        }
-        let tag = self.client_ids.tag(command.account(), &command.client_id);
-        if let Some(answer) = self.client_ids.answer(tag, command.account(), &command.client_id) {
-            if let Some(offset) = crate::retry::differs_at(answer, command) {
-                return crate::step::refused(Reject::ClientIdTaken, answer.sequence, offset as i128);
-            }
-            step.events.push(EventRecord { flags: answer.flags | EventFlags::RETRY, ..*answer });
-            return Ok(());
-        }
-        let (remembered, limit) = (self.client_ids.remembered(), self.limits.client_ids_max);
-        if !for_ever && remembered >= limit as usize {
-            return crate::step::refused(Reject::ClientIdsExhausted, remembered as i128, limit);
-        }
-        let first = step.events.len();
-        if let Err(refused) = act(self, step) {
-            emit_rejected(step, command, refused);
-        }
-        let Some(answer) = step.events.get(first) else { return Ok(()) };
-        debug_assert_eq!((answer.account, answer.detail), (command.account, command.client_id));
-        if !for_ever {
-            self.client_ids.remember(tag, answer, self.time_ns);
-        } else if answer.kind != REJECTED {
-            // A deposit that was refused may come again; one that was credited never.
-            self.client_ids.remember_for_ever(tag, answer);
-        }
-        Ok(())
     }
 
     #[inline(always)]

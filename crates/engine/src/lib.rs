@@ -31,6 +31,7 @@ mod lookup;
 mod margin;
 mod markets;
 mod money;
+mod once;
 mod oracle;
 mod orders;
 mod preview;

@@ -128,14 +128,6 @@ impl Lookup {
         None
     }
 
-    /// Says that a thing stands elsewhere now.
-    #[inline]
-    pub(crate) fn moved(&mut self, tag: Tag, from: u32, to: u32) {
-        if let Some(at) = self.cell_of(tag, from) {
-            self.cells[at].at = to;
-        }
-    }
-
     /// Forgets a thing.
     #[inline]
     pub(crate) fn remove(&mut self, tag: Tag, thing: u32) {
@@ -178,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn behaves_like_a_map(steps in proptest::collection::vec((1u64..120, 0u8..3), 1..500)) {
+        fn behaves_like_a_map(steps in proptest::collection::vec((1u64..120, 0u8..2), 1..500)) {
             let (mut lookup, mut model) = (Lookup::default(), BTreeMap::new());
             // Where things stand is their number in this list.
             let mut keys = Vec::new();
@@ -189,11 +181,6 @@ mod tests {
                     (0, Some(at)) => {
                         lookup.remove(tag, at);
                         model.remove(&number);
-                    }
-                    (1, Some(at)) => {
-                        lookup.moved(tag, at, new);
-                        keys.push(number);
-                        model.insert(number, new);
                     }
                     (_, None) => {
                         lookup.insert(tag, new);

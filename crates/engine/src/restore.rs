@@ -12,6 +12,7 @@ use self::prices::{read_funding, read_halt, read_oracle};
 use self::questions::read_question;
 use self::source::{Read, Source};
 use crate::account::Account;
+use crate::client_ids::IdsOf;
 use crate::engine::Engine;
 use crate::lookup::Tag;
 use crate::protection::Protection;
@@ -435,16 +436,18 @@ impl Engine {
             let tag = self.new_id(source, &answer)?;
             self.client_ids.remember_for_ever(tag, &answer);
         }
-        let passing = source.count(PASSING_BYTES, "client ids")?;
-        self.client_ids.reserve(passing);
-        for done in (0..passing).step_by(AHEAD) {
-            self.read_ids(source, AHEAD.min(passing - done))?;
+        for of in IdsOf::ALL {
+            let passing = source.count(PASSING_BYTES, "client ids")?;
+            self.client_ids.reserve(passing);
+            for done in (0..passing).step_by(AHEAD) {
+                self.read_ids(source, of, AHEAD.min(passing - done))?;
+            }
         }
         if source.at == source.bytes.len() { Ok(()) } else { source.malformed("end of the snapshot") }
     }
 
     /// Some ids that pass at once, so that the cache misses overlap.
-    fn read_ids(&mut self, source: &mut Source, count: usize) -> Read<()> {
+    fn read_ids(&mut self, source: &mut Source, of: IdsOf, count: usize) -> Read<()> {
         let mut answers = [(0, EventRecord::ZERO); AHEAD];
         let mut seen = 0;
         for (time_ns, answer) in &mut answers[..count] {
@@ -463,9 +466,9 @@ impl Engine {
         for (slot, (time_ns, answer)) in slots.into_iter().zip(&answers[..count]) {
             let tag = self.new_id(source, answer)?;
             if let Some(slot) = slot {
-                self.pool.order_mut(slot).client_id_at = self.client_ids.next_number();
+                self.pool.order_mut(slot).client_id_at = self.client_ids.next_slot();
             }
-            self.client_ids.remember(tag, answer, *time_ns);
+            self.client_ids.remember(of, tag, answer, *time_ns);
         }
         Ok(())
     }

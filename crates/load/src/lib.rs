@@ -8,6 +8,7 @@ mod bounds;
 mod judge;
 mod lanes;
 mod latency;
+mod processor;
 mod readers;
 mod remote;
 mod report;

@@ -46,6 +46,14 @@ pub struct LoadReport {
     pub subscribers: usize,
     /// Changes of the book that all of them read.
     pub feed_records: u64,
+    /// Whole books that they were sent: the first one each, and one for each time that a reader lagged.
+    pub feed_books: u64,
+    /// Processor time of the server's threads while the load ran, nanoseconds; 0 where the kernel does not count it.
+    pub server_processor_ns: u64,
+    /// That of the generator.
+    pub generator_processor_ns: u64,
+    /// That of the readers.
+    pub readers_processor_ns: u64,
     /// Trades in all.
     pub trades: u64,
     /// Resting orders at the end.
@@ -101,7 +109,10 @@ impl LoadReport {
             "offered_per_s": self.offered_per_s, "achieved_per_s": self.achieved_per_s,
             "commands": self.commands, "taken": self.taken, "refused": self.refused,
             "unanswered": self.unanswered, "events_heard": self.events_heard, "subscribers": self.subscribers,
-            "feed_records": self.feed_records, "trades": self.trades,
+            "feed_records": self.feed_records, "feed_books": self.feed_books,
+            "server_processor_ns": self.server_processor_ns,
+            "generator_processor_ns": self.generator_processor_ns,
+            "readers_processor_ns": self.readers_processor_ns, "trades": self.trades,
             "resting_orders": self.orders, "commands_per_frame": self.commands_per_frame,
             "latency": of(&self.latency), "window_p99_ns": self.window_p99_ns(),
             "window_p99_best_decile_ns": best,
@@ -161,6 +172,13 @@ impl fmt::Display for LoadReport {
             self.trades,
             self.orders,
             us(self.generator_late_ns_max)
+        )?;
+        writeln!(
+            f,
+            "processor time: server {} us, generator {}, readers {}",
+            us(self.server_processor_ns),
+            us(self.generator_processor_ns),
+            us(self.readers_processor_ns)
         )?;
         for check in &self.checks {
             let word = if check.passed { "ok" } else { "FAILED" };

@@ -4,6 +4,7 @@ use crate::bounds::{Bounds, elapsed_ns};
 use crate::judge::judge;
 use crate::lanes::{Lanes, keys_of};
 use crate::latency::Latencies;
+use crate::processor::{named_ns, own_ns};
 use crate::readers::Readers;
 use crate::report::{Check, LoadReport};
 use crate::traffic::Traffic;
@@ -18,6 +19,8 @@ use xos_server::{ClientError, Keyring, Rate, Server, ServerError, ServerOptions}
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The write of the bound before anything is known of frames.
 const FRAME_HEADER_BYTES: u64 = 80;
+/// What names of the server's threads begin with.
+const SERVER_THREADS: &str = "xos-server";
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -88,6 +91,7 @@ pub fn run(traffic: &Traffic, options: &LoadOptions) -> Result<LoadReport, LoadE
     let free = Rate { per_s: 0, burst: 0 };
     let server_options = ServerOptions {
         session_rate: free,
+        cancel_rate: free,
         account_rate: free,
         address_rate: free,
         ..options.server.clone()
@@ -98,14 +102,17 @@ pub fn run(traffic: &Traffic, options: &LoadOptions) -> Result<LoadReport, LoadE
     let mut lanes = Lanes::connect(server.address(), options.connections, commands)?;
     let readers = Readers::start(server.address(), options.connections, options.subscribers)?;
     let mut latencies = Latencies::new(commands, options.rate_per_s);
+    let begun_ns = (own_ns(), named_ns(SERVER_THREADS));
     let drive = drive(traffic, &mut lanes, &mut latencies, commands);
+    let generator_processor_ns = own_ns() - begun_ns.0;
+    let server_processor_ns = named_ns(SERVER_THREADS) - begun_ns.1;
     let (took_ns, late_ns) = match drive {
         Ok(done) => done,
         // The server's own word says more than the broken connection.
         Err(error) => return Err(server.stop().err().map_or(error.into(), LoadError::Server)),
     };
     lanes.close();
-    let feed_records = readers.stop();
+    let heard = readers.stop();
     let exchange = server.stop()?;
     exchange.close().map_err(|error| LoadError::SetUp(error.to_string()))?;
     let verdict = judge(&options.folder, before, lanes.taken).map_err(LoadError::Judgement)?;
@@ -120,6 +127,16 @@ pub fn run(traffic: &Traffic, options: &LoadOptions) -> Result<LoadReport, LoadE
         unanswered == lanes.refused && lanes.refused == 0,
         format!("{unanswered} without an answer, {} refused", lanes.refused),
     ));
+    if options.subscribers > 0 {
+        checks.push(Check::new(
+            "readers missed nothing",
+            heard.gaps == 0 && heard.lost == 0 && heard.books >= options.subscribers as u64,
+            format!(
+                "{} changes, {} whole books, {} gaps, {} readers cut",
+                heard.changes, heard.books, heard.gaps, heard.lost
+            ),
+        ));
+    }
     Ok(LoadReport {
         workload: traffic.name.clone(),
         connections: options.connections,
@@ -132,7 +149,11 @@ pub fn run(traffic: &Traffic, options: &LoadOptions) -> Result<LoadReport, LoadE
         unanswered,
         events_heard: lanes.events,
         subscribers: options.subscribers,
-        feed_records,
+        feed_records: heard.changes,
+        feed_books: heard.books,
+        server_processor_ns,
+        generator_processor_ns,
+        readers_processor_ns: heard.processor_ns,
         trades: verdict.trades,
         orders: verdict.orders,
         commands_per_frame,

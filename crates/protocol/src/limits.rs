@@ -59,9 +59,13 @@ pub struct Limits {
     /// Orders that leave and positions that are paid by one command, for questions that are settled, at least 1; the others
     /// follow with the next ticks. As many credentials that end, and orders that leave with them, by one frame.
     pub payouts_per_command_max: u32,
-    /// Client ids remembered at a time. Those of deposits do not count and are never forgotten.
+    /// Client ids remembered at a time: of orders, and as many of what moves money. Beyond them the oldest are forgotten.
+    /// Those of deposits do not count and are never forgotten.
     pub client_ids_max: u32,
-    /// How long a client id is remembered, logged nanoseconds; longer while its order rests.
+    /// Those of one account among them: its own oldest are forgotten, and nobody else's.
+    #[serde(skip_serializing_if = "is_client_ids_of_account")]
+    pub client_ids_per_account_max: u32,
+    /// How long a client id is remembered at most, logged nanoseconds; longer while its order rests.
     pub client_id_retention_ns: u64,
     /// Commands of one frame.
     pub frame_commands_max: u32,
@@ -80,9 +84,15 @@ pub struct Limits {
     pub delisting_auction_s: u32,
 }
 
+const CLIENT_IDS_OF_ACCOUNT: u32 = 16_384;
 const DAY_S: u32 = 24 * 3_600;
 const HOUR_S: u32 = 3_600;
 const MINUTE_S: u32 = 60;
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_client_ids_of_account(count: &u32) -> bool {
+    *count == CLIENT_IDS_OF_ACCOUNT
+}
 
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_a_day(seconds: &u32) -> bool {
@@ -120,6 +130,7 @@ impl Default for Limits {
             funding_settlements_per_command_max: 16_384,
             payouts_per_command_max: 4_096,
             client_ids_max: 16_777_216,
+            client_ids_per_account_max: CLIENT_IDS_OF_ACCOUNT,
             client_id_retention_ns: 24 * 3_600 * 1_000_000_000,
             frame_commands_max: 65_536,
             risk_checks_per_command_max: 16_384,

@@ -44,7 +44,7 @@ rejects! {
     101 UnknownCommand false "command kind {value} is not known",
     102 MalformedCommand false "the byte at offset {limit} of the command holds {value}, which has no meaning there",
     103 UnknownAccount false "account {value} does not exist; the highest valid number is {limit}",
-    104 ClientIdsExhausted true "{value} client ids are remembered, the limit is {limit}; the oldest leave after the retention time",
+    104 ClientIdsExhausted true "{value} client ids are remembered, the limit is {limit}, and the oldest are of orders that rest",
     105 ClientIdTaken false "the client id stands for command {value}, which has another value in the field at offset {limit} of the record",
     201 UnknownVenue false "venue {value} does not exist; the newest is {limit}",
     202 UnknownAsset false "asset {value} does not exist; the newest is {limit}",

@@ -170,7 +170,7 @@ pub struct MessageHeader {
     /// [`WIRE_VERSION`].
     pub version: u16,
     /// Root block, `number`, low half. A client's commands: the number of the first one, one more for each. From the server: one more for
-    /// each message of the connection.
+    /// each message of the connection but those of feeds, which have the number of the first record in them, the same for every reader.
     pub number_low: u32,
     /// High half.
     pub number_high: u32,

@@ -68,6 +68,7 @@ fn options_of(given: &Bound<'_, PyDict>) -> PyResult<ServerOptions> {
             "events_kept" => options.events_kept = value.extract()?,
             "frame_commands_max" => options.frame_commands_max = value.extract()?,
             "session_rate" => options.session_rate = rate(&value)?,
+            "cancel_rate" => options.cancel_rate = rate(&value)?,
             "account_rate" => options.account_rate = rate(&value)?,
             "address_rate" => options.address_rate = rate(&value)?,
             "heartbeat_ms" => options.heartbeat_ms = value.extract()?,

@@ -173,6 +173,11 @@ impl Client {
         Ok(client)
     }
 
+    /// The socket alone, and what has come and was not read.
+    pub fn into_stream(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.inbox[self.start..self.end].to_vec())
+    }
+
     /// The socket, to set its modes.
     pub fn stream(&self) -> &TcpStream {
         &self.stream

@@ -1,14 +1,17 @@
 //! One connection: its socket, what came and is not read yet, what waits to be sent.
 
+use crate::outbox::Outbox;
+use crate::page::{Page, RECORDS_PER_MESSAGE, feed_header};
 use crate::sessions::Session;
 use crate::throttle::Bucket;
 use mio::net::TcpStream;
 use std::collections::HashSet;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::IpAddr;
 use std::sync::Arc;
 use xos_protocol::{
-    EventRecord, Goodbye, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, SessionCode,
+    EventRecord, FeedRecord, Goodbye, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageHeader, MessageKind,
+    SessionCode,
 };
 use zerocopy::{Immutable, IntoBytes};
 
@@ -40,6 +43,9 @@ pub(crate) struct Connection {
     pub(crate) cancels_on_disconnect: bool,
     pub(crate) traded: HashSet<u32>,
     pub(crate) bucket: Bucket,
+    pub(crate) cancels: Bucket,
+    /// Until then it is not read: it has sent more cancels than it may.
+    pub(crate) rests_until_ns: u64,
     /// Parts of a deployment that is not whole yet.
     pub(crate) deployment: Vec<u8>,
     pub(crate) opened_ns: u64,
@@ -53,9 +59,10 @@ pub(crate) struct Connection {
     inbox: Box<[u8]>,
     inbox_start: usize,
     inbox_end: usize,
-    outbox: Vec<u8>,
-    outbox_sent: usize,
+    outbox: Outbox,
     outbox_max: usize,
+    /// Whether the socket takes more, as far as is known: it has not refused anything since it last said so.
+    pub(crate) writable: bool,
     /// Where the header of the events message under way stands, and how many it has.
     events_at: Option<(usize, u64, u16)>,
     messages_sent: u64,
@@ -92,6 +99,8 @@ impl Connection {
             cancels_on_disconnect: false,
             traded: HashSet::new(),
             bucket: Bucket::default(),
+            cancels: Bucket::default(),
+            rests_until_ns: 0,
             deployment: Vec::new(),
             opened_ns: now_ns,
             heard_ns: now_ns,
@@ -102,9 +111,9 @@ impl Connection {
             inbox: vec![0; INBOX_BYTES].into_boxed_slice(),
             inbox_start: 0,
             inbox_end: 0,
-            outbox: Vec::new(),
-            outbox_sent: 0,
+            outbox: Outbox::default(),
             outbox_max,
+            writable: true,
             events_at: None,
             messages_sent: 0,
         }
@@ -116,6 +125,11 @@ impl Connection {
             Stage::Open(session) => Some(session),
             Stage::Waiting => None,
         }
+    }
+
+    /// Whether it is to be read now.
+    pub(crate) fn is_due(&self, now_ns: u64) -> bool {
+        self.readable && self.rests_until_ns <= now_ns
     }
 
     /// Reads once.
@@ -163,8 +177,24 @@ impl Connection {
     pub(crate) fn say<T: IntoBytes + Immutable>(&mut self, kind: MessageKind, mark: u64, records: &[T]) {
         self.end_events();
         let header = self.next_header(kind, mark, records.len() as u16);
-        self.outbox.extend_from_slice(header.as_bytes());
-        self.outbox.extend_from_slice(records.as_bytes());
+        self.outbox.tail.extend_from_slice(header.as_bytes());
+        self.outbox.tail.extend_from_slice(records.as_bytes());
+    }
+
+    /// Queues lines of a book for this reader alone.
+    pub(crate) fn say_lines(&mut self, lines: &[FeedRecord]) {
+        self.end_events();
+        for piece in lines.chunks(RECORDS_PER_MESSAGE) {
+            let header = feed_header(piece[0].number, piece.len());
+            self.outbox.tail.extend_from_slice(header.as_bytes());
+            self.outbox.tail.extend_from_slice(piece.as_bytes());
+        }
+    }
+
+    /// Queues a page that other readers are sent too.
+    pub(crate) fn say_page(&mut self, page: &Arc<Page>) {
+        self.end_events();
+        self.outbox.share(page.clone());
     }
 
     fn next_header(&mut self, kind: MessageKind, mark: u64, count: u16) -> MessageHeader {
@@ -179,49 +209,42 @@ impl Connection {
             Some((_, open, count)) if *open == mark && *count < EVENTS_PER_MESSAGE => *count += 1,
             _ => {
                 self.end_events();
-                self.events_at = Some((self.outbox.len(), mark, 1));
-                self.outbox.extend_from_slice(&[0; MESSAGE_HEADER_BYTES]);
+                self.events_at = Some((self.outbox.tail.len(), mark, 1));
+                self.outbox.tail.extend_from_slice(&[0; MESSAGE_HEADER_BYTES]);
             }
         }
-        self.outbox.extend_from_slice(event.as_bytes());
+        self.outbox.tail.extend_from_slice(event.as_bytes());
     }
 
     /// Writes the header of the events message under way.
     pub(crate) fn end_events(&mut self) {
         if let Some((at, mark, count)) = self.events_at.take() {
             let header = self.next_header(MessageKind::Events, mark, count);
-            self.outbox[at..at + MESSAGE_HEADER_BYTES].copy_from_slice(header.as_bytes());
+            self.outbox.tail[at..at + MESSAGE_HEADER_BYTES].copy_from_slice(header.as_bytes());
         }
     }
 
     /// Bytes that wait to be sent.
     pub(crate) fn waiting(&self) -> usize {
-        self.outbox.len() - self.outbox_sent
+        self.outbox.waiting()
     }
 
     /// Sends what can be sent now; never waits. Who leaves more than the limit unread is cut.
     pub(crate) fn flush(&mut self, now_ns: u64) {
         self.end_events();
-        while self.waiting() > 0 {
-            match self.stream.write(&self.outbox[self.outbox_sent..]) {
-                Ok(bytes) => {
-                    self.outbox_sent += bytes;
-                    self.said_ns = now_ns;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        let waited = self.waiting();
+        if waited > 0 && self.writable {
+            match self.outbox.send(&mut self.stream) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
                 Err(_) => {
                     self.end(SessionCode::Farewell, 0, 0);
-                    self.outbox_sent = self.outbox.len();
+                    self.outbox.clear();
                 }
             }
-        }
-        if self.waiting() == 0 {
-            self.outbox.clear();
-            self.outbox_sent = 0;
-        } else if self.outbox_sent > self.outbox.len() / 2 {
-            self.outbox.drain(..self.outbox_sent);
-            self.outbox_sent = 0;
+            if self.waiting() < waited {
+                self.said_ns = now_ns;
+            }
         }
         if self.waiting() > self.outbox_max {
             self.end(SessionCode::SlowConsumer, self.waiting() as u64, self.outbox_max as u64);

@@ -3,13 +3,13 @@
 //! Events tell which orders rest and what is shown of them; a feed follows them from the moment somebody first asked,
 //! when the book was taken from the engine. Changes have numbers without a gap, and the last of them are kept.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use crate::order_ids::{ByOrderId, by_order_id};
+use crate::page::{Page, Pages};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use xos_engine::Engine;
 use xos_protocol::{EventFlags, EventKind, EventRecord, FeedAction, FeedRecord, Side};
 use xos_units::InstrumentId;
-
-/// Changes of a feed that are kept for who asks from a number.
-const KEPT: usize = 65_536;
 
 #[derive(Clone, Copy, Debug)]
 struct Resting {
@@ -28,32 +28,26 @@ struct Level {
     orders: u32,
 }
 
-/// The changes of one level of detail.
+/// The book by price; it is kept from the moment somebody first asked for it.
 #[derive(Debug, Default)]
-struct Changes {
-    number: u64,
-    kept: VecDeque<FeedRecord>,
-    /// Of the frame under way.
-    fresh: Vec<FeedRecord>,
+struct ByPrice {
+    levels: BTreeMap<(u8, i64), Level>,
+    /// The levels as they were told last: what came and went within a frame is not told.
+    told: HashMap<(u8, i64), Level>,
+    /// Levels that the frame under way has touched.
+    touched: Vec<(u8, i64)>,
+    pages: Pages,
 }
 
-impl Changes {
-    fn push(&mut self, mut record: FeedRecord) {
-        self.number += 1;
-        record.number = self.number;
-        self.fresh.push(record);
-        if self.kept.len() == KEPT {
-            self.kept.pop_front();
+impl ByPrice {
+    fn add(&mut self, side: u8, price: i64, lots: i64, orders: i32) {
+        let level = self.levels.entry((side, price)).or_default();
+        level.lots += lots;
+        level.orders = level.orders.wrapping_add_signed(orders);
+        if level.orders == 0 {
+            self.levels.remove(&(side, price));
         }
-        self.kept.push_back(record);
-    }
-
-    fn from(&self, number: u64) -> Option<Vec<FeedRecord>> {
-        let due = self.number + 1;
-        if number == 0 || number > due || due - number > self.kept.len() as u64 {
-            return None;
-        }
-        Some(self.kept.range(self.kept.len() - (due - number) as usize..).copied().collect())
+        self.touched.push((side, price));
     }
 }
 
@@ -61,18 +55,13 @@ impl Changes {
 #[derive(Debug)]
 pub struct Feed {
     instrument: u32,
-    orders: HashMap<u64, Resting>,
-    levels: BTreeMap<(u8, i64), Level>,
-    /// The levels as they were told last: what came and went within a frame is not told.
-    told: HashMap<(u8, i64), Level>,
-    /// Levels that the frame under way has touched.
-    touched: Vec<(u8, i64)>,
+    orders: HashMap<u64, Resting, ByOrderId>,
     /// The order that is matching and does not rest yet.
     incoming: Option<(u64, Resting, u64)>,
     places: u64,
     sequence: u64,
-    by_order: Changes,
-    by_price: Changes,
+    by_order: Option<Pages>,
+    by_price: Option<ByPrice>,
 }
 
 impl Feed {
@@ -82,15 +71,12 @@ impl Feed {
         engine.instrument(id)?;
         let mut feed = Self {
             instrument,
-            orders: HashMap::new(),
-            levels: BTreeMap::new(),
-            told: HashMap::new(),
-            touched: Vec::new(),
+            orders: HashMap::with_hasher(by_order_id()),
             incoming: None,
             places: 0,
             sequence: engine.sequence(),
-            by_order: Changes::default(),
-            by_price: Changes::default(),
+            by_order: None,
+            by_price: None,
         };
         for side in [Side::Buy, Side::Sell] {
             for view in engine.queue(id, side) {
@@ -105,10 +91,22 @@ impl Feed {
                 feed.rest(view.order.id.0, resting);
             }
         }
-        feed.touched.clear();
-        feed.told = feed.levels.iter().map(|(at, level)| (*at, *level)).collect();
-        (feed.by_order, feed.by_price) = (Changes::default(), Changes::default());
         Some(feed)
+    }
+
+    /// Keeps the changes of a level of detail from now on; between two frames.
+    pub fn follow(&mut self, level: u8) {
+        if level == 3 {
+            self.by_order.get_or_insert_default();
+        } else if self.by_price.is_none() {
+            let mut by_price = ByPrice::default();
+            for order in self.orders.values() {
+                by_price.add(order.side, order.price, order.shown, 1);
+            }
+            by_price.touched.clear();
+            by_price.told = by_price.levels.iter().map(|(at, level)| (*at, *level)).collect();
+            self.by_price = Some(by_price);
+        }
     }
 
     /// The whole book at a level of detail, best price first, in the order of the queue.
@@ -121,7 +119,7 @@ impl Feed {
             level,
             ..Default::default()
         };
-        let number = self.changes(level).number;
+        let number = self.pages(level).map_or(0, Pages::number);
         let mut lines = vec![line(FeedAction::Clear, number)];
         if level == 3 {
             let mut orders: Vec<_> = self.orders.iter().collect();
@@ -135,7 +133,7 @@ impl Feed {
                 ..line(FeedAction::Add, number)
             }));
         } else {
-            let mut levels: Vec<_> = self.levels.iter().collect();
+            let mut levels: Vec<_> = self.by_price.iter().flat_map(|by_price| &by_price.levels).collect();
             levels.sort_unstable_by_key(|((side, price), _)| (*side, rank(*side, *price)));
             lines.extend(levels.into_iter().map(|((side, price), level)| FeedRecord {
                 price: *price,
@@ -151,35 +149,36 @@ impl Feed {
 
     /// The changes from a number on; `None` if they are no longer kept, or never were.
     pub fn from(&self, level: u8, number: u64) -> Option<Vec<FeedRecord>> {
-        self.changes(level).from(number)
+        self.pages(level)?.from(number)
     }
 
-    /// What the last frame changed.
-    pub fn fresh(&self, level: u8) -> &[FeedRecord] {
-        &self.changes(level).fresh
+    /// What the last frame changed, as it is sent; `None` if nothing.
+    pub fn page(&self, level: u8) -> Option<&Arc<Page>> {
+        self.pages(level)?.last()
     }
 
-    fn changes(&self, level: u8) -> &Changes {
-        if level == 3 { &self.by_order } else { &self.by_price }
+    fn pages(&self, level: u8) -> Option<&Pages> {
+        if level == 3 {
+            self.by_order.as_ref()
+        } else {
+            self.by_price.as_ref().map(|by_price| &by_price.pages)
+        }
     }
 
-    /// Begins a frame: what the one before changed has been told.
-    pub fn begin(&mut self) {
-        self.by_order.fresh.clear();
-        self.by_price.fresh.clear();
-    }
-
-    /// Ends it: each level that changed is told once.
+    /// Ends a frame: each level that changed is told once.
     pub fn end(&mut self) {
         self.settle();
-        let mut touched = std::mem::take(&mut self.touched);
-        touched.sort_unstable();
-        touched.dedup();
-        for (side, price) in touched.drain(..) {
-            let level = self.levels.get(&(side, price)).copied();
+        if let Some(pages) = &mut self.by_order {
+            pages.end();
+        }
+        let Some(mut by_price) = self.by_price.take() else { return };
+        by_price.touched.sort_unstable();
+        by_price.touched.dedup();
+        for (side, price) in by_price.touched.drain(..) {
+            let level = by_price.levels.get(&(side, price)).copied();
             let before = match level {
-                Some(level) => self.told.insert((side, price), level),
-                None => self.told.remove(&(side, price)),
+                Some(level) => by_price.told.insert((side, price), level),
+                None => by_price.told.remove(&(side, price)),
             };
             if before == level {
                 continue;
@@ -188,9 +187,10 @@ impl Feed {
             let level = level.unwrap_or_default();
             let record =
                 FeedRecord { price, qty: level.lots, orders: level.orders, side, ..self.record(action, 2) };
-            self.by_price.push(record);
+            by_price.pages.push(record);
         }
-        self.touched = touched;
+        by_price.pages.end();
+        self.by_price = Some(by_price);
     }
 
     fn record(&self, action: FeedAction, level: u8) -> FeedRecord {
@@ -234,8 +234,12 @@ impl Feed {
     fn print(&mut self, event: &EventRecord, order_id: u64, side: u8) {
         let (price, qty) = (event.price, event.qty);
         let trade = FeedRecord { order_id, price, qty, side, ..self.record(FeedAction::Trade, 3) };
-        self.by_order.push(trade);
-        self.by_price.push(FeedRecord { order_id: 0, level: 2, ..trade });
+        if let Some(pages) = &mut self.by_order {
+            pages.push(trade);
+        }
+        if let Some(by_price) = &mut self.by_price {
+            by_price.pages.push(FeedRecord { order_id: 0, level: 2, ..trade });
+        }
     }
 
     /// An order that may come to rest when its command is done.
@@ -305,10 +309,9 @@ impl Feed {
         self.places += 1;
         order.place = self.places;
         self.orders.insert(id, order);
-        let level = self.levels.entry((order.side, order.price)).or_default();
-        level.lots += order.shown;
-        level.orders += 1;
-        self.touched.push((order.side, order.price));
+        if let Some(by_price) = &mut self.by_price {
+            by_price.add(order.side, order.price, order.shown, 1);
+        }
         self.tell(FeedAction::Add, id, &order);
     }
 
@@ -317,37 +320,27 @@ impl Feed {
         if before.shown == order.shown {
             return;
         }
-        if let Some(level) = self.levels.get_mut(&(order.side, order.price)) {
-            level.lots += order.shown - before.shown;
+        if let Some(by_price) = &mut self.by_price {
+            by_price.add(order.side, order.price, order.shown - before.shown, 0);
         }
-        self.touched.push((order.side, order.price));
         self.tell(FeedAction::Change, id, &order);
     }
 
     fn remove(&mut self, id: u64) {
         let Some(mut order) = self.orders.remove(&id) else { return };
-        let at = (order.side, order.price);
-        if let Some(level) = self.levels.get_mut(&at) {
-            level.lots -= order.shown;
-            level.orders -= 1;
-            if level.orders == 0 {
-                self.levels.remove(&at);
-            }
+        if let Some(by_price) = &mut self.by_price {
+            by_price.add(order.side, order.price, -order.shown, -1);
         }
-        self.touched.push(at);
         order.shown = 0;
         self.tell(FeedAction::Remove, id, &order);
     }
 
     fn tell(&mut self, action: FeedAction, order_id: u64, order: &Resting) {
-        let record = FeedRecord {
-            order_id,
-            price: order.price,
-            qty: order.shown,
-            side: order.side,
-            ..self.record(action, 3)
-        };
-        self.by_order.push(record);
+        let record = self.record(action, 3);
+        if let Some(pages) = &mut self.by_order {
+            let Resting { side, price, shown, .. } = *order;
+            pages.push(FeedRecord { order_id, price, qty: shown, side, ..record });
+        }
     }
 }
 

@@ -104,8 +104,7 @@ impl Gateway {
 
     /// Waits for sockets, at most so long, and admits what has come.
     pub(crate) fn poll(&mut self, timeout: Duration, batch: &mut Batch) -> io::Result<()> {
-        let works = !self.owed.is_empty() || self.connections.iter().flatten().any(|open| open.readable);
-        let timeout = if works { Duration::ZERO } else { timeout };
+        let timeout = if self.owed.is_empty() { self.next_read(timeout) } else { Duration::ZERO };
         match self.poll.poll(&mut self.ready, Some(timeout)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
@@ -122,6 +121,7 @@ impl Gateway {
                         connection.readable |=
                             event.is_readable() || event.is_read_closed() || event.is_error();
                         if event.is_writable() {
+                            connection.writable = true;
                             writable.push(at);
                         }
                     }
@@ -148,6 +148,13 @@ impl Gateway {
         Ok(())
     }
 
+    /// How long until a connection is to be read that has something, at most so long.
+    fn next_read(&self, most: Duration) -> Duration {
+        let readable = self.connections.iter().flatten().filter(|open| open.readable);
+        let first_ns = readable.map(|open| open.rests_until_ns).min();
+        first_ns.map_or(most, |at_ns| Duration::from_nanos(at_ns.saturating_sub(self.now_ns())).min(most))
+    }
+
     /// Brings the cancels that are owed for connections that ended.
     pub(crate) fn owe(&mut self, batch: &mut Batch) {
         for command in self.owed.drain(..) {
@@ -166,7 +173,7 @@ impl Gateway {
                     return;
                 }
                 let Some(connection) = &mut self.connections[at] else { continue };
-                if !connection.readable {
+                if !connection.is_due(now_ns) {
                     continue;
                 }
                 match connection.read() {
@@ -180,8 +187,9 @@ impl Gateway {
                         connection.end(SessionCode::Farewell, 0, 0);
                     }
                 }
-                more |=
-                    self.connections[at].as_ref().is_some_and(|open| open.readable && open.over.is_none());
+                more |= self.connections[at]
+                    .as_ref()
+                    .is_some_and(|open| open.is_due(now_ns) && open.over.is_none());
                 self.close_if_over(at);
             }
         }

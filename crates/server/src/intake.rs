@@ -242,7 +242,7 @@ impl Gateway {
         let key = key.keys.get(session.key);
         let size = size_of::<CommandRecord>();
         let mut refused: Vec<Refused> = Vec::new();
-        let mut admitted = 0;
+        let (mut admitted, mut cancels, mut late) = (0, 0, 0);
         for offset in skip..u64::from(header.count) {
             let from = MESSAGE_HEADER_BYTES + offset as usize * size;
             let bytes = &connection.unread()[from..from + size];
@@ -252,12 +252,18 @@ impl Gateway {
                 Ok(()) => {
                     batch.push(session.id, number, command);
                     admitted += 1;
+                    if is_cancel(command.kind) {
+                        cancels += 1;
+                        late += u64::from(connection.rests_until_ns > now_ns);
+                    }
                 }
                 Err(refusal) => note_refusal(&mut refused, number, refusal),
             }
         }
         session.advance_to(header.number() + u64::from(header.count));
         self.shared.stats.commands.fetch_add(admitted, Relaxed);
+        self.shared.stats.cancels.fetch_add(cancels, Relaxed);
+        self.shared.stats.cancels_over.fetch_add(late, Relaxed);
         self.say_refused(&mut connection, &refused, now_ns);
         self.connections[at] = Some(connection);
     }
@@ -318,6 +324,8 @@ impl Gateway {
             connection.traded.insert(command.account);
         }
         if is_cancel(command.kind) {
+            let over_ns = connection.cancels.charge(self.options.cancel_rate, now_ns);
+            connection.rests_until_ns = now_ns + over_ns;
             return Ok(());
         }
         let slow = |code, rate: crate::Rate| move |wait_ns| (code, 1, u64::from(rate.per_s), wait_ns);

@@ -20,6 +20,9 @@ mod intake;
 mod kept;
 mod keys;
 mod options;
+mod order_ids;
+mod outbox;
+mod page;
 mod publisher;
 mod questions;
 mod sequencer;
@@ -38,6 +41,7 @@ pub use keys::{
     sign_with_secret, signed_text,
 };
 pub use options::{Rate, ServerOptions};
+pub use page::Page;
 pub use questions::{QUESTIONS_MAX, Question, Questions};
 pub use sequencer::Sequencer;
 pub use server::{Server, ServerError};

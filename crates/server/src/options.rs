@@ -26,8 +26,10 @@ pub struct ServerOptions {
     pub taken_kept: usize,
     /// Commands of one frame at most, however many wait.
     pub frame_commands_max: usize,
-    /// Commands of one session.
+    /// Commands of one session that are no cancels.
     pub session_rate: Rate,
+    /// Cancels of one session. They are always admitted; past this the session is read again when it has waited for them.
+    pub cancel_rate: Rate,
     /// Commands for one account.
     pub account_rate: Rate,
     /// Commands from one network address.
@@ -53,6 +55,7 @@ impl Default for ServerOptions {
             taken_kept: 4_096,
             frame_commands_max: 16_384,
             session_rate: Rate { per_s: 50_000, burst: 50_000 },
+            cancel_rate: Rate { per_s: 100_000, burst: 100_000 },
             account_rate: Rate { per_s: 10_000, burst: 10_000 },
             address_rate: Rate { per_s: 200_000, burst: 200_000 },
             heartbeat_ms: 1_000,

@@ -1,5 +1,5 @@
-//! The publisher: feeds to those who subscribe. Each change is made once and copied to each of them. Nobody is waited
-//! for: who reads too slowly is left out, and gets a whole book once it has read what it was sent.
+//! The publisher: feeds to those who subscribe. The messages of a frame are made once, and all readers are sent the same
+//! bytes. Nobody is waited for: who reads too slowly is left out, and gets a whole book once it has read what it was sent.
 
 use crate::connection::Connection;
 use crate::feed::Feed;
@@ -8,12 +8,10 @@ use crate::gateway::Gateway;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use xos_engine::Engine;
-use xos_protocol::{FeedRecord, MessageKind, Refused, SessionCode, Subscription};
+use xos_protocol::{MessageKind, Refused, SessionCode, Subscription};
 
-/// Records of one message at most.
-const RECORDS_PER_MESSAGE: usize = 1_024;
-/// Bytes that may wait to be sent to a subscriber before changes are left out.
-const LAG_BYTES: usize = 1 << 20;
+/// Bytes that may wait to be sent to a subscriber before changes are left out. Readers share them.
+const LAG_BYTES: usize = 4 << 20;
 
 #[derive(Debug)]
 struct Subscriber {
@@ -76,10 +74,11 @@ impl Gateway {
                 }
             }
             if count < most
-                && let Some(feed) = self.publisher.feeds.get(&wish.instrument)
+                && let Some(feed) = self.publisher.feeds.get_mut(&wish.instrument)
             {
+                feed.follow(wish.level);
                 let first = feed.from(wish.level, wish.from_number);
-                say_records(connection, &first.unwrap_or_else(|| feed.whole(wish.level)));
+                connection.say_lines(&first.unwrap_or_else(|| feed.whole(wish.level)));
                 let list = self.publisher.subscribers.entry((wish.instrument, wish.level)).or_default();
                 list.retain(|subscriber| subscriber.connection != id);
                 list.push(Subscriber { at, connection: id, lags: false });
@@ -95,9 +94,6 @@ impl Gateway {
             return;
         }
         let Publisher { feeds, subscribers, .. } = &mut self.publisher;
-        for feed in feeds.values_mut() {
-            feed.begin();
-        }
         for event in &frame.events {
             if let Some(feed) = feeds.get_mut(&event.instrument) {
                 feed.hear(event);
@@ -108,10 +104,7 @@ impl Gateway {
         }
         for ((instrument, level), list) in subscribers {
             let Some(feed) = feeds.get(instrument) else { continue };
-            let fresh = feed.fresh(*level);
-            if fresh.is_empty() {
-                continue;
-            }
+            let Some(page) = feed.page(*level) else { continue };
             list.retain_mut(|subscriber| {
                 let Some(Some(connection)) = self.connections.get_mut(subscriber.at) else { return false };
                 if connection.id != subscriber.connection {
@@ -119,7 +112,7 @@ impl Gateway {
                 }
                 subscriber.lags |= connection.waiting() > LAG_BYTES;
                 if !subscriber.lags {
-                    say_records(connection, fresh);
+                    connection.say_page(page);
                     self.touched.push(subscriber.at);
                 }
                 true
@@ -138,17 +131,11 @@ impl Gateway {
                     && connection.waiting() == 0
                 {
                     subscriber.lags = false;
-                    say_records(connection, &feed.whole(*level));
+                    connection.say_lines(&feed.whole(*level));
                     connection.flush(now_ns);
                 }
             }
         }
-    }
-}
-
-fn say_records(connection: &mut Connection, records: &[FeedRecord]) {
-    for piece in records.chunks(RECORDS_PER_MESSAGE) {
-        connection.say(MessageKind::Feed, 0, piece);
     }
 }
 

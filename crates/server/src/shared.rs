@@ -16,6 +16,10 @@ pub struct Stats {
     pub connections: AtomicU64,
     /// Commands admitted to the log.
     pub commands: AtomicU64,
+    /// Cancels among them.
+    pub cancels: AtomicU64,
+    /// Those that came past their own budget: admitted, and their session was read again later.
+    pub cancels_over: AtomicU64,
     /// Commands refused before the log.
     pub refused: AtomicU64,
     /// Those among them that came too fast.
@@ -46,10 +50,12 @@ impl Stats {
     }
 
     /// Names and values, in a fixed order.
-    pub fn read(&self) -> [(&'static str, u64); 12] {
+    pub fn read(&self) -> [(&'static str, u64); 14] {
         [
             ("connections", self.connections.load(Relaxed)),
             ("commands", self.commands.load(Relaxed)),
+            ("cancels", self.cancels.load(Relaxed)),
+            ("cancels_over", self.cancels_over.load(Relaxed)),
             ("refused", self.refused.load(Relaxed)),
             ("throttled", self.throttled.load(Relaxed)),
             ("repeated", self.repeated.load(Relaxed)),

@@ -1,7 +1,8 @@
 //! Token buckets, before anything reaches the log.
 //!
 //! A bucket is one number: the time at which it would be full again if nothing more came (the generic cell rate
-//! algorithm). What only takes risk out, a cancel, is counted in a bucket of its own and always admitted.
+//! algorithm). What only takes risk out, a cancel, is counted in a bucket of its own and always admitted: who sends more
+//! of them than it holds is read again later, and nobody waits for that but itself.
 
 use crate::options::Rate;
 use xos_protocol::CommandKind;
@@ -27,6 +28,18 @@ impl Bucket {
         }
         self.full_again_ns = full_again_ns;
         Ok(())
+    }
+
+    /// Takes one command's worth whether it is there or not; nanoseconds until what was too much is made up for.
+    #[inline]
+    pub fn charge(&mut self, rate: Rate, now_ns: u64) -> u64 {
+        if rate.per_s == 0 {
+            return 0;
+        }
+        let each_ns = (1_000_000_000 / u64::from(rate.per_s)).max(1);
+        self.full_again_ns = self.full_again_ns.max(now_ns) + each_ns;
+        let room_ns = each_ns * u64::from(rate.burst.max(1));
+        self.full_again_ns.saturating_sub(now_ns + room_ns)
     }
 
     /// Whether nothing is missing in it.
@@ -63,5 +76,17 @@ mod tests {
         let later = now + 3_600_000_000_000;
         assert_eq!((0..4).filter(|_| bucket.take(rate, later).is_ok()).count(), 3);
         assert_eq!(bucket.take(Rate { per_s: 0, burst: 0 }, now), Ok(()));
+    }
+
+    #[test]
+    fn what_is_charged_is_always_taken_and_has_to_be_made_up_for() {
+        let rate = Rate { per_s: 1_000, burst: 3 };
+        let mut bucket = Bucket::default();
+        let now = 5_000_000_000;
+        assert_eq!([0; 3].map(|_: u8| bucket.charge(rate, now)), [0; 3]);
+        assert_eq!((bucket.charge(rate, now), bucket.charge(rate, now)), (1_000_000, 2_000_000));
+        assert_eq!(bucket.charge(rate, now + 2_000_000), 1_000_000);
+        assert_eq!(bucket.charge(rate, now + 60_000_000_000), 0);
+        assert_eq!(bucket.charge(Rate { per_s: 0, burst: 0 }, now), 0);
     }
 }

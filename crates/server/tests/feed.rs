@@ -98,13 +98,15 @@ fn a_feed_follows_the_book_through_chaos() {
             };
             chaos.observe(&frame, admitted, &events);
             for (instrument, (feed, reader)) in &mut feeds {
-                feed.begin();
                 for event in events.iter().filter(|event| event.instrument == *instrument) {
                     feed.hear(event);
                 }
                 feed.end();
                 for level in [2, 3] {
-                    feed.fresh(level).iter().for_each(|record| reader.read(record));
+                    feed.page(level)
+                        .iter()
+                        .flat_map(|page| page.records())
+                        .for_each(|record| reader.read(&record));
                 }
                 let book = Reader::of(&engine, InstrumentId(*instrument));
                 assert!(reader.same_book(&book), "seed {seed} step {step}: {reader:?}\n{book:?}");
@@ -113,7 +115,9 @@ fn a_feed_follows_the_book_through_chaos() {
             // Some begin in the middle of things.
             if step % 50 == 0 {
                 for instrument in 1..=engine.instrument_count() as u32 {
-                    let feed = Feed::of(&engine, instrument).expect("it is there");
+                    let mut feed = Feed::of(&engine, instrument).expect("it is there");
+                    feed.follow(2);
+                    feed.follow(3);
                     let mut reader = Reader::default();
                     for level in [2, 3] {
                         feed.whole(level).iter().for_each(|record| reader.read(record));

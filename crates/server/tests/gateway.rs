@@ -3,6 +3,8 @@
 mod desk;
 
 use desk::{ANNA, BERT, Desk, SECRET, WAIT, berts_request, cancel, goodbye, of, open_rates, place, submit};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 use xos_protocol::{
     CommandKind, CommandRecord, DEPLOY_PART_BYTES, EventKind, EventRecord, LogonFlags, MessageKind,
     Resumption, SessionCode,
@@ -170,6 +172,27 @@ fn too_fast_is_told_and_a_cancel_is_always_admitted() {
             submit(&mut anna, &[cancel(1, order_id), cancel(1, order_id + 1), cancel(1, order_id + 2)]);
         assert_eq!(kinds(&cancels), [EventKind::OrderCancelled; 3]);
     }
+}
+
+#[test]
+fn cancels_past_their_budget_are_admitted_and_only_their_session_waits() {
+    let cancel_rate = Rate { per_s: 2_000, burst: 100 };
+    let desk = Desk::new(ServerOptions { cancel_rate, ..open_rates() });
+    let (mut anna, mut bert) = (desk.anna(), desk.bert());
+    // Five messages, more than one read takes: 700 past the burst take a third of a second to make up for.
+    let begun = Instant::now();
+    for _ in 0..5 {
+        anna.queue_commands(&[cancel(1, 77); 600]);
+    }
+    anna.send().expect("sent");
+    let rested = submit(&mut bert, &[place(3, 1, 51_000, 1), cancel(3, 1)]);
+    assert_eq!((rested.taken.len(), rested.refused.len()), (1, 0));
+    let outcomes = anna.wait_outcomes(3_000).expect("outcomes");
+    assert_eq!(outcomes.taken.iter().map(|run| run.count).sum::<u32>(), 3_000, "none was refused");
+    assert!(begun.elapsed() > Duration::from_millis(300), "it was read later: {:?}", begun.elapsed());
+    let stats: HashMap<_, _> = desk.server.stats().read().into_iter().collect();
+    assert_eq!((stats["cancels"], stats["throttled"]), (3_001, 0));
+    assert!((2_000..=2_900).contains(&stats["cancels_over"]), "{stats:?}");
 }
 
 #[test]

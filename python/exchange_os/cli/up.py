@@ -103,6 +103,7 @@ def command(
     each = (rate, max(rate, 1))
     options = {
         "session_rate": each,
+        "cancel_rate": (rate * 2, max(rate * 2, 1)),
         "account_rate": each,
         "address_rate": (rate * 4, max(rate * 4, 1)),
     }

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _HELP = {
     "connections": "Connections open now.",
     "commands": "Commands admitted to the log.",
+    "cancels": "Cancels among them.",
+    "cancels_over": "Cancels past their own budget: admitted, and their session was read again later.",
     "refused": "Commands refused before the log.",
     "throttled": "Commands refused because they came too fast.",
     "repeated": "Commands passed over because they had been taken before.",

@@ -2,6 +2,7 @@
 
 use crate::account::Class;
 use crate::auction::check_collected;
+use crate::client_ids::IdsOf;
 use crate::defence::Defence;
 use crate::engine::Engine;
 use crate::instrument::{Instrument, Traded};
@@ -48,7 +49,7 @@ impl Engine {
     pub(crate) fn place(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
         let words = shape::place(command)?;
         self.known_account(command)?;
-        self.once(step, command, false, |engine, step| engine.place_once(step, command, &words))
+        self.once(step, command, Some(IdsOf::Orders), |engine, step| engine.place_once(step, command, &words))
     }
 
     #[inline(always)]
@@ -94,7 +95,7 @@ impl Engine {
             tif: words.tif,
             flags: words.flags.0,
             self_trade: words.self_trade,
-            client_id_at: if command.has_client_id() { self.client_ids.next_number() } else { NO_SLOT },
+            client_id_at: if command.has_client_id() { self.client_ids.next_slot() } else { NO_SLOT },
             ..RestingOrder::unlinked(id, words.side, command.price(), lots)
         };
         let eligibility = self.eligibility_of_incoming(order.account, order.venue);

@@ -1,6 +1,7 @@
 //! Placing, amending and cancelling orders that wait.
 
 use crate::account::Class;
+use crate::client_ids::IdsOf;
 use crate::engine::Engine;
 use crate::instrument::Instrument;
 use crate::margin::reducible;
@@ -17,7 +18,7 @@ impl Engine {
     pub(crate) fn place_trigger(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
         let trigger = shape::place_trigger(command, OrderId(step.sequence))?;
         self.known_account(command)?;
-        self.once(step, command, false, |engine, step| {
+        self.once(step, command, Some(IdsOf::Orders), |engine, step| {
             engine.check_trigger(&trigger)?;
             // ---- Everything is checked. Below this line nothing fails. ----
             engine.add_trigger(trigger);

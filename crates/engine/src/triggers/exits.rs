@@ -1,6 +1,7 @@
 //! Brackets: an entry, and the exits that its fills arm.
 
 use crate::account::Class;
+use crate::client_ids::IdsOf;
 use crate::engine::Engine;
 use crate::orders::Admitted;
 use crate::shape;
@@ -21,7 +22,7 @@ impl Engine {
     pub(crate) fn place_bracket(&mut self, step: &mut Step, command: &CommandRecord) -> Result<(), Refused> {
         let (words, trigger_words) = shape::place_bracket(command)?;
         self.known_account(command)?;
-        self.once(step, command, false, |engine, step| {
+        self.once(step, command, Some(IdsOf::Orders), |engine, step| {
             let Admitted { lots, per_lot, pulled } = engine.admit(step.time_ns, command, &words)?;
             let exits = engine.exits(step.sequence, command, trigger_words);
             engine.check_exits(command.price(), &exits)?;

@@ -186,8 +186,8 @@ impl Engine {
         let mut incoming = self.incoming(trigger.id, &command, &words, lots, per_lot);
         if trigger.client_id != [0; 32] {
             let tag = self.client_ids.tag(trigger.account, &trigger.client_id);
-            let number = self.client_ids.number(tag, trigger.account, &trigger.client_id);
-            incoming.order.client_id_at = number.unwrap_or(NO_SLOT);
+            let slot = self.client_ids.slot(tag, trigger.account, &trigger.client_id);
+            incoming.order.client_id_at = slot.unwrap_or(NO_SLOT);
         }
         step.push_order(EventKind::OrderAccepted, &incoming.order);
         if pulled != Amount::ZERO {

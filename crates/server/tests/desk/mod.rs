@@ -35,6 +35,7 @@ pub(crate) fn open_rates() -> ServerOptions {
     let free = Rate { per_s: 0, burst: 0 };
     ServerOptions {
         session_rate: free,
+        cancel_rate: free,
         account_rate: free,
         address_rate: free,
         tick_ms: 0,

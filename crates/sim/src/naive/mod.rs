@@ -8,6 +8,7 @@ mod admission;
 mod amend;
 mod auction;
 mod charges;
+mod client_ids;
 mod closing;
 mod conversion;
 mod countdowns;
@@ -59,7 +60,7 @@ mod voting;
 
 use self::events::Cause;
 use self::refusal::{Refusal, check, check_bytes, check_id, kind_of};
-use self::state::{Remembered, World};
+use self::state::World;
 use crate::differential::AccountMargin;
 use xos_protocol::{
     CancelReason, CommandKind, CommandRecord, EventFlags, EventKind, EventRecord, Flags, Reject, Tif,
@@ -323,9 +324,7 @@ impl NaiveEngine {
         }
         let is_deposit = kind == CommandKind::Deposit;
         if !is_deposit {
-            let count = self.world.remembered.values().filter(|r| !r.is_deposit).count();
-            let limit = self.world.limits.client_ids_max;
-            check(count < limit as usize, Reject::ClientIdsExhausted, count as i128, limit)?;
+            self.world.make_room_for_id(command.account, client_ids::is_of_money(kind), cause.time_ns)?;
         }
         let outcome_at = events.len();
         if let Err(refusal) = self.world.run(cause, kind, command, events) {
@@ -335,7 +334,7 @@ impl NaiveEngine {
         if is_deposit && answer.kind() == Some(EventKind::Rejected) {
             return Ok(());
         }
-        self.world.remembered.insert(key, Remembered { time_ns: cause.time_ns, is_deposit, answer });
+        self.world.remember(key, kind, cause.time_ns, answer);
         Ok(())
     }
 }
@@ -448,28 +447,5 @@ impl World {
                 Ok(())
             }
         }
-    }
-
-    /// Section 9: ids past their retention are forgotten, unless their order still rests.
-    fn forget_client_ids(&mut self, now_ns: u64) {
-        let retention = u128::from(self.limits.client_id_retention_ns);
-        let (orders, triggers) = (&self.orders, &self.triggers);
-        self.remembered.retain(|_, remembered| {
-            let is_due = u128::from(now_ns) >= u128::from(remembered.time_ns) + retention;
-            if remembered.is_deposit || !is_due {
-                return true;
-            }
-            let id = remembered.answer.order_id;
-            let rests = || orders.iter().any(|order| order.id == id);
-            let rests = match remembered.answer.kind() {
-                Some(EventKind::OrderAccepted) => rests(),
-                Some(EventKind::TriggerAccepted) => rests() || triggers.iter().any(|t| t.id == id),
-                _ => false,
-            };
-            if rests {
-                remembered.time_ns = now_ns;
-            }
-            rests
-        });
     }
 }

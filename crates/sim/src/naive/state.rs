@@ -290,7 +290,10 @@ pub(super) enum Party {
 #[derive(Clone, Debug)]
 pub(super) struct Remembered {
     pub(super) time_ns: u64,
+    /// Grows with each id that is remembered, or renewed.
+    pub(super) place: u64,
     pub(super) is_deposit: bool,
+    pub(super) is_of_money: bool,
     pub(super) answer: EventRecord,
 }
 
@@ -313,6 +316,7 @@ pub(super) struct World {
     pub(super) house: BTreeMap<(House, u32), i128>,
     pub(super) last_trade_id: u64,
     pub(super) remembered: BTreeMap<(u32, ClientId), Remembered>,
+    pub(super) places_of_ids: u64,
     /// Orders that wait for a price, in order of arrival.
     pub(super) triggers: Vec<super::triggers::Trigger>,
     /// Accounts in turn, each with the ids of its orders that were reached, as they were.

@@ -459,6 +459,8 @@ fn limits(words: &[String]) -> Result<Limits, String> {
             .number("funding_settlements_per_command_max", standard.funding_settlements_per_command_max)?,
         payouts_per_command_max: words.number("payouts_per_command_max", standard.payouts_per_command_max)?,
         client_ids_max: words.number("client_ids_max", standard.client_ids_max)?,
+        client_ids_per_account_max: words
+            .number("client_ids_per_account_max", standard.client_ids_per_account_max)?,
         client_id_retention_ns: words.number("client_id_retention_ns", standard.client_id_retention_ns)?,
         frame_commands_max: words.number("frame_commands_max", standard.frame_commands_max)?,
         risk_checks_per_command_max: words

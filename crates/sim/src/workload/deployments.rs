@@ -53,6 +53,7 @@ pub(super) fn limits(rng: &mut Rng) -> Limits {
         funding_settlements_per_command_max: up_to(1, 4),
         payouts_per_command_max: up_to(1, 6),
         client_ids_max: up_to(5, 60),
+        client_ids_per_account_max: up_to(1, 20),
         client_id_retention_ns: up_to(0, 200).into(),
         frame_commands_max: 20,
         risk_checks_per_command_max: up_to(1, 4),
