@@ -1,10 +1,9 @@
 //! kill -9 at load, over the wire: clients with open sessions, a restart, the sessions resumed.
 
-use crate::lives::{Process, Trader, draw, first_seed, lives};
+use crate::lives::{Process, Trader, draw, first_seed, lives, wait_until};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 use xos_node::{FrameBody, ReplayOptions, VerifyOptions, inspect, replay, verify};
 use xos_protocol::{CommandRecord, EventFlags, EventKind, EventRecord};
 use zerocopy::IntoBytes;
@@ -24,13 +23,10 @@ pub(crate) fn kill_at_load() -> String {
         std::thread::scope(|scope| {
             for trader in &mut traders {
                 let client = trader.connect(address);
-                scope.spawn(|| trader.load(client, &stopping, &done));
+                scope.spawn(|| trader.load(client, &stopping, &done, &AtomicU64::new(0)));
             }
-            // At least something is answered, and then at any moment.
-            while done.load(Relaxed) < 300 {
-                std::thread::yield_now();
-            }
-            std::thread::sleep(Duration::from_micros(draw(&mut state, 150_000)));
+            // At least something is answered, and then in the midst of any batch.
+            wait_until(&done, 300 + draw(&mut state, 6_000));
             // In the last life every outcome comes.
             stopping.store(life == kills, Relaxed);
             if life < kills {

@@ -19,6 +19,18 @@ const DIRECTORY: &str = "XOS_FAULT_DIRECTORY";
 /// Commands that a client lets wait for their outcomes.
 const WAITING_MAX: usize = 200;
 
+/// How long a client waits from one heartbeat to the next, at least, milliseconds.
+pub(crate) const WORD_MS: u64 = 10;
+
+/// Waits until so many have been counted.
+pub(crate) fn wait_until(count: &AtomicU64, target: u64) {
+    let begun = Instant::now();
+    while count.load(Relaxed) < target {
+        assert!(begun.elapsed() < 6 * desk::WAIT, "{count:?} of {target}: the clients were cut");
+        std::thread::yield_now();
+    }
+}
+
 /// SplitMix64.
 pub(crate) fn draw(state: &mut u64, end: u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -208,7 +220,13 @@ impl Trader {
     }
 
     /// Sends and listens until the connection breaks, or it is told to stop and everything has its outcome.
-    pub(crate) fn load(&mut self, mut client: Client, stopping: &AtomicBool, answered: &AtomicU64) {
+    pub(crate) fn load(
+        &mut self,
+        mut client: Client,
+        stopping: &AtomicBool,
+        answered: &AtomicU64,
+        words: &AtomicU64,
+    ) {
         client.stream().set_nonblocking(true).expect("a mode");
         let mut said = Instant::now();
         loop {
@@ -216,7 +234,8 @@ impl Trader {
                 let more: Vec<_> = (0..1 + draw(&mut self.seed, 24)).map(|_| self.command()).collect();
                 self.queue(&mut client, &more);
             }
-            if said.elapsed() > Duration::from_millis(10) {
+            if said.elapsed() > Duration::from_millis(WORD_MS) {
+                words.fetch_add(1, Relaxed);
                 client.queue(MessageKind::Heartbeat, 0, &[Heartbeat::default()]);
                 said = Instant::now();
             }
