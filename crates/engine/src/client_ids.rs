@@ -245,16 +245,11 @@ impl ClientIds {
         self.lookup.insert(tag, PERMANENT | at);
     }
 
-    #[inline(always)]
     fn push(&mut self, passing: Passing) -> u32 {
-        match self.pieces.last_mut() {
-            Some(piece) if piece.len() < PIECE => piece.push(passing),
-            _ => {
-                let mut piece = Vec::with_capacity(PIECE);
-                piece.push(passing);
-                self.pieces.push(piece);
-            }
+        if self.slots as usize % PIECE == 0 {
+            self.pieces.push(Vec::with_capacity(PIECE));
         }
+        self.pieces[self.slots as usize / PIECE].push(passing);
         self.slots += 1;
         self.slots - 1
     }
@@ -366,7 +361,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     const RETENTION_NS: u64 = 10_000;
-    const BOUNDS: Bounds = Bounds { of_account: 3_000, of_all: 8_000 };
 
     fn answer(account: u32, number: u64) -> EventRecord {
         let mut detail = [0; 32];
@@ -458,7 +452,7 @@ mod tests {
     #[test]
     fn room_is_made_among_its_own_and_only_among_the_oldest() {
         let mut ids = ClientIds::default();
-        let bounds = Bounds { of_account: 100, ..BOUNDS };
+        let bounds = Bounds { of_account: 100, of_all: 8_000 };
         for number in 0..100 {
             remember(&mut ids, IdsOf::Orders, &answer(1, number), number);
             remember(&mut ids, IdsOf::Money, &answer(1, 1_000 + number), number);
@@ -479,8 +473,8 @@ mod tests {
         assert_eq!(ids.make_room(IdsOf::Money, AccountId(2), all, 201, |_| false), Ok(()));
         assert_eq!(find(&ids, &answer(1, 1_000)), None, "of all, the oldest makes room");
         let none = Bounds { of_account: 0, of_all: 0 };
-        let full = ids.make_room(IdsOf::Money, AccountId(3), none, 201, |_| false);
-        assert_eq!(full, Err(Full { remembered: 0, limit: 0 }));
+        let full = Err(Full { remembered: 0, limit: 0 });
+        assert_eq!(ids.make_room(IdsOf::Money, AccountId(3), none, 201, |_| false), full);
     }
 
     #[test]
