@@ -75,6 +75,8 @@ pub(crate) fn default_limits(py: Python<'_>) -> Bound<'_, PyBytes> {
 pub(crate) struct AllLimits {
     #[serde(flatten)]
     limits: Limits,
+    #[serde(rename = "client_ids_per_account_max")]
+    ids_of_account: u32,
     #[serde(rename = "change_delay_s_min")]
     delay_s: u32,
     #[serde(rename = "delisting_window_s")]
@@ -87,12 +89,13 @@ impl AllLimits {
     pub(crate) fn of(mut limits: Limits) -> Self {
         let standard = Limits::default();
         let (delay_s, window_s) = (limits.change_delay_s_min, limits.delisting_window_s);
-        let auction_s = limits.delisting_auction_s;
+        let (auction_s, ids_of_account) = (limits.delisting_auction_s, limits.client_ids_per_account_max);
         // Their defaults are not written, so each stands once.
         (limits.change_delay_s_min, limits.delisting_window_s) =
             (standard.change_delay_s_min, standard.delisting_window_s);
         limits.delisting_auction_s = standard.delisting_auction_s;
-        Self { limits, delay_s, window_s, auction_s }
+        limits.client_ids_per_account_max = standard.client_ids_per_account_max;
+        Self { limits, ids_of_account, delay_s, window_s, auction_s }
     }
 }
 

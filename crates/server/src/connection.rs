@@ -1,17 +1,17 @@
 //! One connection: its socket, what came and is not read yet, what waits to be sent.
 
+use crate::line::{Line, Sent};
 use crate::outbox::Outbox;
-use crate::page::{Page, RECORDS_PER_MESSAGE, feed_header};
 use crate::sessions::Session;
 use crate::throttle::Bucket;
 use mio::net::TcpStream;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Read};
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use xos_protocol::{
-    EventRecord, FeedRecord, Goodbye, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageHeader, MessageKind,
-    SessionCode,
+    EventRecord, Goodbye, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageHeader, MessageKind, SessionCode,
 };
 use zerocopy::{Immutable, IntoBytes};
 
@@ -60,9 +60,13 @@ pub(crate) struct Connection {
     inbox_start: usize,
     inbox_end: usize,
     outbox: Outbox,
+    /// Where the outbox goes if a publisher sends there too.
+    line: Option<Arc<Line>>,
+    /// Instruments and levels of detail that it reads.
+    pub(crate) subscriptions: BTreeSet<(u32, u8)>,
     outbox_max: usize,
     /// Whether the socket takes more, as far as is known: it has not refused anything since it last said so.
-    pub(crate) writable: bool,
+    writable: bool,
     /// Where the header of the events message under way stands, and how many it has.
     events_at: Option<(usize, u64, u16)>,
     messages_sent: u64,
@@ -112,6 +116,8 @@ impl Connection {
             inbox_start: 0,
             inbox_end: 0,
             outbox: Outbox::default(),
+            line: None,
+            subscriptions: BTreeSet::new(),
             outbox_max,
             writable: true,
             events_at: None,
@@ -181,20 +187,28 @@ impl Connection {
         self.outbox.tail.extend_from_slice(records.as_bytes());
     }
 
-    /// Queues lines of a book for this reader alone.
-    pub(crate) fn say_lines(&mut self, lines: &[FeedRecord]) {
-        self.end_events();
-        for piece in lines.chunks(RECORDS_PER_MESSAGE) {
-            let header = feed_header(piece[0].number, piece.len());
-            self.outbox.tail.extend_from_slice(header.as_bytes());
-            self.outbox.tail.extend_from_slice(piece.as_bytes());
+    /// Lets a publisher send on this connection too; the line is shared from now on.
+    pub(crate) fn share_line(&mut self) -> io::Result<Arc<Line>> {
+        if let Some(line) = &self.line {
+            return Ok(line.clone());
         }
+        self.end_events();
+        let stream = std::net::TcpStream::from(self.stream.as_fd().try_clone_to_owned()?);
+        let line = Arc::new(Line::new(stream, std::mem::take(&mut self.outbox)));
+        self.line = Some(line.clone());
+        Ok(line)
     }
 
-    /// Queues a page that other readers are sent too.
-    pub(crate) fn say_page(&mut self, page: &Arc<Page>) {
-        self.end_events();
-        self.outbox.share(page.clone());
+    /// The socket takes more.
+    pub(crate) fn note_writable(&mut self) {
+        self.writable = true;
+    }
+
+    /// Lets go of the socket.
+    pub(crate) fn hang_up(&self) {
+        if let Some(line) = &self.line {
+            line.close();
+        }
     }
 
     fn next_header(&mut self, kind: MessageKind, mark: u64, count: u16) -> MessageHeader {
@@ -224,31 +238,45 @@ impl Connection {
         }
     }
 
-    /// Bytes that wait to be sent.
-    pub(crate) fn waiting(&self) -> usize {
-        self.outbox.waiting()
-    }
-
     /// Sends what can be sent now; never waits. Who leaves more than the limit unread is cut.
     pub(crate) fn flush(&mut self, now_ns: u64) {
         self.end_events();
-        let waited = self.waiting();
+        let waiting = match &self.line {
+            // Where pages wait, the publisher sends.
+            Some(line) if self.outbox.tail.is_empty() && line.has_pages() => return,
+            Some(line) => match line.say(&mut self.outbox.tail) {
+                Sent::Waits(bytes) => Some(bytes),
+                Sent::Failed => None,
+            },
+            None => self.send_own(now_ns),
+        };
+        match waiting {
+            Some(bytes) if bytes > self.outbox_max => {
+                self.end(SessionCode::SlowConsumer, bytes as u64, self.outbox_max as u64);
+            }
+            Some(0) if self.line.is_some() => self.said_ns = now_ns,
+            Some(_) => {}
+            None => self.end(SessionCode::Farewell, 0, 0),
+        }
+    }
+
+    /// Sends without a publisher; how many bytes wait then. `None`: the connection is broken.
+    fn send_own(&mut self, now_ns: u64) -> Option<usize> {
+        let waited = self.outbox.waiting();
         if waited > 0 && self.writable {
             match self.outbox.send(&mut self.stream) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
                 Err(_) => {
-                    self.end(SessionCode::Farewell, 0, 0);
                     self.outbox.clear();
+                    return None;
                 }
             }
-            if self.waiting() < waited {
+            if self.outbox.waiting() < waited {
                 self.said_ns = now_ns;
             }
         }
-        if self.waiting() > self.outbox_max {
-            self.end(SessionCode::SlowConsumer, self.waiting() as u64, self.outbox_max as u64);
-        }
+        Some(self.outbox.waiting())
     }
 
     /// Notes why it is to be closed; the first reason stands.

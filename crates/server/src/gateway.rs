@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use xos_protocol::{
     Challenge, CommandKind, CommandRecord, Heartbeat, MESSAGE_BYTES_MAX, MESSAGE_HEADER_BYTES, MessageKind,
-    SessionCode,
+    SessionCode, Subscription,
 };
 
 pub(crate) const LISTENER: Token = Token(usize::MAX);
@@ -46,7 +46,10 @@ pub(crate) struct Gateway {
     free: Vec<usize>,
     pub(crate) directory: Directory,
     pub(crate) kept: KeptFrames,
-    pub(crate) publisher: Publisher,
+    /// From the first subscription on.
+    pub(crate) publisher: Option<Publisher>,
+    /// Subscriptions that wait for the end of the batch, with the connection.
+    pub(crate) wanted: Vec<(usize, u64, Subscription)>,
     /// Which connection speaks for a session here.
     pub(crate) of_session: Vec<Option<usize>>,
     pub(crate) accounts: Vec<Bucket>,
@@ -77,7 +80,8 @@ impl Gateway {
         Ok(Self {
             kept,
             options,
-            publisher: Publisher::default(),
+            publisher: None,
+            wanted: Vec::new(),
             shared,
             poll,
             ready: Events::with_capacity(EVENTS_PER_POLL),
@@ -121,7 +125,7 @@ impl Gateway {
                         connection.readable |=
                             event.is_readable() || event.is_read_closed() || event.is_error();
                         if event.is_writable() {
-                            connection.writable = true;
+                            connection.note_writable();
                             writable.push(at);
                         }
                     }
@@ -142,7 +146,6 @@ impl Gateway {
         self.read_all(now_ns, batch);
         if now_ns >= self.swept_ns + SWEEP_NS {
             self.swept_ns = now_ns;
-            self.catch_up(now_ns);
             self.sweep(now_ns);
         }
         Ok(())
@@ -308,6 +311,7 @@ impl Gateway {
             }
             self.owe_cancels(&connection);
         }
+        connection.hang_up();
         let _ = self.poll.registry().deregister(&mut connection.stream);
         self.free.push(at);
         self.shared.stats.connections.fetch_sub(1, Relaxed);

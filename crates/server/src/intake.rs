@@ -90,16 +90,17 @@ impl Gateway {
 
     fn take_subscriptions(&mut self, at: usize, kind: MessageKind, header: MessageHeader) {
         let Some(connection) = &mut self.connections[at] else { return };
+        let id = connection.id;
         let records = &connection.unread()[MESSAGE_HEADER_BYTES..header.length as usize];
         let records: Vec<_> = each::<Subscription>(records).collect();
+        if let Some(bad) = records.iter().find(|record| !matches!(record.level, 2 | 3)) {
+            return connection.end(SessionCode::Malformed, u64::from(bad.level), 3);
+        }
         for record in records {
-            if !matches!(record.level, 2 | 3) {
-                return connection.end(SessionCode::Malformed, u64::from(record.level), 3);
-            }
             if kind == MessageKind::Subscribe {
-                self.publisher.want(at, connection.id, record);
+                self.want(at, id, record);
             } else {
-                self.publisher.unsubscribe(connection.id, record);
+                self.unsubscribe(at, record);
             }
         }
     }

@@ -19,6 +19,7 @@ mod gateway;
 mod intake;
 mod kept;
 mod keys;
+mod line;
 mod options;
 mod order_ids;
 mod outbox;
@@ -29,6 +30,7 @@ mod sequencer;
 mod server;
 mod sessions;
 mod shared;
+mod subscribing;
 mod throttle;
 
 pub use client::{Client, ClientError, Credential, LogonRequest, Outcomes, each};

@@ -40,6 +40,11 @@ impl Outbox {
         self.in_pieces + self.tail.len() - self.sent
     }
 
+    /// Whether anything waits before the tail.
+    pub(crate) fn has_pieces(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
     /// Adds a page.
     pub(crate) fn share(&mut self, page: Arc<Page>) {
         if !self.tail.is_empty() {

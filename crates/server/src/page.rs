@@ -8,12 +8,20 @@ use zerocopy::{FromBytes, IntoBytes};
 /// Changes of a feed that are kept for who asks from a number.
 const KEPT: usize = 65_536;
 /// Records of one message at most.
-pub(crate) const RECORDS_PER_MESSAGE: usize = 1_024;
+const RECORDS_PER_MESSAGE: usize = 1_024;
 
 /// The header of a message of a feed: its number is that of the first change in it, the same for every reader.
-pub(crate) fn feed_header(first: u64, count: usize) -> MessageHeader {
+fn feed_header(first: u64, count: usize) -> MessageHeader {
     let kind = MessageKind::Feed;
     MessageHeader::new(kind, first, 0, kind.record_bytes(), count as u16)
+}
+
+/// Adds the messages of lines of a book that one reader alone is sent.
+pub(crate) fn push_lines(bytes: &mut Vec<u8>, lines: &[FeedRecord]) {
+    for piece in lines.chunks(RECORDS_PER_MESSAGE) {
+        bytes.extend_from_slice(feed_header(piece[0].number, piece.len()).as_bytes());
+        bytes.extend_from_slice(piece.as_bytes());
+    }
 }
 
 /// The messages that one frame made for a feed.
