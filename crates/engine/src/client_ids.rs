@@ -246,7 +246,7 @@ impl ClientIds {
     }
 
     fn push(&mut self, passing: Passing) -> u32 {
-        if self.slots as usize % PIECE == 0 {
+        if (self.slots as usize).is_multiple_of(PIECE) {
             self.pieces.push(Vec::with_capacity(PIECE));
         }
         self.pieces[self.slots as usize / PIECE].push(passing);
