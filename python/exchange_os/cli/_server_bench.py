@@ -226,7 +226,7 @@ def memory(
     directory: Path | None,
     as_json: bool,
 ) -> None:
-    """Load `xos up` and watch its resident memory: flat over so many commands after a warm-up, or exit code 1.
+    """Load `xos up` and watch its resident memory: flat behind a warm-up, or exit code 1.
 
     Flat: the largest of the last quarter is at most 16 MiB above the largest of the first one; nothing is
     subtracted. The warm-up fills what is bounded: client ids, and the events kept for who comes back.
@@ -272,7 +272,7 @@ def quarters(samples: list[tuple[int, int]], warm_up: int, count: int) -> tuple[
 
 def is_flat(begin: int, end: int) -> bool:
     """Whether memory of `begin` bytes, and `end` at last, did not grow."""
-    return 0 < begin and 0 < end <= begin + _ROOM_BYTES
+    return min(begin, end) > 0 and end <= begin + _ROOM_BYTES
 
 
 @click.command(name="subscribers")
@@ -300,8 +300,9 @@ def subscribers(
 ) -> None:
     """What readers of the book cost: more is offered than a server takes, without, with, without ...
 
-    Readers run on the same machine and follow every number. Beside the throughput stands the processor time a command
-    of server, generator and readers, without and with them. Exit code 1 if the median with them is below the bound.
+    Readers run on the same machine and follow every number. Beside the throughput stands the processor time a
+    command of server, generator and readers, without and with them. Exit code 1 if the median with them is
+    below the bound.
     """
     runs: list[tuple[int, int]] = []
     spent: dict[bool, list[dict[str, int]]] = {False: [], True: []}
