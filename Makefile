@@ -5,7 +5,7 @@
 # done again only when its inputs change.
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-long check check-fast tidy format-check types clippy deny advisories docs bench instructions build lock fmt clean
+.PHONY: help up demo test test-long check check-fast tidy format-check types clippy deny advisories docs bench instructions conformance build lock fmt clean
 .DELETE_ON_ERROR:
 
 VENV   := .venv
@@ -64,8 +64,8 @@ build: $(STAMPS)/project ## build everything; leaves .venv/bin/xos
 demo: $(STAMPS)/project ## run the demonstration
 	@$(BIN)/xos demo
 
-up: $(STAMPS)/project ## serve the exchange in ./data until Ctrl-C; with nothing there, the spot market of the templates
-	@$(BIN)/xos up --data data --market python/exchange_os/markets/templates/spot.toml
+up: $(STAMPS)/project ## serve the exchange in ./data with its interface and a population that trades, until Ctrl-C
+	@$(BIN)/xos start --data data
 
 test: $(STAMPS)/project ## run the Rust and Python tests
 	@echo "==> cargo test"
@@ -73,7 +73,17 @@ test: $(STAMPS)/project ## run the Rust and Python tests
 	@echo "==> pytest"
 	@$(BIN)/python -m pytest
 
-test-long: $(STAMPS)/project ## run the slow suites too (XOS_LONG=1, pytest -m long)
+# Clients of OKX in environments of their own, which nothing else needs; most want a newer Python than we do.
+CLIENTS_PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || echo python3)
+.tools/%/stamp: tests/conformance/requirements-%.txt
+	@echo "==> installing $< into .tools/$*"
+	@$(CLIENTS_PYTHON) -m venv --clear .tools/$* && .tools/$*/bin/python -m pip install --quiet \
+		--disable-pip-version-check -r $< && touch $@
+
+conformance: $(STAMPS)/project .tools/clients/stamp .tools/freqtrade/stamp .tools/schemathesis/stamp ## run clients of OKX, as they are installed, against a new exchange; writes the table
+	@$(BIN)/python tools/conformance.py --write
+
+test-long: $(STAMPS)/project conformance ## run the slow suites too (XOS_LONG=1, pytest -m long)
 	@echo "==> cargo test in release, XOS_LONG=1"
 	@XOS_LONG=1 cargo test --workspace --release $(LOCKED) -- --quiet
 	@echo "==> pytest -m long"

@@ -45,7 +45,13 @@ class _Directory:
 
 
 class Exchange(
-    QuestionMethods, VotingMethods, AuctionMethods, FeeMethods, TriggerMethods, AdmissionMethods, Views
+    QuestionMethods,
+    VotingMethods,
+    AuctionMethods,
+    FeeMethods,
+    TriggerMethods,
+    AdmissionMethods,
+    Views,
 ):
     """One exchange. Every method may be called from any thread; calls run one after the other.
 
@@ -172,11 +178,14 @@ class Exchange(
             else [self._directory.market(name).number for name in each("instruments", instruments)]
         )
         subscription = Subscription(target, Filter(kinds, accounts, numbers), kept_max)
+        self._attach(subscription)
+        return subscription
+
+    def _attach(self, subscription: Subscription) -> None:
         with self._publishing:
             if not self._subscriptions:
                 self._core.publish(True)
             self._subscriptions = (*self._subscriptions, subscription)
-        return subscription
 
 
 def _limits(given: dict[str, int]) -> bytes:

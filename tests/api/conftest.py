@@ -16,9 +16,19 @@ from aiohttp import web
 import exchange_os as xos
 from exchange_os.api import Key, Keys, application
 from exchange_os.api.server import DESK, HUB
+from exchange_os.api.serving import Runner
 from exchange_os.api.signing import signature
+from exchange_os.client.pipelined import connect_pipelined
 from exchange_os.control import Database
 from exchange_os.history import History
+from exchange_os.server import KeyFile, Node
+
+SECRET = b"a secret of sufficient length"
+KEYS = KeyFile([("operator", True, SECRET, ["operate"], None)])
+_FREE = (0, 1)
+OPTIONS = {"session_rate": _FREE, "account_rate": _FREE, "address_rate": _FREE, "tick_ms": 0}
+both_faces = pytest.mark.parametrize("server", ["inside", "wire"], indirect=True)
+"""Marks tests that have to hold for an exchange in the process and for one behind a node."""
 
 MARKETS = """
 [[asset]]
@@ -67,10 +77,18 @@ class Server:
         reopened: xos.Exchange | None = None,
         history: History | None = None,
         database: Database | None = None,
+        wire: bool = False,
     ) -> None:
-        self.exchange = reopened or xos.open()
+        """`wire`: the exchange is served by a node, and the API speaks to it."""
+        self.exchange, self.node = reopened or xos.open(), None
+        if wire:
+            self.node = Node(self.exchange, KEYS, address="127.0.0.1:0", options=OPTIONS)
+            self.exchange = xos.connect(self.node.address, key="operator", secret=SECRET)
         if reopened is None:
             self._fill()
+        if self.node is not None:
+            self.exchange.close()
+            self.exchange = connect_pipelined(self.node.address, key="operator", secret=SECRET)
         self.accounts = [1, 2]
         self._limits, self._started, self._history = limits, threading.Event(), history
         self._database = database
@@ -91,7 +109,7 @@ class Server:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         app = application(self.exchange, self.keys, limits=self._limits, history=self._history)
         self.desk, self.hub = app[DESK], app[HUB]
-        runner = web.AppRunner(app)
+        runner = Runner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -119,6 +137,8 @@ class Server:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
         self.exchange.close()
+        if self.node is not None:
+            self.node.stop().close()
 
     def send(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
@@ -153,8 +173,9 @@ def headers_of(key: Key, method: str, path: str, body: bytes = b"", timestamp: s
 
 
 @pytest.fixture
-def server() -> Any:
-    running = Server()
+def server(request: pytest.FixtureRequest) -> Any:
+    """The exchange is in the process of the API, or with `both_faces` also behind a node."""
+    running = Server(wire=getattr(request, "param", "inside") == "wire")
     yield running
     running.close()
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import ccxt
 import pytest
+from tests.api.conftest import both_faces
+
+pytestmark = both_faces
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from tests.api.conftest import Server
+from tests.api.conftest import Server, both_faces
 
 from exchange_os.api import server as tables
 from exchange_os.api.numbers import order_text
 
+pytestmark = both_faces
 READING = sorted(tables.PRIVATE)
 # Every other table of the server is of paths that change something: a new one is found here by itself.
 CHANGING = sorted(
@@ -120,6 +121,6 @@ def test_nobody_gets_in_without_a_key(server: Server, name: str) -> None:
     assert server.send(method, path_of(name), b"" if method == "GET" else b"{}")[0] == 401
 
 
-def test_the_tables_are_read() -> None:
+def test_the_tables_are_read(server: Server) -> None:
     assert {"trade/order", "account/balance", "/api/v1/preview"} <= set(READING)
     assert {"trade/order", "trade/cancel-batch-orders", "account/set-leverage"} <= set(CHANGING)

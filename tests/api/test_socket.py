@@ -419,3 +419,62 @@ def test_a_key_that_is_revoked_ends_its_connections(server: Server) -> None:
             assert not other.socket.closed
 
     asyncio.run(listens())
+
+
+def test_algo_orders_are_told_to_their_owner_alone(server: Server) -> None:
+    exchange = server.exchange
+    exchange.place(2, "ETH-USDC-SWAP", "sell", "2000", "3")
+    exchange.place(1, "ETH-USDC-SWAP", "buy", "2000", "3")
+    stop = {
+        "instId": "ETH-USDC-SWAP",
+        "tdMode": "cross",
+        "side": "sell",
+        "ordType": "conditional",
+        "sz": "3000",
+    }
+    stop |= {"slTriggerPx": "1900", "slOrdPx": "-1", "slTriggerPxType": "mark", "algoClOrdId": "mystop"}
+
+    async def run() -> tuple[list[Any], list[Any]]:
+        async with (
+            connected(server, "business", server.ann) as ann,
+            connected(server, "business", server.bob) as bob,
+        ):
+            for each in (ann, bob):
+                assert (await each.subscribe(channel="orders-algo", instType="SWAP"))["event"] == "subscribe"
+                assert (await each.subscribe(channel="algo-advance", instType="ANY"))["event"] == "subscribe"
+            path = "/api/v5/trade/order-algo"
+            loop = asyncio.get_running_loop()
+            answer = await loop.run_in_executor(None, lambda: server.signed(server.ann, "POST", path, stop))
+            assert answer[1]["code"] == "0", answer
+            told = [await ann.until(lambda said: "data" in said)]
+            exchange.place(2, "ETH-USDC-SWAP", "buy", "1899", "3")
+            exchange.set_mark("ETH-USDC-SWAP", "1899")
+            told.append(await ann.until(lambda said: "data" in said))
+            await bob.socket.send_str("ping")
+            return told, [await bob.next()]
+
+    told, bobs = asyncio.run(run())
+    live, fired = (each["data"][0] for each in told)
+    assert told[0]["arg"] == {"channel": "orders-algo", "instType": "SWAP"}
+    assert (live["state"], live["algoClOrdId"], live["slTriggerPx"]) == ("live", "mystop", "1900.00")
+    assert (live["ordType"], live["slTriggerPxType"], live["tdMode"]) == ("conditional", "mark", "cross")
+    assert (fired["state"], fired["algoId"], fired["ordId"]) == ("effective", live["algoId"], live["algoId"])
+    assert bobs == ["pong"]
+
+
+def test_open_interest_and_price_limits_are_told_as_they_change(server: Server) -> None:
+    exchange = server.exchange
+
+    async def run() -> list[Any]:
+        async with connected(server, "public") as line:
+            first = []
+            for channel in ("open-interest", "price-limit"):
+                await line.send("subscribe", [{"channel": channel, "instId": "ETH-USDC-SWAP"}])
+                first.append(await line.until(lambda said: "data" in said))
+            exchange.place(2, "ETH-USDC-SWAP", "sell", "2000", "3")
+            exchange.place(1, "ETH-USDC-SWAP", "buy", "2000", "3")
+            return [*first, await line.until(lambda said: said["data"][0].get("oi") == "3000")]
+
+    interest, limits, later = (each["data"][0] for each in asyncio.run(run()))
+    assert (interest["oi"], later["oiCcy"], later["instType"]) == ("0", "3.000", "SWAP")
+    assert (limits["sellLmt"], limits["enabled"]) == ("0.01", False)

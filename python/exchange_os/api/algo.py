@@ -87,6 +87,8 @@ class Algos:
     def __init__(self, desk: Desk) -> None:
         self.known: OrderedDict[int, Algo] = OrderedDict()
         self._desk = desk
+        self.hearers: list[Callable[[Algo], None]] = []
+        """Told of every one that has come or changed."""
         desk.hearers.append(self.hear)
 
     def hear(self, rows: Sequence[EventRow], _notes: Mapping[int, Note]) -> None:
@@ -118,6 +120,11 @@ class Algos:
         self.known[row[ORDER]] = found
         if len(self.known) > KEPT_MAX:
             self.known.popitem(last=False)
+        self._tell(found)
+
+    def _tell(self, found: Algo) -> None:
+        for hearer in self.hearers:
+            hearer(found)
 
     def _change(self, found: Algo, row: EventRow) -> None:
         found.updated_ns = row[TIME]
@@ -133,6 +140,7 @@ class Algos:
             found.lots, found.above, found.below = row[QTY], row[AMOUNT], row[COUNTER_AMOUNT]
             found.limit_above = row[PRICE] if row[AMOUNT] else 0
             found.limit_below = row[REMAINING] if row[AMOUNT] else row[PRICE]
+        self._tell(found)
 
 
 async def place(desk: Desk, key: Key, fields: Fields) -> list[Row]:
@@ -314,7 +322,7 @@ def order(desk: Desk, key: Key, fields: Fields) -> list[Row]:
         raise Refused("51003", "Either parameter algoId or algoClOrdId is required.")
     for each in reversed(_own(desk, key)):
         if id_of(each.order_id) == number or (not number and each.client_id == client_id):
-            return [_row(each)]
+            return [algo_row(each)]
     desk.recorder.refuse_unknown()
     raise Refused("51603", "Order does not exist.")
 
@@ -375,7 +383,7 @@ def _page(found: Sequence[Algo], fields: Fields) -> list[Row]:
     name = word(fields, "instId", "")
     after, before = (word(fields, each, "") for each in ("after", "before"))
     rows = [
-        _row(each)
+        algo_row(each)
         for each in reversed(found)
         if kind in {"ANY", TYPES[each.instrument.product]}
         and name in {"", each.instrument.symbol}
@@ -387,7 +395,7 @@ def _page(found: Sequence[Algo], fields: Fields) -> list[Row]:
     return rows[: limit_of(fields, 100, 100)]
 
 
-def _row(algo: Algo) -> Row:
+def algo_row(algo: Algo) -> Row:
     each = algo.instrument
     kind = algo.said.get("ordType", "oco" if algo.above and algo.below else "trigger")
     row: Row = blank(_EMPTY)

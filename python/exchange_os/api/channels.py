@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from exchange_os.api import market, perpetual
+from exchange_os.api import market, perpetual, reference
 from exchange_os.api.codes import Refused
 from exchange_os.api.desk import Desk
 from exchange_os.api.intake import (
@@ -26,7 +26,7 @@ from exchange_os.api.intake import (
 from exchange_os.api.keys import now_ms
 from exchange_os.api.levels import Image
 from exchange_os.api.numbers import ms, size, text, trade_text, word
-from exchange_os.api.private import PrivateChannels
+from exchange_os.api.private import ALGO_CHANNELS, PrivateChannels
 from exchange_os.api.rates import Rates
 from exchange_os.api.session import SESSIONS_MAX, Session, account_of
 
@@ -57,6 +57,14 @@ def _index(desk: Desk, name: str) -> Rows:
     return market.index_tickers(desk, {"instId": name.removesuffix("-SWAP")})
 
 
+def _open_interest(desk: Desk, name: str) -> Rows:
+    return perpetual.open_interest(desk, {"instType": "ANY", "instId": name})
+
+
+def _price_limit(desk: Desk, name: str) -> Rows:
+    return reference.price_limit(desk, {"instId": name})
+
+
 def _funding(desk: Desk, name: str) -> Rows:
     return perpetual.funding_rate(desk, {"instId": name})
 
@@ -67,10 +75,14 @@ _POLLED: dict[str, tuple[Callable[[Desk, str], Rows], int, int]] = {
     "mark-price": (_mark, 20, 1_000),
     "index-tickers": (_index, 10, 0),
     "funding-rate": (_funding, 100, 3_000),
+    "open-interest": (_open_interest, 300, 0),
+    "price-limit": (_price_limit, 20, 0),
 }
 _PUBLIC = frozenset({*_POLLED, *_BOOKS, *_IMAGES, "trades", "instruments", "status"})
 _BUSINESS = frozenset({"trades-all"})
 _PRIVATE = frozenset({"orders", "account", "positions", "balance_and_position", "fills"})
+
+_KNOWN = _PUBLIC | _BUSINESS | _PRIVATE | ALGO_CHANNELS
 
 
 class Hub:
@@ -133,12 +145,12 @@ class Hub:
         channel = word(arg, "channel")
         candle = channel.startswith("candle") and channel.removeprefix("candle").removesuffix("utc")
         place = "business" if candle or channel in _BUSINESS else "public"
-        place = "private" if channel in _PRIVATE else place
-        if channel not in _PUBLIC | _BUSINESS | _PRIVATE and not (candle and candle in market.BARS_S):
+        place = "private" if channel in _PRIVATE else "business" if channel in ALGO_CHANNELS else place
+        if channel not in _KNOWN and not (candle and candle in market.BARS_S):
             raise Refused("60018", f"The channel {channel[:40]!r} does not exist.")
         if session.place != place:
             raise Refused("64001", f"The channel {channel} is on the path {place}.")
-        if place == "private":
+        if channel in _PRIVATE | ALGO_CHANNELS:
             return self.private.topic(channel, account_of(session), arg)
         if channel in _OF_TIER:
             account_of(session)
@@ -156,7 +168,7 @@ class Hub:
         session.subscriptions[exact] = topic
         self._heard_by[topic][session, exact] = None
         channel = topic[0]
-        if channel in _PRIVATE:
+        if channel in _PRIVATE | ALGO_CHANNELS:
             self.private.begin(topic, lambda rows, **words: self._say(session, exact, rows, words))
             return
         number = 0

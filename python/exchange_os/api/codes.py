@@ -7,18 +7,22 @@ from typing import Any
 from exchange_os._core import Reject
 from exchange_os.errors import (
     CredentialRefused,
+    Disconnected,
     Error,
     FloatRefused,
     Inexact,
     InvalidArgument,
     OutOfRange,
     Rejected,
+    SessionRefused,
     UnknownName,
 )
 
 Row = dict[str, Any]
 
 BODY_BYTES_MAX = 65_536
+BODY_S = 10.0
+"""How long the body of a request may take."""
 BATCH_MAX = 20
 
 
@@ -70,4 +74,8 @@ def code_of(error: Error) -> tuple[str, str]:
         return "51121", str(error)
     if isinstance(error, (CredentialRefused, InvalidArgument, FloatRefused, OutOfRange)):
         return "51000", str(error)
+    if isinstance(error, SessionRefused) and error.retry_ns:
+        return "50011", f"Rate limit reached: {error}."
+    if isinstance(error, Disconnected) and error.code == "timed_out":
+        return "50004", str(error)
     return "50001", f"the exchange takes no commands now: {error}"

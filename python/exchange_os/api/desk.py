@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from exchange_os.api.codes import Refused
-from exchange_os.api.intake import EventRow, Hear, Intake, Note
+from exchange_os.api.intake import EventRow, Hear, Note
 from exchange_os.api.keys import Keys
 from exchange_os.api.numbers import word
 from exchange_os.api.recorder import Recorder
+from exchange_os.api.wire_intake import intake_of
 from exchange_os.exchange import Exchange
 from exchange_os.history import History
 from exchange_os.results import Instrument
@@ -36,14 +37,20 @@ class Desk:
         """Fills since the beginning, where there is a history; otherwise the recorder has those of late."""
         self.leverage: dict[tuple[int, int, str], int] = {}
         """Chosen through this process, by account, instrument and mode; the engine holds what counts."""
+        self.simulated: dict[int, bool] = {}
+        """Whether the money of an account is simulated, as far as it was asked."""
         self.hearers: list[Hear] = [self.recorder.hear]
         """Told all events, one after the other."""
-        self.intake = Intake(exchange, self._hear)
+        self.intake = intake_of(exchange, self._hear)
         self.algos = Algos(self)
         self.limits = Limits(self)
         self.hearers.append(self.limits.hear)
         self.wallet = Wallet(self)
         self.identity = Identity(self)
+        before = self.intake.before()
+        if before:
+            self._hear(before, {})
+        self.recorder.begin(before)
 
     def _hear(self, rows: Sequence[EventRow], notes: Mapping[int, Note]) -> None:
         for hear in self.hearers:

@@ -8,70 +8,76 @@ up to date.
 from __future__ import annotations
 
 import asyncio
-import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from exchange_os._core import CancelReason, EventFlags, EventKind
 from exchange_os.errors import Error
 from exchange_os.exchange import Exchange
 from exchange_os.records import Events
+from exchange_os.rows import (
+    ACCOUNT,
+    AMOUNT,
+    CLIENT_ID_AT,
+    COMMAND,
+    COUNTER_AMOUNT,
+    COUNTERPART,
+    DETAIL,
+    EVENT,
+    FLAGS,
+    INSTRUMENT,
+    KIND,
+    NO_ID,
+    ORDER,
+    PRICE,
+    QTY,
+    REASON,
+    REMAINING,
+    SEQUENCE,
+    SIDE,
+    TIME,
+    TRADES,
+    EventRow,
+    Found,
+    is_of_time,
+    outcomes,
+)
 
 T = TypeVar("T")
-EventRow = tuple[Any, ...]
 Note = tuple[str, ...]
 """What a request says of its order that no event carries: ordType, tdMode, tag; perhaps who asked."""
 Hear = Callable[[Sequence[EventRow], Mapping[int, Note]], None]
 """Events, and notes by the sequence of their command."""
 
-COMMAND = struct.Struct("<HBBBBHIIQqqQQq32s")
-"""kind, side, tif, flags, self_trade, venue, account, instrument, order_id, price, qty, expires_ns, amount,
-client_id."""
-EVENT = struct.Struct("<HHBBHQIIQqqq32sQqQqQ")
-"""kind, reason, side, flags, venue, sequence, account, instrument, order_id, price, qty, remaining, detail,
-amount, counter_amount, time_ns."""
-KIND, REASON, SIDE, FLAGS, SEQUENCE, ACCOUNT, INSTRUMENT, ORDER, PRICE, QTY = 0, 1, 2, 3, 5, 6, 7, 8, 9, 10
-REMAINING, DETAIL, AMOUNT, COUNTER_AMOUNT, TIME = 11, 12, 13, 15, 17
-COUNTERPART = struct.Struct("<QIHxxqQ")
-"""The detail of a trade: the maker's order, account, venue and lots left, and the number of the trade."""
-
-_ACCOUNT_AT, _CLIENT_ID_AT = slice(8, 12), slice(64, 96)
-TRADES = (int(EventKind.TRADE), int(EventKind.IMPLIED_TRADE), int(EventKind.IMPLIED_LEG))
-_NO_ID = bytes(32)
-_OF_TIME = (int(CancelReason.EXPIRED), int(CancelReason.CANCEL_ALL_AFTER), int(CancelReason.LINKED))
-_CANCELS = (int(EventKind.ORDER_CANCELLED), int(EventKind.TRIGGER_CANCELLED))
-_COUNTDOWN = int(EventKind.CANCEL_ALL_AFTER_FIRED)
-_RETRY, _TIME_FLAG = int(EventFlags.RETRY), int(EventFlags.OF_TIME)
-
-
-def is_of_time(row: EventRow) -> bool:
-    """Whether it is the outcome of no command; as `EventRecord::is_of_time`."""
-    if row[FLAGS] & _TIME_FLAG or row[KIND] == _COUNTDOWN:
-        return True
-    return row[KIND] in _CANCELS and row[REASON] in _OF_TIME
-
-
-def outcomes(records: Sequence[bytes], first: int, rows: Sequence[EventRow]) -> list[EventRow | None]:
-    """The outcome of every command of a frame whose first has this sequence.
-
-    A first answer that is given again has the sequence that it had then: it is told by account and client id.
-    """
-    found: list[EventRow | None] = [None] * len(records)
-    again: dict[tuple[int, bytes], EventRow] = {}
-    for row in rows:
-        place = row[SEQUENCE] - first
-        if row[FLAGS] & _RETRY and not 0 <= place < len(records):
-            again[row[ACCOUNT], row[DETAIL]] = row
-        elif 0 <= place < len(records) and found[place] is None and not is_of_time(row):
-            found[place] = row
-    if again:
-        for place, record in enumerate(records):
-            if found[place] is None:
-                account = int.from_bytes(record[_ACCOUNT_AT], "little")
-                found[place] = again.get((account, record[_CLIENT_ID_AT]))
-    return found
+__all__ = [
+    "ACCOUNT",
+    "AMOUNT",
+    "COMMAND",
+    "COUNTERPART",
+    "COUNTER_AMOUNT",
+    "DETAIL",
+    "EVENT",
+    "FLAGS",
+    "INSTRUMENT",
+    "KIND",
+    "ORDER",
+    "PRICE",
+    "QTY",
+    "REASON",
+    "REMAINING",
+    "SEQUENCE",
+    "SIDE",
+    "TIME",
+    "TRADES",
+    "EventRow",
+    "Found",
+    "Hear",
+    "Intake",
+    "Note",
+    "is_of_time",
+    "outcomes",
+]
 
 
 class _Frame:
@@ -81,7 +87,7 @@ class _Frame:
         self.records: list[bytes] = []
         self.notes: list[Note | None] = []
         self.ids: set[bytes] = set()
-        self.waiting: list[tuple[asyncio.Future[list[EventRow | None]], int, int]] = []
+        self.waiting: list[tuple[asyncio.Future[Found], int, int]] = []
 
 
 class Intake:
@@ -100,6 +106,10 @@ class Intake:
         self._thread = threading.Thread(target=self._work, name="xos-intake", daemon=True)
         self.subscription = exchange.subscribe(self._published)
 
+    def before(self) -> Sequence[EventRow] | None:
+        """What happened before, as far as it is to be heard; None: nothing is."""
+        return None
+
     def start(self) -> None:
         """From now on events are heard in the running loop."""
         self._loop = asyncio.get_running_loop()
@@ -112,16 +122,16 @@ class Intake:
             self._items.put(None)
             self._thread.join()
 
-    async def send(self, records: Sequence[bytes], notes: Sequence[Note | None]) -> list[EventRow | None]:
+    async def send(self, records: Sequence[bytes], notes: Sequence[Note | None]) -> Found:
         """The outcome event of each record, once all are durable, in order, nothing between them."""
         assert self._loop is not None
-        ids = [record[_CLIENT_ID_AT] for record in records if record[_CLIENT_ID_AT] != _NO_ID]
+        ids = [record[CLIENT_ID_AT] for record in records if record[CLIENT_ID_AT] != NO_ID]
         frame = self._frames[-1] if self._frames else None
         full = frame is None or len(frame.records) + len(records) > self._frame_max
         if frame is None or full or not frame.ids.isdisjoint(ids):
             frame = _Frame()
             self._frames.append(frame)
-        future: asyncio.Future[list[EventRow | None]] = self._loop.create_future()
+        future: asyncio.Future[Found] = self._loop.create_future()
         begin = len(frame.records)
         frame.records.extend(records)
         frame.notes.extend(notes)
@@ -150,7 +160,7 @@ class Intake:
             return
         frame = self._frames.pop(0)
 
-        def finish(found: list[EventRow | None] | None, error: Exception | None) -> None:
+        def finish(found: Found | None, error: Exception | None) -> None:
             for future, begin, end in frame.waiting:
                 if future.done():  # whoever asked has gone
                     continue
@@ -162,7 +172,7 @@ class Intake:
 
         self._items.put(lambda: self._run(lambda: self._submitted(frame), finish))
 
-    def _submitted(self, frame: _Frame) -> list[EventRow | None]:
+    def _submitted(self, frame: _Frame) -> Found:
         core = self._exchange._core
         first = core.sequence() + 1
         self._notes = {first + place: note for place, note in enumerate(frame.notes) if note is not None}

@@ -182,8 +182,10 @@ async def batch(prepare: Prepare, desk: Desk, key: Key, given: Sequence[Fields])
             try:
                 if row is None:
                     raise Refused("50026", "System error: the order has no outcome.")
+                if isinstance(row, Error):
+                    raise row
                 rows[place_of] = answer(row)
-            except Refused as refused:
+            except (Refused, Error) as refused:
                 rows[place_of] = _failed(given[place_of], refused)
     done = [row for row in rows if row is not None]
     wrong = sum(row["sCode"] != "0" for row in done)

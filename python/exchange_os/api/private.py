@@ -8,6 +8,7 @@ from typing import Any
 
 from exchange_os._core import EventKind
 from exchange_os.api.account import balance, position_row, positions
+from exchange_os.api.algo import Algo, algo_row
 from exchange_os.api.codes import Row
 from exchange_os.api.desk import TYPES, Desk, underlying
 from exchange_os.api.intake import KIND, EventRow
@@ -18,6 +19,8 @@ from exchange_os.api.recorder import Fill, Past
 from exchange_os.results import Position
 
 Topic = tuple[Any, ...]
+ALGO_CHANNELS = frozenset({"orders-algo", "algo-advance"})
+"""On the path business. No algo order here is one of the advanced: of those nothing is ever told."""
 Say = Callable[..., None]
 
 _FLUSH_TICKS = 5
@@ -47,12 +50,15 @@ class PrivateChannels:
         self._touched: set[int] = set()
         self._open: dict[Topic, set[tuple[str, str, str]]] = {}
         """Positions that subscribers know to be open."""
+        self._algos: dict[int, Algo] = {}
+        """Changed and not told yet: what their requests said of them is known a moment after their events."""
         desk.recorder.hearers.append(self._order)
+        desk.algos.hearers.append(self._algo)
 
     def topic(self, channel: str, account: int, arg: Mapping[str, Any]) -> Topic:
         """Channel, account and what narrows it: type, family, instrument, currency."""
         narrow = tuple(word(arg, each, "") for each in ("instType", "instFamily", "instId", "ccy"))
-        if channel in {"orders", "positions"}:
+        if channel in {"orders", "positions", *ALGO_CHANNELS}:
             word(arg, "instType")
         return channel, account, *narrow
 
@@ -72,6 +78,9 @@ class PrivateChannels:
         self._touched.add(account)
 
     def tick(self, ticks: int) -> None:
+        algos, self._algos = self._algos, {}
+        for algo in algos.values():
+            self._tell_algo(algo)
         if ticks % _AGAIN_TICKS == 0:
             for topic in [topic for topics in self._topics.values() for topic in topics]:
                 self._push(topic, regular=True)
@@ -151,6 +160,18 @@ class PrivateChannels:
         return {"pTime": moment, "eventType": event, "balData": money, "posData": held, "trades": trades}
 
     # --- orders and fills ---
+
+    def _algo(self, algo: Algo) -> None:
+        if self._topics:
+            self._algos[algo.order_id] = algo
+
+    def _tell_algo(self, algo: Algo) -> None:
+        each = algo.instrument
+        for topic in list(self._topics.get(self._parent(algo.account), ())):
+            channel, _, kind, family, name, _ = topic
+            wanted = kind in {"", "ANY", TYPES[each.product]} and name in {"", each.symbol}
+            if channel == "orders-algo" and wanted and family in {"", underlying(each)}:
+                self._tell(topic, [algo_row(algo)])
 
     def _order(self, past: Past, row: EventRow, fill: Fill | None) -> None:
         if not self._topics:

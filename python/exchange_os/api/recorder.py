@@ -124,10 +124,18 @@ class Recorder:
         self._atoms: dict[str, Decimal] = {}
         self.hearers: list[Callable[[Past, EventRow, Fill | None], None]] = []
         """Told of every order that changed, with the event that changed it, and the fill if it was one."""
-        gone_to, kept = exchange._core.events_kept()
-        missed = gone_to or any(int(kind) in _HISTORY for kind in events_from_bytes(kept)["kind"])
-        self.known_after_ns = exchange.time_ns if missed else 0
+        self.known_after_ns = 0
         """Logged time: every order and fill after it is known; 0 means all that ever were."""
+
+    def begin(self, heard: Sequence[EventRow] | None) -> None:
+        """From now on every event is heard; of what happened before these are, or nothing."""
+        gone_to, kept = self._exchange._core.events_kept()
+        if heard is None:
+            if gone_to or any(int(kind) in _HISTORY for kind in events_from_bytes(kept)["kind"]):
+                self.known_after_ns = self._exchange.time_ns
+        elif gone_to:
+            since = heard[0][TIME] if heard else self._exchange.time_ns
+            self.known_after_ns = max(self.known_after_ns, since)
 
     def instrument(self, number: int) -> Instrument:
         """The terms of an instrument; its prices are those of the first look."""

@@ -21,6 +21,7 @@ from exchange_os.api import (
     own,
     perpetual,
     placing,
+    precheck,
     reference,
     sub_accounts,
     sweeping,
@@ -29,8 +30,9 @@ from exchange_os.api import (
 )
 from exchange_os.api.channels import Hub
 from exchange_os.api.chores import chores
-from exchange_os.api.codes import BODY_BYTES_MAX, Refused, Row, code_of
+from exchange_os.api.codes import BODY_BYTES_MAX, BODY_S, Refused, Row, code_of
 from exchange_os.api.desk import Desk
+from exchange_os.api.environment import check_environment
 from exchange_os.api.keys import Key, Keys
 from exchange_os.api.numbers import DECODE
 from exchange_os.api.rates import Rates
@@ -102,6 +104,7 @@ PRIVATE |= {path: (each.answer, each.often) for path, each in v1.PRIVATE.items()
 SETTINGS: dict[str, tuple[Private, int]] = {
     "account/set-leverage": (account.set_leverage, 20),
     "account/set-position-mode": (account.set_position_mode, 5),
+    "trade/order-precheck": (precheck.order_precheck, 5),
 }
 SINGLE: dict[str, Single] = {
     "trade/order": placing.place,
@@ -180,11 +183,16 @@ async def _socket(request: web.Request) -> web.StreamResponse:
 async def _handle(request: web.Request) -> web.Response:
     """Every request; whatever goes wrong becomes a code and a sentence."""
     try:
-        body = await request.read()
+        async with asyncio.timeout(BODY_S):
+            body = await request.read()
         with decimal.localcontext(prec=_DIGITS):  # sums and products of 128-bit numbers stay exact
             code, data = await _answer(request, body)
     except Refused as refused:
         return _envelope(refused.code, refused.message, [], refused.status)
+    except TimeoutError:
+        late = _envelope("50004", f"The body did not come within {BODY_S:g} seconds.", [], 408)
+        late.force_close()
+        return late
     except web.HTTPRequestEntityTooLarge:
         return _envelope("51000", f"The body is longer than {BODY_BYTES_MAX} bytes.", [], 413)
     except Error as error:
@@ -255,7 +263,9 @@ def _key(request: web.Request, body: bytes, *scopes: str) -> Key:
     if said.startswith(_BEARER):
         return permitted(desk.identity.session_key(said.removeprefix(_BEARER)), scopes)
     asked = request.method, request.raw_path, body, request.remote or ""
-    return authenticate(desk.keys, request.headers, *asked, scopes)
+    key = authenticate(desk.keys, request.headers, *asked, scopes)
+    check_environment(desk, key, request.headers)
+    return key
 
 
 def _typed(change: v1_changes.Change, body: bytes) -> Any:

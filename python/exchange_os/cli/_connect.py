@@ -35,6 +35,12 @@ def connection_options(function: F) -> F:
 def connected(server: str, key_path: Path, key: str) -> Exchange:
     """Connects with the secret of a key in a file."""
     from exchange_os.client import connect
+
+    return connect(server, key=key, secret=secret_of(key_path, key), session=2**32 - 1)
+
+
+def secret_of(key_path: Path, key: str) -> bytes:
+    """The secret of a key in a file."""
     from exchange_os.errors import InvalidArgument
     from exchange_os.server import load_keys
 
@@ -42,5 +48,5 @@ def connected(server: str, key_path: Path, key: str) -> Exchange:
         raise InvalidArgument(f"there is no file of keys at {key_path}; --keys names it")
     for name, is_secret, proof, _, _ in load_keys(key_path).rows:
         if name == key and is_secret:
-            return connect(server, key=key, secret=proof, session=2**32 - 1)
+            return proof
     raise InvalidArgument(f"{key_path} has no secret of a key named {key}")

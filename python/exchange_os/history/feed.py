@@ -43,8 +43,10 @@ class History:
         self.sequence = int(store.noted("sequence") or 0)
         """Of the last event that is written."""
 
-    def catch_up(self, directory: str | PathLike[str]) -> int:
-        """Reads from the log of a directory that nobody has open what came since; gives the sequence reached.
+    def catch_up(self, directory: str | PathLike[str], *, to_sequence: int | None = None) -> int:
+        """Reads from the log of a directory what came since; gives the sequence reached.
+
+        Where a server has it open, up to a sequence that is durable.
 
         `InvalidArgument` if this is the history of another log, or of one that was longer.
         """
@@ -56,7 +58,11 @@ class History:
             raise InvalidArgument("this is the history of another exchange: rebuild it")
         self._store.note("origin", first.chain_hash)
         report = log.replay(
-            directory, from_sequence=self.sequence + 1, use_snapshots=True, on_events=self._hear_logged
+            directory,
+            from_sequence=self.sequence + 1,
+            to_sequence=to_sequence,
+            use_snapshots=True,
+            on_events=self._hear_logged,
         )
         self.flush()
         if report.sequence < self.sequence:

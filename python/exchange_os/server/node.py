@@ -44,6 +44,7 @@ OF_ACCOUNT = frozenset(
         "credential",
         "debt",
         "family",
+        "is_simulated",
         "orders",
         "positions",
         "preview",

@@ -71,7 +71,7 @@ symbol = "corner"
 
 _SPOT = """
 [[instrument]]
-symbol = "{symbol}/USD"
+symbol = "{name}"
 product = "spot"
 base = "{symbol}"
 quote = "USD"
@@ -86,7 +86,7 @@ split = {split}
 
 _PERPETUAL = """
 [[instrument]]
-symbol = "{symbol}-PERP"
+symbol = "{name}"
 product = "perpetual"
 tick_size = "{tick}"
 lot_size = "{lot}"
@@ -103,7 +103,7 @@ split = {split}
 
 _OWN_PERPETUAL = """
 [[instrument]]
-symbol = "{symbol}-PERP"
+symbol = "{name}"
 product = "perpetual"
 venue = "corner"
 tick_size = "0.01"
@@ -141,21 +141,38 @@ def step_text(count: int) -> str:
     return "0." + "1".rjust(len(str(count)) - 1, "0")
 
 
-def market_file_text(questions: list[Question], names: dict[str, str], opening: bool) -> str:
+class Symbols:
+    """What instruments are called."""
+
+    spot = "{}/USD"
+    perpetual = "{}-PERP"
+
+    def question(self, key: str) -> str:
+        return key
+
+    def outcome(self, key: str, code: str) -> str:
+        return f"{self.question(key)}.{code}"
+
+
+def market_file_text(
+    questions: list[Question], names: dict[str, str], opening: bool, symbols: Symbols
+) -> str:
     """A market file that lists the questions; the opening one also venues, spot, perpetuals."""
     parts = [_SETTLEMENT_ASSET]
     if opening:
         parts += [_MORE_ASSETS, _VENUES]
         for underlying in UNDERLYINGS:
             tick, lot = step_text(underlying.ticks), step_text(underlying.lots)
+            base = underlying.symbol
             parts += [
-                product.format(symbol=underlying.symbol, tick=tick, lot=lot, split=_SPLIT)
-                for product in (_SPOT, _PERPETUAL)
+                product.format(symbol=base, name=name.format(base), tick=tick, lot=lot, split=_SPLIT)
+                for product, name in ((_SPOT, symbols.spot), (_PERPETUAL, symbols.perpetual))
             ]
-        parts.append(_OWN_PERPETUAL.format(symbol=OWN_SYMBOL, split=_SPLIT))
+        own = symbols.perpetual.format(OWN_SYMBOL)
+        parts.append(_OWN_PERPETUAL.format(name=own, split=_SPLIT))
     for question in questions:
         outcomes = ",\n".join(
-            f'    {{ symbol = "{question.key}.{code}", name = "{names[code]}" }}'
+            f'    {{ symbol = "{symbols.outcome(question.key, code)}", name = "{names[code]}" }}'
             for code in question.outcomes
         )
         text = question.title
@@ -163,7 +180,7 @@ def market_file_text(questions: list[Question], names: dict[str, str], opening: 
             text += ": who goes through?"
         parts.append(
             _QUESTION.format(
-                symbol=question.key,
+                symbol=symbols.question(question.key),
                 text=text,
                 maker=MAKER_PPM,
                 taker=TAKER_PPM,
@@ -177,8 +194,11 @@ def market_file_text(questions: list[Question], names: dict[str, str], opening: 
 class Listings:
     """What is listed, as arrays by instrument number, and which file listed it."""
 
-    def __init__(self, exchange: Exchange, facts: TournamentFacts, folder: Path) -> None:
+    def __init__(
+        self, exchange: Exchange, facts: TournamentFacts, folder: Path, symbols: Symbols | None = None
+    ) -> None:
         self.exchange = exchange
+        self.symbols = symbols or Symbols()
         self.folder = folder
         self.team_count = len(facts.teams)
         self.product = np.zeros(INSTRUMENTS_MAX, np.int64)
@@ -197,11 +217,12 @@ class Listings:
         self._teams = dict(facts.team_index) | {DRAW: self.team_count}
         self.refresh()
 
-    def list_questions(self, questions: list[Question], name: str, time_ns: int) -> int:
+    def list_questions(self, questions: list[Question], name: str, time_ns: int | None) -> int:
         """Writes a market file that asks for the questions, deploys it; the number of deployments sent."""
         opening = not self.files
         path = self.folder / f"{len(self.files):03d}-{name}.toml"
-        path.write_text(market_file_text(questions, self._names, opening), encoding="utf-8")
+        text = market_file_text(questions, self._names, opening, self.symbols)
+        path.write_text(text, encoding="utf-8")
         sent = len(self.exchange.deploy(path, time_ns=time_ns).missing)
         self.files.append(path)
         if opening:
@@ -214,20 +235,22 @@ class Listings:
         return sent
 
     def _note_pair(self, underlying: Underlying) -> None:
-        spot = self.exchange.number_of(f"{underlying.symbol}/USD")
-        perpetual = self.exchange.number_of(f"{underlying.symbol}-PERP")
+        spot, perpetual = (
+            self.exchange.number_of(name.format(underlying.symbol))
+            for name in (self.symbols.spot, self.symbols.perpetual)
+        )
         self.spot[underlying.symbol], self.perpetual[underlying.symbol] = spot, perpetual
         self.product[spot], self.product[perpetual] = SPOT, PERPETUAL
         self.is_open[[spot, perpetual]] = True
 
     def _note_own(self) -> None:
-        own = self.exchange.number_of(f"{OWN_SYMBOL}-PERP")
+        own = self.exchange.number_of(self.symbols.perpetual.format(OWN_SYMBOL))
         self.perpetual[OWN_SYMBOL] = own
         self.product[own] = PERPETUAL
         self.is_open[own] = True
 
     def _note(self, question: Question) -> None:
-        terms = self.exchange.question(question.key)
+        terms = self.exchange.question(self.symbols.question(question.key))
         first, size = self.exchange.number_of(terms.outcomes[0]), len(terms.outcomes)
         here = slice(first, first + size)
         self.first[question.key], self.size[question.key] = first, size
