@@ -101,14 +101,12 @@ impl Engine {
         self.switches.off |= 1 << defence as u8;
     }
 
-    /// Keeps every posting from now on, so that a test sees balances between two legs of a command.
-    #[cfg(feature = "defence_switches")]
+    /// Keeps every posting from now on, for statements, and for tests that look between two legs of a command.
     pub fn keep_postings(&mut self) {
         self.ledger.keep_trail();
     }
 
     /// The postings kept since the last call.
-    #[cfg(feature = "defence_switches")]
     pub fn take_postings(&mut self) -> Vec<xos_ledger::Posting> {
         self.ledger.take_trail()
     }

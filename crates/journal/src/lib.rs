@@ -46,6 +46,7 @@ mod segment;
 mod snapshot;
 mod survey;
 mod sync;
+mod tail;
 mod verify;
 
 pub use disk::{Access, DirectoryLock, Disk, DiskFile, RealDisk};
@@ -64,4 +65,5 @@ pub use segment::{
 pub use snapshot::{SNAPSHOT_HEADER_BYTES, SnapshotInfo, SnapshotWriter, snapshot_name};
 pub use survey::{SegmentInfo, TornTail, is_journal_file};
 pub use sync::{SpareOutcome, SpareTicket, SyncOutcome, SyncTicket};
+pub use tail::TailReader;
 pub use verify::{VerifyReport, verify};

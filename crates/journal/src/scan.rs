@@ -94,6 +94,41 @@ impl FrameCursor {
         }
     }
 
+    /// The next frame of a log that is being written, if it stands there whole. What was read ahead may be older than
+    /// what stands there by now, so nothing is concluded from it.
+    pub(crate) fn step_behind_writer(
+        &mut self,
+        previous: &Position,
+    ) -> Result<Option<(FrameHeader, Position)>, JournalError> {
+        if self.capacity - self.offset < FRAME_HEADER_BYTES as u64 {
+            return Ok(None);
+        }
+        if let Some(found) = self.whole_frame(previous)? {
+            return Ok(Some(found));
+        }
+        self.buffer.clear();
+        self.base = self.offset;
+        let mut magic = [0; 4];
+        read_exact(&*self.file, &self.name, &mut magic, self.offset)?;
+        if magic == [0; 4] { Ok(None) } else { self.whole_frame(previous) }
+    }
+
+    fn whole_frame(&mut self, previous: &Position) -> Result<Option<(FrameHeader, Position)>, JournalError> {
+        let at = self.fill(FRAME_HEADER_BYTES)?;
+        let mut bytes = [0; FRAME_HEADER_BYTES];
+        bytes.copy_from_slice(&self.buffer[at..at + FRAME_HEADER_BYTES]);
+        let Ok(header) = frame::decode(&bytes, self.capacity - self.offset) else { return Ok(None) };
+        let size = header.frame_bytes() as usize;
+        let at = self.fill(size)?;
+        let whole = &self.buffer[at..at + size];
+        let next = frame::check(&header, self.seed, whole)
+            .and_then(|()| frame::follow(&header, whole, previous, true));
+        let Ok(position) = next else { return Ok(None) };
+        self.frame = at..at + size;
+        self.offset += size as u64;
+        Ok(Some((header, position)))
+    }
+
     /// Makes `need` bytes from `offset` on available and returns where they begin in the buffer.
     fn fill(&mut self, need: usize) -> Result<usize, JournalError> {
         let at = (self.offset - self.base) as usize;

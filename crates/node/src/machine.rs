@@ -32,6 +32,11 @@ impl Machine {
         &self.engine
     }
 
+    /// For what does not touch its state: which postings it keeps.
+    pub(crate) fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
     /// Why it stopped.
     pub(crate) fn halted(&self) -> Option<&Violation> {
         self.halted.as_ref().or(self.engine.violation())
