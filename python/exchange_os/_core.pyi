@@ -637,6 +637,42 @@ class Inspector:
     def __iter__(self) -> Inspector: ...
     def __next__(self) -> tuple[int, int, int, int, bytes, str, int, bool, bytes]: ...
 
+@final
+class HistoryReader:
+    """Follows the log in a directory, whoever writes it, and folds it into rows."""
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        sequence: int,
+        number: int,
+        standing: list[tuple[int, int, int, bytes]],
+        /,
+    ) -> HistoryReader: ...
+    def sequence(self) -> int:
+        """Sequence of the last command that was read."""
+
+    def chain_hash(self) -> bytes:
+        """Hash of the chain after that command."""
+
+    def advance(self, to_sequence: int, commands_most: int, /) -> _HistoryBatch | None:
+        """Reads what has been written up to a sequence and gives its rows."""
+
+def history_rows(kind: int, rows: bytes, /) -> list[tuple[Any, ...]]:
+    """The rows in a chunk, each a tuple of its columns and its text."""
+
+def history_columns(kind: int, /) -> list[str]:
+    """Names of the columns of a kind of rows."""
+
+_HistoryBatch = tuple[
+    int,
+    int,
+    int,
+    list[tuple[int, int, int, int, int, int, int, int, int, bytes]],
+    list[tuple[int, int, int, int, bytes]],
+    list[tuple[int, int, int, bytes]],
+    list[tuple[int, int, int]],
+]
 _OrderRow = tuple[int, int, int, bool, int, int | None, int | None, int, int, int, bytes | None]
 _OutcomeRow = tuple[int, int, int, bool, int, int, int, int, int, int]
 _RestingRow = tuple[int, int, int, int, int, int, int, int, int, int, int, int, bytes, int, int]

@@ -72,9 +72,9 @@ pub struct Chunk {
     pub first: u64,
     /// Number of the last row.
     pub last: u64,
-    /// Least id of an order (of trades: of a trade) in it.
+    /// Least sequence of a command that placed one of its orders; of a movement least order id, of a trade least trade id.
     pub low: u64,
-    /// Greatest such id.
+    /// The greatest of those.
     pub high: u64,
     /// Logged time of the first row.
     pub first_ns: u64,

@@ -26,6 +26,9 @@ pub(crate) struct Fill {
     is_over: bool,
 }
 
+/// The bits of an order's id that are the sequence of a command: exits of a bracket have one more.
+const PLACED: u64 = (1 << 52) - 1;
+
 impl Facts {
     pub(crate) fn trade(&mut self, event: &EventRecord) {
         let kind = event.kind();
@@ -186,7 +189,8 @@ impl Facts {
         let Some(order) = self.orders.remove(&id) else { return };
         self.number += 1;
         let row = order.row(self.number, sequence, reason);
-        self.chunks.put(Kind::Order, order.account, id, self.time_ns, &row, &order.client_id);
+        let placed = id & PLACED;
+        self.chunks.put(Kind::Order, order.account, placed, self.time_ns, &row, &order.client_id);
         self.changed_orders.insert(id);
     }
 

@@ -80,8 +80,12 @@ impl Follower {
         let Some(frame) = self.reader.next_frame()? else { return Ok(false) };
         let (sequence, offset) = (frame.header.first_sequence, frame.offset);
         let file = || frame.file.to_string();
-        let body =
-            body::decode(&frame).map_err(|why| OpenError::BadFrame { file: file(), offset, sequence, why })?;
+        let body = body::decode(&frame).map_err(|why| OpenError::BadFrame {
+            file: file(),
+            offset,
+            sequence,
+            why,
+        })?;
         let header = FrameHeader { first_sequence: sequence, time_ns: frame.header.time_ns };
         self.events.clear();
         let done = self.machine.apply(header, &body, &mut self.events);

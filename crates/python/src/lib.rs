@@ -7,6 +7,7 @@ mod debt;
 mod exchange;
 mod fault;
 mod governance;
+mod history;
 mod kept;
 mod layout;
 mod log;
@@ -33,6 +34,8 @@ mod _core {
     use crate::bench::{bench_commands, bench_replay, bench_restart, bench_workload};
     #[pymodule_export]
     use crate::exchange::Exchange;
+    #[pymodule_export]
+    use crate::history::{HistoryReader, history_columns, history_rows};
     #[pymodule_export]
     use crate::layout::{
         canonical_deployment, command_fields, default_limits, event_fields, funding_rate, wire_messages,

@@ -47,7 +47,10 @@ fn attached(call: impl for<'py> FnOnce(Python<'py>) -> PyResult<()>) {
 }
 
 /// Runs a read with the interpreter released.
-fn reading<T: Send>(py: Python<'_>, read: impl FnOnce() -> Result<T, Fault> + Send) -> PyResult<T> {
+pub(crate) fn reading<T: Send>(
+    py: Python<'_>,
+    read: impl FnOnce() -> Result<T, Fault> + Send,
+) -> PyResult<T> {
     match py.detach(|| catch_unwind(AssertUnwindSafe(read))) {
         Ok(done) => done.map_err(|fault| fault.into_exception(py)),
         Err(panic) => match panic.downcast::<Stopped>() {

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from exchange_os.api import market, perpetual, reference
+from exchange_os.api import market, past_candles, perpetual, reference
 from exchange_os.api.codes import Refused
 from exchange_os.api.desk import Desk
 from exchange_os.api.intake import (
@@ -143,10 +143,10 @@ class Hub:
     def topic(self, session: Session, arg: Mapping[str, Any]) -> Topic:
         """What an argument is about, or `Refused`."""
         channel = word(arg, "channel")
-        candle = channel.startswith("candle") and channel.removeprefix("candle").removesuffix("utc")
+        candle = past_candles.is_channel(self.desk, channel)
         place = "business" if candle or channel in _BUSINESS else "public"
         place = "private" if channel in _PRIVATE else "business" if channel in ALGO_CHANNELS else place
-        if channel not in _KNOWN and not (candle and candle in market.BARS_S):
+        if channel not in _KNOWN and not candle:
             raise Refused("60018", f"The channel {channel[:40]!r} does not exist.")
         if session.place != place:
             raise Refused("64001", f"The channel {channel} is on the path {place}.")
@@ -159,7 +159,7 @@ class Hub:
         if channel == "instruments":
             return channel, word(arg, "instType")
         name = word(arg, "instId")
-        if channel == "index-tickers":
+        if channel == "index-tickers" or channel.startswith("index-candle"):
             return channel, name
         return channel, self.desk.exchange.instrument(name).symbol
 
@@ -277,7 +277,7 @@ class Hub:
                 self._look(topic)
         if self._ticks % 100 == 0:
             for topic in list(self._heard_by):
-                if topic[0].startswith("candle") or topic[0] == "instruments":
+                if "candle" in topic[0] or topic[0] == "instruments":
                     self._look(topic)
         if self._ticks % _KEY_TICKS == 0:
             self._end_revoked()
@@ -304,7 +304,7 @@ class Hub:
         news = _news(channel, before, rows)
         if news:
             self._told[topic] = (rows, self._ticks)
-            self.tell(topic, news, not channel.startswith("candle"))
+            self.tell(topic, news, "candle" not in channel)
 
     def _rows(self, topic: Topic) -> Rows:
         channel, about = topic[0], topic[-1]
@@ -317,9 +317,8 @@ class Hub:
             return [{**row, "instId": about} for row in rows] if channel == "books5" else rows
         if channel == "instruments":
             return market.instruments(self.desk, {"instType": about})
-        if channel.startswith("candle"):
-            fields = {"instId": about, "bar": channel.removeprefix("candle"), "limit": "2"}
-            return market.candles(self.desk, fields)[::-1]
+        if "candle" in channel:
+            return past_candles.of_channel(self.desk, channel, about)
         return []
 
 
@@ -336,7 +335,7 @@ def _wait(channel: str) -> int:
 
 def _news(channel: str, before: Rows, rows: Rows) -> Rows:
     """Rows that are not as they were; times alone are no news."""
-    if channel.startswith("candle"):
+    if "candle" in channel:
         return [row for row in rows if row not in before]
     moment = {"ts", "seqId"}
     plain = [{name: value for name, value in row.items() if name not in moment} for row in before]

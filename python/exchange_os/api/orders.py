@@ -22,7 +22,6 @@ from exchange_os.api.numbers import (
     trade_text,
     word,
 )
-from exchange_os.api.past_fills import past_fills
 from exchange_os.api.recorder import Past
 from exchange_os.results import Instrument, Order
 
@@ -38,6 +37,10 @@ _CLIENT_ID_MAX = 32
 def order(desk: Desk, key: Key, fields: Fields) -> list[Row]:
     """One order, live or over."""
     found = find(desk, key, fields)
+    if found is None and desk.history is not None:
+        from exchange_os.api import past_orders
+
+        return past_orders.order(desk, key, fields)
     if found is None:
         _refuse_forgotten(desk, fields)
     if found is None or found.instrument.symbol != word(fields, "instId"):
@@ -73,8 +76,6 @@ def history(desk: Desk, key: Key, fields: Fields) -> list[Row]:
 
 def fills(desk: Desk, key: Key, fields: Fields) -> list[Row]:
     """Fills of the account, newest first; the bill of a fill is its trade."""
-    if desk.history is not None:
-        return [fill_row(fill) for fill in past_fills(desk, desk.history, accounts(desk, key), fields)]
     own, kind = set(accounts(desk, key)), word(fields, "instType", "")
     name, number = word(fields, "instId", ""), word(fields, "ordId", "")
     after, before = (decimal_of(each, word(fields, each, "-1")) for each in ("after", "before"))

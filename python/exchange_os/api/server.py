@@ -19,6 +19,7 @@ from exchange_os.api import (
     openapi,
     orders,
     own,
+    past_markets,
     perpetual,
     placing,
     precheck,
@@ -98,6 +99,8 @@ PRIVATE: dict[str, tuple[Private, int]] = {
 PUBLIC |= reference.ENDPOINTS
 PUBLIC |= {path: (each.answer, each.often) for path, each in v1.PUBLIC.items()}
 PRIVATE |= own.ENDPOINTS | asset.READING | sub_accounts.READING
+PUBLIC |= past_markets.PUBLIC
+PRIVATE |= past_markets.PRIVATE
 PRIVATE |= {path: (each.answer, each.often) for path, each in v1.PRIVATE.items()}
 
 # These need the scope trade.

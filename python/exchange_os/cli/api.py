@@ -47,6 +47,9 @@ def tls_options(function: F) -> F:
     "--account", type=IntRange(1), help="Make a new key with read and trade for this account first."
 )
 @click.option(
+    "--history", "history_url", help="URL of the database of history; a file beside DIRECTORY without one."
+)
+@click.option(
     "--key-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="With --account: the key that this file names, if it still stands; the new one's name goes there.",
@@ -70,6 +73,7 @@ def command(
     port: int,
     account: int | None,
     key_file: Path | None,
+    history_url: str | None,
     server: str | None,
     key_path: Path | None,
     key: str,
@@ -96,7 +100,9 @@ def command(
 
     # The thread that sends commands waits so long at most for the event loop to let it.
     sys.setswitchinterval(_SWITCH_S)
-    exchange, history = _opened(directory, server, key_path or directory.parent / "keys.toml", key)
+    exchange, history = _opened(
+        directory, server, key_path or directory.parent / "keys.toml", key, history_url
+    )
     with exchange:
         keys = chosen.keys(directory)
         made = None if account is None else _key(keys, exchange, account, key_file)
@@ -151,25 +157,23 @@ def _key(keys: Keys, exchange: Exchange, account: int, file: Path | None) -> Key
     return made
 
 
-def _opened(directory: Path, server: str | None, key_path: Path, key: str) -> tuple[Exchange, History | None]:
-    """The exchange, and the history of its fills: behind a server up to now, as the rest is heard."""
+def _opened(
+    directory: Path, server: str | None, key_path: Path, key: str, history_url: str | None
+) -> tuple[Exchange, History | None]:
+    """The exchange, and its history where the log lies here."""
     from exchange_os.client.pipelined import connect_pipelined
     from exchange_os.exchange import Exchange
     from exchange_os.history import History, Store
 
-    def store() -> History:
-        return History(Store(directory.with_name(directory.name + ".history.db")))
-
-    if server is None:
-        history = store()
-        if directory.exists():
-            history.catch_up(directory)
-        return Exchange.open(directory), history
-    connected = connect_pipelined(
-        server, key=key, secret=secret_of(key_path, key), session=_SESSION, events_kept_max=_EVENTS_KEPT
+    exchange = (
+        Exchange.open(directory)
+        if server is None
+        else connect_pipelined(
+            server, key=key, secret=secret_of(key_path, key), session=_SESSION, events_kept_max=_EVENTS_KEPT
+        )
     )
     if not directory.exists():
-        return connected, None
-    history = store()
-    history.catch_up(directory, to_sequence=connected.sequence)
-    return connected, history
+        return exchange, None
+    return exchange, History(
+        Store(history_url or directory.with_name(directory.name + ".history.db")), directory
+    )

@@ -361,14 +361,17 @@ def _print(report: dict[str, Any], as_json: bool) -> None:
 @click.option("--fills", default=1_000_000, show_default=True, type=click.IntRange(min=2), help="To write.")
 @click.option("--accounts", default=10_000, show_default=True, type=click.IntRange(min=2), help="Of them.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Their seed.")
+@click.option("--database", help="URL of an empty database; a file beside the log without one.")
 @_directory
 @json_option
-def history(fills: int, accounts: int, seed: int, directory: Path | None, as_json: bool) -> None:
-    """Write fills into a new history, orders with client ids among them, and ask for pages of accounts."""
+def history(
+    fills: int, accounts: int, seed: int, database: str | None, directory: Path | None, as_json: bool
+) -> None:
+    """Fold a log of fills, two orders with client ids a trade, into a new history, and ask for pages."""
     from exchange_os.history.measure import measure
 
     with TemporaryDirectory(prefix="xos-bench-", dir=directory, ignore_cleanup_errors=True) as folder:
-        report = measure(Path(folder) / "history.db", fills, accounts, seed)
+        report = measure(Path(folder), fills, accounts, seed, database)
     if as_json:
         say_json(report)
     else:

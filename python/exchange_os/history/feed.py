@@ -1,24 +1,38 @@
-"""Feeding history: from the log what it has missed, then every event as it is published."""
+"""History follows the log: what is missing at first, then what is written to it, until somebody closes it."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
+from exchange_os import _core
+from exchange_os.bounds import directory_text
+from exchange_os.errors import Error, InvalidArgument
+from exchange_os.history.store import Store, brief
 
-from exchange_os import log
-from exchange_os.errors import EventsGone, InvalidArgument
-from exchange_os.exchange import Exchange
-from exchange_os.history.store import Asked, FillRow, Store
-from exchange_os.records import Events
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-_BATCH = 65_536
-_WAITING_MAX = 4_000_000
+    from exchange_os._core import _HistoryBatch
+
+_COMMANDS_AT_ONCE = 65_536
+_WAITED_S = 0.5
 _IDLE_S = 0.05
+_END = 2**64 - 1
 _log = logging.getLogger("exchange_os.history")
+
+
+class Followed(Protocol):
+    """What history asks of an exchange: how far it has answered."""
+
+    @property
+    def sequence(self) -> int: ...
 
 
 class HistoryUnavailable(Exception):
@@ -26,143 +40,166 @@ class HistoryUnavailable(Exception):
 
 
 class History:
-    """A store that follows an exchange.
+    """A store that follows the log in a directory.
 
-    Events wait in memory until they are written, by a thread of its own or by whoever asks first. If writing
-    fails or too many wait, history is unavailable until it is opened again; the exchange does not notice.
+    Nothing of it touches the exchange: the log waits where it is while history is behind, cannot write, or is
+    gone. It goes on by itself when it can. Meanwhile whoever asks gets `HistoryUnavailable`.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._waiting: list[Events] = []
-        self._count = 0
-        self._lock, self._writing = threading.Lock(), threading.Lock()
+    def __init__(self, store: Store, directory: str | PathLike[str]) -> None:
+        self.store = store
+        self.directory = Path(directory)
+        self._lock = threading.RLock()
         self._stop = threading.Event()
+        self._reader: _core.HistoryReader | None = None
+        self._pending: tuple[_HistoryBatch, str] | None = None
         self._failure: str | None = None
+        self._exchange: Followed | None = None
         self._thread: threading.Thread | None = None
-        self.sequence = int(store.noted("sequence") or 0)
-        """Of the last event that is written."""
+        noted = store.noted()
+        self.sequence = int(noted.get("sequence", 0))
+        """Of the last command whose rows are written."""
 
-    def catch_up(self, directory: str | PathLike[str], *, to_sequence: int | None = None) -> int:
-        """Reads from the log of a directory what came since; gives the sequence reached.
-
-        Where a server has it open, up to a sequence that is durable.
+    def catch_up(self, progress: Callable[[int, int], object] | None = None) -> int:
+        """Writes all that stands in the log; gives the sequence reached. `progress` hears that, and the last.
 
         `InvalidArgument` if this is the history of another log, or of one that was longer.
         """
-        first = next(iter(log.inspect(directory, to_sequence=1)), None)
-        if first is None:
+        last = _core.Inspector(directory_text(self.directory), 1, 1).end() if progress else 0
+        with self._lock:
+            while self._write_some(_END):
+                if progress is not None:
+                    progress(self.sequence, max(last, self.sequence))
             return self.sequence
-        origin = self._store.noted("origin")
-        if origin not in {None, first.chain_hash}:
-            raise InvalidArgument("this is the history of another exchange: rebuild it")
-        self._store.note("origin", first.chain_hash)
-        report = log.replay(
-            directory,
-            from_sequence=self.sequence + 1,
-            to_sequence=to_sequence,
-            use_snapshots=True,
-            on_events=self._hear_logged,
-        )
-        self.flush()
-        if report.sequence < self.sequence:
-            raise InvalidArgument(
-                f"the history goes to sequence {self.sequence}, the log to {report.sequence}: rebuild it"
-            )
-        return self.sequence
 
-    def follow(self, exchange: Exchange) -> None:
-        """Hears every event of an exchange from now on, and those since `sequence` that it still keeps."""
-        self._subscription = exchange.subscribe(self.hear)
-        try:
-            kept = list(exchange.events(self.sequence + 1))
-            if kept:  # at once: a part may end amid the events of a command
-                with self._writing:
-                    self._write(kept)
-        except EventsGone as error:
-            self._fail(str(error))
+    def follow(self, exchange: Followed) -> None:
+        """Follows what the exchange answers from now on, in a thread of its own."""
+        self._exchange = exchange
         self._thread = threading.Thread(target=self._work, name="xos-history", daemon=True)
         self._thread.start()
 
-    def hear(self, events: Events) -> None:
-        """Takes events to be written soon; never raises and never waits for the disk."""
-        with self._lock:
-            if self._count + len(events) > _WAITING_MAX:
-                self._fail(f"more than {_WAITING_MAX} events wait to be written")
-            if self._failure is None:
-                self._waiting.append(events)
-                self._count += len(events)
+    @contextmanager
+    def reading(self) -> Iterator[Store]:
+        """The store, with everything that the exchange answered before; nobody writes meanwhile.
 
-    def fills(self, accounts: list[int], asked: Asked, limit: int) -> list[FillRow]:
-        """Fills of some accounts, newest first, with everything that was published before this call.
-
-        `HistoryUnavailable` if it is not complete.
+        `HistoryUnavailable` if that is not there within half a second.
         """
-        self.flush()
-        with self._writing:
-            self._check()
-            found = [fill for account in accounts for fill in self._store.fills(account, asked, limit)]
-        return sorted(found, key=lambda fill: (fill.trade_id, fill.maker), reverse=True)[:limit]
+        wanted = self.sequence if self._exchange is None else self._exchange.sequence
+        if not self._lock.acquire(timeout=_WAITED_S):
+            raise HistoryUnavailable("history is unavailable: it is busy writing")
+        try:
+            deadline = time.monotonic() + _WAITED_S
+            while self.sequence < wanted:
+                self._try(wanted)
+                if self._failure is not None:
+                    raise HistoryUnavailable(f"history is unavailable: {self._failure}")
+                if self.sequence < wanted and time.monotonic() > deadline:
+                    behind = wanted - self.sequence
+                    raise HistoryUnavailable(f"history is unavailable: it is {behind} commands behind")
+            if self._failure is not None:
+                raise HistoryUnavailable(f"history is unavailable: {self._failure}")
+            try:
+                yield self.store
+            except Error:
+                raise
+            except Exception as error:
+                if not _is_of_database(error):
+                    raise
+                self._fail(brief(error))
+                raise HistoryUnavailable(f"history is unavailable: {self._failure}") from error
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
+        """Stops following; what is not written yet is read from the log another time."""
         self._stop.set()
         if self._thread is not None:
-            self._subscription.close()
             self._thread.join()
-        self.flush()
-        self._store.close()
+        self.store.close()
 
-    def _hear_logged(self, events: Events) -> None:
-        self.hear(events)
-        if self._count >= _BATCH:
-            self.flush()
-            self._check()
+    # --- inside ---
 
     def _work(self) -> None:
         while not self._stop.wait(_IDLE_S):
-            self.flush()
-
-    def flush(self) -> None:
-        """Writes what waits."""
-        with self._writing:
             with self._lock:
-                waiting, self._waiting, self._count = self._waiting, [], 0
-            if waiting:
-                self._write(waiting)
+                wanted = _END if self._exchange is None else self._sequence_answered()
+                while self.sequence < wanted and not self._stop.is_set():
+                    before = self.sequence
+                    self._try(wanted)
+                    if self.sequence == before:
+                        break
 
-    def _write(self, waiting: list[Events]) -> None:
-        if self._failure is not None:
-            return
-        events = np.concatenate(waiting) if len(waiting) > 1 else waiting[0]
-        events = events[events["sequence"] > self.sequence]
-        if not len(events):
-            return
-        reached = int(events["sequence"].max())
+    def _sequence_answered(self) -> int:
         try:
-            self._store.add(events, reached)
+            return 0 if self._exchange is None else self._exchange.sequence
+        except Error:  # closed, or halted: there is nothing more to come
+            return 0
+
+    def _try(self, wanted: int) -> None:
+        """Writes some rows; whatever goes wrong is said to whoever asks, and tried again the next time."""
+        try:
+            self._write_some(wanted)
         except Exception as error:  # noqa: BLE001 - the exchange goes on without its history
-            self._fail(str(error))
+            self._fail(brief(error))
         else:
-            self.sequence = reached
+            self._failure = None
+
+    def _write_some(self, to_sequence: int) -> bool:
+        """Whether there was anything to write."""
+        if self._pending is None:
+            reader = self._opened()
+            batch = reader.advance(to_sequence, _COMMANDS_AT_ONCE)
+            if batch is None:
+                return False
+            self._pending = batch, reader.chain_hash().hex()
+        batch, chain = self._pending
+        self.store.add(batch, chain)
+        self.sequence, self._pending = batch[0], None
+        return True
+
+    def _opened(self) -> _core.HistoryReader:
+        """The reader of the log, from where the store stands."""
+        if self._reader is not None:
+            return self._reader
+        noted, path = self.store.noted(), directory_text(self.directory)
+        try:
+            reader = _core.HistoryReader(path, self.sequence, self.store.number, self.store.standing())
+        except Error as error:
+            if not self.sequence:
+                raise
+            raise InvalidArgument(
+                f"the log does not go on from sequence {self.sequence} of the history: {error}; rebuild it"
+            ) from error
+        if self.sequence and reader.chain_hash().hex() != noted["chain"]:
+            raise InvalidArgument("this is the history of another log: rebuild it")
+        self._reader = reader
+        return reader
 
     def _fail(self, why: str) -> None:
         if self._failure is None:
             _log.error("history is unavailable: %s", why)
-            self._failure = why
-
-    def _check(self) -> None:
-        if self._failure is not None:
-            raise HistoryUnavailable(f"history is unavailable: {self._failure}")
+        self._failure = why
 
 
-def rebuild(directory: str | PathLike[str], path: Path) -> int:
-    """Forgets a history and makes it anew from the log of a directory that nobody has open."""
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    history = History(Store(path))
+def _is_of_database(error: Exception) -> bool:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return isinstance(error, SQLAlchemyError)
+
+
+def rebuild(
+    directory: str | PathLike[str],
+    place: Path | str,
+    progress: Callable[[int, int], object] | None = None,
+) -> int:
+    """Forgets a history and makes it anew from the log in a directory; gives the sequence reached."""
+    if not (isinstance(place, str) and "://" in place):
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{place}{suffix}").unlink(missing_ok=True)
+    store = Store(place)
+    store.clear()
+    history = History(store, directory)
     try:
-        reached = history.catch_up(directory)
-        history._check()
-        return reached
+        return history.catch_up(progress)
     finally:
         history.close()

@@ -1,0 +1,1 @@
+"""Migrations of the history, run by alembic when it is opened."""
