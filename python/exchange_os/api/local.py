@@ -11,7 +11,6 @@ from aiohttp import web
 
 from exchange_os.api.keys import Key, Keys
 from exchange_os.api.server import application
-from exchange_os.history import History, Store
 
 if TYPE_CHECKING:
     from typing import Self
@@ -44,16 +43,13 @@ class LocalApi:
 
     async def _serve(self) -> None:
         self._loop, self._stop, self._keys = asyncio.get_running_loop(), asyncio.Event(), Keys()
-        history = History(Store())
-        history.follow(self._exchange)
-        runner = web.AppRunner(application(self._exchange, self._keys, limits=False, history=history))
+        runner = web.AppRunner(application(self._exchange, self._keys, limits=False))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         self._ready.set()
         await self._stop.wait()
         await runner.cleanup()
-        history.close()
         self._keys.close()
 
     def __enter__(self) -> Self:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from exchange_os._core import EventKind, Side
-from exchange_os.api import market, past_candles, past_fills, past_orders, past_positions, reference
+from exchange_os.api import past_candles, past_fills, past_orders, past_positions, perpetual, reference
 from exchange_os.api.codes import Row as Answer
 from exchange_os.api.desk import TYPES, Desk, underlying
 from exchange_os.api.keys import Key
@@ -55,7 +55,7 @@ def _trade_row(each: Instrument, row: Row) -> Answer:
 def funding_history(desk: Desk, fields: Fields) -> list[Answer]:
     """Rates of the intervals that are over, newest first; `after` and `before` are milliseconds."""
     if desk.history is None:
-        return market.funding_history(desk, fields)
+        return perpetual.funding_history(desk, fields)
     each, limit = desk.instrument(fields), limit_of(fields, 400, 400)
     with reading(desk) as store:
         rows = page(store, Kind.FUNDING, [each.number], asked_by_time(fields), limit, lambda _: True)
