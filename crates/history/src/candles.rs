@@ -1,6 +1,6 @@
 //! Candles: prices of trades, marks and indices over spans of time.
 
-use std::collections::BTreeMap;
+use crate::hash::Map;
 use xos_units::{Price, Qty, notional};
 
 /// Lengths of the spans that are kept; every other bar is made of one of them. Marks and indices have no seconds.
@@ -32,13 +32,27 @@ impl Source {
 /// Source, length in seconds, instrument, begin in seconds, and the columns of the kind candle.
 pub type CandleRow = (Source, u64, u32, u64, [i128; 9]);
 
-type Key = (Source, u64, u32);
+type Key = (u32, u32, u32);
+
+struct Present {
+    source: Source,
+    bar_s: u64,
+    instrument: u32,
+    row: [i128; 9],
+    is_changed: bool,
+}
+
+impl Present {
+    fn told(&self) -> CandleRow {
+        (self.source, self.bar_s, self.instrument, self.row[0] as u64, self.row)
+    }
+}
 
 /// The present candles, and those that ended since they were taken last.
 #[derive(Default)]
 pub(crate) struct Candles {
-    present: BTreeMap<Key, [i128; 9]>,
-    changed: BTreeMap<(Source, u64, u32, u64), [i128; 9]>,
+    present: Map<Key, Present>,
+    ended: Vec<CandleRow>,
 }
 
 impl Candles {
@@ -56,31 +70,45 @@ impl Candles {
         for &bar_s in source.bars() {
             let begin = time_ns / 1_000_000_000 / bar_s * bar_s;
             let fresh = [i128::from(begin), ticks, ticks, ticks, ticks, 0, 0, 0, 0];
-            let candle = self.present.entry((source, bar_s, instrument)).or_insert(fresh);
-            if candle[0] != fresh[0] {
-                *candle = fresh;
+            let present = self.present.entry((source as u32, bar_s as u32, instrument));
+            let present =
+                present.or_insert(Present { source, bar_s, instrument, row: fresh, is_changed: false });
+            if present.row[0] != fresh[0] {
+                if present.is_changed {
+                    self.ended.push(present.told());
+                }
+                present.row = fresh;
             }
-            candle[2] = candle[2].max(ticks);
-            candle[3] = candle[3].min(ticks);
-            candle[4] = ticks;
-            candle[5] += i128::from(lots.0);
-            candle[6] += notional(price, lots, 1).0;
-            candle[7] += count;
-            candle[8] = i128::from(time_ns);
-            self.changed.insert((source, bar_s, instrument, begin), *candle);
+            present.is_changed = true;
+            let row = &mut present.row;
+            row[2] = row[2].max(ticks);
+            row[3] = row[3].min(ticks);
+            row[4] = ticks;
+            row[5] += i128::from(lots.0);
+            row[6] += notional(price, lots, 1).0;
+            row[7] += count;
+            row[8] = i128::from(time_ns);
         }
     }
 
     /// Those that changed since the last call.
     pub(crate) fn take(&mut self) -> Vec<CandleRow> {
-        let changed = std::mem::take(&mut self.changed);
-        changed.into_iter().map(|((source, bar, of, begin), row)| (source, bar, of, begin, row)).collect()
+        let mut rows = std::mem::take(&mut self.ended);
+        for present in self.present.values_mut().filter(|present| present.is_changed) {
+            rows.push(present.told());
+            present.is_changed = false;
+        }
+        rows.sort_unstable_by_key(|(source, bar_s, instrument, begin, _)| {
+            (*source, *bar_s, *instrument, *begin)
+        });
+        rows
     }
 
     /// Puts a candle back that was the present one.
     pub(crate) fn restore(&mut self, source: u8, bar_s: u64, instrument: u32, row: &[i128]) {
         let (Some(&source), Ok(row)) = (Source::ALL.get(source as usize), row.try_into()) else { return };
-        self.present.insert((source, bar_s, instrument), row);
+        let present = Present { source, bar_s, instrument, row, is_changed: false };
+        self.present.insert((source as u32, bar_s as u32, instrument), present);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows gathered by owner, so that a database writes and reads few records.
 
+use crate::hash::Map;
 use crate::pack::Packer;
-use std::collections::BTreeMap;
 
 /// Rows of one epoch lie together in the database: a commit touches the newest pages, however much there is.
 pub const EPOCH_BITS: u32 = 19;
@@ -93,7 +93,7 @@ struct Open {
 /// The chunks of a batch.
 #[derive(Default)]
 pub(crate) struct Chunks {
-    open: BTreeMap<(Kind, u32), Open>,
+    open: Map<(u32, u32), Open>,
     full: Vec<Chunk>,
 }
 
@@ -110,7 +110,8 @@ impl Chunks {
     ) {
         debug_assert_eq!(numbers.len(), kind.columns().len());
         let number = numbers[0] as u64;
-        let open = self.open.entry((kind, owner)).or_insert_with(|| Open {
+        let key = (kind as u32, owner);
+        let open = self.open.entry(key).or_insert_with(|| Open {
             chunk: Chunk {
                 kind,
                 owner,
@@ -131,7 +132,7 @@ impl Chunks {
         (chunk.low, chunk.high) = (chunk.low.min(id), chunk.high.max(id));
         open.count += 1;
         if open.count == ROWS_MAX
-            && let Some(full) = self.open.remove(&(kind, owner))
+            && let Some(full) = self.open.remove(&key)
         {
             self.full.push(full.closed());
         }

@@ -4,12 +4,13 @@ use crate::Standing;
 use crate::candles::{CandleRow, Candles, Source};
 use crate::chunks::{Chunk, Chunks, Kind};
 use crate::fills::Fill;
+use crate::hash::Map;
 use crate::lives::{End, Life};
 use crate::market::Market;
 use crate::movements::told;
 use crate::orders::{Open, text_of};
 use crate::pack::{Packer, unpacked};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use xos_engine::Engine;
 use xos_ledger::Posting;
 use xos_protocol::{CommandRecord, EventFlags, EventKind, EventRecord};
@@ -56,25 +57,34 @@ pub struct Facts {
     pub(crate) number: u64,
     pub(crate) sequence: u64,
     pub(crate) time_ns: u64,
-    pub(crate) balances: HashMap<(u32, u32), i128>,
-    pub(crate) markets: HashMap<u32, Market>,
-    pub(crate) orders: HashMap<u64, Open>,
-    pub(crate) lives: HashMap<(u32, u32), Life>,
+    pub(crate) balances: Map<(u32, u32), i128>,
+    pub(crate) markets: Map<u32, Market>,
+    pub(crate) orders: Map<u64, Open>,
+    pub(crate) lives: Map<(u32, u32), Life>,
     pub(crate) candles: Candles,
     pub(crate) chunks: Chunks,
-    pub(crate) changed_orders: BTreeSet<u64>,
+    /// Orders that changed, each once, and perhaps again where its id comes back.
+    pub(crate) changed_orders: Vec<u64>,
+    /// Of those that are over, which a batch has told as standing.
+    pub(crate) over_orders: Vec<u64>,
     pub(crate) changed_lives: BTreeSet<(u32, u32)>,
-    /// Orders and positions that a batch has told as standing.
-    pub(crate) kept_orders: HashSet<u64>,
-    pub(crate) kept_lives: HashSet<(u32, u32)>,
+    /// Positions that a batch has told as standing.
+    pub(crate) kept_lives: BTreeSet<(u32, u32)>,
     /// Of the command that is being read.
     pub(crate) fills: Vec<Fill>,
     pub(crate) closed: Vec<(Life, End)>,
     /// The waiting order that fired last in it.
     pub(crate) fired: u64,
-    /// Of the frame that is being read: sequence, account, asset, change, reason; 0 of a row that was given.
-    pub(crate) changes: Vec<(u64, u32, u32, i128, u8)>,
+    /// Of the command that is being read: what events told, taken away from what was posted.
+    pub(crate) told: Vec<Change>,
+    /// Of the frame that is being read: what neither explains of the other.
+    pub(crate) changes: Vec<Change>,
+    /// How many of its postings were compared with what events told.
+    pub(crate) compared: usize,
 }
+
+/// Sequence, account, asset, change, reason of the ledger.
+pub(crate) type Change = (u64, u32, u32, i128, u8);
 
 impl Facts {
     /// Goes on after the engine's last command: `number` rows were given before, and this was not over then.
@@ -85,20 +95,22 @@ impl Facts {
             number,
             sequence: engine.sequence(),
             time_ns: engine.time_ns(),
-            balances: HashMap::new(),
-            markets: HashMap::new(),
-            orders: HashMap::new(),
-            lives: HashMap::new(),
+            balances: Map::default(),
+            markets: Map::default(),
+            orders: Map::default(),
+            lives: Map::default(),
             candles: Candles::default(),
             chunks: Chunks::default(),
-            changed_orders: BTreeSet::new(),
+            changed_orders: Vec::new(),
+            over_orders: Vec::new(),
             changed_lives: BTreeSet::new(),
-            kept_orders: HashSet::new(),
-            kept_lives: HashSet::new(),
+            kept_lives: BTreeSet::new(),
             fills: Vec::new(),
             closed: Vec::new(),
             fired: 0,
+            told: Vec::new(),
             changes: Vec::new(),
+            compared: 0,
         };
         for account in 1..=engine.account_count() as u32 {
             for balance in engine.balances(AccountId(account)) {
@@ -113,7 +125,6 @@ impl Facts {
             match kind {
                 Kind::Order => {
                     facts.orders.insert(*first, Open::restored(row, text)?);
-                    facts.kept_orders.insert(*first);
                 }
                 Kind::Position => {
                     let key = (*first as u32, *second as u32);
@@ -133,6 +144,7 @@ impl Facts {
     /// Reads a frame.
     pub fn take(&mut self, frame: &Frame<'_>) {
         self.time_ns = frame.time_ns;
+        self.compared = 0;
         let mut sequence = 0;
         for event in frame.events {
             if event.sequence != sequence {
@@ -167,16 +179,21 @@ impl Facts {
             candles: self.candles.take(),
             ..Batch::default()
         };
-        for id in std::mem::take(&mut self.changed_orders) {
-            if let Some(order) = self.orders.get(&id) {
-                let mut packer = Packer::default();
-                packer.put(&order.row(0, 0, 0), &order.client_id);
-                batch.standing.push((Kind::Order, id, 0, packer.into_bytes()));
-                self.kept_orders.insert(id);
-            } else if self.kept_orders.remove(&id) {
-                batch.gone.push((Kind::Order, id, 0));
-            }
+        let mut changed = std::mem::take(&mut self.changed_orders);
+        changed.sort_unstable();
+        changed.dedup();
+        for id in changed {
+            let Some(order) = self.orders.get_mut(&id) else { continue };
+            (order.is_listed, order.is_kept) = (false, true);
+            let mut packer = Packer::default();
+            packer.put(&order.row(0, 0, 0), text_of(&order.client_id));
+            batch.standing.push((Kind::Order, id, 0, packer.into_bytes()));
         }
+        let mut over = std::mem::take(&mut self.over_orders);
+        over.sort_unstable();
+        batch.gone.extend(
+            over.into_iter().filter(|id| !self.orders.contains_key(id)).map(|id| (Kind::Order, id, 0)),
+        );
         for key in std::mem::take(&mut self.changed_lives) {
             let (first, second) = (u64::from(key.0), u64::from(key.1));
             if let Some(life) = self.lives.get(&key) {
@@ -188,7 +205,7 @@ impl Facts {
                 batch.gone.push((Kind::Position, first, second));
             }
         }
-        let mut present = std::collections::BTreeMap::new();
+        let mut present = BTreeMap::new();
         for (source, bar_s, instrument, _, row) in &batch.candles {
             present.insert((u64::from(*source as u8) << 32 | bar_s, u64::from(*instrument)), row);
         }
@@ -256,7 +273,7 @@ impl Facts {
             _ => {}
         }
         for movement in told(event).into_iter().flatten() {
-            self.move_money(event.sequence, movement, &text_of(&event.client_id()), true);
+            self.move_money(event.sequence, movement, text_of(&event.client_id()), true);
         }
         let signed = if event.side == 0 { event.qty } else { -event.qty };
         let (account, instrument, price) = (event.account, event.instrument, event.price);
@@ -288,6 +305,10 @@ impl Facts {
     fn end_command(&mut self, frame: &Frame<'_>, sequence: u64) {
         self.fired = 0;
         self.settle_fills(frame, sequence);
+        self.compare(frame, sequence);
+        if self.closed.is_empty() {
+            return;
+        }
         for (life, how) in std::mem::take(&mut self.closed) {
             self.number += 1;
             let row = life.row(self.number, sequence, self.time_ns, how as u8);
@@ -309,9 +330,10 @@ impl Facts {
     /// A row of an instrument: number, sequence and time, then these.
     pub(crate) fn put(&mut self, kind: Kind, owner: u32, id: u64, event: &EventRecord, rest: &[i128]) {
         self.number += 1;
-        let mut row = vec![self.number.into(), event.sequence.into(), event.time_ns.into()];
-        row.extend_from_slice(rest);
-        self.chunks.put(kind, owner, id, event.time_ns, &row, b"");
+        let mut row = [0; 8];
+        row[..3].copy_from_slice(&[self.number.into(), event.sequence.into(), event.time_ns.into()]);
+        row[3..3 + rest.len()].copy_from_slice(rest);
+        self.chunks.put(kind, owner, id, event.time_ns, &row[..3 + rest.len()], b"");
     }
 
     pub(crate) fn market(&mut self, engine: &Engine, instrument: u32) -> Option<Market> {

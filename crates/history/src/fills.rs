@@ -5,7 +5,7 @@ use crate::chunks::Kind;
 use crate::facts::{Facts, Frame};
 use crate::lives::{End, Life};
 use crate::movements::{Bits, Movement, told};
-use crate::orders::Open;
+use crate::orders::{Open, text_of};
 use xos_ledger::Reason;
 use xos_protocol::{CommandKind, CommandRecord, EventFlags, EventKind, EventRecord};
 use xos_units::{Price, Qty};
@@ -92,13 +92,16 @@ impl Facts {
     }
 
     pub(crate) fn settle_fills(&mut self, frame: &Frame<'_>, sequence: u64) {
-        for fill in std::mem::take(&mut self.fills) {
+        if self.fills.is_empty() {
+            return;
+        }
+        let mut fills = std::mem::take(&mut self.fills);
+        for fill in fills.drain(..) {
             let Some(market) = self.market(frame.engine, fill.instrument) else { continue };
             let paid = market.paid(fill.price, fill.qty);
             let pays = if fill.side == 0 { -paid } else { paid };
             let realised = if market.is_perpetual() { fill.realised } else { 0 };
-            let client_id = self.orders.get(&fill.order_id).map(|order| order.client_id.clone());
-            let client_id = client_id.unwrap_or_default();
+            let client_id = self.orders.get(&fill.order_id).map(|order| order.client_id).unwrap_or_default();
             let maker = if fill.is_maker { Bits::MAKER } else { 0 };
             let liquidated = if fill.order_id == 0 { Bits::LIQUIDATION } else { 0 };
             let movement = Movement {
@@ -117,12 +120,12 @@ impl Facts {
                 other: 0,
                 bits: Bits::FILL | maker | liquidated,
             };
-            self.move_money(sequence, movement, &client_id, false);
+            self.move_money(sequence, movement, text_of(&client_id), false);
             if let Some((asset, amount)) = market.delivered(fill.qty) {
                 let change = if fill.side == 0 { amount } else { -amount };
                 let bits = maker | liquidated;
                 let delivered = Movement { asset, change, fee: 0, pnl: 0, bits, ..movement };
-                self.move_money(sequence, delivered, &client_id, false);
+                self.move_money(sequence, delivered, text_of(&client_id), false);
             }
             if market.is_perpetual() && fill.account != fill.other {
                 let signed = if fill.side == 0 { fill.qty } else { -fill.qty };
@@ -132,14 +135,15 @@ impl Facts {
             }
             self.fill_order(&fill, sequence);
         }
+        self.fills = fills;
     }
 
     pub(crate) fn fill_order(&mut self, fill: &Fill, sequence: u64) {
         let time_ns = self.time_ns;
-        let Some(order) = self.orders.get_mut(&fill.order_id) else { return };
-        order.fill(fill.trade_id, fill.price, fill.qty, fill.fee, time_ns);
-        order.pnl += fill.realised;
-        self.changed_orders.insert(fill.order_id);
+        self.with_order(fill.order_id, |order| {
+            order.fill(fill.trade_id, fill.price, fill.qty, fill.fee, time_ns);
+            order.pnl += fill.realised;
+        });
         if fill.is_over {
             self.end_order(fill.order_id, sequence, 0);
         }
@@ -148,27 +152,39 @@ impl Facts {
     // --- orders ---
 
     pub(crate) fn accept(&mut self, frame: &Frame<'_>, event: &EventRecord) {
-        let waited = self.orders.remove(&event.order_id).filter(|order| order.waits);
-        let command = command_of(frame, event.order_id);
-        let order = Open::of(event, command, waited.as_ref());
-        self.orders.insert(event.order_id, order);
-        self.changed_orders.insert(event.order_id);
+        let waited = self.orders.get(&event.order_id).filter(|order| order.waits).copied();
+        let order = Open::of(event, command_of(frame, event.order_id), waited.as_ref());
+        self.stand(order, waited);
     }
 
     pub(crate) fn accept_trigger(&mut self, frame: &Frame<'_>, event: &EventRecord) {
         let command = command_of(frame, event.order_id)
             .filter(|command| command.kind() == Some(CommandKind::PlaceTrigger));
-        let mut order = Open::of(event, command, None);
-        order.waits = true;
-        self.orders.insert(event.order_id, order);
-        self.changed_orders.insert(event.order_id);
+        let order = Open { waits: true, ..Open::of(event, command, None) };
+        self.stand(order, None);
+    }
+
+    fn stand(&mut self, mut order: Open, before: Option<Open>) {
+        let (is_listed, is_kept) = before.map_or((false, false), |before| (before.is_listed, before.is_kept));
+        if !is_listed {
+            self.changed_orders.push(order.order_id);
+        }
+        (order.is_listed, order.is_kept) = (true, is_kept);
+        self.orders.insert(order.order_id, order);
     }
 
     pub(crate) fn forget_trigger(&mut self, id: u64) {
         if self.orders.get(&id).is_some_and(|order| order.waits) {
-            self.orders.remove(&id);
-            self.changed_orders.insert(id);
+            self.leave(id);
         }
+    }
+
+    fn leave(&mut self, id: u64) -> Option<Open> {
+        let order = self.orders.remove(&id)?;
+        if order.is_kept {
+            self.over_orders.push(id);
+        }
+        Some(order)
     }
 
     pub(crate) fn cancel(&mut self, event: &EventRecord) {
@@ -179,19 +195,20 @@ impl Facts {
     }
 
     pub(crate) fn with_order(&mut self, id: u64, change: impl FnOnce(&mut Open)) {
-        if let Some(order) = self.orders.get_mut(&id) {
-            change(order);
-            self.changed_orders.insert(id);
+        let Some(order) = self.orders.get_mut(&id) else { return };
+        change(order);
+        if !order.is_listed {
+            order.is_listed = true;
+            self.changed_orders.push(id);
         }
     }
 
     pub(crate) fn end_order(&mut self, id: u64, sequence: u64, reason: u16) {
-        let Some(order) = self.orders.remove(&id) else { return };
+        let Some(order) = self.leave(id) else { return };
         self.number += 1;
         let row = order.row(self.number, sequence, reason);
         let placed = id & PLACED;
-        self.chunks.put(Kind::Order, order.account, placed, self.time_ns, &row, &order.client_id);
-        self.changed_orders.insert(id);
+        self.chunks.put(Kind::Order, order.account, placed, self.time_ns, &row, text_of(&order.client_id));
     }
 
     // --- positions ---

@@ -13,6 +13,7 @@ mod candles;
 mod chunks;
 mod facts;
 mod fills;
+mod hash;
 mod lives;
 mod market;
 mod money;

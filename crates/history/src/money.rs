@@ -1,53 +1,48 @@
 //! Movements of money: those that events tell, and what of the ledger's postings they leave.
 
 use crate::chunks::Kind;
-use crate::facts::{Facts, Frame};
+use crate::facts::{Change, Facts, Frame};
 use crate::movements::Movement;
 use xos_ledger::{Party, Reason};
 
-type Change = (u64, u32, u32, i128, u8);
+const LOOKED_AT_MAX: usize = 64;
 
 impl Facts {
-    /// What of the ledger's movements no event told: a referrer's share, and stakes, whose asset no event names.
-    pub(crate) fn explain_rest(&mut self, frame: &Frame<'_>) {
-        for posting in frame.postings {
-            let sides = [(posting.from, -posting.amount.0), (posting.to, posting.amount.0)];
-            for (party, change) in sides {
+    /// Takes what events told of a command from what was posted for it; what is left waits for the end of the frame,
+    /// as a command that time caused may come twice.
+    pub(crate) fn compare(&mut self, frame: &Frame<'_>, sequence: u64) {
+        let mut told = std::mem::take(&mut self.told);
+        while let Some(posting) = frame.postings.get(self.compared).filter(|one| one.sequence == sequence) {
+            self.compared += 1;
+            for (party, change) in [(posting.from, -posting.amount.0), (posting.to, posting.amount.0)] {
                 if let Party::User(account) = party {
-                    let reason = posting.reason as u8;
-                    self.changes.push((posting.sequence, account.0, posting.asset.0, change, reason));
+                    note(&mut told, (sequence, account.0, posting.asset.0, change, posting.reason as u8));
                 }
             }
         }
+        self.changes.extend(told.drain(..).filter(|(.., change, _)| *change != 0));
+        self.told = told;
+    }
+
+    /// What of the ledger's movements no event told: a referrer's share, and stakes, whose asset no event names.
+    pub(crate) fn explain_rest(&mut self, frame: &Frame<'_>) {
+        while let Some(posting) = frame.postings.get(self.compared) {
+            self.compare(frame, posting.sequence);
+        }
+        if self.changes.is_empty() {
+            return;
+        }
         let mut changes = std::mem::take(&mut self.changes);
         changes.sort_by_key(|(sequence, account, asset, ..)| (*sequence, *account, *asset));
-        let same = |a: &Change, b: &Change| (a.0, a.1, a.2) == (b.0, b.1, b.2);
-        for group in changes.chunk_by(same) {
-            let rest: i128 = group.iter().map(|(.., change, _)| change).sum();
-            if rest == 0 {
+        for group in changes.chunk_by(|a, b| (a.0, a.1, a.2) == (b.0, b.1, b.2)) {
+            let change: i128 = group.iter().map(|(.., change, _)| change).sum();
+            if change == 0 {
                 continue;
             }
             let (sequence, account, asset, ..) = group[0];
-            let is_it = |(.., change, reason): &&Change| *reason != 0 && *change == rest;
-            let is_share = |(.., reason): &&Change| *reason == Reason::Referral as u8;
-            let of = group.iter().find(is_share).or_else(|| group.iter().find(is_it)).unwrap_or(&group[0]);
-            let movement = Movement {
-                account,
-                asset,
-                change: rest,
-                reason: of.4,
-                instrument: 0,
-                order_id: 0,
-                trade_id: 0,
-                side: 0,
-                price: 0,
-                qty: 0,
-                fee: 0,
-                pnl: 0,
-                other: 0,
-                bits: 0,
-            };
-            self.put_movement(sequence, movement, b"");
+            let reason = group.iter().map(|(.., reason)| *reason).max().unwrap_or(0);
+            let rest = Movement { account, asset, change, reason, ..Movement::default() };
+            self.put_movement(sequence, rest, b"");
         }
         changes.clear();
         self.changes = changes;
@@ -58,7 +53,9 @@ impl Facts {
         if only_if_any && movement.change == 0 {
             return;
         }
-        self.changes.push((sequence, movement.account, movement.asset, -movement.change, 0));
+        if movement.change != 0 {
+            note(&mut self.told, (sequence, movement.account, movement.asset, -movement.change, 0));
+        }
         self.put_movement(sequence, movement, text);
     }
 
@@ -87,5 +84,19 @@ impl Facts {
             m.bits.into(),
         ];
         self.chunks.put(Kind::Movement, m.account, m.order_id, self.time_ns, &row, text);
+    }
+}
+
+/// Adds to what is known of the same account and asset. A referrer's share is why there is a rest, whatever else there was.
+fn note(changes: &mut Vec<Change>, (sequence, account, asset, change, reason): Change) {
+    // Of a command of many accounts the end of the frame adds up what is not found here.
+    match changes.iter_mut().rev().take(LOOKED_AT_MAX).find(|known| (known.1, known.2) == (account, asset)) {
+        Some(known) => {
+            known.3 += change;
+            if known.4 != Reason::Referral as u8 && reason != 0 {
+                known.4 = reason;
+            }
+        }
+        None => changes.push((sequence, account, asset, change, reason)),
     }
 }

@@ -41,7 +41,7 @@ impl Bits {
 }
 
 /// One movement, before its number and the balance after it are known.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Movement {
     pub(crate) account: u32,
     pub(crate) asset: u32,

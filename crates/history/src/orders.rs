@@ -31,30 +31,34 @@ pub(crate) const COLUMNS: [&str; 24] = [
 ];
 
 /// An order that is not over; or one that waits for its trigger, of which only the words are known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Open {
     pub(crate) order_id: u64,
     pub(crate) account: u32,
     pub(crate) instrument: u32,
-    venue: u16,
-    side: u8,
-    tif: u8,
-    flags: u8,
-    self_trade: u8,
-    price: i64,
-    qty: i64,
-    filled: i64,
-    value: i128,
-    fee: i128,
+    pub(crate) venue: u16,
+    pub(crate) side: u8,
+    pub(crate) tif: u8,
+    pub(crate) flags: u8,
+    pub(crate) self_trade: u8,
+    pub(crate) price: i64,
+    pub(crate) qty: i64,
+    pub(crate) filled: i64,
+    pub(crate) value: i128,
+    pub(crate) fee: i128,
     pub(crate) pnl: i128,
-    created_ns: u64,
-    updated_ns: u64,
-    last_trade_id: u64,
-    last_price: i64,
-    last_qty: i64,
-    last_ns: u64,
+    pub(crate) created_ns: u64,
+    pub(crate) updated_ns: u64,
+    pub(crate) last_trade_id: u64,
+    pub(crate) last_price: i64,
+    pub(crate) last_qty: i64,
+    pub(crate) last_ns: u64,
     pub(crate) waits: bool,
-    pub(crate) client_id: Vec<u8>,
+    pub(crate) client_id: ClientId,
+    /// It stands in the list of those that changed.
+    pub(crate) is_listed: bool,
+    /// A batch has told it as standing.
+    pub(crate) is_kept: bool,
 }
 
 impl Open {
@@ -66,8 +70,7 @@ impl Open {
             // The exits of a bracket: at once or not at all, like their entry with its own owner's orders.
             (None, None) => (xos_protocol::Tif::Ioc.code(), 0),
         };
-        let own = text_of(&event.client_id());
-        let client_id = before.map_or(own, |before| before.client_id.clone());
+        let client_id = before.map_or(event.client_id(), |before| before.client_id);
         Self {
             order_id: event.order_id,
             account: event.account,
@@ -164,13 +167,22 @@ impl Open {
             last_qty: *last_qty as i64,
             last_ns: *last_ns as u64,
             waits: *waits != 0,
-            client_id: client_id.to_vec(),
+            client_id: padded(client_id),
+            is_listed: false,
+            is_kept: true,
         })
     }
 }
 
 /// A client id without the zeros behind it.
-pub(crate) fn text_of(client_id: &ClientId) -> Vec<u8> {
+pub(crate) fn text_of(client_id: &ClientId) -> &[u8] {
     let end = client_id.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    client_id[..end].to_vec()
+    &client_id[..end]
+}
+
+fn padded(text: &[u8]) -> ClientId {
+    let mut client_id = ClientId::default();
+    let length = text.len().min(client_id.len());
+    client_id[..length].copy_from_slice(&text[..length]);
+    client_id
 }
