@@ -10,6 +10,8 @@ from tests.api.conftest import both_faces
 
 pytestmark = both_faces
 
+from exchange_os.api.wallet import Terms
+
 
 @pytest.fixture
 def clients(server: Any) -> Any:
@@ -117,3 +119,31 @@ def test_public_reading(server: Any, clients: Any) -> None:
     assert (candle[1:5], candle[5]) == ([2000, 2000, 2000, 2000], 1)
     assert ann.fetch_status()["status"] == "ok"
     assert abs(ann.fetch_time() - server.exchange.time_ns // 1_000_000) < 60_000
+
+
+def test_the_wallet(server: Any) -> None:
+    address = "0x52908400098527886E0F7030069857D2E4169EE7"
+    server.desk.wallet.terms = Terms(withdrawal_delay_s=0)
+    server.desk.wallet.withdrawals.allow(1, address, usable_ms=0)
+    key = server.new_key(scopes={"read", "trade", "withdraw"})
+    words = {"apiKey": key.name, "secret": key.secret.decode(), "password": key.passphrase}
+    ann = ccxt.okx(
+        {**words, "urls": {"api": {"rest": f"http://127.0.0.1:{server.port}"}}, "enableRateLimit": False}
+    )
+    moved = ann.transfer("USDC", 100, "trading", "funding")
+    assert ann.fetch_transfer(moved["id"], "USDC")["status"] == "ok"
+    assert ann.fetch_balance({"type": "funding"})["USDC"]["free"] == 100
+    assert [each["amount"] for each in ann.fetch_deposits("USDC")] == [100_000]
+    assert ann.fetch_deposit_address("USDC")["address"] == "urn:exchange-os:account:1"
+    with pytest.raises(ccxt.InsufficientFunds):
+        ann.withdraw("USDC", 101, address, {"network": "Exchange", "fee": 0})
+    asked = ann.withdraw("USDC", 5, address, {"network": "Exchange", "fee": 0})
+    server.run(server.desk.wallet.pay)
+    (paid,) = ann.fetch_withdrawals("USDC")
+    assert (paid["id"], paid["status"], paid["addressTo"]) == (asked["id"], "ok", address)
+    bills = ann.fetch_ledger("USDC", None, None, {"method": "privateGetAssetBills"})
+    assert [(each["direction"], each["amount"], each["after"]) for each in bills] == [
+        ("in", 100, 100),
+        ("out", -5, 95),
+    ]
+    ann.session.close()

@@ -175,16 +175,17 @@ def test_sub_accounts(server: Server) -> None:
 
 def test_deposits_are_what_the_operator_credited(server: Server) -> None:
     server.exchange.deposit(1, "USDC", "12.5")
+    own = "urn:exchange-os:account:1"
     rows = get(server, server.ann, "asset/deposit-history")["data"]
     assert [(row["ccy"], Decimal(row["amt"]), row["to"], row["state"]) for row in rows] == [
-        ("USDC", Decimal("12.5"), "1", "2"),
-        ("ETH", 100, "1", "2"),
-        ("USDC", 100_000, "1", "2"),
+        ("USDC", Decimal("12.5"), own, "2"),
+        ("ETH", 100, own, "2"),
+        ("USDC", 100_000, own, "2"),
     ]
     only = get(server, server.ann, f"asset/deposit-history?ccy=USDC&limit=1&depId={rows[0]['depId']}")["data"]
     assert only == rows[:1]
     (where,) = get(server, server.ann, "asset/deposit-address?ccy=USDC")["data"]
-    assert (where["addr"], where["chain"]) == ("1", "USDC-Exchange")
+    assert (where["addr"], where["chain"]) == (own, "USDC-Exchange")
     assert get(server, server.ann, "asset/deposit-history?before=99999999999999")["data"] == []
     assert get(server, server.ann, "asset/deposit-history?after=soon")["code"] == "51000"
 
@@ -274,7 +275,7 @@ def test_bob_does_not_see_or_stop_what_is_anns(server: Server, payee: Key) -> No
         "users/subaccount/list",
     ):
         assert get(server, bob, path)["data"] == []
-    assert all(row["to"] == "2" for row in get(server, bob, "asset/deposit-history")["data"])
+    assert all(row["to"].endswith(":2") for row in get(server, bob, "asset/deposit-history")["data"])
     for path in (f"transId={sent['transId']}", "clientId=annstransfer"):
         assert get(server, bob, f"asset/transfer-state?{path}")["code"] == "58129"
     for path in ("account/subaccount/balances", "asset/subaccount/balances"):

@@ -32,6 +32,11 @@ def chain_of(symbol: str) -> str:
     return f"{symbol}-Exchange"
 
 
+def _address(account: int) -> str:
+    """How an account is named, as in a credential."""
+    return f"urn:exchange-os:account:{account}"
+
+
 # --- what there is ---
 
 
@@ -90,12 +95,12 @@ def currencies(desk: Desk, key: Key, fields: Fields) -> list[Row]:
 
 
 def deposit_address(desk: Desk, key: Key, fields: Fields) -> list[Row]:
-    """The operator credits accounts by their number: that is where a deposit goes."""
+    """The operator credits accounts: that is where a deposit goes."""
     symbol = desk.exchange._directory.asset(word(fields, "ccy")).symbol
     return [
         {
             **blank("tag memo pmtId ctAddr"),
-            "addr": str(key.account),
+            "addr": _address(key.account),
             "addrEx": {},
             "ccy": symbol,
             "chain": chain_of(symbol),
@@ -120,7 +125,7 @@ def deposit_history(desk: Desk, key: Key, fields: Fields) -> list[Row]:
                 "ccy": asset.symbol,
                 "chain": chain_of(asset.symbol),
                 "amt": text(asset.amount.value(each.amount)),
-                "to": str(each.account),
+                "to": _address(each.account),
                 "ts": ms(each.time_ns),
                 "state": "2",
                 "depId": str(each.sequence),
