@@ -167,11 +167,10 @@ fn play(seed: u64, shape: &Shape, commands: usize, seen: &mut BTreeMap<&'static 
         }
     };
     let frames = set_up(rng, shape);
-    let mut sequence: u64 = frames.iter().map(Frame::sequences).sum();
+    let begun: u64 = frames.iter().map(Frame::sequences).sum();
     frames.into_iter().for_each(&mut play);
     for at in 0..commands {
-        let record = draw(rng, shape, sequence, at as i64);
-        sequence += 1;
+        let record = draw(rng, shape, begun + at as u64, at as i64);
         play(Frame::commands(2, vec![record]));
     }
     let mut payouts_ppm = vec![10_000; OUTCOMES as usize];
