@@ -7,7 +7,7 @@ use xos_sim::differential::{AccountMargin, Machine, run_chaos};
 use xos_sim::naive::{FrameError, NaiveEngine};
 
 fn seeds() -> u64 {
-    if std::env::var_os("XOS_LONG").is_some() { 2_000 } else { 200 }
+    if std::env::var_os("XOS_LONG").is_some() { 2_000 } else { 320 }
 }
 
 /// The naive engine against itself: no panic, every invariant after every frame, the same bytes twice.

@@ -146,7 +146,9 @@ impl Reader {
     }
 
     fn traded(&mut self, event: &EventRecord) {
-        let taker = self.profile(event.account, event.venue);
+        // In an auction the taker has rested, perhaps since before its account's classes changed.
+        let rested = self.orders.get(&event.order_id).map(|order| order.profile);
+        let taker = rested.unwrap_or_else(|| self.profile(event.account, event.venue));
         let maker = self.orders[&event.counter_order_id()];
         self.faults.ineligible += u64::from(!are_eligible(taker, maker.profile));
         let sign = if event.side == 0 { 1 } else { -1 };

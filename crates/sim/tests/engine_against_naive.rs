@@ -11,7 +11,7 @@ fn seeds() -> std::ops::Range<u64> {
     let read = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let first = read("XOS_SEED").unwrap_or(0);
     let long = std::env::var_os("XOS_LONG").is_some();
-    first..first + read("XOS_SEEDS").unwrap_or(if long { 2_000 } else { 200 })
+    first..first + read("XOS_SEEDS").unwrap_or(if long { 2_000 } else { 320 })
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn the_two_engines_agree_after_every_frame() {
         }
     }
     println!("seeds {seeds:?}: {coverage:#?}");
-    if seeds.end - seeds.start >= 200 {
+    if seeds.end - seeds.start >= 320 {
         coverage.judge().unwrap_or_else(|unreached| panic!("{unreached}"));
     }
 }
