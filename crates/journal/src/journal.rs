@@ -13,6 +13,7 @@ use crate::segment::{
     SyncedFile, TEMPORARY, preallocate, segment_name, write_all,
 };
 use crate::snapshot::{self, SnapshotInfo, SnapshotWriter};
+use crate::source::SnapshotSource;
 use crate::survey::{SegmentInfo, Survey};
 use crate::sync::{SpareOutcome, SpareTicket, SyncOutcome, SyncTicket, spare_name};
 
@@ -367,6 +368,17 @@ impl Journal {
             return Err(JournalError::SnapshotNotDurable { sequence, durable_sequence });
         }
         SnapshotWriter::new(self.disk.clone(), self.genesis, at, state_hash)
+    }
+
+    /// What a second engine needs to make a snapshot of the present end of the log, all of which is durable.
+    pub fn snapshot_source(&self) -> Result<SnapshotSource, JournalError> {
+        self.check_alive()?;
+        let (at, durable_sequence) = (self.position, self.durable_sequence);
+        if at.sequence > durable_sequence {
+            return Err(JournalError::SnapshotNotDurable { sequence: at.sequence, durable_sequence });
+        }
+        let (segments, snapshots) = (self.segments.clone(), self.snapshots.clone());
+        Ok(SnapshotSource { disk: self.disk.clone(), genesis: self.genesis, segments, snapshots, at })
     }
 
     /// Takes note of a completed snapshot and removes those beyond the number to keep.

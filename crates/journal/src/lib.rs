@@ -44,6 +44,7 @@ mod recovery;
 mod scan;
 mod segment;
 mod snapshot;
+mod source;
 mod survey;
 mod sync;
 mod tail;
@@ -63,6 +64,7 @@ pub use segment::{
     segment_name,
 };
 pub use snapshot::{SNAPSHOT_HEADER_BYTES, SnapshotInfo, SnapshotWriter, snapshot_name};
+pub use source::SnapshotSource;
 pub use survey::{SegmentInfo, TornTail, is_journal_file};
 pub use sync::{SpareOutcome, SpareTicket, SyncOutcome, SyncTicket};
 pub use tail::TailReader;

@@ -1,5 +1,6 @@
 //! The exchange: commands in, events out when the log holds the commands.
 
+use crate::beside::SnapshotBeside;
 use crate::body::FrameBody;
 use crate::error::NodeError;
 use crate::log::Log;
@@ -32,8 +33,10 @@ pub struct Exchange {
     /// Sequence at which the next snapshot is due to be taken.
     snapshot_base: u64,
     snapshot_failure: Option<NodeError>,
-    /// Whoever has the exchange says when a due snapshot is taken.
-    snapshots_wait: bool,
+    /// Due snapshots are made beside the log.
+    snapshots_beside: bool,
+    /// One under way.
+    beside: Option<SnapshotBeside>,
     pub(crate) replayed: ReplayedTail,
 }
 
@@ -53,7 +56,8 @@ impl Exchange {
             failure: None,
             snapshot_base,
             snapshot_failure: None,
-            snapshots_wait: false,
+            snapshots_beside: false,
+            beside: None,
             replayed: ReplayedTail::default(),
         }
     }
@@ -218,7 +222,7 @@ impl Exchange {
                 return Err(error);
             }
         }
-        if !self.snapshots_wait {
+        if !self.snapshots_beside {
             self.snapshot_if_due();
         }
         Ok(submitted)
@@ -237,19 +241,54 @@ impl Exchange {
         self.failure.get_or_insert(NodeError::Halted(violation)).clone()
     }
 
-    /// Whether due snapshots wait for [`Exchange::snapshot_if_due`], so that answers can leave before the exchange
-    /// stands still for one.
-    pub fn let_snapshots_wait(&mut self, wait: bool) {
-        self.snapshots_wait = wait;
+    /// Whether due snapshots are made beside the log, by a second engine in a thread of its own: the exchange does not
+    /// stand still for them, and [`Exchange::snapshot_if_due`] begins them.
+    pub fn make_snapshots_beside(&mut self, beside: bool) {
+        self.snapshots_beside = beside;
     }
 
-    /// Takes the snapshot that [`Options::snapshot_every_commands`] asks for, if it is due.
+    /// Takes, or begins beside the log, the snapshot that [`Options::snapshot_every_commands`] asks for, if it is due.
     pub fn snapshot_if_due(&mut self) {
+        self.note_beside(false);
         let Some(every) = self.options.snapshot_every_commands else { return };
-        if self.log.is_some() && self.engine().sequence() - self.snapshot_base >= every.max(1) {
-            self.snapshot_base = self.engine().sequence();
+        if self.beside.is_some()
+            || self.log.is_none()
+            || self.engine().sequence() - self.snapshot_base < every.max(1)
+        {
+            return;
+        }
+        self.snapshot_base = self.engine().sequence();
+        self.beside = if self.snapshots_beside { self.begin_beside() } else { None };
+        if self.beside.is_none() {
             self.snapshot_failure = self.snapshot().err();
         }
+    }
+
+    /// `None` if the log or the system has no second reader; then the snapshot is made here.
+    fn begin_beside(&mut self) -> Option<SnapshotBeside> {
+        let log = self.log.as_mut()?;
+        let synced = log.sync();
+        self.keep_failure(synced).ok()?;
+        let source = self.log.as_ref()?.snapshot_source().ok()?;
+        SnapshotBeside::start(source).ok()
+    }
+
+    /// Takes note of a snapshot that was made beside the log, if one is ready, or waits for the one under way.
+    fn note_beside(&mut self, waits: bool) {
+        let Some(beside) = self.beside.take_if(|beside| waits || beside.is_finished()) else { return };
+        let made = beside.finish();
+        if let Err(NodeError::Halted(violation)) = made {
+            // The log does not give what was told: nothing more is.
+            let violation = self.machine.halt(violation);
+            self.snapshot_failure = Some(self.halt(violation));
+            return;
+        }
+        let Some(log) = &mut self.log else { return };
+        let noted = made.and_then(|info| log.finish_snapshot(info).map_err(NodeError::Snapshot));
+        if let Some(first) = log.failure() {
+            let _ = self.keep_failure::<()>(Err(first));
+        }
+        self.snapshot_failure = noted.err();
     }
 
     /// Writes a snapshot of the present state, after recomputing all of its invariants, and removes the oldest
@@ -259,6 +298,7 @@ impl Exchange {
             return Err(failure.clone());
         }
         self.check_process()?;
+        self.note_beside(true);
         let Some(log) = &mut self.log else { return Err(NodeError::InMemory) };
         if let Err(violation) = self.machine.engine().audit() {
             let violation = self.machine.halt(violation);
@@ -291,6 +331,9 @@ impl Exchange {
     }
 
     fn release(&mut self) -> Result<Option<Position>, NodeError> {
+        if self.check_process().is_ok() {
+            self.note_beside(true);
+        }
         match self.log.take() {
             Some(log) if log.forked_from().is_some() => {
                 log.abandon();

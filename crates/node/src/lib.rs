@@ -26,6 +26,7 @@
 #![warn(missing_docs)]
 
 pub mod bench;
+mod beside;
 mod body;
 mod error;
 mod exchange;

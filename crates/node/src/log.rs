@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use xos_engine::FrameHeader;
 use xos_journal::{
-    Journal, JournalError, Position, SnapshotInfo, SpareOutcome, SyncOutcome, SyncTicket, frame_bytes,
+    Journal, JournalError, Position, SnapshotInfo, SnapshotSource, SpareOutcome, SyncOutcome, SyncTicket,
+    frame_bytes,
 };
 
 /// Segments smaller than this are pre-allocated when they are needed.
@@ -35,6 +36,10 @@ pub trait Log: Send {
     fn sync(&mut self) -> Result<(), JournalError>;
     /// Keeps a snapshot of the state at the end of the log, all of which is durable.
     fn write_snapshot(&mut self, state_hash: [u8; 32], body: &[u8]) -> Result<SnapshotInfo, JournalError>;
+    /// What a second engine needs to make a snapshot of the end of the log, all of which is durable, while it goes on.
+    fn snapshot_source(&self) -> Result<SnapshotSource, JournalError>;
+    /// Takes note of the snapshot that came of it.
+    fn finish_snapshot(&mut self, info: SnapshotInfo) -> Result<(), JournalError>;
     /// Makes everything durable and lets go of it.
     fn close(self: Box<Self>) -> Result<Position, JournalError>;
     /// In a fork: lets go of it and changes nothing.
@@ -163,6 +168,14 @@ impl Log for LocalLog {
         let info = writer.finish()?;
         self.journal.finish_snapshot(info.clone())?;
         Ok(info)
+    }
+
+    fn snapshot_source(&self) -> Result<SnapshotSource, JournalError> {
+        self.journal.snapshot_source()
+    }
+
+    fn finish_snapshot(&mut self, info: SnapshotInfo) -> Result<(), JournalError> {
+        self.journal.finish_snapshot(info)
     }
 
     /// The marker is synced too, and the directory released.

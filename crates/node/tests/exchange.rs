@@ -105,6 +105,49 @@ fn a_snapshot_shortens_the_tail_and_an_older_one_stands_in() {
 }
 
 #[test]
+fn a_snapshot_is_made_beside_the_log_by_a_second_engine() {
+    let folder = tempfile::tempdir().unwrap();
+    let automatic = Options { snapshot_every_commands: Some(1_000), ..options() };
+    let mut exchange = Exchange::open(folder.path(), automatic.clone()).unwrap();
+    exchange.make_snapshots_beside(true);
+    let mut mix = mix();
+    let mut due = Vec::new();
+    for _ in 0..3 {
+        trade(&mut exchange, &mut mix, 1_000);
+        // It is begun here and written at any later time; closing waits for the last one.
+        due.push(exchange.engine().sequence());
+        exchange.snapshot_if_due();
+    }
+    let hash = exchange.engine().state_hash();
+    assert_eq!(exchange.snapshot_failure(), None);
+    drop(exchange);
+    let exchange = Exchange::open(folder.path(), automatic.clone()).unwrap();
+    let made = exchange.recovery().unwrap().snapshot_sequence.expect("a snapshot");
+    assert!(due.contains(&made), "{made} of {due:?}");
+    assert_eq!(exchange.engine().state_hash(), hash);
+    drop(exchange);
+    xos_node::verify(folder.path(), &mut |_, _| {}, &xos_node::VerifyOptions::default()).unwrap();
+
+    // A snapshot that is damaged is no base, and the one beside the log is sound all the same.
+    let path = folder.path().join(xos_journal::snapshot_name(made));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let mut exchange = Exchange::open(folder.path(), automatic.clone()).unwrap();
+    exchange.make_snapshots_beside(true);
+    trade(&mut exchange, &mut mix, 4_000);
+    let at = exchange.engine().sequence();
+    exchange.snapshot_if_due();
+    let hash = exchange.engine().state_hash();
+    drop(exchange);
+    let exchange = Exchange::open(folder.path(), automatic).unwrap();
+    let recovery = exchange.recovery().unwrap();
+    assert_eq!((recovery.snapshot_sequence, recovery.commands_replayed), (Some(at), 0));
+    assert_eq!(exchange.engine().state_hash(), hash);
+}
+
+#[test]
 fn snapshots_come_by_themselves_and_the_oldest_go() {
     let folder = tempfile::tempdir().unwrap();
     let automatic = Options { snapshot_every_commands: Some(300), ..options() };

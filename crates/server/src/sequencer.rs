@@ -43,11 +43,11 @@ impl Sequencer {
     /// Gives the exchange back.
     pub fn into_exchange(self) -> Exchange {
         let mut exchange = self.exchange.expect(AWAY);
-        exchange.let_snapshots_wait(false);
+        exchange.make_snapshots_beside(false);
         exchange
     }
 
-    /// Takes a snapshot if one is due; the exchange stands still for it.
+    /// Begins a snapshot beside the log if one is due.
     pub fn snapshot_if_due(&mut self) {
         self.own().snapshot_if_due();
     }

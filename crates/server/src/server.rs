@@ -99,7 +99,7 @@ impl Server {
         let waker = Waker::new(poll.registry(), WAKER)?;
         let desk = Arc::new(Desk { jobs: Mutex::default(), waker });
         let replayed = exchange.take_replayed();
-        exchange.let_snapshots_wait(true);
+        exchange.make_snapshots_beside(true);
         let engine = exchange.engine();
         let kept = KeptFrames::with_replayed(engine.sequence(), shared.options.events_kept, replayed);
         shared.stats.durable_sequence.store(engine.sequence(), Relaxed);
@@ -240,7 +240,6 @@ fn serve(mut gateway: Gateway, mut sequencer: Sequencer, desk: &Desk) -> Result<
                 gateway.end_all(SessionCode::Halted);
                 return Err(ServerError::Node(error));
             }
-            // Answers have left: whoever waits for the snapshot waits for nothing that is done.
             sequencer.snapshot_if_due();
             busy = Instant::now();
         }
