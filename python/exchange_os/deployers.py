@@ -32,8 +32,8 @@ class DeployedMarket(msgspec.Struct, frozen=True):
 
 
 class Deployer(msgspec.Struct, frozen=True):
-    """What an account has staked, what of it is locked now, what open proposals would slash, and the slots that
-    it bought by kind. It takes back what is above the greater of `locked` and `slashing`."""
+    """What an account has staked, what of it is locked now, what open proposals would slash, and the slots
+    that it bought by kind. It takes back what is above the greater of `locked` and `slashing`."""
 
     account: int
     stake: Decimal
