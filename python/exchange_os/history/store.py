@@ -205,6 +205,7 @@ def _engine(place: Path | str | None) -> Engine:
     @event.listens_for(engine, "connect")
     def quick(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
+        cursor.execute("pragma page_size = 16384")  # a chunk fits into a page, beside others
         cursor.execute("pragma journal_mode = wal")
         cursor.execute("pragma synchronous = normal")  # what a power cut takes comes from the log again
         cursor.close()
