@@ -8,9 +8,9 @@ import ccxt
 import pytest
 from tests.api.conftest import both_faces
 
-pytestmark = both_faces
-
 from exchange_os.api.wallet import Terms
+
+pytestmark = both_faces
 
 
 @pytest.fixture

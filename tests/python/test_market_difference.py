@@ -61,12 +61,15 @@ def test_a_part_that_comes_or_goes(data: Path) -> None:
 def test_each_word_of_a_liquidation_is_named(data: Path) -> None:
     old = '[instrument.liquidation]\npolicy = "ladder"\n'
     assert EXAMPLE.count(old) == 1
-    growing = old.replace("ladder", "growing").replace("\npolicy", '\nprice = "fillable"\nspread_ppm = 1_500_000\npolicy')
+    growing = old.replace("ladder", "growing").replace(
+        "\npolicy", '\nprice = "fillable"\nspread_ppm = 1_500_000\npolicy'
+    )
     end = "fee_ppm = 5_000\n\n# A question"
     assert EXAMPLE.count(end) == 1
     growth = end.replace(
         "\n\n",
-        "\n\n[instrument.liquidation.growth]\nduration_s = 60\ninitial_ppm = 100_000\nsmall_shortage = 50\n\n",
+        "\n\n[instrument.liquidation.growth]\n"
+        "duration_s = 60\ninitial_ppm = 100_000\nsmall_shortage = 50\n\n",
     )
     text = EXAMPLE.replace(old, growing).replace(end, growth)
     code, found = differences(text, data)

@@ -182,7 +182,9 @@ def test_doubts_about_a_file(right: str, wrong: str, words: str) -> None:
 
 
 def test_the_bond_grows_with_the_sets(cup: xos.Exchange) -> None:
-    market = MARKET.replace("CUP", "BOWL").replace('\nbond = "10"\n', '\nbond = "10"\nbond_share_ppm = 900_000\n')
+    market = MARKET.replace("CUP", "BOWL").replace(
+        '\nbond = "10"\n', '\nbond = "10"\nbond_share_ppm = 900_000\n'
+    )
     cup.deploy(loads(market))
     cup.split(ANN, "BOWL", 20)
     cup.propose(JUDY, "BOWL", {"BOWL-A": 1}, time_ns=CLOSES_NS)

@@ -364,8 +364,9 @@ class Outcome(Strict):
 
 class Resolution(Strict):
     """Who decides a question and how. Resolvers are accounts, bonds amounts of the settlement asset. A void
-    question pays `void`: of each outcome its share of the unit, in all 1. `bond` is the least for a proposal and a
-    challenge; with `bond_share_ppm` it is that part of what the complete sets are worth then, if that is more."""
+    question pays `void`: of each outcome its share of the unit, in all 1. `bond` is the least for a proposal
+    and a challenge; with `bond_share_ppm` it is that part of what the complete sets are worth then, if that
+    is more."""
 
     rule: Text
     sources: list[str]

@@ -28,8 +28,16 @@ impl Scale {
     }
 }
 
-/// Limits so low that a small world meets them, or the default ones.
+/// Limits so low that a small world meets them, or the default ones; in half of the worlds much takes many turns.
 pub(super) fn limits(rng: &mut Rng) -> Limits {
+    let mut limits = limits_of_room(rng);
+    if rng.one_in(2) {
+        limits.payouts_per_command_max = 1 + rng.below(6) as u32;
+    }
+    limits
+}
+
+pub(super) fn limits_of_room(rng: &mut Rng) -> Limits {
     if rng.one_in(4) {
         return Limits { frame_commands_max: 20, client_id_retention_ns: 100, ..Limits::default() };
     }

@@ -292,10 +292,6 @@ impl Chaos {
             bodies.push(DeployCommand::Venue(admission::venue(rng, 9, 0)));
         }
         let mut limits = deployments::limits(rng);
-        if rng.one_in(2) {
-            // Many turns also where there is room for many instruments.
-            limits.payouts_per_command_max = 1 + rng.below(6) as u32;
-        }
         if self.crowd {
             limits.instruments_per_account_max += 8;
             limits.matches_per_command_max += rng.below(12) as u32;
