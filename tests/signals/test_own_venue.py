@@ -113,12 +113,13 @@ def venue(exchange: xos.Exchange) -> Iterator[str]:
 def recorded(venue: str, exchange: xos.Exchange, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the recorder wrote: history, a snapshot, positions."""
     folder = tmp_path_factory.mktemp("recording")
-    sources, recorder = recorder_round.sources_of([venue]), Recorder(folder)
+    sources = recorder_round.sources_of([venue])
     past = recorder_round.History(sources, [ETH], 1, "1m").ask()
     found = recorder_round.with_positions(recorder_round.ask(sources, [ETH]), exchange, "mine", [ETH])
     assert (past.silences, found.silences) == ((), ())
-    recorder.append(past.data)
-    recorder.append(found.data)
+    with Recorder(folder) as recorder:
+        recorder.append(past.data)
+        recorder.append(found.data)
     return folder
 
 
@@ -216,6 +217,7 @@ def served(recorded: Path) -> Iterator[tuple[Serving, Any]]:
     running = Serving(make)
     yield running, held[0]
     running.close()
+    held[0].close()
 
 
 def get(running: Serving, path: str) -> tuple[int, Any]:

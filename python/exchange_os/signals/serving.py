@@ -62,6 +62,10 @@ class Desk:
         except InvalidArgument:
             return Desk(recorder, MarketData())
 
+    def close(self) -> None:
+        """Lets another recorder have the folder."""
+        self._recorder.close()
+
     @property
     def rounds(self) -> int:
         """How often rows came in since it was opened."""
@@ -258,3 +262,4 @@ async def run(
         if asking:
             asking.cancel()
         await runner.cleanup()
+        desk.close()
