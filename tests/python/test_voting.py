@@ -55,7 +55,10 @@ maintenance_margin_ppm = 50_000
 OWN = (
     FILE[FILE.index("[[instrument]]") :]
     .replace("BTC-PERP", "OWN-PERP")
-    .replace('product = "perpetual"', 'product = "perpetual"\nmargin_mode = "isolated"')
+    .replace(
+        'product = "perpetual"',
+        'product = "perpetual"\nmargin_mode = "isolated"\nliquidation = { insurance_draw_max = 0 }',
+    )
 )
 
 
