@@ -290,9 +290,15 @@ def test_money_of_a_simulated_account_does_not_leave(server: Server) -> None:
     play = server.exchange.open_account("ann", simulated=True)
     server.exchange.deposit(play, "USDC", 50)
     key = server.run(lambda: server.keys.create(play, scopes=ALL))
-    assert moved(server, key, "50")["code"] == "0"
-    assert withdrawn(server, key, "1")["code"] == "58204"
-    assert [row["canWd"] for row in get(server, key, "asset/currencies")["data"]] == [False, False]
+    simulated = {"x-simulated-trading": "1"}
+    content = {"ccy": "USDC", "amt": "50", "from": "18", "to": "6"}
+    path = "/api/v5/asset/transfer"
+    assert server.signed(key, "POST", path, content)[1]["code"] == "50101"
+    assert server.signed(key, "POST", path, content, **simulated)[1]["code"] == "0"
+    content = {"ccy": "USDC", "amt": "1", "dest": "4", "toAddr": ADDRESS, "chain": "USDC-Exchange"}
+    assert server.signed(key, "POST", "/api/v5/asset/withdrawal", content, **simulated)[1]["code"] == "58204"
+    rows = server.signed(key, "GET", "/api/v5/asset/currencies", **simulated)[1]["data"]
+    assert [row["canWd"] for row in rows] == [False, False]
 
 
 # --- breaks ---

@@ -165,8 +165,8 @@ def test_events_use_the_fields_that_the_table_gives_them() -> None:
         kind.name.lower() for kind in xos.EventKind
     }
     never = {kind: sorted(set(names) - filled[kind]) for kind, names in make_reference.EVENT_FIELDS.items()}
-    # Scenarios close whole positions of bankrupt accounts, and deleverage shorts only: a buy is side 0.
-    not_reached = {"bankruptcy_closed": ["remaining"], "deleveraged": ["side"]}
+    # Scenarios close whole positions of bankrupt accounts.
+    not_reached = {"bankruptcy_closed": ["remaining"]}
     assert {kind: names for kind, names in never.items() if names} == not_reached, "fields no event filled"
 
 

@@ -133,25 +133,25 @@ class MarketBounds(Strict):
 class Voter(Strict):
     """An account that votes. Its number need not stand yet: accounts get theirs in order of opening."""
 
-    account: int
-    weight: int = 1
+    account: Count
+    weight: Count = 1
 
 
 class Voting(Strict):
     """Who votes on acts of governance, and who may act in an emergency."""
 
     voters: list[Voter]
-    quorum_ppm: int
+    quorum_ppm: Ppm
     """Part of all weights that has to vote."""
-    majority_ppm: int
+    majority_ppm: Ppm
     """Part of the weights that vote that has to be in favour; above 500,000."""
-    voting_s: int
-    time_lock_s: int
+    voting_s: Count
+    time_lock_s: Count
     """From the end of a vote to the effect of its act; no less than `change_delay_s_min`."""
     binds_operator: bool = False
     """Whether the operator changes markets by votes only."""
-    guardians: list[int] = []
-    emergency_s: int = 0
+    guardians: list[Count] = []
+    emergency_s: Count = 0
 
 
 class Governance(Strict):
