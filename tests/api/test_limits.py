@@ -54,6 +54,8 @@ def test_a_key_that_lost_enough_may_only_reduce_and_cancel(limited: tuple[Server
     named = {"instId": "ETH-USDC-SWAP", "ordId": resting["data"][0]["ordId"]}
     assert post(server, key, "trade/amend-order", named | {"newSz": "9"})["data"][0]["sCode"] == "50120"
     assert order(server, key, **SPOT, sz="0.1", px="1900")[0] == "50120"
+    whole = {"closeFraction": "1"}  # a word of algo orders alone
+    assert order(server, key, **SWAP, **whole, px="1902", sz="1")[0] == "50120"
     trigger = SWAP | {"side": "buy", "ordType": "trigger", "sz": "1", "triggerPx": "2500", "orderPx": "-1"}
     assert post(server, key, "trade/order-algo", trigger)["code"] == "50120"
     assert order(server, server.ann, **SWAP, px="1903", sz="1")[0] == "0"  # another key of the same account

@@ -145,7 +145,7 @@ class Algos:
 
 async def place(desk: Desk, key: Key, fields: Fields) -> list[Row]:
     """One algo order; whatever is refused is told in its row."""
-    desk.limits.check(key, "place", fields)
+    desk.limits.check(key, "algo", fields)
     kind = choice(fields, "ordType", _KINDS)
     each, side = named(desk, fields), choice(fields, "side", ("buy", "sell"))
     spot = each.product == "spot"

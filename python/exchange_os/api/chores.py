@@ -14,9 +14,12 @@ _log = logging.getLogger("exchange_os.api")
 async def chores(desk: Desk) -> None:
     """Every second: withdrawals that are due are paid, results of keys are written. A failure is logged and
     tried again."""
-    await desk.wallet.resume()
+    resumed = False
     while True:
         try:
+            if not resumed:
+                await desk.wallet.resume()
+                resumed = True
             await desk.wallet.pay()
             desk.limits.write()
         except Exception:  # noqa: BLE001 - whatever it is, the interface goes on

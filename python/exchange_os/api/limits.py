@@ -75,14 +75,14 @@ class Limits:
     # --- what may be done ---
 
     def check(self, key: Key, action: str, fields: Fields) -> None:
-        """`Refused` unless the key may do this: `place`, `amend`, `cancel`, `set`, `sweep` or `own`."""
+        """`Refused` unless the key may do this: `place`, `algo`, `amend`, `cancel`, `set`, `sweep`, `own`."""
         if key.loss_max is None and not key.instruments:
             return
         if action == "own":
             raise Refused("50120", "An API key with limits does not move money between accounts.", 401)
         if key.instruments:
             self._check_instrument(key, action, fields)
-        if key.loss_max is not None and action in {"place", "amend"}:
+        if key.loss_max is not None and action in {"place", "algo", "amend"}:
             self._check_loss(key, key.loss_max, action, fields)
 
     def _check_instrument(self, key: Key, action: str, fields: Fields) -> None:
@@ -99,10 +99,10 @@ class Limits:
             raise Refused(
                 "50120", f"This API key has a limit of loss in {settles}: {each.quote} is not counted."
             )
-        if action == "place" and each.product == "spot" and word(fields, "side", "") == "sell":
-            return
-        closes = word(fields, "reduceOnly", "false") == "true" or word(fields, "closeFraction", "") == "1"
-        if action == "place" and each.product != "spot" and closes:
+        closes = word(fields, "reduceOnly", "false") == "true"
+        closes = closes or (action == "algo" and word(fields, "closeFraction", "") == "1")
+        reduces = word(fields, "side", "") == "sell" if each.product == "spot" else closes
+        if action != "amend" and reduces:
             return
         result = self.result(key.name)
         if -result >= loss_max:

@@ -21,6 +21,8 @@ _WAIT_S, _WAIT_MAX_S = 0.1, 10.0
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 Arg = Mapping[str, Any]
+_BROKEN = (aiohttp.ClientError, OSError, TimeoutError, TypeError, msgspec.DecodeError)
+"""Also what is no text, and no JSON: another connection may be better."""
 
 
 class Subscribed:
@@ -107,7 +109,7 @@ class Line:
                 except ApiRefused as refused:
                     self._end(refused)
                     return
-                except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                except _BROKEN as error:
                     why = f"{type(error).__name__}: {error}"
                 finally:
                     self._socket = None
