@@ -64,12 +64,15 @@ class Moves:
         if gone_to:
             self.known_after_ns = int(events["time_ns"][0]) if len(events) else exchange.time_ns
         moves = events[np.isin(events["kind"], list(_KINDS))]
+        self._read_to = 0
         self.hear(list(EVENT.iter_unpack(moves.tobytes())), {})
+        # A server's events that were read here are heard too.
+        self._read_to = int(events["sequence"][-1]) if len(events) else 0
 
     def hear(self, rows: Sequence[EventRow], _notes: Mapping[int, Note]) -> None:
         for row in rows:
             kind = _KINDS.get(row[KIND])
-            if kind is None or row[FLAGS] & _RETRY:
+            if kind is None or row[FLAGS] & _RETRY or row[SEQUENCE] <= self._read_to:
                 continue
             if len(self._kept) == self._kept.maxlen:
                 self.known_after_ns = max(self.known_after_ns, self._kept[0].time_ns)

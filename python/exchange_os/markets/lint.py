@@ -142,7 +142,9 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     173: (("phases", "reopen_auction_s"), "0 to 86,400"),
     174: (("delisting_auction_s",), "0 to 86,400"),
     181: (("change_delay_s_min",), "at most 31,536,000"),
+    184: (("voting", "voters"), "1 to 64 of them"),
     186: (("fees", "ceiling_ppm"), "0, or at least both rates and at most 100,000"),
+    187: (("voting", "voters"), "accounts that rise, each from 1 to accounts_max"),
     189: (("delisting_window_s",), "1 to 86,400"),
     190: (("stake_asset",), "an asset that stands"),
     191: (("stakes",), "each 0 to 2^96 - 1 atoms"),
@@ -157,6 +159,13 @@ _FIELDS: dict[int, tuple[tuple[str, ...], str]] = {
     200: (("bounds", "sources_min"), "at most 16"),
     201: (("bounds", "funding_cap"), "at least 0"),
     202: (("bounds", "insurance_draw_max"), "0 to 2^96 - 1 atoms"),
+    203: (("voting", "voters"), "weights of 1 to 2^32 - 1"),
+    204: (("voting", "quorum_ppm"), "1 to 1,000,000"),
+    205: (("voting", "majority_ppm"), "500,001 to 1,000,000"),
+    206: (("voting", "voting_s"), "1 to 2,592,000"),
+    207: (("voting", "time_lock_s"), "change_delay_s_min to 31,536,000"),
+    208: (("voting", "guardians"), "at most 16 accounts that rise, each from 1 to accounts_max"),
+    209: (("voting", "emergency_s"), "at most 604,800, above 0 with guardians"),
     211: (("implied",), "with it at most matches_per_command_max + 1 outcomes"),
 }
 

@@ -374,7 +374,7 @@ class Resolution(Strict):
     propose_s: Count = 86_400
     resolvers: list[Count]
     bond: Number
-    bond_share_ppm: Count = 0
+    bond_share_ppm: Ppm = 0
     challenge_s: Count = 7_200
     second_resolvers: list[Count]
     second_bond: Number
