@@ -80,10 +80,11 @@ def test_a_new_day_begins_with_what_is_held(
     assert order(server, key, **SWAP, px="1800", sz="1")[0] == "50120"
     now = limits_module.now_ms
     monkeypatch.setattr(limits_module, "now_ms", lambda: now() + 86_400_000)
-    assert order(server, key, **SWAP, px="1800", sz="1")[0] == "0"
+    # Not the same again: in one millisecond it would be the same signed request.
+    assert order(server, key, **SWAP, px="1800", sz="2")[0] == "0"
     server.exchange.set_mark("ETH-USDC-SWAP", "1850")
     assert server.run(lambda: server.desk.limits.result(key.name)) == -50
-    assert order(server, key, **SWAP, px="1800", sz="1")[0] == "50120"
+    assert order(server, key, **SWAP, px="1800", sz="3")[0] == "50120"
 
 
 def test_losses_are_remembered_and_so_are_resting_orders(tmp_path: Path) -> None:

@@ -58,11 +58,24 @@ def load(path: str | PathLike[str]) -> Loaded:
     return loads(text, name)
 
 
+_DEPTH_MAX = 1_000
+
+
+def _check_depth(text: str) -> None:
+    """`RecursionError` beyond it: what the interpreter bears is not the same in every program."""
+    depth = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth = max(0, depth + (1 if bracket in "[{" else -1))
+        if depth > _DEPTH_MAX:
+            raise RecursionError
+
+
 def loads(text: str, file: str = "<text>") -> Loaded:
     """As `load`, from a text; `file` is how messages name it."""
     if not isinstance(text, str):
         raise InvalidArgument(f"the market file is a {type(text).__name__}, expected text")
     try:
+        _check_depth(text)
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"\(at line (\d+)", str(error))
