@@ -94,7 +94,7 @@ words! {
         AccountThrottled = 33 "account_throttled",
         /// The commands of the address come faster than its rate.
         AddressThrottled = 34 "address_throttled",
-        /// The account is not one of the key's owner.
+        /// The account is not one of the key's owner, or the key is not that of the publisher.
         NotYourAccount = 35 "not_your_account",
         /// The key has no scope for commands of this kind.
         NotPermitted = 36 "not_permitted",

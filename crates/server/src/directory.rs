@@ -1,5 +1,5 @@
-//! Which owner an account belongs to, and who listens for an owner. Kept from the events, so that a gateway never
-//! has to ask the engine.
+//! Which owner an account belongs to, who listens for an owner, and whose key a publisher has. Kept from the events, so
+//! that a gateway never has to ask the engine; keys of publishers are in no event, and are taken over when one is deployed.
 
 use std::collections::HashMap;
 use xos_engine::Engine;
@@ -20,6 +20,8 @@ pub(crate) struct Directory {
     listeners: Vec<Vec<usize>>,
     /// Connections that hear of every account.
     all: Vec<usize>,
+    /// Public keys of the publishers, in order of number; none if it is no key of 32 bytes.
+    publishers: Vec<Option<[u8; 32]>>,
 }
 
 impl Directory {
@@ -32,7 +34,22 @@ impl Directory {
                 directory.note(account, owner);
             }
         }
+        directory.know_publishers(engine);
         directory
+    }
+
+    /// Takes over the keys of publishers that were deployed.
+    #[inline]
+    pub(crate) fn know_publishers(&mut self, engine: &Engine) {
+        let all = engine.publishers();
+        let known = self.publishers.len();
+        self.publishers.extend(all.iter().skip(known).map(|publisher| bytes_of_hex(&publisher.key)));
+    }
+
+    /// Whether a publisher's key is this one.
+    pub(crate) fn is_key_of(&self, publisher: u32, key: &[u8; 32]) -> bool {
+        let at = (publisher as usize).wrapping_sub(1);
+        self.publishers.get(at).copied().flatten().as_ref() == Some(key)
     }
 
     fn note(&mut self, account: AccountId, owner: ClientId) {
@@ -95,4 +112,15 @@ impl Directory {
     fn list(&mut self, owner: Owner) -> &mut Vec<usize> {
         if owner == NOBODY { &mut self.all } else { &mut self.listeners[owner as usize] }
     }
+}
+
+fn bytes_of_hex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(bytes)
 }

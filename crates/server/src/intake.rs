@@ -5,7 +5,7 @@ use crate::connection::{Connection, Stage};
 use crate::directory::{NOBODY, Owner};
 use crate::frame::{Batch, Deployment};
 use crate::gateway::Gateway;
-use crate::keys::Key;
+use crate::keys::{Key, Proof};
 use crate::questions::{QUESTIONS_MAX, Question};
 use crate::sessions::Session;
 use crate::throttle::{Bucket, is_cancel};
@@ -298,6 +298,10 @@ impl Gateway {
         (skip < count).then_some(skip)
     }
 
+    fn is_publisher(&self, key: &Key, publisher: u32) -> bool {
+        matches!(&key.proof, Proof::Public(public) if self.directory.is_key_of(publisher, public))
+    }
+
     /// Every check before the log. A cancel has a budget of its own: it is always admitted.
     #[inline]
     fn admit(
@@ -313,8 +317,11 @@ impl Gateway {
         if !key.permits(CommandKind::from_code(command.kind)) {
             return Err((SessionCode::NotPermitted, u64::from(command.kind), 0, 0));
         }
-        // A publisher's number stands where others have their account.
+        // A publisher's number stands where others have their account, and nobody but itself speaks for it.
         let of_account = command.kind != CommandKind::PublishPrice.code();
+        if !of_account && !key.scopes.operate && !self.is_publisher(key, command.account) {
+            return Err((SessionCode::NotYourAccount, u64::from(command.account), 0, 0));
+        }
         if connection.owner != NOBODY
             && of_account
             && self.directory.owner_of(command.account) != connection.owner

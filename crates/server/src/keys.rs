@@ -34,7 +34,7 @@ pub struct Scopes {
     pub trade: bool,
     /// Withdrawals and transfers.
     pub withdraw: bool,
-    /// Prices of its publisher.
+    /// Prices of the publisher whose key it is; only a public key is one.
     pub publish: bool,
     /// Everything: accounts, deposits, deployments, states, prices.
     pub operate: bool,

@@ -234,6 +234,7 @@ fn serve(mut gateway: Gateway, mut sequencer: Sequencer, desk: &Desk) -> Result<
                 gateway.deliver(&frame);
             }
             shared.stats.durable_sequence.store(gateway.durable_sequence, Relaxed);
+            gateway.directory.know_publishers(sequencer.exchange().engine());
             gateway.flush_touched();
             if let Err(error) = taken {
                 gateway.halted = true;

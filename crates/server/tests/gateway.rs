@@ -6,10 +6,11 @@ use desk::{ANNA, BERT, Desk, SECRET, WAIT, berts_request, cancel, goodbye, of, o
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use xos_protocol::{
-    CommandKind, CommandRecord, DEPLOY_PART_BYTES, EventKind, EventRecord, LogonFlags, MessageKind,
-    Resumption, SessionCode,
+    CommandKind, CommandRecord, DEPLOY_PART_BYTES, DeployCommand, EventKind, EventRecord, InstrumentSpec,
+    LogonFlags, MessageKind, OracleSpec, PublisherSpec, Resumption, SessionCode, SourceSpec,
 };
-use xos_server::{Client, ClientError, Credential, LogonRequest, Outcomes, Rate, ServerOptions};
+use xos_server::{Client, ClientError, Credential, LogonRequest, Outcomes, Rate, ServerOptions, public_half};
+use xos_units::InstrumentId;
 
 fn kinds(outcomes: &Outcomes) -> Vec<EventKind> {
     outcomes.events.iter().filter_map(|(_, event)| event.kind()).collect()
@@ -108,6 +109,70 @@ fn nobody_acts_for_another_or_beyond_a_scope() {
     anna.queue_deployment(b"no deployment");
     anna.send().expect("sent");
     assert_eq!(anna.wait_outcomes(1).expect("an outcome").refused[0].code, SessionCode::NotPermitted.code());
+}
+
+#[test]
+fn a_publisher_speaks_for_itself_alone() {
+    let desk = Desk::new(open_rates());
+    let mut operator = desk.operator();
+    let hex = |key: [u8; 32]| key.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+    let others = public_half(&[9; 32]);
+    let publisher =
+        |symbol: &str, key| DeployCommand::Publisher(PublisherSpec { symbol: symbol.into(), key: hex(key) });
+    let asked = desk.server.ask(|exchange| {
+        let view = exchange.engine().instrument(InstrumentId(1)).expect("it stands");
+        (view.spec.cloned().expect("it is no outcome"), exchange.engine().time_ns())
+    });
+    let (standing, now_ns) = asked.expect("running");
+    let source = |publisher| SourceSpec { publisher, weight: 1 };
+    let told = InstrumentSpec {
+        symbol: "TOLD".into(),
+        oracle: Some(OracleSpec {
+            sources: vec![source(1), source(2)],
+            sources_min: 1,
+            stale_after_ms: 3_600_000,
+            deviation_ppm: 50_000,
+            step_max_ppm: 0,
+            mark_band_ppm: 50_000,
+            reopen_ms: 0,
+        }),
+        ..standing
+    };
+    let instrument = DeployCommand::Instrument(told);
+    for body in
+        [publisher("FOX", public_half(&desk::BERTS_PRIVATE_KEY)), publisher("OWL", others), instrument]
+    {
+        operator.queue_deployment(&body.to_bytes());
+        operator.send().expect("sent");
+        assert_ne!(kinds(&operator.wait_outcomes(1).expect("an outcome"))[0], EventKind::Rejected);
+    }
+    let price = |account| CommandRecord {
+        account,
+        instrument: 2,
+        price: 50_000,
+        expires_ns: now_ns,
+        ..of(CommandKind::PublishPrice)
+    };
+    // Bert's public key is that of the first. A secret is nobody's key, whatever its scopes.
+    let told = submit(&mut desk.bert(), &[price(1), price(2), price(0), price(3)]);
+    let index =
+        desk.server.ask(|exchange| exchange.engine().instrument(InstrumentId(2)).expect("it stands").index);
+    assert_eq!(index.expect("running").0, 50_000, "its own was taken");
+    let refused = |outcomes: &Outcomes| -> Vec<(u64, Option<SessionCode>, u64)> {
+        let row = |refused: &xos_protocol::Refused| {
+            (refused.first_number, SessionCode::from_code(refused.code), refused.value)
+        };
+        outcomes.refused.iter().map(row).collect()
+    };
+    let yours = Some(SessionCode::NotYourAccount);
+    assert_eq!(refused(&told), [(2, yours, 2), (3, yours, 0), (4, yours, 3)]);
+    let mut teller = desk.log_on(&LogonRequest::with_secret("teller", SECRET)).expect("a logon");
+    assert_eq!(refused(&submit(&mut teller, &[price(1)])), [(1, yours, 1)]);
+    assert_eq!(
+        refused(&submit(&mut desk.anna(), &[price(1)])),
+        [(1, Some(SessionCode::NotPermitted), u64::from(CommandKind::PublishPrice.code()))]
+    );
+    assert_eq!(kinds(&submit(&mut operator, &[price(2)]))[0], EventKind::PricePublished);
 }
 
 #[test]

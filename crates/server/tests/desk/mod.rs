@@ -94,8 +94,14 @@ pub(crate) fn keys() -> Keyring {
         Key {
             name: "bert".into(),
             proof: Proof::Public(public_half(&BERTS_PRIVATE_KEY)),
-            scopes: trades,
+            scopes: Scopes { publish: true, ..trades },
             owner: Some(BERT),
+        },
+        Key {
+            name: "teller".into(),
+            proof: secret(),
+            scopes: Scopes { publish: true, ..Scopes::default() },
+            owner: Some(ANNA),
         },
         Key { name: "operator".into(), proof: secret(), scopes: operates, owner: None },
     ])
