@@ -159,6 +159,17 @@ impl Coverage {
                     *has_closed = true;
                 }
             }
+            _ => {
+                self.observe_question(event, amount, counter);
+                self.observe_account(event, amount, counter);
+            }
+        }
+        self.turn("answer given again", event.flags & EventFlags::RETRY != 0);
+    }
+
+    /// Prices, funding, liquidation and conversion.
+    fn observe_account(&mut self, event: &EventRecord, amount: i128, counter: i128) {
+        match event.kind() {
             Some(EventKind::PriceStatusSet) => {
                 let status = PriceStatus::from_code(event.side);
                 self.turn("prices stale", status == Some(PriceStatus::Stale));
@@ -168,32 +179,6 @@ impl Coverage {
             Some(EventKind::FundingPaid) => {
                 self.turn("funding received", amount > 0);
                 self.paid_by = event.sequence;
-            }
-            Some(EventKind::QuestionSettled) => {
-                self.turn("payouts left something to rounding", amount > 0);
-                let decided = self.decided.remove(&event.instrument);
-                self.turn("settlement in more than one turn", decided != Some(event.sequence));
-            }
-            Some(EventKind::OutcomeAdded) => {
-                self.added.insert(event.instrument, event.sequence);
-            }
-            Some(EventKind::OutcomeOpened) => {
-                let added = self.added.remove(&event.instrument);
-                self.turn("an outcome was added in more than one turn", added != Some(event.sequence));
-            }
-            Some(EventKind::OutcomeCredited) => {
-                self.turn("any_other that was short was credited", event.qty < 0);
-            }
-            Some(EventKind::QuestionResolved) => {
-                self.decided.insert(event.instrument, event.sequence);
-                let by = DecidedBy::from_code(event.side);
-                self.turn("a proposal stood unchallenged", by == Some(DecidedBy::Proposal));
-                self.turn("votes decided a dispute", by == Some(DecidedBy::Votes));
-                self.turn("a question became void by time", by == Some(DecidedBy::Time));
-            }
-            Some(EventKind::Payout) => {
-                self.turn("payout taken from an account", amount < 0);
-                self.turn("settlement total below zero", counter < 0);
             }
             Some(EventKind::LiquidationStarted) => {
                 self.turn("liquidation at the start of a frame", event.is_of_time());
@@ -222,7 +207,39 @@ impl Coverage {
             Some(EventKind::TrancheTookOver) => self.turn("tranche took a part", event.remaining != 0),
             _ => {}
         }
-        self.turn("answer given again", event.flags & EventFlags::RETRY != 0);
+    }
+
+    /// The life of questions.
+    fn observe_question(&mut self, event: &EventRecord, amount: i128, counter: i128) {
+        match event.kind() {
+            Some(EventKind::QuestionSettled) => {
+                self.turn("payouts left something to rounding", amount > 0);
+                let decided = self.decided.remove(&event.instrument);
+                self.turn("settlement in more than one turn", decided != Some(event.sequence));
+            }
+            Some(EventKind::OutcomeAdded) => {
+                self.added.insert(event.instrument, event.sequence);
+            }
+            Some(EventKind::OutcomeOpened) => {
+                let added = self.added.remove(&event.instrument);
+                self.turn("an outcome was added in more than one turn", added != Some(event.sequence));
+            }
+            Some(EventKind::OutcomeCredited) => {
+                self.turn("any_other that was short was credited", event.qty < 0);
+            }
+            Some(EventKind::QuestionResolved) => {
+                self.decided.insert(event.instrument, event.sequence);
+                let by = DecidedBy::from_code(event.side);
+                self.turn("a proposal stood unchallenged", by == Some(DecidedBy::Proposal));
+                self.turn("votes decided a dispute", by == Some(DecidedBy::Votes));
+                self.turn("a question became void by time", by == Some(DecidedBy::Time));
+            }
+            Some(EventKind::Payout) => {
+                self.turn("payout taken from an account", amount < 0);
+                self.turn("settlement total below zero", counter < 0);
+            }
+            _ => {}
+        }
     }
 
     /// Remembers which markets are deployed with a liquidation that grows.
