@@ -78,6 +78,12 @@ def test_every_venue_s_rate_has_its_interval_and_bounds(
 
 
 @needs_ccxt
+def test_a_perpetual_that_pays_no_funding_gives_no_row() -> None:
+    none = {"public/funding-rate": {"code": "0", "msg": "", "data": []}}
+    assert source("okx", **none).funding(ETH).is_empty()
+
+
+@needs_ccxt
 def test_binance_s_symbols_without_an_adjustment_settle_each_eight_hours() -> None:
     row = source("binanceusdm", **{"fapi/v1/fundingInfo": []}).funding(ETH).row(0, named=True)
     assert row["interval_s"] == 28_800

@@ -135,6 +135,8 @@ class CcxtSource:
         intervals = self._intervals or {}
         rate = self.client.fetch_funding_rate(market["symbol"])
         received_ms = self._clock()
+        if not rate.get("info"):  # a perpetual that pays none
+            return empty("funding")
         cap, floor = dialects.bounds(self.exchange, rate, intervals)
         row = {
             **self._common(symbol, market, rate, received_ms),
