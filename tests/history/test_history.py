@@ -301,6 +301,45 @@ def test_far_behind_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         history.close()
 
 
+def test_nobody_waits_for_what_is_far_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeding, "_BEHIND_MAX", 10)
+    monkeypatch.setattr(feeding, "_IDLE_S", 3_600)
+    with opened(tmp_path / "data") as exchange:
+        history = History(Store(), tmp_path / "data")
+        history.follow(exchange)
+        trade(exchange, random.Random(1), 20)
+        with pytest.raises(HistoryUnavailable, match=r"it is \d+ commands behind"), history.reading():
+            pass
+        history.catch_up()
+        judge(exchange, everything(history))
+        history.close()
+
+
+def test_a_connection_that_is_cut_comes_back(tmp_path: Path, postgres_url: str) -> None:
+    from sqlalchemy import create_engine, text
+
+    with opened(tmp_path / "data") as exchange:
+        history = History(Store(postgres_url), tmp_path / "data")
+        history.follow(exchange)
+        trade(exchange, random.Random(1), 20)
+        everything(history)
+        other = create_engine(postgres_url)
+        with other.connect() as connection:
+            connection.execute(
+                text(
+                    "select pg_terminate_backend(pid) from pg_stat_activity "
+                    "where pid <> pg_backend_pid() and datname = current_database()"
+                )
+            )
+        other.dispose()
+        trade(exchange, random.Random(2), 20)
+        with pytest.raises(HistoryUnavailable, match=r"terminat|connection"), history.reading() as store:
+            rows(store, Kind.MOVEMENT, 1)
+        trade(exchange, random.Random(3), 20)
+        judge(exchange, everything(history))
+        history.close()
+
+
 def test_the_history_of_another_log_is_refused(tmp_path: Path) -> None:
     for name in ("one", "two"):
         with opened(tmp_path / name) as exchange:

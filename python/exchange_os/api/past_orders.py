@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from itertools import islice
 
@@ -47,17 +47,31 @@ def history(desk: Desk, key: Key, fields: Fields) -> list[Answer]:
     instruments = instruments_of(desk, {**fields, "instType": "ANY" if kind == "ANY" else kind})
     state, style = word(fields, "state", ""), word(fields, "ordType", "")
     after, before = (word(fields, each, "") for each in ("after", "before"))
-    newest = order_number(after) & _PLACED if after else NUMBER_MAX
-    oldest = order_number(before) & _PLACED if before else -1
+    newest = _place(order_number(after)) if after else NUMBER_MAX
+    oldest = _place(order_number(before)) if before else -1
     limit = limit_of(fields, 100, 100)
-    asked = Asked(id_after=newest, id_before=oldest, **times_of(fields))
+
+    def wanted(past: Ended) -> bool:
+        return (
+            oldest < _place(past.order_id) < newest
+            and (instruments is None or past.instrument.number in instruments)
+            and state in {"", past.state}
+            and style in {"", past.order_type}
+        )
+
+    # A chunk has the sequences of the commands alone.
+    asked = Asked(id_after=newest // 2 + 1, id_before=oldest // 2 - 1, **times_of(fields))
     found: list[Ended] = []
     with reading(desk) as store:
         for account in orders.accounts(desk, key):
-            own = _placed_last(desk, store, account, asked, limit, instruments, state, style, key)
-            found += own
-    found.sort(key=lambda past: past.order_id & _PLACED, reverse=True)
+            found += _placed_last(desk, store, account, asked, limit, wanted, isolated=account != key.account)
+    found.sort(key=lambda past: _place(past.order_id), reverse=True)
     return [row_of(past) for past in found[:limit]]
+
+
+def _place(order_id: int) -> int:
+    """Where an order stands: by the command that placed it, the exits of a bracket behind their entry."""
+    return (order_id & _PLACED) * 2 + (order_id > _PLACED)
 
 
 def _placed_last(
@@ -66,25 +80,19 @@ def _placed_last(
     account: int,
     asked: Asked,
     limit: int,
-    instruments: frozenset[int] | None,
-    state: str,
-    style: str,
-    key: Key,
+    wanted: Callable[[Ended], bool],
+    *,
+    isolated: bool,
 ) -> list[Ended]:
     """Rows come by the end of the orders. Whatever comes later ended earlier still, and so was placed before
     that: once enough are newer, nothing that is left belongs to the page."""
     kept: list[tuple[int, int, Ended]] = []
     for row in store.rows(Kind.ORDER, account, asked):
-        if len(kept) == limit and kept[0][0] > row.sequence:
+        if len(kept) == limit and kept[0][0] // 2 > row.sequence:
             break
-        placed = row.order_id & _PLACED
-        if not asked.id_before < placed < asked.id_after:
-            continue
-        if instruments is not None and row.instrument not in instruments:
-            continue
-        past = past_of(desk, row, isolated=account != key.account)
-        if state in {"", past.state} and style in {"", past.order_type}:
-            heapq.heappush(kept, (placed, row.number, past))
+        past = past_of(desk, row, isolated=isolated)
+        if wanted(past):
+            heapq.heappush(kept, (_place(row.order_id), row.number, past))
             if len(kept) > limit:
                 heapq.heappop(kept)
     return [past for _, _, past in kept]

@@ -27,6 +27,8 @@ _COMMANDS_IN_BULK = 262_144
 """Of a batch when nobody does: larger ones are written faster."""
 _WAITED_S = 0.5
 _IDLE_S = 0.05
+_BEHIND_MAX = 65_536
+"""Commands for which nobody waits: it is said at once that history is behind."""
 _END = 2**64 - 1
 _log = logging.getLogger("exchange_os.history")
 
@@ -88,6 +90,8 @@ class History:
         `HistoryUnavailable` if that is not there within half a second.
         """
         wanted = self.sequence if self._exchange is None else self._exchange.sequence
+        if self._thread is not None and wanted - self.sequence > _BEHIND_MAX:
+            raise HistoryUnavailable(f"history is unavailable: {self._failure or self._behind(wanted)}")
         if not self._lock.acquire(timeout=_WAITED_S):
             raise HistoryUnavailable("history is unavailable: it is busy writing")
         try:
@@ -97,8 +101,7 @@ class History:
                 if self._failure is not None:
                     raise HistoryUnavailable(f"history is unavailable: {self._failure}")
                 if self.sequence < wanted and time.monotonic() > deadline:
-                    behind = wanted - self.sequence
-                    raise HistoryUnavailable(f"history is unavailable: it is {behind} commands behind")
+                    raise HistoryUnavailable(f"history is unavailable: {self._behind(wanted)}")
             if self._failure is not None:
                 raise HistoryUnavailable(f"history is unavailable: {self._failure}")
             try:
@@ -121,6 +124,9 @@ class History:
         self.store.close()
 
     # --- inside ---
+
+    def _behind(self, wanted: int) -> str:
+        return f"it is {wanted - self.sequence} commands behind"
 
     def _work(self) -> None:
         while not self._stop.wait(_IDLE_S):
