@@ -117,6 +117,30 @@ def test_orders_that_are_over(desk: Desk) -> None:
     assert desk.get(TRADING + "orders-history", instType="ANY", before=found[3]["ordId"]) == found[:3]
 
 
+def test_a_page_may_end_inside_a_bracket(desk: Desk) -> None:
+    exchange, swap = desk.exchange, "ETH-USDC-SWAP"
+    for _ in range(3):
+        for account in (1, 2, 3):
+            exchange.mass_cancel(account)
+        entry = exchange.bracket(1, swap, "buy", 1_500, 1, take_profit=2_500, stop_loss=1_000, source="mark")
+        exchange.set_mark(swap, 1_500)
+        exchange.sell(2, swap, 1_500, 1)
+        exchange.buy(2, swap, 2_450, 5)
+        exchange.set_mark(swap, 2_500)  # the exit fires and closes what the entry bought
+        assert exchange.order(entry.order_id) is None
+        exchange.set_mark(swap, 2_000)
+    whole = desk.get(TRADING + "orders-history", instType="SWAP", limit=100)
+    ids = [row["ordId"] for row in whole]
+    both = {entry.order_id + 10**18, entry.order_id + 2**52 + 10**18}
+    assert both <= {int(number) for number in ids}
+    one: list[str] = []
+    while page := desk.get(
+        TRADING + "orders-history", instType="SWAP", limit=1, **({"after": one[-1]} if one else {})
+    ):
+        one += [row["ordId"] for row in page]
+    assert one[: len(ids)] == ids
+
+
 def test_bills_add_up_to_the_balance(desk: Desk) -> None:
     found = desk.pages(ACCOUNT + "bills", "billId")
     for symbol in ("USDC", "ETH"):
